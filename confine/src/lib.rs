@@ -1,0 +1,17 @@
+//! Who may touch what: maps, contexts and kernel backends, with no web server in sight.
+//!
+//! Data goes one way: a [`Subject`] (facts of a request) meets an ordered list of [`rule::Rule`]s;
+//! the first that matches names one or more [`Context`]s; a backend turned each of them into a
+//! [`lsm::Move`] beforehand; [`lsm::Enter::enter`] moves the calling thread, and no function leads
+//! back.
+
+pub mod context;
+pub mod lsm;
+pub mod map;
+pub mod origin;
+pub mod rule;
+pub mod subject;
+
+pub use context::{Context, ContextList};
+pub use origin::Origin;
+pub use subject::Subject;

@@ -1,0 +1,181 @@
+//! Backends: one LSM each, all behind the same three steps.
+//!
+//! [`Backend::prepare`] turns a context's text into a [`Move`] (parsing; at startup this is done
+//! once for every context that is written down). [`Move::ready`] adds what only the request knows
+//! (the values in a Landlock path); for most contexts there is nothing to add and nothing is
+//! allocated. [`Enter::enter`] moves the calling thread; it is final.
+
+use std::{fmt, sync::Arc};
+
+use crate::context::Context;
+
+pub mod landlock;
+pub mod selinux;
+
+/// The name of a backend that this build knows. Only [`BackendName::parse`] makes one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct BackendName(&'static str);
+
+impl BackendName {
+    /// SELinux: a security context, or `domain:range`.
+    pub const SELINUX: Self = Self("selinux");
+    /// Landlock: the name of a ruleset.
+    pub const LANDLOCK: Self = Self("landlock");
+    /// Every backend there is.
+    pub const ALL: &'static [Self] = &[Self::SELINUX, Self::LANDLOCK];
+
+    /// The backend called `name`, if there is one.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|b| b.0 == name)
+    }
+
+    /// The name as written in configurations.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for BackendName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// One LSM.
+pub trait Backend: Send + Sync {
+    /// Its name.
+    fn name(&self) -> BackendName;
+
+    /// Whether the running kernel has it active, asked of the kernel itself. The error says what is
+    /// missing and what to do.
+    fn active(&self) -> Result<(), Inactive>;
+
+    /// Turns a context's text (without prefix) into a move. Does no I/O: it is also used on the
+    /// request path for contexts that come from an environment variable or an expression.
+    fn prepare(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError>;
+
+    /// Asks the kernel, at startup, whether this context would be accepted. May read files.
+    fn check(&self, text: &str) -> Result<(), PrepareError>;
+}
+
+/// A checked, ready-made way into one context.
+pub trait Move: Send + Sync {
+    /// The context as it stands in logs and in `CONFINE_CONTEXT`, with its backend's prefix.
+    fn context(&self) -> &Context;
+
+    /// Adds what only the request can supply. Runs before any move of the request, with the
+    /// server's privileges, so that the request's contexts are all or nothing.
+    fn ready<'a>(&'a self, values: &dyn Values) -> Result<Ready<'a>, EnterError>;
+}
+
+/// The last step.
+pub trait Enter {
+    /// Moves the calling thread, and it alone, into the context. There is no way back. On the hot
+    /// path: no allocation, one system call where the kernel has one.
+    fn enter(&self) -> Result<(), EnterError>;
+}
+
+/// A move with everything in place: either shared by all requests or made for this one.
+pub enum Ready<'a> {
+    /// Prepared at startup.
+    Shared(&'a (dyn Enter + 'a)),
+    /// Made for this request.
+    Own(Box<dyn Enter + 'a>),
+}
+
+impl Enter for Ready<'_> {
+    fn enter(&self) -> Result<(), EnterError> {
+        match self {
+            Self::Shared(e) => e.enter(),
+            Self::Own(e) => e.enter(),
+        }
+    }
+}
+
+/// Where a move finds the values of the expressions in its text: the server's expression parser,
+/// or a table in a test.
+pub trait Values {
+    /// The value of expression number `index` (see [`landlock::PathTemplate`]) as bytes. An error is
+    /// the evaluator's own message.
+    fn value(&self, index: usize) -> Result<Vec<u8>, String>;
+}
+
+/// No expressions: for contexts that are complete as written.
+pub struct NoValues;
+
+impl Values for NoValues {
+    fn value(&self, index: usize) -> Result<Vec<u8>, String> {
+        Err(format!("no value for expression {index}"))
+    }
+}
+
+/// A backend that the running kernel does not offer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{backend} is not active in this kernel: {why}; {remedy}")]
+pub struct Inactive {
+    /// Which backend.
+    pub backend: BackendName,
+    /// What was found.
+    pub why: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// A context that cannot be prepared or would be refused: a configuration error at startup, an
+/// error answer on a request.
+#[derive(Debug, thiserror::Error)]
+#[error("{context}: {why}{}; {remedy}", errno_suffix(.errno))]
+pub struct PrepareError {
+    /// The context with its backend's prefix.
+    pub context: String,
+    /// What is wrong.
+    pub why: String,
+    /// The kernel's answer, where it was asked.
+    pub errno: Option<i32>,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// A move that the kernel, or the check of a request's value, refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}{}; {remedy}", errno_suffix(.errno))]
+pub struct EnterError {
+    /// What was refused.
+    pub why: String,
+    /// The kernel's answer, where it was asked.
+    pub errno: Option<i32>,
+    /// What to do.
+    pub remedy: String,
+    /// Whether the request itself is at fault (a value that is not one path component): 403.
+    /// Otherwise the server is: 500.
+    pub forbidden: bool,
+}
+
+/// ` (EPERM)` for an errno, or nothing.
+fn errno_suffix(errno: &Option<i32>) -> String {
+    errno.map_or_else(String::new, |e| format!(" ({})", errno_name(e)))
+}
+
+/// The symbolic name of the errnos that backends meet; others as a number.
+pub fn errno_name(errno: i32) -> String {
+    let name = match errno {
+        libc::EPERM => "EPERM",
+        libc::ENOENT => "ENOENT",
+        libc::EACCES => "EACCES",
+        libc::EINVAL => "EINVAL",
+        libc::ENOSYS => "ENOSYS",
+        libc::EOPNOTSUPP => "EOPNOTSUPP",
+        libc::ENOMEM => "ENOMEM",
+        libc::ELOOP => "ELOOP",
+        libc::ENOTDIR => "ENOTDIR",
+        libc::EXDEV => "EXDEV",
+        libc::E2BIG => "E2BIG",
+        libc::EMFILE => "EMFILE",
+        libc::ENFILE => "ENFILE",
+        libc::EAGAIN => "EAGAIN",
+        libc::EBADF => "EBADF",
+        libc::EIO => "EIO",
+        _ => return format!("errno {errno}"),
+    };
+    name.to_owned()
+}
