@@ -1,11 +1,19 @@
 //! The text forms of contexts: which backend, and that backend's own words.
 //!
-//! `selinux:httpd_dog_t:s0`, `landlock:tenant-a`, `tomoyo://dog`, `apparmor:blog`; without a known
-//! prefix the text belongs to the default backend, so `httpd_dog_t:s0` works as it stands.
+//! `selinux:httpd_dog_t:s0`, `landlock:tenant-a`; without a known prefix the text belongs to the
+//! default backend, so `httpd_dog_t:s0` works as it stands. The prefix of an LSM that this build does
+//! not offer is an error, never text for another LSM.
 
 use std::fmt;
 
 use crate::lsm::BackendName;
+
+/// The word that exempts a request, in place of a list of contexts.
+const UNCONFINED: &str = "unconfined";
+
+/// LSMs with labels of their own that later versions may offer. Their prefixes are reserved, so that
+/// a configuration written for such a version fails here instead of meaning something else.
+const RESERVED: &[&str] = &["tomoyo", "apparmor", "smack"];
 
 /// One LSM's label for a subject, as written: not yet known to be accepted by the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +39,21 @@ pub enum ContextList {
     Contexts(Box<[Context]>),
 }
 
+impl fmt::Display for ContextList {
+    /// The contexts with their backends' prefixes, one blank between them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unconfined => f.write_str(UNCONFINED),
+            Self::Contexts(contexts) => {
+                for (i, context) in contexts.iter().enumerate() {
+                    write!(f, "{}{context}", if i == 0 { "" } else { " " })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
 /// Why a text is not a context.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,21 +61,305 @@ pub enum ContextError {
     /// No word at all.
     #[error("no context given; write at least one, such as landlock:NAME, or the word unconfined")]
     Missing,
+    /// A word of no text, or of blanks only.
+    #[error("an empty word is no context; write one, such as landlock:NAME, or leave the word out")]
+    Empty,
+    /// A prefix with nothing behind it.
+    #[error("{backend}: has no context behind it; write it there without a blank, such as {}", example(.backend))]
+    PrefixAlone {
+        /// The backend that the prefix names.
+        backend: BackendName,
+    },
+    /// A byte that no log line could show and that no LSM accepts.
+    #[error(
+        "{word:?} holds the control character U+{:04X} at byte {at}; contexts are printable text, remove it",
+        u32::from(*.character)
+    )]
+    Control {
+        /// The word as written.
+        word: String,
+        /// The character, NUL among them.
+        character: char,
+        /// Where in the word, in bytes from 1.
+        at: usize,
+    },
+    /// The prefix of an LSM that this build knows only by name.
+    #[error(
+        "{word:?} names the LSM {lsm}, which this version does not offer; \
+         the backends are {}, later versions add {lsm}",
+        backends()
+    )]
+    NotOffered {
+        /// The word as written.
+        word: String,
+        /// The LSM.
+        lsm: &'static str,
+    },
+    /// A backend's name in other letters.
+    #[error("{word:?}: backends are written in lower case; write {backend}: before the context")]
+    PrefixCase {
+        /// The word as written.
+        word: String,
+        /// The backend that was probably meant.
+        backend: BackendName,
+    },
+    /// `unconfined` where a context must stand.
+    #[error("unconfined is not a context but the exemption from all of them; write a context here")]
+    Unconfined,
+    /// `unconfined` in a list with others.
+    #[error(
+        "unconfined must stand alone: it exempts the request, and the list also confines it; \
+         keep either the word or the contexts"
+    )]
+    UnconfinedNotAlone,
+    /// The same context twice in one list.
+    #[error(
+        "{context} is in the list twice; contexts are entered one after the other and the second \
+         time would change nothing, remove one"
+    )]
+    Repeated {
+        /// The context, with its backend's prefix.
+        context: Context,
+    },
+}
+
+/// What a context of this backend may look like.
+fn example(backend: &BackendName) -> &'static str {
+    match *backend {
+        BackendName::SELINUX => "selinux:httpd_dog_t:s0",
+        _ => "landlock:tenant-a",
+    }
+}
+
+/// The backends of this build, for a message.
+fn backends() -> String {
+    BackendName::ALL.iter().map(|b| b.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 impl Context {
     /// Reads one word. `default` is the backend of a text that names none.
-    pub fn parse(_word: &str, _default: BackendName) -> Result<Self, ContextError> {
-        todo!()
+    ///
+    /// # Errors
+    /// The word is empty, holds a control character, is `unconfined`, or begins with the prefix of an
+    /// LSM that this build does not offer.
+    pub fn parse(word: &str, default: BackendName) -> Result<Self, ContextError> {
+        if word.trim().is_empty() && !word.contains(char::is_control) {
+            return Err(ContextError::Empty);
+        }
+        if let Some((at, character)) = word.char_indices().find(|(_, c)| c.is_control()) {
+            return Err(ContextError::Control { word: word.to_owned(), character, at: at + 1 });
+        }
+        if word == UNCONFINED {
+            return Err(ContextError::Unconfined);
+        }
+        let (backend, text) = split_prefix(word)?.unwrap_or((default, word));
+        if text.trim().is_empty() {
+            return Err(ContextError::PrefixAlone { backend });
+        }
+        Ok(Self { backend, text: text.into() })
+    }
+}
+
+/// Takes a backend's prefix off, or finds that there is none.
+fn split_prefix(word: &str) -> Result<Option<(BackendName, &str)>, ContextError> {
+    let Some((prefix, text)) = word.split_once(':') else { return Ok(None) };
+    if let Some(backend) = BackendName::parse(prefix) {
+        return Ok(Some((backend, text)));
+    }
+    // `SELinux:dog` would otherwise be a security context of the SELinux user `SELinux`.
+    if let Some(&backend) = BackendName::ALL.iter().find(|b| prefix.eq_ignore_ascii_case(b.as_str())) {
+        return Err(ContextError::PrefixCase { word: word.to_owned(), backend });
+    }
+    match RESERVED.iter().find(|lsm| prefix.eq_ignore_ascii_case(lsm)) {
+        Some(lsm) => Err(ContextError::NotOffered { word: word.to_owned(), lsm }),
+        None => Ok(None),
     }
 }
 
 impl ContextList {
     /// Reads the words of one rule. `unconfined` must stand alone.
+    ///
+    /// # Errors
+    /// There is no word, one of them is not a context, one is repeated, or `unconfined` has company.
     pub fn parse<'a>(
-        _words: impl IntoIterator<Item = &'a str>,
-        _default: BackendName,
+        words: impl IntoIterator<Item = &'a str>,
+        default: BackendName,
     ) -> Result<Self, ContextError> {
-        todo!()
+        Self::parse_indexed(words, default).map_err(|(_, error)| error)
+    }
+
+    /// As [`ContextList::parse`], and says which word is at fault, from 0; one past the last where a
+    /// word is missing.
+    pub(crate) fn parse_indexed<'a>(
+        words: impl IntoIterator<Item = &'a str>,
+        default: BackendName,
+    ) -> Result<Self, (usize, ContextError)> {
+        let mut unconfined = false;
+        let mut contexts: Vec<Context> = Vec::new();
+        for (i, word) in words.into_iter().enumerate() {
+            if unconfined || (word == UNCONFINED && i > 0) {
+                return Err((i, ContextError::UnconfinedNotAlone));
+            }
+            if word == UNCONFINED {
+                unconfined = true;
+                continue;
+            }
+            let context = Context::parse(word, default).map_err(|e| (i, e))?;
+            if contexts.contains(&context) {
+                return Err((i, ContextError::Repeated { context }));
+            }
+            contexts.push(context);
+        }
+        match (unconfined, contexts.is_empty()) {
+            (true, _) => Ok(Self::Unconfined),
+            (false, true) => Err((0, ContextError::Missing)),
+            (false, false) => Ok(Self::Contexts(contexts.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SELINUX: BackendName = BackendName::SELINUX;
+    const LANDLOCK: BackendName = BackendName::LANDLOCK;
+
+    fn context(backend: BackendName, text: &str) -> Context {
+        Context { backend, text: text.into() }
+    }
+
+    /// The text of the error that `word` gives with SELinux as the default.
+    fn error(word: &str) -> String {
+        Context::parse(word, SELINUX).expect_err("an error").to_string()
+    }
+
+    fn list_error(words: &[&str]) -> String {
+        ContextList::parse(words.iter().copied(), SELINUX).expect_err("an error").to_string()
+    }
+
+    #[test]
+    fn a_known_prefix_names_the_backend() {
+        assert_eq!(Context::parse("selinux:a_t:s0", LANDLOCK), Ok(context(SELINUX, "a_t:s0")));
+        assert_eq!(Context::parse("landlock:tenant-a", SELINUX), Ok(context(LANDLOCK, "tenant-a")));
+        assert_eq!(Context::parse("landlock:selinux:x", SELINUX), Ok(context(LANDLOCK, "selinux:x")));
+        assert_eq!(Context::parse("landlock:unconfined", SELINUX), Ok(context(LANDLOCK, "unconfined")));
+    }
+
+    #[test]
+    fn any_other_text_belongs_to_the_default_backend() {
+        for text in [
+            "httpd_dog_t:s0",
+            "*:s0:c1",
+            "u:r:t:s0-s0:c0.c1023",
+            "landlock",
+            "<kernel> /usr/sbin/x",
+            ":x",
+            "日本",
+        ] {
+            assert_eq!(Context::parse(text, SELINUX), Ok(context(SELINUX, text)));
+            assert_eq!(Context::parse(text, LANDLOCK), Ok(context(LANDLOCK, text)));
+        }
+    }
+
+    #[test]
+    fn the_display_form_reads_back_whatever_the_default() {
+        for word in ["a_t:s0", "landlock:x", "selinux:landlock:x"] {
+            let context = Context::parse(word, SELINUX).expect("a context");
+            assert_eq!(Context::parse(&context.to_string(), LANDLOCK), Ok(context));
+        }
+    }
+
+    #[test]
+    fn an_lsm_of_a_later_version_is_an_error_that_says_so() {
+        assert_eq!(
+            error("tomoyo://dog"),
+            "\"tomoyo://dog\" names the LSM tomoyo, which this version does not offer; \
+             the backends are selinux, landlock, later versions add tomoyo"
+        );
+        for word in ["apparmor:blog", "smack:x", "AppArmor:blog", "apparmor:"] {
+            assert!(error(word).contains("which this version does not offer"), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_in_capitals_is_not_taken_for_a_context() {
+        assert_eq!(
+            error("SELinux:a_t"),
+            "\"SELinux:a_t\": backends are written in lower case; write selinux: before the context"
+        );
+    }
+
+    #[test]
+    fn empty_texts_are_refused() {
+        let empty = "an empty word is no context; write one, such as landlock:NAME, or leave the word out";
+        assert_eq!(error(""), empty);
+        assert_eq!(error("  "), empty);
+        assert_eq!(
+            error("selinux:"),
+            "selinux: has no context behind it; write it there without a blank, such as selinux:httpd_dog_t:s0"
+        );
+        assert_eq!(
+            error("landlock: "),
+            "landlock: has no context behind it; write it there without a blank, such as landlock:tenant-a"
+        );
+    }
+
+    #[test]
+    fn control_characters_are_refused() {
+        assert_eq!(
+            error("a_t\0"),
+            "\"a_t\\0\" holds the control character U+0000 at byte 4; contexts are printable text, remove it"
+        );
+        for word in ["\t", "a\nb", "landlock:\u{1b}[31m", "a\u{7f}", "\u{9b}x"] {
+            assert!(error(word).contains("holds the control character"), "{word:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_keeps_the_order() {
+        assert_eq!(
+            ContextList::parse(["landlock:x", "a_t:s0"], SELINUX),
+            Ok(ContextList::Contexts([context(LANDLOCK, "x"), context(SELINUX, "a_t:s0")].into()))
+        );
+        let list = ContextList::parse(["landlock:x", "a_t:s0"], SELINUX).expect("a list");
+        assert_eq!(list.to_string(), "landlock:x selinux:a_t:s0");
+    }
+
+    #[test]
+    fn no_word_is_an_error() {
+        assert_eq!(
+            list_error(&[]),
+            "no context given; write at least one, such as landlock:NAME, or the word unconfined"
+        );
+    }
+
+    #[test]
+    fn unconfined_stands_alone() {
+        assert_eq!(ContextList::parse(["unconfined"], SELINUX), Ok(ContextList::Unconfined));
+        assert_eq!(ContextList::Unconfined.to_string(), "unconfined");
+        let text = "unconfined must stand alone: it exempts the request, and the list also confines it; \
+                    keep either the word or the contexts";
+        for words in [["unconfined", "a_t"], ["a_t", "unconfined"], ["unconfined", "unconfined"]] {
+            assert_eq!(list_error(&words), text);
+        }
+        assert_eq!(
+            error("unconfined"),
+            "unconfined is not a context but the exemption from all of them; write a context here"
+        );
+    }
+
+    #[test]
+    fn a_repeated_context_is_an_error_however_it_is_written() {
+        assert_eq!(
+            list_error(&["a_t:s0", "landlock:x", "selinux:a_t:s0"]),
+            "selinux:a_t:s0 is in the list twice; contexts are entered one after the other and the second \
+             time would change nothing, remove one"
+        );
+        assert_eq!(
+            ContextList::parse_indexed(["a_t", "a_t"], SELINUX).map_err(|(i, _)| i),
+            Err(1),
+            "the second one is at fault"
+        );
     }
 }
