@@ -56,6 +56,12 @@ pub trait Backend: Send + Sync {
 
     /// Asks the kernel, at startup, whether this context would be accepted. May read files.
     fn check(&self, text: &str) -> Result<(), PrepareError>;
+
+    /// What works and yet deserves a line in the log at startup, such as a kernel that enforces
+    /// nothing. Ask after every context was checked: a check may add to it. May read files.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A checked, ready-made way into one context.
@@ -175,6 +181,8 @@ pub fn errno_name(errno: i32) -> String {
         libc::EAGAIN => "EAGAIN",
         libc::EBADF => "EBADF",
         libc::EIO => "EIO",
+        libc::ENAMETOOLONG => "ENAMETOOLONG",
+        libc::EROFS => "EROFS",
         _ => return format!("errno {errno}"),
     };
     name.to_owned()

@@ -1,0 +1,267 @@
+//! Landlock: rulesets that any process may put itself under, without a policy from the system's
+//! administrator.
+//!
+//! A ruleset names what it *handles* (rights that are refused unless granted) and what it grants.
+//! Every ruleset here handles all the file-system rights of the running kernel, both TCP rights
+//! where the kernel has them (ABI 4) and both scopes (ABI 6); the administrator may take TCP and
+//! scopes out. A kernel older than the ruleset asks for is an error, never a weaker ruleset.
+//!
+//! | directive | on files | on directories, for everything below, in addition |
+//! |---|---|---|
+//! | `LandlockRead` | read | list |
+//! | `LandlockWrite` | write, truncate, device ioctl, connect to a socket file (ABI 9) | make files, directories, symbolic links, sockets and pipes; remove; rename and link across directories |
+//! | `LandlockExecute` | execute, read | list |
+//!
+//! Good to know:
+//! - Making device nodes is never granted.
+//! - A path grants what it leads to when it is opened: at startup for a path without expressions,
+//!   for the part before the first expression too. A directory that is moved away and made anew is
+//!   another directory: restart the server (gracefully).
+//! - To execute a dynamically linked program takes `LandlockExecute` on its loader
+//!   (`/lib64/ld-linux-x86-64.so.2`) too, and `LandlockRead` on its libraries.
+//! - What is open already stays usable, and what is not handled is not restricted: metadata
+//!   (`stat`, `chmod`, `chown`, extended attributes), changing directory, UDP.
+//! - A move sets `no_new_privs`: set-user-ID programs (suexec, sudo) run without their privilege
+//!   from then on.
+//! - Rulesets stack: what every one of them grants is granted. The kernel takes up to 16.
+//! - Rights of ABIs newer than 9 are not handled: this build does not know what they would break.
+//!
+//! Facts on the interface: kernel, Documentation/userspace-api/landlock.rst and
+//! security/landlock/syscalls.c.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs, io,
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+};
+
+use super::{Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values};
+use crate::{context::Context, origin::Origin};
+
+mod kernel;
+mod ruleset;
+mod spec;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use ruleset::RulesetError;
+pub use spec::{DEFAULT_MIN_ABI, PathAccess, PathRule, Ports, RulesetSpec, Scope, Scopes, WordsError};
+pub use template::{PathTemplate, TemplateError};
+
+use ruleset::Blueprint;
+use template::escaped;
+
+/// The backend: every ruleset of the configuration, by name.
+pub struct Landlock {
+    rulesets: BTreeMap<Box<str>, Arc<RulesetMove>>,
+}
+
+impl Landlock {
+    /// Opens every fixed path and makes, in the kernel, every ruleset that does not depend on the
+    /// request. Reports all faults of all rulesets. Without any ruleset it succeeds on every kernel.
+    ///
+    /// The descriptors are close-on-exec; processes made by fork share them.
+    pub fn new(specs: Vec<RulesetSpec>) -> Result<Self, Vec<RulesetError>> {
+        let mut errors = duplicates(&specs);
+        let mut rulesets = BTreeMap::new();
+        let abi = if specs.is_empty() { Ok(0) } else { Self::abi() };
+        for spec in specs {
+            match abi.as_ref().map_err(|e| vec![no_landlock(&spec, e)]).and_then(|abi| make(&spec, *abi)) {
+                Ok(made) => {
+                    rulesets.insert(spec.name, Arc::new(made));
+                }
+                Err(e) => errors.extend(e),
+            }
+        }
+        if errors.is_empty() { Ok(Self { rulesets }) } else { Err(errors) }
+    }
+
+    /// The running kernel's Landlock ABI, asked of the kernel.
+    pub fn abi() -> Result<u32, Inactive> {
+        kernel::abi()
+            .map_err(|e| inactive(&e, fs::read_to_string("/sys/kernel/security/lsm").ok().as_deref()))
+    }
+
+    /// The names of the rulesets, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.rulesets.keys().map(AsRef::as_ref)
+    }
+
+    fn find(&self, text: &str) -> Result<&Arc<RulesetMove>, PrepareError> {
+        self.rulesets.get(text).ok_or_else(|| {
+            let known: Vec<_> = self.names().map(escaped).collect();
+            PrepareError {
+                context: format!("{}:{}", BackendName::LANDLOCK, escaped(text)),
+                why: "there is no ruleset of this name".to_owned(),
+                errno: None,
+                remedy: if known.is_empty() {
+                    format!("define it with <ConfineLandlock {}>", escaped(text))
+                } else {
+                    format!(
+                        "define it with <ConfineLandlock {}>, or write one of: {}",
+                        escaped(text),
+                        known.join(", ")
+                    )
+                },
+            }
+        })
+    }
+}
+
+impl Backend for Landlock {
+    fn name(&self) -> BackendName {
+        BackendName::LANDLOCK
+    }
+
+    fn active(&self) -> Result<(), Inactive> {
+        Self::abi().map(|_| ())
+    }
+
+    fn prepare(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
+        let found: Arc<RulesetMove> = Arc::clone(self.find(text)?);
+        Ok(found)
+    }
+
+    /// Everything else about a ruleset was asked of the kernel when it was made.
+    fn check(&self, text: &str) -> Result<(), PrepareError> {
+        self.find(text).map(|_| ())
+    }
+}
+
+/// The way into one ruleset.
+struct RulesetMove {
+    context: Context,
+    ruleset: Ruleset,
+}
+
+enum Ruleset {
+    /// In the kernel since startup.
+    Static(InKernel),
+    /// Made for each request.
+    Dynamic(Blueprint),
+}
+
+impl Move for RulesetMove {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn ready<'a>(&'a self, values: &dyn Values) -> Result<Ready<'a>, EnterError> {
+        match &self.ruleset {
+            Ruleset::Static(ruleset) => Ok(Ready::Shared(ruleset)),
+            Ruleset::Dynamic(blueprint) => Ok(Ready::Own(Box::new(InKernel(blueprint.build(values)?)))),
+        }
+    }
+}
+
+/// A ruleset's descriptor.
+struct InKernel(OwnedFd);
+
+impl Enter for InKernel {
+    fn enter(&self) -> Result<(), EnterError> {
+        kernel::set_no_new_privs().map_err(|errno| EnterError {
+            why: "the kernel refused to set no_new_privs, without which no ruleset can be entered".to_owned(),
+            errno: Some(errno),
+            remedy: "look for a seccomp filter on the server that forbids prctl(2)".to_owned(),
+            forbidden: false,
+        })?;
+        kernel::restrict_self(self.0.as_fd()).map_err(refused)
+    }
+}
+
+/// Kernel: security/landlock/syscalls.c (landlock_restrict_self) and ruleset.c (E2BIG: 16 layers).
+fn refused(errno: i32) -> EnterError {
+    let remedy = match errno {
+        libc::E2BIG => "a thread can be under 16 rulesets: start the server under fewer",
+        libc::EPERM => "look for a seccomp filter on the server that forbids landlock_restrict_self(2)",
+        libc::ENOMEM => "give the machine or the server's control group more memory",
+        _ => "see the kernel's log, and report this with its version",
+    };
+    EnterError {
+        why: "the kernel refused to put the thread under the ruleset".to_owned(),
+        errno: Some(errno),
+        remedy: remedy.to_owned(),
+        forbidden: false,
+    }
+}
+
+fn make(spec: &RulesetSpec, abi: u32) -> Result<RulesetMove, Vec<RulesetError>> {
+    if spec.name.is_empty() || spec.name.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        return Err(vec![RulesetError {
+            origin: spec.origin.clone(),
+            ruleset: format!("\"{}\"", escaped(&spec.name)),
+            why: "its name is empty, or holds white space or control characters".to_owned(),
+            errno: None,
+            remedy: "give it a name of one word, as in <ConfineLandlock tenant-a>".to_owned(),
+        }]);
+    }
+    let blueprint = Blueprint::new(spec, abi)?;
+    let ruleset = if blueprint.is_dynamic() {
+        Ruleset::Dynamic(blueprint)
+    } else {
+        Ruleset::Static(InKernel(blueprint.build_static(&spec.origin).map_err(|e| vec![e])?))
+    };
+    let context = Context { backend: BackendName::LANDLOCK, text: spec.name.clone() };
+    Ok(RulesetMove { context, ruleset })
+}
+
+fn duplicates(specs: &[RulesetSpec]) -> Vec<RulesetError> {
+    let mut first: HashMap<&str, &Origin> = HashMap::new();
+    let mut errors = Vec::new();
+    for spec in specs {
+        match first.get(&*spec.name) {
+            Some(origin) => errors.push(RulesetError {
+                origin: spec.origin.clone(),
+                ruleset: escaped(&spec.name),
+                why: format!("a ruleset of this name stands at {origin} already"),
+                errno: None,
+                remedy: "give one of them another name, or make them one".to_owned(),
+            }),
+            None => {
+                first.insert(&spec.name, &spec.origin);
+            }
+        }
+    }
+    errors
+}
+
+fn no_landlock(spec: &RulesetSpec, inactive: &Inactive) -> RulesetError {
+    RulesetError {
+        origin: spec.origin.clone(),
+        ruleset: escaped(&spec.name),
+        why: format!("Landlock is not active in this kernel: {}", inactive.why),
+        errno: None,
+        remedy: inactive.remedy.clone(),
+    }
+}
+
+/// Reads the kernel's refusal to tell its ABI. `active_lsms` is /sys/kernel/security/lsm, where it
+/// can be read.
+fn inactive(error: &io::Error, active_lsms: Option<&str>) -> Inactive {
+    let (why, remedy) = match error.raw_os_error() {
+        Some(libc::ENOSYS) => (
+            "it was built without Landlock, or is older than Linux 5.13 (ENOSYS)".to_owned(),
+            "boot Linux 6.2 or newer with CONFIG_SECURITY_LANDLOCK=y".to_owned(),
+        ),
+        Some(libc::EOPNOTSUPP) => (
+            "Landlock is built in, and was not started at boot (EOPNOTSUPP)".to_owned(),
+            match active_lsms.map(str::trim).filter(|l| !l.is_empty()) {
+                Some(lsms) => format!("boot with lsm=landlock,{lsms} on the kernel's command line"),
+                None => "add landlock to lsm= on the kernel's command line, or to CONFIG_LSM".to_owned(),
+            },
+        ),
+        Some(libc::EPERM) => (
+            "a seccomp filter forbids its system calls (EPERM)".to_owned(),
+            "let the container's or the service's filter pass landlock_create_ruleset, \
+             landlock_add_rule and landlock_restrict_self"
+                .to_owned(),
+        ),
+        _ => (
+            format!("it did not tell its ABI: {error}"),
+            "see the kernel's log, and report this with its version".to_owned(),
+        ),
+    };
+    Inactive { backend: BackendName::LANDLOCK, why, remedy }
+}

@@ -1,0 +1,414 @@
+//! From what was written to a ruleset in the kernel.
+
+use std::{
+    collections::HashMap,
+    error::Error,
+    ffi::CString,
+    fs::{File, OpenOptions},
+    io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::OpenOptionsExt,
+    },
+    path::Path,
+};
+
+use ::landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, Scope as ScopeFlag, make_bitflags,
+};
+
+use super::{
+    kernel,
+    spec::{PathAccess, Ports, RulesetSpec, Scope},
+    template::{PathTemplate, escaped},
+};
+use crate::{
+    lsm::{EnterError, NoValues, Values, errno_suffix},
+    origin::Origin,
+};
+
+/// The newest ABI whose rights this build knows, and with which Linux each one came (index 0 is
+/// ABI 1).
+const LINUX_OF_ABI: [&str; 9] = ["5.13", "5.19", "6.2", "6.7", "6.10", "6.12", "6.15", "7.0", "7.1"];
+/// The first ABI with TCP rights.
+const ABI_TCP: u32 = 4;
+/// The first ABI with scopes.
+const ABI_SCOPE: u32 = 6;
+
+/// A ruleset that cannot be built, and how to change that. A configuration error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}: ruleset {ruleset}: {why}{}; {remedy}", errno_suffix(.errno))]
+pub struct RulesetError {
+    /// The line at fault.
+    pub origin: Origin,
+    /// The ruleset's name, escaped.
+    pub ruleset: String,
+    /// What is wrong.
+    pub why: String,
+    /// The kernel's answer, where it was asked.
+    pub errno: Option<i32>,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// Everything about a ruleset that does not depend on a request: checked, opened, ready to be made
+/// in the kernel.
+pub(super) struct Blueprint {
+    name: Box<str>,
+    fs: BitFlags<AccessFs>,
+    net: BitFlags<AccessNet>,
+    scope: BitFlags<ScopeFlag>,
+    fixed: Vec<FixedPath>,
+    dynamic: Vec<DynamicPath>,
+    ports: Vec<(u16, BitFlags<AccessNet>)>,
+}
+
+/// A path without expressions: open since startup.
+struct FixedPath {
+    fd: OwnedFd,
+    rights: BitFlags<AccessFs>,
+}
+
+/// A path with expressions. Only what lies below `prefix` is looked up on a request.
+struct DynamicPath {
+    path: PathTemplate,
+    prefix: OwnedFd,
+    on_directory: BitFlags<AccessFs>,
+    on_file: BitFlags<AccessFs>,
+}
+
+impl Blueprint {
+    /// Checks `spec` against a kernel of ABI `abi` and opens its paths. Every fault is reported, not
+    /// only the first.
+    pub(super) fn new(spec: &RulesetSpec, abi: u32) -> Result<Self, Vec<RulesetError>> {
+        check_abi(spec, abi).map_err(|e| vec![e])?;
+        let mut errors = unsupported(spec, abi);
+
+        let known = ABI::from(i32::try_from(abi).unwrap_or(i32::MAX));
+        let fs = AccessFs::from_all(known);
+        let net = handled_net(spec, known);
+        let mut blueprint = Self {
+            name: spec.name.clone(),
+            fs,
+            net,
+            scope: handled_scope(spec, known),
+            fixed: Vec::new(),
+            dynamic: Vec::new(),
+            ports: ports(spec, net),
+        };
+        for (path, access, origin) in merged_paths(spec) {
+            if let Err(e) = blueprint.open(path, &access, known) {
+                errors.push(path_error(spec, path, origin, &e));
+            }
+        }
+        if errors.is_empty() { Ok(blueprint) } else { Err(errors) }
+    }
+
+    fn open(&mut self, path: &PathTemplate, access: &[PathAccess], known: ABI) -> io::Result<()> {
+        let on_directory = access.iter().fold(BitFlags::EMPTY, |all, a| all | rights(*a)) & self.fs;
+        let on_file = on_directory & AccessFs::from_file(known);
+        if path.is_dynamic() {
+            let prefix = open_path(path.prefix(), libc::O_DIRECTORY)?;
+            self.dynamic.push(DynamicPath { path: path.clone(), prefix, on_directory, on_file });
+        } else {
+            let fd = open_path(path.prefix(), 0)?;
+            let (fd, rights) = rights_of(fd, on_directory, on_file)?;
+            self.fixed.push(FixedPath { fd, rights });
+        }
+        Ok(())
+    }
+
+    /// Whether each request needs a ruleset of its own.
+    pub(super) fn is_dynamic(&self) -> bool {
+        !self.dynamic.is_empty()
+    }
+
+    /// Makes the ruleset of a blueprint without dynamic paths, at startup.
+    pub(super) fn build_static(&self, origin: &Origin) -> Result<OwnedFd, RulesetError> {
+        self.build(&NoValues).map_err(|e| RulesetError {
+            origin: origin.clone(),
+            ruleset: escaped(&self.name),
+            why: e.why,
+            errno: e.errno,
+            remedy: e.remedy,
+        })
+    }
+
+    /// Makes the ruleset in the kernel. Its descriptor is close-on-exec (kernel:
+    /// security/landlock/syscalls.c, landlock_create_ruleset).
+    ///
+    /// Cost: one call for the ABI and one for the ruleset, two a fixed path or port, four a dynamic
+    /// path (look up, stat twice, add).
+    pub(super) fn build(&self, values: &dyn Values) -> Result<OwnedFd, EnterError> {
+        let mut looked_up = Vec::with_capacity(self.dynamic.len());
+        for d in &self.dynamic {
+            looked_up.push(d.look_up(values)?);
+        }
+        self.make(&looked_up).map_err(|e| EnterError {
+            why: format!("ruleset {} could not be made in the kernel: {e}", escaped(&self.name)),
+            errno: errno_of(&*e),
+            remedy: remedy_for_making(errno_of(&*e)),
+            forbidden: false,
+        })
+    }
+
+    fn make(&self, looked_up: &[(OwnedFd, BitFlags<AccessFs>)]) -> Result<OwnedFd, Box<dyn Error>> {
+        // A right or scope that the kernel does not have is an error, not something to leave out.
+        let mut ruleset =
+            Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(self.fs)?;
+        if !self.net.is_empty() {
+            ruleset = ruleset.handle_access(self.net)?;
+        }
+        if !self.scope.is_empty() {
+            ruleset = ruleset.scope(self.scope)?;
+        }
+        let mut ruleset = ruleset.create()?;
+        for FixedPath { fd, rights } in &self.fixed {
+            ruleset = ruleset.add_rule(PathBeneath::new(fd.as_fd(), *rights))?;
+        }
+        for (fd, rights) in looked_up {
+            ruleset = ruleset.add_rule(PathBeneath::new(fd.as_fd(), *rights))?;
+        }
+        for (port, rights) in &self.ports {
+            ruleset = ruleset.add_rule(NetPort::new(*port, *rights))?;
+        }
+        Option::<OwnedFd>::from(ruleset).ok_or_else(|| "the kernel gave no descriptor".into())
+    }
+}
+
+impl DynamicPath {
+    /// Finds the path with this request's values in place.
+    ///
+    /// Whoever may write below the prefix (a tenant in its own directory) may put a symbolic link
+    /// there; followed, it would widen the next request's ruleset to wherever it points. So no link
+    /// below the prefix is followed. Links in the prefix are the administrator's and are followed,
+    /// once, at startup.
+    fn look_up(&self, values: &dyn Values) -> Result<(OwnedFd, BitFlags<AccessFs>), EnterError> {
+        let rest = self.path.render(values)?;
+        // No NUL can be in it: the template has none and values with one were refused.
+        let rest = CString::new(rest).map_err(|e| self.refused(&e.into_vec(), libc::EINVAL))?;
+        kernel::open_beneath(self.prefix.as_fd(), &rest)
+            .and_then(|fd| rights_of(fd, self.on_directory, self.on_file))
+            .map_err(|e| self.refused(rest.as_bytes(), e.raw_os_error().unwrap_or(libc::EIO)))
+    }
+
+    fn refused(&self, rest: &[u8], errno: i32) -> EnterError {
+        let written = escaped(self.path.as_str());
+        let path = format!("{}{}", escaped(&self.path.prefix().to_string_lossy()), rest.escape_ascii());
+        let remedy = match errno {
+            libc::ENOENT => format!("create it, or correct {written} in the ruleset"),
+            libc::ELOOP => "below the first expression no symbolic link is followed, because it could \
+                            lead out of the tenant's directory: put a directory or a bind mount in its \
+                            place"
+                .to_owned(),
+            libc::ENOTDIR => format!("make every parent a directory, or correct {written}"),
+            libc::EACCES => "give the server's user search permission (x) on every parent".to_owned(),
+            libc::ENAMETOOLONG => "let the value be shorter".to_owned(),
+            _ => remedy_for_making(Some(errno)),
+        };
+        EnterError {
+            why: format!("path {written}: {path} cannot be opened"),
+            errno: Some(errno),
+            remedy,
+            forbidden: false,
+        }
+    }
+}
+
+/// What each directive grants. Making device nodes is never granted.
+fn rights(access: PathAccess) -> BitFlags<AccessFs> {
+    match access {
+        PathAccess::Read => make_bitflags!(AccessFs::{ReadFile | ReadDir}),
+        PathAccess::Execute => make_bitflags!(AccessFs::{Execute | ReadFile | ReadDir}),
+        // To connect to a socket file, file permissions ask for write as well (kernel: net/unix/af_unix.c,
+        // unix_find_bsd), so ABI 9's right to do so belongs here.
+        PathAccess::Write => make_bitflags!(AccessFs::{
+            WriteFile | Truncate | IoctlDev | ResolveUnix
+            | MakeReg | MakeDir | MakeSym | MakeSock | MakeFifo
+            | RemoveFile | RemoveDir | Refer
+        }),
+    }
+}
+
+/// The rights for what `fd` turns out to be: the kernel answers EINVAL to directory rights on a
+/// file (security/landlock/fs.c, landlock_append_fs_rule).
+fn rights_of(
+    fd: OwnedFd,
+    on_directory: BitFlags<AccessFs>,
+    on_file: BitFlags<AccessFs>,
+) -> io::Result<(OwnedFd, BitFlags<AccessFs>)> {
+    let file = File::from(fd);
+    let rights = if file.metadata()?.is_dir() { on_directory } else { on_file };
+    Ok((file.into(), rights))
+}
+
+/// A reference to `path` that gives no access to its content.
+fn open_path(path: &Path, flags: i32) -> io::Result<OwnedFd> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_CLOEXEC | flags)
+        .open(path)
+        .map(Into::into)
+}
+
+/// The paths of `spec`, in their order, each once: directives on the same path add up.
+fn merged_paths(spec: &RulesetSpec) -> Vec<(&PathTemplate, Vec<PathAccess>, &Origin)> {
+    let mut merged: Vec<(&PathTemplate, Vec<PathAccess>, &Origin)> = Vec::new();
+    let mut places = HashMap::new();
+    for rule in &spec.paths {
+        // The same text holds the same expressions, though under other numbers.
+        let place = *places.entry(rule.path.as_str()).or_insert_with(|| {
+            merged.push((&rule.path, Vec::new(), &rule.origin));
+            merged.len() - 1
+        });
+        merged[place].1.push(rule.access);
+    }
+    merged
+}
+
+fn handled_net(spec: &RulesetSpec, known: ABI) -> BitFlags<AccessNet> {
+    let mut net = AccessNet::from_all(known);
+    if spec.connect == Ports::Any {
+        net.remove(AccessNet::ConnectTcp);
+    }
+    if spec.bind == Ports::Any {
+        net.remove(AccessNet::BindTcp);
+    }
+    net
+}
+
+fn handled_scope(spec: &RulesetSpec, known: ABI) -> BitFlags<ScopeFlag> {
+    let mut scope = ScopeFlag::from_all(known);
+    if spec.scope.signals == Scope::Lifted {
+        scope.remove(ScopeFlag::Signal);
+    }
+    if spec.scope.abstract_sockets == Scope::Lifted {
+        scope.remove(ScopeFlag::AbstractUnixSocket);
+    }
+    scope
+}
+
+/// One rule a port, with what `handled` lets be granted on it.
+fn ports(spec: &RulesetSpec, handled: BitFlags<AccessNet>) -> Vec<(u16, BitFlags<AccessNet>)> {
+    [(&spec.connect, AccessNet::ConnectTcp), (&spec.bind, AccessNet::BindTcp)]
+        .into_iter()
+        .filter(|(_, right)| handled.contains(*right))
+        .flat_map(|(ports, right)| match ports {
+            Ports::Listed(listed) => listed.iter().map(|p| (*p, right.into())).collect(),
+            Ports::Unset | Ports::Any => Vec::new(),
+        })
+        .collect()
+}
+
+/// Whether the kernel, and this build, are new enough for `spec.min_abi`.
+fn check_abi(spec: &RulesetSpec, abi: u32) -> Result<(), RulesetError> {
+    let newest = LINUX_OF_ABI.len() as u32;
+    let error = |why, remedy| {
+        Err(RulesetError {
+            origin: spec.origin.clone(),
+            ruleset: escaped(&spec.name),
+            why,
+            errno: None,
+            remedy,
+        })
+    };
+    match spec.min_abi {
+        n if n == 0 || n > newest => error(
+            format!("LandlockABI {n} is not an ABI that this build knows"),
+            format!("write a number from 1 to {newest}"),
+        ),
+        n if n > abi => error(
+            format!("it asks for Landlock ABI {n}, and this kernel has ABI {abi}"),
+            format!(
+                "boot Linux {} or newer, or write LandlockABI {abi} to accept that this kernel \
+                 restricts less",
+                linux_of(n)
+            ),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// What was asked for in so many words and this kernel cannot do.
+fn unsupported(spec: &RulesetSpec, abi: u32) -> Vec<RulesetError> {
+    let listed = |ports: &Ports| matches!(ports, Ports::Listed(_));
+    let asked = [
+        ("LandlockConnect", "any", ABI_TCP, listed(&spec.connect)),
+        ("LandlockBind", "any", ABI_TCP, listed(&spec.bind)),
+        ("LandlockScope signals", "none", ABI_SCOPE, spec.scope.signals == Scope::Restricted),
+        (
+            "LandlockScope abstract-sockets",
+            "none",
+            ABI_SCOPE,
+            spec.scope.abstract_sockets == Scope::Restricted,
+        ),
+    ];
+    asked
+        .into_iter()
+        .filter(|(_, _, needs, is_asked)| *is_asked && *needs > abi)
+        .map(|(directive, lift, needs, _)| RulesetError {
+            origin: spec.origin.clone(),
+            ruleset: escaped(&spec.name),
+            why: format!("{directive} needs Landlock ABI {needs}, and this kernel has ABI {abi}"),
+            errno: None,
+            remedy: format!(
+                "boot Linux {} or newer, or write {} {lift} to do without the restriction",
+                linux_of(needs),
+                directive.split(' ').next().unwrap_or(directive),
+            ),
+        })
+        .collect()
+}
+
+fn linux_of(abi: u32) -> &'static str {
+    (abi as usize).checked_sub(1).and_then(|i| LINUX_OF_ABI.get(i)).copied().unwrap_or("of a later release")
+}
+
+fn path_error(spec: &RulesetSpec, path: &PathTemplate, origin: &Origin, e: &io::Error) -> RulesetError {
+    let errno = e.raw_os_error();
+    let shown = escaped(&path.prefix().to_string_lossy());
+    let (why, remedy) = if path.is_dynamic() {
+        (
+            format!("{shown}, the fixed part of {}, cannot be opened as a directory", escaped(path.as_str())),
+            "create it, or correct the path",
+        )
+    } else {
+        (format!("{shown} cannot be opened"), "create it, or correct the path")
+    };
+    RulesetError {
+        origin: origin.clone(),
+        ruleset: escaped(&spec.name),
+        why,
+        errno,
+        remedy: match errno {
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => remedy_for_making(errno),
+            Some(libc::EACCES) => "let the user that starts the server reach it".to_owned(),
+            _ => remedy.to_owned(),
+        },
+    }
+}
+
+/// What to do when the kernel runs out of something, or refuses what it should take.
+fn remedy_for_making(errno: Option<i32>) -> String {
+    match errno {
+        Some(libc::EMFILE) => "raise the server's limit of open files (LimitNOFILE=, ulimit -n)",
+        Some(libc::ENFILE) => "raise the system's limit of open files (sysctl fs.file-max)",
+        Some(libc::ENOMEM) => "give the machine or the server's control group more memory",
+        Some(libc::E2BIG) => "write fewer paths or ports",
+        _ => "see the kernel's log, and report this with its version",
+    }
+    .to_owned()
+}
+
+/// The errno at the bottom of an error of the `landlock` crate.
+fn errno_of(error: &(dyn Error + 'static)) -> Option<i32> {
+    let mut next = Some(error);
+    while let Some(e) = next {
+        if let Some(io) = e.downcast_ref::<io::Error>() {
+            return io.raw_os_error();
+        }
+        next = e.source();
+    }
+    None
+}
