@@ -76,7 +76,7 @@ pub enum ContextError {
         u32::from(*.character)
     )]
     Control {
-        /// The word as written.
+        /// The word as written, cut where it is long.
         word: String,
         /// The character, NUL among them.
         character: char,
@@ -90,7 +90,7 @@ pub enum ContextError {
         backends()
     )]
     NotOffered {
-        /// The word as written.
+        /// The word as written, cut where it is long.
         word: String,
         /// The LSM.
         lsm: &'static str,
@@ -98,7 +98,7 @@ pub enum ContextError {
     /// A backend's name in other letters.
     #[error("{word:?}: backends are written in lower case; write {backend}: before the context")]
     PrefixCase {
-        /// The word as written.
+        /// The word as written, cut where it is long.
         word: String,
         /// The backend that was probably meant.
         backend: BackendName,
@@ -136,6 +136,15 @@ fn backends() -> String {
     BackendName::ALL.iter().map(|b| b.as_str()).collect::<Vec<_>>().join(", ")
 }
 
+/// A text for a message: all of it, or the beginning of one that would fill the log.
+pub(crate) fn excerpt(text: &str) -> String {
+    const LONGEST: usize = 100;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 impl Context {
     /// Reads one word. `default` is the backend of a text that names none.
     ///
@@ -147,7 +156,7 @@ impl Context {
             return Err(ContextError::Empty);
         }
         if let Some((at, character)) = word.char_indices().find(|(_, c)| c.is_control()) {
-            return Err(ContextError::Control { word: word.to_owned(), character, at: at + 1 });
+            return Err(ContextError::Control { word: excerpt(word), character, at: at + 1 });
         }
         if word == UNCONFINED {
             return Err(ContextError::Unconfined);
@@ -168,10 +177,10 @@ fn split_prefix(word: &str) -> Result<Option<(BackendName, &str)>, ContextError>
     }
     // `SELinux:dog` would otherwise be a security context of the SELinux user `SELinux`.
     if let Some(&backend) = BackendName::ALL.iter().find(|b| prefix.eq_ignore_ascii_case(b.as_str())) {
-        return Err(ContextError::PrefixCase { word: word.to_owned(), backend });
+        return Err(ContextError::PrefixCase { word: excerpt(word), backend });
     }
     match RESERVED.iter().find(|lsm| prefix.eq_ignore_ascii_case(lsm)) {
-        Some(lsm) => Err(ContextError::NotOffered { word: word.to_owned(), lsm }),
+        Some(lsm) => Err(ContextError::NotOffered { word: excerpt(word), lsm }),
         None => Ok(None),
     }
 }
