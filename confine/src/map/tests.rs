@@ -1,1 +1,441 @@
 //! Whole maps: files, columns, and the index against a scan from the top.
+
+use std::{fs, net::IpAddr, path::Path};
+
+use ipnet::IpNet;
+use proptest::prelude::*;
+
+use super::*;
+
+const LANDLOCK: BackendName = BackendName::LANDLOCK;
+
+fn parse(text: &str) -> Result<Map, MapError> {
+    Map::parse(Path::new("t.map"), text.as_bytes(), LANDLOCK)
+}
+
+fn map(text: &str) -> Map {
+    parse(text).expect("a map")
+}
+
+fn error(text: &str) -> String {
+    parse(text).expect_err("an error").to_string()
+}
+
+fn user(name: &str) -> Subject<'_> {
+    Subject { user: Some(name.as_bytes()), ..Subject::default() }
+}
+
+fn addr(text: &str) -> Subject<'static> {
+    Subject { addr: Some(text.parse().expect("an address")), ..Subject::default() }
+}
+
+fn host(name: &str) -> Subject<'_> {
+    Subject { host: Some(name.as_bytes()), ..Subject::default() }
+}
+
+fn line(map: &Map, subject: &Subject<'_>) -> Option<u32> {
+    map.lookup(subject).map(|hit| hit.line)
+}
+
+#[test]
+fn each_kind_of_subject_matches_what_it_says() {
+    let map = map("alice a\n10.0.0.0/8 b\n2001:db8::/32 c\nhost:Dog.Example. d\nuser:10.0.0.1 e\n");
+    assert_eq!(line(&map, &user("alice")), Some(1));
+    assert_eq!(line(&map, &user("Alice")), None);
+    assert_eq!(line(&map, &user("")), None);
+    assert_eq!(line(&map, &addr("10.255.0.1")), Some(2));
+    assert_eq!(line(&map, &addr("::ffff:10.255.0.1")), Some(2));
+    assert_eq!(line(&map, &addr("11.0.0.1")), None);
+    assert_eq!(line(&map, &addr("2001:db8:1::1")), Some(3));
+    assert_eq!(line(&map, &host("dog.example")), Some(4));
+    assert_eq!(line(&map, &host("DOG.EXAMPLE.")), Some(4));
+    assert_eq!(line(&map, &host("dog.example..")), None);
+    assert_eq!(line(&map, &host(&"x".repeat(10_000))), None);
+    assert_eq!(line(&map, &user("10.0.0.1")), Some(5));
+    assert_eq!(line(&map, &Subject::default()), None);
+    assert_eq!(map.path(), Path::new("t.map"));
+    assert_eq!(map.len(), 5);
+}
+
+#[test]
+fn anonymous_is_the_absence_of_a_user_and_star_is_everybody() {
+    let map = map("__anonymous__ a\n* b\n");
+    assert_eq!(line(&map, &Subject::default()), Some(1));
+    assert_eq!(line(&map, &addr("10.0.0.1")), Some(1));
+    assert_eq!(line(&map, &user("alice")), Some(2));
+    assert_eq!(line(&map, &user("__anonymous__")), Some(2));
+}
+
+#[test]
+fn the_lowest_line_wins_over_the_longest_prefix() {
+    let map = map("10.0.0.0/8 a\n10.1.0.0/16 b\nalice c\n10.1.1.1 d\n::/0 e\n0.0.0.0/0 f\n");
+    assert_eq!(line(&map, &addr("10.1.1.1")), Some(1));
+    assert_eq!(line(&map, &Subject { addr: addr("9.9.9.9").addr, ..user("alice") }), Some(3));
+    assert_eq!(line(&map, &addr("9.9.9.9")), Some(6));
+    assert_eq!(line(&map, &addr("::9")), Some(5));
+}
+
+#[test]
+fn comments_blank_lines_crlf_and_a_byte_order_mark() {
+    let map = map("\u{feff}# head\r\n\r\n  alice a # tail\r\nbob \"a\"");
+    assert_eq!(map.lines().map(|l| l.line).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(map.lists().len(), 1);
+}
+
+#[test]
+fn lists_are_shared_however_they_are_written() {
+    let map = map("a x\nb landlock:x\nc \"x\" # note\nd x selinux:y_t\ne unconfined\nf unconfined\n");
+    let lists: Vec<_> = map.lists().iter().map(|l| (l.contexts.to_string(), l.first_line)).collect();
+    assert_eq!(
+        lists,
+        [("landlock:x".into(), 1), ("landlock:x selinux:y_t".into(), 4), ("unconfined".to_owned(), 5)]
+    );
+    assert_eq!(map.lines().map(|l| l.list).collect::<Vec<_>>(), [0, 0, 0, 1, 2, 2]);
+    assert_eq!(map.lookup(&user("f")), Some(Hit { line: 6, list: 2 }));
+    assert_eq!(map.origin(Hit { line: 6, list: 2 }).to_string(), "t.map:6");
+}
+
+#[test]
+fn of_duplicates_the_first_wins_and_the_others_are_known() {
+    let map = map("a x\nuser:a y\nhost:B x\nhost:b. y\n10.0.0.1 x\nip:10.0.0.1/32 y\n* x\n* y\na z\n");
+    assert_eq!(map.duplicates().collect::<Vec<_>>(), [(2, 1), (4, 3), (6, 5), (8, 7), (9, 1)]);
+    assert_eq!(map.len(), 9);
+    let lines: Vec<_> = map.lines().map(|l| format!("{} {} {}", l.line, l.subject, l.list)).collect();
+    assert_eq!(
+        lines,
+        [
+            "1 a 0",
+            "2 a 1",
+            "3 host:b 0",
+            "4 host:b 1",
+            "5 10.0.0.1 0",
+            "6 10.0.0.1 1",
+            "7 * 0",
+            "8 * 1",
+            "9 a 2"
+        ]
+    );
+    assert_eq!(map.lookup(&user("a")), Some(Hit { line: 1, list: 0 }));
+}
+
+#[test]
+fn a_shadow_is_the_first_line_that_takes_all() {
+    let map =
+        map("10.0.0.0/8 a\n10.1.0.0/16 b\n10.0.0.0/7 c\nalice d\n2001:db8::1 e\nhost:x f\n* g\nbob h\n\
+         10.2.0.0/16 i\n::/0 j\nalice k\n__anonymous__ l\n");
+    let shadows: Vec<_> = map.lines().filter_map(|l| Some((l.line, map.shadow(&l)?.line))).collect();
+    assert_eq!(shadows, [(2, 1), (8, 7), (9, 1), (10, 7), (11, 4), (12, 7)]);
+}
+
+#[test]
+fn errors_name_file_line_and_column() {
+    assert_eq!(
+        error("alice"),
+        "t.map:1:6: no context given; write at least one, such as landlock:NAME, or the word unconfined"
+    );
+    assert_eq!(
+        error("# x\n\nalice a tomoyo://dog\n"),
+        "t.map:3:9: \"tomoyo://dog\" names the LSM tomoyo, which this version does not offer; \
+         the backends are selinux, landlock, later versions add tomoyo"
+    );
+    assert_eq!(
+        error("alice a b a\n"),
+        "t.map:1:11: landlock:a is in the list twice; contexts are entered one after the other and the \
+         second time would change nothing, remove one"
+    );
+    assert_eq!(
+        error("alice a \"\"\n"),
+        "t.map:1:9: an empty word is no context; write one, such as landlock:NAME, or leave the word out"
+    );
+    assert_eq!(
+        error("a x\r\n  10.0.0.1/8 x\r\n"),
+        "t.map:2:3: 10.0.0.1/8 has bits set behind its prefix; did you mean 10.0.0.0/8 (the network) or \
+         10.0.0.1 (one address)? (a user of that name is written user:10.0.0.1/8)"
+    );
+    assert_eq!(
+        error("\u{feff}\"a x"),
+        "t.map:1:1: the double quote that opens here is not closed on this line; close it"
+    );
+    assert_eq!(
+        error("alice unconfined a\n"),
+        "t.map:1:18: unconfined must stand alone: it exempts the request, and the list also confines it; \
+         keep either the word or the contexts"
+    );
+}
+
+#[test]
+fn a_map_without_a_rule_is_an_error() {
+    for text in ["", "\n", "# only this\r\n", "\u{feff}"] {
+        assert_eq!(error(text), "t.map: holds no rule; write at least one, such as: * landlock:NAME");
+    }
+}
+
+#[test]
+fn a_long_word_does_not_fill_the_log() {
+    let text = error(&format!("path:{} x", "x".repeat(60_000)));
+    assert!(text.len() < 500 && text.contains("xxx..."), "{text}");
+}
+
+/// The error of loading `path`, without the directory.
+fn load_error(path: &Path) -> String {
+    let text = Map::load(path, LANDLOCK).expect_err("an error").to_string();
+    let directory = path.parent().expect("a directory").display().to_string();
+    text.replace(&format!("{directory}/"), "")
+}
+
+#[test]
+fn files_that_are_not_maps() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    assert_eq!(
+        load_error(&path("none")),
+        "none: cannot be opened: No such file or directory (os error 2); create it, or correct the name"
+    );
+    fs::create_dir(path("dir")).expect("a directory");
+    assert_eq!(
+        load_error(&path("dir")),
+        "dir: is a directory, not a regular file; name the file that holds the rules"
+    );
+    let status = std::process::Command::new("mkfifo").arg(path("fifo")).status().expect("mkfifo");
+    assert!(status.success());
+    assert_eq!(
+        load_error(&path("fifo")),
+        "fifo: is a FIFO, not a regular file; name the file that holds the rules"
+    );
+    assert_eq!(
+        Map::load(Path::new("/dev/null"), LANDLOCK).expect_err("an error").to_string(),
+        "/dev/null: is a device or a socket, not a regular file; name the file that holds the rules"
+    );
+    let huge = fs::File::create(path("huge")).expect("a file");
+    huge.set_len(MAX_FILE + 1).expect("a sparse file");
+    assert_eq!(
+        load_error(&path("huge")),
+        "huge: is larger than 1024 MiB; split it, or give whole groups one rule"
+    );
+    fs::write(path("good"), "alice a\n").expect("a file");
+    assert_eq!(Map::load(&path("good"), LANDLOCK).expect("a map").len(), 1);
+}
+
+#[test]
+fn a_denied_file_says_who_must_be_able_to_read() {
+    let denied = MapError::Open { path: Path::new("m").into(), source: io_error(libc::EACCES) };
+    assert_eq!(
+        denied.to_string(),
+        "m: cannot be opened: Permission denied (os error 13); \
+         let this user read it and search the directories above it (chmod, or the LSM's policy)"
+    );
+    let broken = MapError::Read { path: Path::new("m").into(), source: io_error(libc::EIO) };
+    assert_eq!(
+        broken.to_string(),
+        "m: cannot be read: Input/output error (os error 5); \
+         look for an error of the disk or the network file system"
+    );
+}
+
+fn io_error(errno: i32) -> std::io::Error {
+    std::io::Error::from_raw_os_error(errno)
+}
+
+#[test]
+fn all_bad_lines_can_be_had_at_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("m");
+    let errors = |text: &[u8]| {
+        fs::write(&path, text).expect("a file");
+        Map::load_all_errors(&path, LANDLOCK).map_err(|e| e.len())
+    };
+    assert_eq!(errors(b"a\nb x\npath:y x\n\xFF\n").expect_err("errors"), 3);
+    assert_eq!(errors(b"").expect_err("errors"), 1);
+    assert_eq!(errors(&b"a\n".repeat(1000)).expect_err("errors"), MAX_ERRORS);
+    assert_eq!(errors(b"a x\n").expect("a map").len(), 1);
+}
+
+#[test]
+fn a_hundred_thousand_lines() {
+    let mut text = String::new();
+    for i in 0..40_000_u32 {
+        text += &format!("user{i} tenant-{}\n", i % 100);
+        text += &format!("{} net\n", std::net::Ipv4Addr::from(0x0A00_0000 + i));
+    }
+    for i in 0..19_999 {
+        text += &format!("host:h{i}.example.com host\n");
+    }
+    text += "* rest\n";
+    let map = map(&text);
+    assert_eq!((map.len(), map.lists().len()), (100_000, 103));
+    assert_eq!(line(&map, &user("user0")), Some(1));
+    assert_eq!(line(&map, &user("user39999")), Some(79_999));
+    assert_eq!(line(&map, &addr("10.0.0.255")), Some(512));
+    assert_eq!(line(&map, &host("H19998.example.com")), Some(99_999));
+    assert_eq!(line(&map, &user("nobody")), Some(100_000));
+    assert_eq!(map.lines().zip(1..).filter(|(l, n)| l.line != *n).count(), 0);
+    assert_eq!(map.duplicates().count(), 0);
+}
+
+/// A subject as a test knows it, apart from how the library reads it.
+#[derive(Clone, Debug)]
+enum Known {
+    User(String),
+    Net(IpNet, bool),
+    Host(String),
+    Anonymous,
+    Any,
+}
+
+/// Few names and few bits, so that rules and subjects meet often.
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof!["[ab]{1,2}", "[ab#\"\\\\ :é]{1,4}", Just("10.0.0.1".to_owned()), Just("*".to_owned())]
+}
+
+fn host_name() -> impl Strategy<Value = String> {
+    "[aAb]{1,2}\\.?"
+}
+
+fn address() -> impl Strategy<Value = IpAddr> {
+    let low = prop_oneof![0..4_u8, Just(255)];
+    (0..2_u8, low, any::<u8>()).prop_map(|(family, low, high)| match family {
+        0 => IpAddr::from([10, high & 3, 0, low]),
+        _ => IpAddr::from([0x2001, u16::from(high & 3) << 14, 0, 0, 0, 0, 0, low.into()]),
+    })
+}
+
+/// A network, and whether to write it IPv4-mapped.
+fn net() -> impl Strategy<Value = Known> {
+    (address(), any::<u8>(), any::<bool>()).prop_map(|(address, prefix, mapped)| {
+        let max = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = if prefix % 3 == 0 { max } else { prefix % (max + 1) };
+        Known::Net(IpNet::new(address, prefix).expect("a prefix in range").trunc(), mapped)
+    })
+}
+
+fn known() -> impl Strategy<Value = Known> {
+    prop_oneof![
+        6 => name().prop_map(Known::User),
+        6 => net(),
+        4 => host_name().prop_map(Known::Host),
+        1 => Just(Known::Anonymous),
+        1 => Just(Known::Any),
+    ]
+}
+
+impl Known {
+    fn written(&self) -> String {
+        match self {
+            Self::User(name) => {
+                format!("\"user:{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+            }
+            Self::Net(IpNet::V4(net), true) => {
+                format!("{}/{}", net.addr().to_ipv6_mapped(), 96 + net.prefix_len())
+            }
+            Self::Net(net, false) if net.prefix_len() == net.max_prefix_len() => net.addr().to_string(),
+            Self::Net(net, _) => format!("ip:{net}"),
+            Self::Host(name) => format!("host:{name}"),
+            Self::Anonymous => "__anonymous__".to_owned(),
+            Self::Any => "*".to_owned(),
+        }
+    }
+
+    fn matches(&self, s: &Asker) -> bool {
+        let plain = |name: &str| name.strip_suffix('.').unwrap_or(name).to_lowercase();
+        match self {
+            Self::User(name) => s.user.as_ref() == Some(name),
+            Self::Net(net, _) => s.addr.is_some_and(|a| net.contains(&a)),
+            Self::Host(name) => s.host.as_ref().is_some_and(|h| plain(h) == plain(name)),
+            Self::Anonymous => s.user.is_none(),
+            Self::Any => true,
+        }
+    }
+}
+
+/// Someone who makes a request; `mapped` gives the address as IPv4-mapped.
+#[derive(Clone, Debug)]
+struct Asker {
+    user: Option<String>,
+    addr: Option<IpAddr>,
+    mapped: bool,
+    host: Option<String>,
+}
+
+fn asker() -> impl Strategy<Value = Asker> {
+    let facts =
+        (proptest::option::of(name()), proptest::option::of(address()), proptest::option::of(host_name()));
+    (facts, any::<bool>()).prop_map(|((user, addr, host), mapped)| Asker { user, addr, mapped, host })
+}
+
+impl Asker {
+    fn subject(&self) -> Subject<'_> {
+        let addr = self.addr.map(|a| match a {
+            IpAddr::V4(v4) if self.mapped => v4.to_ipv6_mapped().into(),
+            a => a,
+        });
+        Subject {
+            user: self.user.as_ref().map(String::as_bytes),
+            addr,
+            host: self.host.as_ref().map(String::as_bytes),
+            path: None,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn the_index_finds_what_a_scan_from_the_top_finds(
+        rules in proptest::collection::vec((known(), 0..4_u32), 1..40),
+        askers in proptest::collection::vec(asker(), 1..20),
+    ) {
+        let text: String = rules.iter().map(|(s, c)| format!("{} c{c}\n", s.written())).collect();
+        let map = map(&text);
+        prop_assert_eq!(map.len(), rules.len());
+        let lines: Vec<_> = map.lines().collect();
+        for asker in &askers {
+            let subject = asker.subject();
+            let expected = rules.iter().position(|(s, _)| s.matches(asker));
+            let hit = map.lookup(&subject);
+            prop_assert_eq!(hit.map(|h| h.line as usize), expected.map(|i| i + 1), "{}", text);
+            if let (Some(hit), Some(i)) = (hit, expected) {
+                let given = map.lists()[hit.list as usize].contexts.to_string();
+                prop_assert_eq!(given, format!("landlock:c{}", rules[i].1));
+            }
+            for (line, (known, _)) in lines.iter().zip(&rules) {
+                prop_assert_eq!(line.subject.matches(&subject), known.matches(asker), "{}", line.subject);
+                // What is shadowed never wins.
+                prop_assert!(map.shadow(line).is_none() || hit.map(|h| h.line) != Some(line.line));
+            }
+        }
+    }
+
+    #[test]
+    fn a_map_written_from_its_lines_reads_back(
+        rules in proptest::collection::vec((known(), 0..4_u32), 1..20),
+    ) {
+        let text: String = rules.iter().map(|(s, c)| format!("{} c{c}\n", s.written())).collect();
+        let once = map(&text);
+        let write = |map: &Map| -> String {
+            map.lines()
+                .map(|l| format!("{} {}\n", l.subject, map.lists()[l.list as usize].contexts))
+                .collect()
+        };
+        let written = write(&once);
+        let twice = map(&written);
+        prop_assert_eq!(write(&twice), written);
+        prop_assert!(once.lines().eq(twice.lines()));
+        prop_assert_eq!(once.lists(), twice.lists());
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = Map::parse(Path::new("m"), &bytes, LANDLOCK);
+    }
+
+    #[test]
+    fn nearly_right_text_does_not_make_it_panic(
+        text in "([a-c:.0-9/\"\\\\# \t\r*_%\\[\\]é\u{a0}-]|user:|ip:|host:|10\\.0\\.0|::ffff:|landlock:| x\n){0,60}",
+    ) {
+        if let Err(error) = Map::parse(Path::new("m"), text.as_bytes(), LANDLOCK) {
+            prop_assert!(error.to_string().starts_with("m:"));
+            prop_assert!(!error.to_string().contains(['\n', '\r']));
+        }
+    }
+}
