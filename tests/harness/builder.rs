@@ -1,0 +1,303 @@
+//! What a test wants of its server.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    os::unix::fs::{PermissionsExt, chown},
+    path::{Path, PathBuf},
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    Cell, Mpm, platform, ports,
+    server::{self, Refusal, Server, StartError},
+    tls,
+};
+
+/// Modules without which no configuration of these tests would do.
+const BASE_MODULES: [&str; 6] = ["unixd", "log_config", "authn_core", "authz_core", "mime", "alias"];
+
+/// Which build of the module a server loads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Module {
+    UnderTest,
+    WithFaults,
+    None,
+}
+
+impl Module {
+    fn file(self) -> Option<PathBuf> {
+        match self {
+            Self::UnderTest => Some(platform::module_under_test()),
+            Self::WithFaults => Some(platform::module_with_faults()),
+            Self::None => None,
+        }
+    }
+}
+
+/// A server that is not started yet: a folder, modules, and the text of a configuration.
+///
+/// In configurations and files, `@root@` stands for the folder, `@port@` and `@tls_port@` for the
+/// ports.
+pub struct ServerBuilder {
+    pub(crate) root: TempDir,
+    pub(crate) bound_by_modes: bool,
+    cell: Cell,
+    module: Module,
+    modules: Vec<String>,
+    config: String,
+    log_level: &'static str,
+    workers: usize,
+    tls: bool,
+}
+
+impl ServerBuilder {
+    /// A server with the module under test and no rules; `www` is its document root.
+    pub(crate) fn new(cell: Cell) -> Self {
+        let root = tempfile::Builder::new().prefix("confine-").tempdir();
+        let root = root.unwrap_or_else(|e| panic!("a temporary folder: {e}"));
+        set_mode(root.path(), 0o755);
+        let builder = Self {
+            root,
+            bound_by_modes: false,
+            cell,
+            module: Module::UnderTest,
+            modules: Vec::new(),
+            config: String::new(),
+            log_level: "info",
+            workers: 4,
+            tls: false,
+        };
+        builder.folder("www").folder("logs").folder("run").file("mime.types", MIME_TYPES)
+    }
+
+    /// The stock server: without the module under test.
+    pub fn stock(mut self) -> Self {
+        self.module = Module::None;
+        self
+    }
+
+    /// The module that was built with fault injection, in place of the normal one.
+    pub fn with_faults(mut self) -> Self {
+        self.module = Module::WithFaults;
+        self
+    }
+
+    /// Loads modules of httpd, by the name in `mod_NAME.so`.
+    pub fn modules<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        for name in names {
+            if !self.modules.iter().any(|have| have == name) {
+                self.modules.push(name.to_owned());
+            }
+        }
+        self
+    }
+
+    /// Adds lines to the configuration.
+    pub fn config(mut self, lines: impl AsRef<str>) -> Self {
+        self.config.push_str(lines.as_ref());
+        self.config.push('\n');
+        self
+    }
+
+    /// The module's `LogLevel`; the default is `info`, one line a decision.
+    pub fn log_level(mut self, level: &'static str) -> Self {
+        self.log_level = level;
+        self
+    }
+
+    /// How many requests are served at a time: children under prefork, threads of one child elsewhere.
+    pub fn workers(mut self, number: usize) -> Self {
+        self.workers = number;
+        self
+    }
+
+    /// Listens with TLS, too, HTTP/2 included. The virtual host there has the main server's rules.
+    pub fn tls(mut self) -> Self {
+        tls::make_certificate(self.root.path());
+        self.tls = true;
+        self.modules(["ssl", "http2"])
+    }
+
+    /// Takes from root the right to read files whose mode forbids it, so that modes mean something.
+    pub fn bound_by_modes(mut self) -> Self {
+        self.bound_by_modes = platform::is_root();
+        self
+    }
+
+    /// The path of `name` in the server's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// Writes a file, and the folders above it.
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.path(name);
+        if let Some(above) = path.parent() {
+            fs::create_dir_all(above).unwrap_or_else(|e| panic!("{}: {e}", above.display()));
+        }
+        let content = match std::str::from_utf8(content.as_ref()) {
+            Ok(text) => self.at_root(text).into_bytes(),
+            Err(_) => content.as_ref().to_owned(),
+        };
+        fs::write(&path, content).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        self
+    }
+
+    /// Writes a file that can be executed.
+    pub fn program(self, name: &str, content: &str) -> Self {
+        let builder = self.file(name, content);
+        set_mode(&builder.path(name), 0o755);
+        builder
+    }
+
+    /// Makes a folder.
+    pub fn folder(self, name: &str) -> Self {
+        let path = self.path(name);
+        fs::create_dir_all(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        self
+    }
+
+    /// Makes a folder in which the server's children may write.
+    pub fn writable_folder(self, name: &str) -> Self {
+        let builder = self.folder(name);
+        set_mode(&builder.path(name), 0o777);
+        builder
+    }
+
+    /// Makes a file unreadable for a server that is [bound by modes](Self::bound_by_modes).
+    pub fn unreadable(self, name: &str) -> Self {
+        let path = self.path(name);
+        set_mode(&path, 0o000);
+        if platform::is_root() {
+            let (_, uid) = platform::child_user();
+            chown(&path, Some(uid), None).unwrap_or_else(|e| panic!("chown {}: {e}", path.display()));
+        }
+        self
+    }
+
+    /// Starts the server and waits until it accepts connections. Fails the test if it does not.
+    #[track_caller]
+    pub fn start(self) -> Server {
+        let cell = self.cell;
+        self.try_start().unwrap_or_else(|e| panic!("httpd ({cell}) did not start: {e}"))
+    }
+
+    /// Starts the server.
+    pub fn try_start(self) -> Result<Server, StartError> {
+        server::start(self)
+    }
+
+    /// Expects that the server refuses this configuration, when asked to check it (`-t`) and when
+    /// started, and returns what it said. Fails the test if it accepts it.
+    #[track_caller]
+    pub fn refused(self) -> Refusal {
+        server::refused(&self)
+    }
+
+    /// Writes the whole configuration for one attempt to start; returns it with the ports it names.
+    pub(crate) fn write_config(&self) -> (PathBuf, u16, Option<u16>) {
+        let port = ports::free();
+        let tls_port = self.tls.then(ports::free);
+        let text = self.at_root(&self.full_config(tls_port.is_some()));
+        let text = text.replace("@port@", &port.to_string());
+        let text = text.replace("@tls_port@", &tls_port.unwrap_or_default().to_string());
+        let path = self.path("httpd.conf");
+        fs::write(&path, text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        (path, port, tls_port)
+    }
+
+    fn at_root(&self, text: &str) -> String {
+        text.replace("@root@", &self.root.path().display().to_string())
+    }
+
+    fn full_config(&self, with_tls: bool) -> String {
+        let mut text = self.load_lines();
+        text.push_str(BASE_CONFIG);
+        text.push_str(&self.mpm_config());
+        if platform::is_root() {
+            let (user, _) = platform::child_user();
+            let _ = writeln!(text, "User {user}\nGroup {}", platform::child_group(user));
+        }
+        if self.module != Module::None {
+            let _ = writeln!(text, "LogLevel notice confine:{}", self.log_level);
+            text.push_str(self.cell.gate.directive());
+        }
+        text.push_str(&self.config);
+        if with_tls {
+            text.push_str(TLS_CONFIG);
+        }
+        text
+    }
+
+    fn load_lines(&self) -> String {
+        let mpm = format!("mpm_{}", self.cell.mpm.name());
+        let names =
+            BASE_MODULES.into_iter().chain([mpm.as_str()]).chain(self.modules.iter().map(String::as_str));
+        let mut lines: String = names.map(platform::load_line).collect();
+        if let Some(file) = self.module.file() {
+            let _ = writeln!(lines, "LoadModule confine_module {}", file.display());
+        }
+        lines
+    }
+
+    /// Few processes, so that a start takes a fraction of a second; room for those that a graceful
+    /// restart still keeps.
+    fn mpm_config(&self) -> String {
+        let n = self.workers;
+        match self.cell.mpm {
+            Mpm::Prefork => format!(
+                "StartServers {n}\nMinSpareServers 1\nMaxSpareServers {n}\nServerLimit {n}\nMaxRequestWorkers {n}\n"
+            ),
+            Mpm::Event | Mpm::Worker => format!(
+                "StartServers 1\nServerLimit 4\nThreadLimit {n}\nThreadsPerChild {n}\nMaxRequestWorkers {n}\n\
+                 MinSpareThreads 1\nMaxSpareThreads {n}\n"
+            ),
+        }
+    }
+}
+
+const BASE_CONFIG: &str = r#"
+ServerRoot "@root@"
+ServerName localhost
+DefaultRuntimeDir "@root@/run"
+PidFile "@root@/run/httpd.pid"
+Listen 127.0.0.1:@port@
+Listen [::1]:@port@
+ErrorLog "@root@/logs/error.log"
+CustomLog "@root@/logs/access.log" "%m %U%q %>s %u %{CONFINE_CONTEXT}e"
+LogLevel notice
+TypesConfig "@root@/mime.types"
+KeepAliveTimeout 30
+MaxKeepAliveRequests 0
+GracefulShutdownTimeout 5
+DocumentRoot "@root@/www"
+<Directory "/">
+    AllowOverride None
+    Require all denied
+</Directory>
+<Directory "@root@/www">
+    Options Indexes FollowSymLinks
+    Require all granted
+</Directory>
+"#;
+
+const TLS_CONFIG: &str = r#"
+Listen 127.0.0.1:@tls_port@
+Listen [::1]:@tls_port@
+SSLSessionCache none
+<VirtualHost 127.0.0.1:@tls_port@ [::1]:@tls_port@>
+    SSLEngine on
+    SSLCertificateFile "@root@/cert.pem"
+    SSLCertificateKeyFile "@root@/key.pem"
+    Protocols h2 http/1.1
+</VirtualHost>
+"#;
+
+const MIME_TYPES: &str = "text/html html shtml\ntext/plain txt\napplication/octet-stream bin\n";
+
+fn set_mode(path: &Path, mode: u32) {
+    let set = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    set.unwrap_or_else(|e| panic!("chmod {mode:o} {}: {e}", path.display()));
+}

@@ -1,0 +1,114 @@
+//! The same behaviour under every MPM and both gates.
+
+use std::fmt;
+
+use crate::ServerBuilder;
+
+/// A multi-processing module: how the server is cut into processes and threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mpm {
+    /// Threads, with a listener that watches idle connections.
+    Event,
+    /// Threads, one per connection.
+    Worker,
+    /// Processes with one thread each.
+    Prefork,
+}
+
+impl Mpm {
+    /// The name as in `mod_mpm_NAME.so`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Worker => "worker",
+            Self::Prefork => "prefork",
+        }
+    }
+}
+
+/// Where the module takes a request over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// Before anything of the request ran: the module's default, which the configuration leaves out.
+    Process,
+    /// Right before the content is made.
+    Handler,
+}
+
+impl Gate {
+    /// The configuration that chooses it.
+    pub(crate) fn directive(self) -> &'static str {
+        match self {
+            Self::Process => "",
+            Self::Handler => "ConfineGate handler\n",
+        }
+    }
+}
+
+/// One cell of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// The MPM to start.
+    pub mpm: Mpm,
+    /// The gate to configure.
+    pub gate: Gate,
+}
+
+impl Cell {
+    /// A server of this kind, still without any rule.
+    pub fn server(self) -> ServerBuilder {
+        ServerBuilder::new(self)
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} MPM, {:?} gate", self.mpm, self.gate)
+    }
+}
+
+/// Makes tests of a function that takes a [`Cell`]: by default one for each MPM and gate; `for mpms`
+/// one for each MPM under the process gate; `for threaded` the threaded MPMs under both gates; `for
+/// prefork` prefork under both gates; `for process_gate` and `for handler_gate` each MPM under that
+/// gate; `once` a single one (event, process gate) for what cannot depend on either.
+#[macro_export]
+macro_rules! matrix {
+    ($behaviour:ident) => {
+        $crate::matrix!(@ $behaviour
+            event_process Event Process, event_handler Event Handler,
+            worker_process Worker Process, worker_handler Worker Handler,
+            prefork_process Prefork Process, prefork_handler Prefork Handler);
+    };
+    ($behaviour:ident for process_gate) => {
+        $crate::matrix!(@ $behaviour
+            event_process Event Process, worker_process Worker Process, prefork_process Prefork Process);
+    };
+    ($behaviour:ident for handler_gate) => {
+        $crate::matrix!(@ $behaviour
+            event_handler Event Handler, worker_handler Worker Handler, prefork_handler Prefork Handler);
+    };
+    ($behaviour:ident for threaded) => {
+        $crate::matrix!(@ $behaviour
+            event_process Event Process, event_handler Event Handler,
+            worker_process Worker Process, worker_handler Worker Handler);
+    };
+    ($behaviour:ident for prefork) => {
+        $crate::matrix!(@ $behaviour prefork_process Prefork Process, prefork_handler Prefork Handler);
+    };
+    ($behaviour:ident for gates) => {
+        $crate::matrix!(@ $behaviour event_process Event Process, event_handler Event Handler);
+    };
+    ($behaviour:ident once) => {
+        $crate::matrix!(@ $behaviour event_process Event Process);
+    };
+    (@ $behaviour:ident $($name:ident $mpm:ident $gate:ident),+) => {
+        mod $behaviour {
+            $(
+                #[test]
+                fn $name() {
+                    super::$behaviour($crate::Cell { mpm: $crate::Mpm::$mpm, gate: $crate::Gate::$gate });
+                }
+            )+
+        }
+    };
+}

@@ -1,0 +1,106 @@
+//! What differs between distributions: where httpd is, where its modules are, who its children are.
+
+use std::{
+    env,
+    ffi::CString,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+/// Debian's name and Fedora's.
+const BINARIES: [&str; 4] =
+    ["/usr/sbin/apache2", "/usr/sbin/httpd", "/usr/local/sbin/httpd", "/usr/bin/httpd"];
+
+const MODULE_FOLDERS: [&str; 4] = [
+    "/usr/lib/apache2/modules",
+    "/usr/lib64/httpd/modules",
+    "/usr/lib/httpd/modules",
+    "/usr/local/libexec/apache2",
+];
+
+const CHILD_USERS: [&str; 3] = ["www-data", "apache", "nobody"];
+
+/// The httpd of this machine.
+pub fn httpd() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| first_existing(&BINARIES, "httpd (Debian: apt-get install apache2)"))
+}
+
+/// The folder of httpd's own modules.
+pub fn module_folder() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| first_existing(&MODULE_FOLDERS, "httpd's modules"))
+}
+
+fn first_existing(candidates: &[&str], what: &str) -> PathBuf {
+    let found = candidates.iter().map(PathBuf::from).find(|p| p.exists());
+    found.unwrap_or_else(|| panic!("{what}: found at none of {candidates:?}"))
+}
+
+/// How to load httpd's module `name` (`lua` for `mod_lua.so`): a `LoadModule` line, or nothing where
+/// it is part of the binary.
+pub fn load_line(name: &str) -> String {
+    let file = module_folder().join(format!("mod_{name}.so"));
+    if file.exists() {
+        return format!("LoadModule {name}_module {}\n", file.display());
+    }
+    assert!(is_built_in(name), "this httpd has no mod_{name}: neither built in nor {}", file.display());
+    String::new()
+}
+
+fn is_built_in(name: &str) -> bool {
+    static LIST: OnceLock<String> = OnceLock::new();
+    let list = LIST.get_or_init(|| {
+        let output = Command::new(httpd()).arg("-l").output();
+        let output = output.unwrap_or_else(|e| panic!("{} -l: {e}", httpd().display()));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    });
+    list.lines().any(|line| line.trim() == format!("mod_{name}.c"))
+}
+
+/// The module under test.
+pub fn module_under_test() -> PathBuf {
+    let path = env::var_os("CONFINE_MODULE").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/libmod_confine.so"),
+        PathBuf::from,
+    );
+    path.canonicalize().unwrap_or_else(|e| {
+        panic!("the module {}: {e}; build it (cargo build --release) or set CONFINE_MODULE", path.display())
+    })
+}
+
+/// The module built with the feature `fault-injection`.
+pub fn module_with_faults() -> PathBuf {
+    let path = env::var_os("CONFINE_FAULT_MODULE").map(PathBuf::from).unwrap_or_else(|| {
+        panic!(
+            "CONFINE_FAULT_MODULE is not set: build the module with --features fault-injection \
+             into a target folder of its own and name the file here"
+        )
+    });
+    path.canonicalize().unwrap_or_else(|e| panic!("CONFINE_FAULT_MODULE={}: {e}", path.display()))
+}
+
+/// Whether this process is root, so that the server's children change their user.
+pub fn is_root() -> bool {
+    // SAFETY: geteuid has no preconditions and cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// The unprivileged account of the server's children: name and user id.
+pub fn child_user() -> (&'static str, libc::uid_t) {
+    let known = CHILD_USERS.into_iter().find_map(|name| user_id(name).map(|uid| (name, uid)));
+    known.unwrap_or_else(|| panic!("none of the accounts {CHILD_USERS:?} exists"))
+}
+
+/// The group of [`child_user`], which on Debian's `nobody` has another name than the user.
+pub fn child_group(user: &str) -> &str {
+    if user == "nobody" { "nogroup" } else { user }
+}
+
+fn user_id(name: &str) -> Option<libc::uid_t> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: `name` is a C string that lives over the call; the answer points into a static buffer
+    // of libc and is read before any other call could change it. Callers hold no reference to it.
+    unsafe { libc::getpwnam(name.as_ptr()).as_ref().map(|entry| entry.pw_uid) }
+}

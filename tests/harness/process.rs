@@ -1,0 +1,114 @@
+//! The server as a process: in a session of its own, and never left behind.
+
+use std::{
+    fs::File,
+    io,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long a server may take to stop before its whole group is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// linux/capability.h: the two that let root read every file.
+const READING_CAPABILITIES: [libc::c_ulong; 2] =
+    [1 /* CAP_DAC_OVERRIDE */, 2 /* CAP_DAC_READ_SEARCH */];
+
+/// A running httpd, first process of a session and of a process group: httpd signals its whole group
+/// when it stops.
+pub(crate) struct Daemon {
+    child: Child,
+}
+
+impl Daemon {
+    /// Starts `command` with its output going to `output`. `bound_by_modes` takes from root the right
+    /// to read files whose mode forbids it.
+    pub(crate) fn spawn(mut command: Command, output: &Path, bound_by_modes: bool) -> io::Result<Self> {
+        let file = File::create(output)?;
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).env("LC_ALL", "C");
+        // SAFETY: between fork and exec the closure makes system calls only; it allocates nothing and
+        // takes no lock.
+        unsafe { command.pre_exec(move || prepare_session(bound_by_modes)) };
+        command.spawn().map(|child| Self { child })
+    }
+
+    /// The process id of httpd's parent process.
+    pub(crate) fn pid(&self) -> libc::pid_t {
+        // Linux numbers processes below 2^22.
+        self.child.id() as libc::pid_t
+    }
+
+    /// Its exit status, once it has ended.
+    pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Waits for its end. `None`: it still runs after `limit`.
+    pub(crate) fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.exited() {
+                None if Instant::now() < deadline => thread::sleep(Duration::from_millis(2)),
+                end => return end,
+            }
+        }
+    }
+
+    /// Sends a signal to httpd's parent process.
+    pub(crate) fn signal(&self, signal: libc::c_int) {
+        // SAFETY: kill has no memory preconditions. The id is ours: the child has not been waited for,
+        // or the call fails with ESRCH.
+        unsafe { libc::kill(self.pid(), signal) };
+    }
+
+    /// Ends the server: politely, and after a while by force. Tells whether being polite was enough.
+    pub(crate) fn stop(&mut self) -> bool {
+        if self.exited().is_some() {
+            return true;
+        }
+        self.signal(libc::SIGTERM);
+        let ended = self.wait(STOP_LIMIT).is_some();
+        if !ended {
+            self.kill_group();
+        }
+        ended
+    }
+
+    fn kill_group(&mut self) {
+        // SAFETY: as in `signal`; the group was made by setsid in the child and is named like it.
+        unsafe { libc::kill(-self.pid(), libc::SIGKILL) };
+        // Nothing is left to do if waiting fails: the process is gone.
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Runs in the new process before httpd does.
+fn prepare_session(bound_by_modes: bool) -> io::Result<()> {
+    // SAFETY: setsid has no preconditions. In a child just forked it cannot fail.
+    unsafe { libc::setsid() };
+    // A test run that is interrupted must not leave servers behind.
+    prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM as libc::c_ulong)?;
+    if bound_by_modes {
+        for capability in READING_CAPABILITIES {
+            prctl(libc::PR_CAPBSET_DROP, capability)?;
+        }
+    }
+    Ok(())
+}
+
+fn prctl(option: libc::c_int, argument: libc::c_ulong) -> io::Result<()> {
+    // SAFETY: both options used here take one integer and touch no memory of ours.
+    match unsafe { libc::prctl(option, argument) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -1,0 +1,268 @@
+//! A started server, or the reasons why there is none.
+
+use std::{
+    fmt, fs, io,
+    net::{IpAddr, Ipv4Addr},
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use crate::{Client, RawConnection, ServerBuilder, Wire, platform, process::Daemon};
+
+/// Attempts to start on another port where the first was taken in the meantime.
+const ATTEMPTS: usize = 5;
+
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+const LOG_LIMIT: Duration = Duration::from_secs(10);
+
+/// Every MPM writes this once its children are there, and again after a restart.
+const READY: &str = "resuming normal operations";
+
+/// What httpd writes of a child that a signal killed.
+const CRASH: &str = "exit signal";
+
+/// A running httpd. Dropping it stops it, and fails the test if one of its processes crashed.
+pub struct Server {
+    daemon: Daemon,
+    port: u16,
+    tls_port: Option<u16>,
+    // Declared last: the folder outlives the process.
+    root: TempDir,
+}
+
+impl Server {
+    /// A client that speaks HTTP/1.1 to 127.0.0.1.
+    pub fn client(&self) -> Client {
+        self.client_over(Wire::Http11)
+    }
+
+    /// A client that speaks `wire` to 127.0.0.1.
+    pub fn client_over(&self, wire: Wire) -> Client {
+        let port = if wire.is_tls() { self.tls_port() } else { self.port };
+        Client::new(wire, "127.0.0.1", port, self.path("cert.pem"))
+    }
+
+    /// A client that speaks HTTP/1.1 to ::1.
+    pub fn client_v6(&self) -> Client {
+        Client::new(Wire::Http11, "[::1]", self.port, self.path("cert.pem"))
+    }
+
+    /// A bare connection to 127.0.0.1.
+    pub fn connect(&self) -> RawConnection {
+        RawConnection::open(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port)
+    }
+
+    /// The port without TLS.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The path of `name` in the server's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// The process id of httpd's parent process.
+    pub fn pid(&self) -> i32 {
+        self.daemon.pid()
+    }
+
+    /// The error log so far.
+    pub fn log(&self) -> String {
+        read_lossy(&self.path("logs/error.log"))
+    }
+
+    /// The lines of the error log that contain `text`.
+    pub fn log_lines(&self, text: &str) -> Vec<String> {
+        self.log().lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+    }
+
+    /// Waits until a line of the error log contains every one of `texts`, and returns the first such.
+    #[track_caller]
+    pub fn wait_for_log(&self, texts: &[&str]) -> String {
+        let deadline = Instant::now() + LOG_LIMIT;
+        loop {
+            let log = self.log();
+            if let Some(line) = log.lines().find(|line| texts.iter().all(|text| line.contains(text))) {
+                return line.to_owned();
+            }
+            assert!(Instant::now() < deadline, "no line of the error log has all of {texts:?}:\n{log}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Begins a graceful restart (SIGUSR1) and returns once the server has read its configuration
+    /// again. Requests in flight go on.
+    #[track_caller]
+    pub fn restart_gracefully(&self) {
+        let before = self.log_lines(READY).len();
+        self.daemon.signal(libc::SIGUSR1);
+        let deadline = Instant::now() + START_LIMIT;
+        while self.log_lines(READY).len() == before {
+            assert!(Instant::now() < deadline, "no restart:\n{}", self.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Sends SIGTERM to httpd's parent process, and does not wait.
+    pub fn begin_to_stop(&self) {
+        self.daemon.signal(libc::SIGTERM);
+    }
+
+    /// Stops the server, fails the test if one of its processes crashed or did not stop, and returns
+    /// the error log.
+    #[track_caller]
+    pub fn stop(mut self) -> String {
+        self.stop_and_check();
+        self.log()
+    }
+
+    #[track_caller]
+    fn stop_and_check(&mut self) {
+        let polite = self.daemon.stop();
+        let log = self.log();
+        assert!(polite, "the server did not stop on SIGTERM:\n{log}");
+        assert!(!log.contains(CRASH), "a process of the server crashed:\n{log}");
+    }
+
+    fn tls_port(&self) -> u16 {
+        self.tls_port.unwrap_or_else(|| panic!("this server was not built with tls()"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // The server's own words are what one wants to see next to a failed assertion.
+            eprintln!("--- error log ---\n{}", self.log());
+        } else {
+            self.stop_and_check();
+        }
+    }
+}
+
+/// A server that did not start.
+#[derive(Debug)]
+pub struct StartError {
+    why: String,
+    said: String,
+}
+
+impl StartError {
+    fn is_port_taken(&self) -> bool {
+        self.said.contains("Address already in use")
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", self.why, self.said)
+    }
+}
+
+/// What the server said when it refused a configuration.
+pub struct Refusal {
+    /// The words of `httpd -t`.
+    pub on_check: String,
+    /// The words of an attempt to start.
+    pub on_start: String,
+}
+
+impl Refusal {
+    /// Fails the test unless each text appears, in the check and in the start.
+    #[track_caller]
+    pub fn says(&self, texts: &[&str]) -> &Self {
+        for (when, said) in [("-t", &self.on_check), ("start", &self.on_start)] {
+            for text in texts {
+                assert!(said.contains(text), "on {when}, nothing of {text:?} in:\n{said}");
+            }
+        }
+        self
+    }
+}
+
+pub(crate) fn start(builder: ServerBuilder) -> Result<Server, StartError> {
+    let mut last = None;
+    for _ in 0..ATTEMPTS {
+        match start_once(&builder) {
+            Ok((daemon, port, tls_port)) => return Ok(Server { daemon, port, tls_port, root: builder.root }),
+            Err(error) if error.is_port_taken() => last = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| unreachable!("there is at least one attempt")))
+}
+
+#[track_caller]
+pub(crate) fn refused(builder: &ServerBuilder) -> Refusal {
+    let on_check = refused_check(builder);
+    for _ in 0..ATTEMPTS {
+        match start_once(builder) {
+            Ok(_) => panic!("the server started with a configuration that it has to refuse"),
+            Err(error) if error.is_port_taken() => {}
+            Err(error) => return Refusal { on_check, on_start: error.said },
+        }
+    }
+    panic!("no free port after {ATTEMPTS} attempts")
+}
+
+#[track_caller]
+fn refused_check(builder: &ServerBuilder) -> String {
+    let (config, _, _) = builder.write_config();
+    let output = builder.path("logs/check.log");
+    let mut command = httpd(builder, &config);
+    command.arg("-t");
+    let mut daemon = spawn(command, &output, builder.bound_by_modes);
+    let status = daemon.wait(START_LIMIT);
+    let said = read_lossy(&output);
+    let status = status.unwrap_or_else(|| panic!("httpd -t hangs:\n{said}"));
+    assert!(!status.success(), "httpd -t accepts a configuration that it has to refuse:\n{said}");
+    said
+}
+
+fn start_once(builder: &ServerBuilder) -> Result<(Daemon, u16, Option<u16>), StartError> {
+    let (config, port, tls_port) = builder.write_config();
+    let log = builder.path("logs/error.log");
+    let output = builder.path("logs/output.log");
+    // A log of an earlier attempt must not be taken for this one's.
+    let _ = fs::remove_file(&log);
+    let mut command = httpd(builder, &config);
+    command.arg("-DFOREGROUND");
+    let mut daemon = spawn(command, &output, builder.bound_by_modes);
+    let failed = |why: String| StartError { why, said: read_lossy(&output) + &read_lossy(&log) };
+    let deadline = Instant::now() + START_LIMIT;
+    while !read_lossy(&log).contains(READY) {
+        match daemon.exited() {
+            Some(status) if status.success() => return Err(failed("it ended at once".to_owned())),
+            Some(status) => return Err(failed(status.to_string())),
+            None if Instant::now() > deadline => return Err(failed("it is not ready in time".to_owned())),
+            None => thread::sleep(Duration::from_millis(3)),
+        }
+    }
+    Ok((daemon, port, tls_port))
+}
+
+fn httpd(builder: &ServerBuilder, config: &Path) -> Command {
+    let mut command = Command::new(platform::httpd());
+    command.arg("-d").arg(builder.root.path()).arg("-f").arg(config);
+    command
+}
+
+#[track_caller]
+fn spawn(command: Command, output: &Path, bound_by_modes: bool) -> Daemon {
+    Daemon::spawn(command, output, bound_by_modes)
+        .unwrap_or_else(|e| panic!("starting {}: {e}", platform::httpd().display()))
+}
+
+fn read_lossy(path: &Path) -> String {
+    match fs::read(path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(e) => panic!("{}: {e}", path.display()),
+    }
+}

@@ -1,0 +1,200 @@
+//! Two people and one leaky application: the setting of most tests.
+//!
+//! `data/alice/note` and `data/bob/note` belong to one of them each; `www/app/leaky.lua` is an
+//! application inside the server's process that does whatever its query says; the rulesets `alice`
+//! and `bob` allow the application and the one's data.
+
+use crate::{Cell, Response, Server, ServerBuilder};
+
+/// What `data/alice/note` says.
+pub const NOTE_OF_ALICE: &str = "alice wrote this for herself\n";
+
+/// What `data/bob/note` says.
+pub const NOTE_OF_BOB: &str = "bob wrote this for himself\n";
+
+/// The rulesets of both, and Landlock as the backend of contexts that name none.
+const RULESETS: &str = r#"
+ConfineBackend landlock
+<ConfineLandlock alice>
+    LandlockRead "@root@/www" "@root@/data/alice"
+</ConfineLandlock>
+<ConfineLandlock bob>
+    LandlockRead "@root@/www" "@root@/data/bob"
+</ConfineLandlock>
+"#;
+
+/// Asks everybody for a password.
+pub const LOGIN: &str = r#"
+<Location "/">
+    AuthType Basic
+    AuthName "tests"
+    AuthBasicProvider file
+    AuthUserFile "@root@/passwords"
+    Require valid-user
+</Location>
+"#;
+
+/// Checks a password where one is sent, and lets requests without one pass.
+pub const OPTIONAL_LOGIN: &str = r#"
+<Location "/">
+    AuthType Basic
+    AuthName "tests"
+    AuthBasicProvider file
+    AuthUserFile "@root@/passwords"
+    <RequireAny>
+        Require valid-user
+        Require expr "-z req('Authorization')"
+    </RequireAny>
+</Location>
+"#;
+
+/// Names `alice` and `bob`, passwords `alice-pw` and `bob-pw`.
+const PASSWORDS: &str = "alice:{SHA}g2YDYHBhl9R/ddqtGep+ipAO4aU=\nbob:{SHA}bOWgjgJew8XNjPXTyFghAc+ha1M=\n";
+
+/// Each user's ruleset.
+pub const MAP: &str = "alice landlock:alice\nbob landlock:bob\n";
+
+const LEAKY: &str = r#"-- An application with every hole that an application can have: it does what the query says.
+local actions = {}
+
+function actions.read(r, path)
+    local file, why = io.open(path, "rb")
+    if not file then return nil, why end
+    local text, failure = file:read("a")
+    file:close()
+    return text, failure
+end
+
+function actions.write(r, path)
+    local file, why = io.open(path, "wb")
+    if not file then return nil, why end
+    file:write("written")
+    file:close()
+    return "written"
+end
+
+function actions.remove(r, path)
+    local done, why = os.remove(path)
+    return done and "removed", why
+end
+
+function actions.run(r, command)
+    local output = io.popen(command .. " 2>&1; echo status=$?")
+    if not output then return nil, "cannot run anything" end
+    local text = output:read("a")
+    output:close()
+    return text
+end
+
+function actions.body(r)
+    return r:requestbody() or ""
+end
+
+function actions.sleep(r, seconds)
+    os.execute("sleep " .. tonumber(seconds))
+    return "slept"
+end
+
+function handle(r)
+    r.content_type = "text/plain"
+    r.headers_out["X-Context"] = r.subprocess_env["CONFINE_CONTEXT"] or "-"
+    r.headers_out["X-User"] = r.user or "-"
+    for name, value in pairs(r:parseargs()) do
+        local text, why = actions[name](r, value)
+        if text then r:write(text) else r:write("failed: " .. tostring(why) .. "\n") end
+    end
+    return apache2.OK
+end
+"#;
+
+/// The application and the data alone: also for a server without the module.
+pub fn application(cell: Cell) -> ServerBuilder {
+    cell.server()
+        .modules(["lua", "auth_basic", "authn_file", "authz_user"])
+        .file("www/app/leaky.lua", LEAKY)
+        .file("www/app/page.txt", "a page for everybody\n")
+        .file("data/alice/note", NOTE_OF_ALICE)
+        .file("data/bob/note", NOTE_OF_BOB)
+        .file("passwords", PASSWORDS)
+        .file("tenants.map", MAP)
+        .config("AddHandler lua-script .lua")
+}
+
+/// The application, the data and the rulesets; nobody is asked who they are, and no rule is set.
+pub fn leaky_app(cell: Cell) -> ServerBuilder {
+    application(cell).config(RULESETS)
+}
+
+/// The application, where everybody logs in and is confined to what is theirs.
+pub fn two_people(cell: Cell) -> ServerBuilder {
+    leaky_app(cell).config(LOGIN).config("ConfineMap \"@root@/tenants.map\"")
+}
+
+/// Adds the folder `/dav/`, where a client may put files and fetch them again, under any protocol.
+pub fn dav_folder(builder: ServerBuilder) -> ServerBuilder {
+    builder.modules(["dav", "dav_fs"]).writable_folder("www/dav").writable_folder("locks").config(
+        "Protocols h2c http/1.1\nDavLockDB \"@root@/locks/db\"\n<Location \"/dav\">\nDav On\n</Location>",
+    )
+}
+
+/// The target with which the leaky application does `action` on `argument`.
+pub fn leaky(action: &str, argument: impl AsRef<str>) -> String {
+    leaky_at("/app/leaky.lua", action, argument)
+}
+
+/// As [`leaky`], where the application lies elsewhere.
+pub fn leaky_at(place: &str, action: &str, argument: impl AsRef<str>) -> String {
+    format!("{place}?{action}={}", encode(argument.as_ref()))
+}
+
+/// The target with which the leaky application reads the note of `owner`.
+pub fn note_of(server: &Server, owner: &str) -> String {
+    leaky("read", note_path(server, owner))
+}
+
+/// The path of the note of `owner`.
+pub fn note_path(server: &Server, owner: &str) -> String {
+    server.path(&format!("data/{owner}/note")).display().to_string()
+}
+
+/// Percent-encodes a query's value.
+fn encode(text: &str) -> String {
+    let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
+    text.bytes()
+        .map(|b| if unreserved(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+/// What the tests of confinement expect of a response.
+pub trait Expectations: Sized {
+    /// The request was served, and this is the content.
+    #[track_caller]
+    fn expect_content(&self, content: &str) -> &Self;
+
+    /// The application ran, and the kernel refused what it tried.
+    #[track_caller]
+    fn expect_denied_by_kernel(&self) -> &Self;
+
+    /// The application ran in this context (`-`: in none).
+    #[track_caller]
+    fn expect_context(&self, context: &str) -> &Self;
+}
+
+impl Expectations for Response {
+    fn expect_content(&self, content: &str) -> &Self {
+        assert_eq!((self.status, self.text().as_str()), (200, content), "{self:?}");
+        self
+    }
+
+    fn expect_denied_by_kernel(&self) -> &Self {
+        assert_eq!(self.status, 200, "{self:?}");
+        let text = self.text();
+        assert!(text.starts_with("failed: ") && text.contains("Permission denied"), "{self:?}");
+        self
+    }
+
+    fn expect_context(&self, context: &str) -> &Self {
+        assert_eq!(self.header("x-context"), Some(context), "{self:?}");
+        self
+    }
+}
