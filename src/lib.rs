@@ -1,1 +1,193 @@
-//! Module.
+//! mod_confine: each request runs in a thread of its own, in the security context of its subject.
+//!
+//! This file is all that C sees: the module record and the hooks, each of which passes the panic
+//! boundary and hands safe types on. The order of events is told in [`gate`].
+
+use std::{
+    ffi::{c_int, c_void},
+    ptr::{null, null_mut},
+};
+
+use apache_sys as sys;
+
+mod config;
+mod counters;
+mod directives;
+mod fault;
+mod gate;
+mod httpd;
+mod other_process;
+mod record;
+mod startup;
+mod status;
+mod subject;
+mod worker;
+
+use httpd::{
+    boundary::guard,
+    hooks,
+    log::{self, Level},
+    pool::Pool,
+    request::Request,
+    server::Server,
+    thread,
+};
+
+/// The module record. `LoadModule confine_module` finds it by this name.
+#[unsafe(no_mangle)]
+pub static mut confine_module: sys::module = sys::module {
+    version: sys::MODULE_MAGIC_NUMBER_MAJOR as c_int,
+    minor_version: sys::MODULE_MAGIC_NUMBER_MINOR as c_int,
+    // The server assigns the index when it loads the module.
+    module_index: -1,
+    name: c"mod_confine.c".as_ptr(),
+    dynamic_load_handle: null_mut(),
+    next: null_mut(),
+    magic: sys::MODULE_MAGIC_COOKIE as _,
+    rewrite_args: None,
+    create_dir_config: Some(config::create_directory),
+    merge_dir_config: Some(config::merge_directory),
+    create_server_config: Some(config::create_server),
+    merge_server_config: Some(config::merge_server),
+    cmds: directives::TABLE.as_ptr(),
+    register_hooks: Some(register_hooks),
+    flags: 0,
+};
+
+/// The index that the server gave the module: its place in every configuration vector.
+fn module_index() -> c_int {
+    // SAFETY: the server writes it while loading the module, before any of the module's code runs
+    // and while there is one thread.
+    unsafe { (&raw const confine_module.module_index).read() }
+}
+
+unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
+    let all = hooks::Hooks {
+        process_gate,
+        handler_gate,
+        the_move,
+        status_page,
+        user_proven,
+        check_config,
+        post_config,
+        child_init,
+        child_stopping,
+        server_status,
+    };
+    guard(
+        // SAFETY: this is the server's call; the functions below keep the hooks' contracts.
+        || unsafe { hooks::register(&all) },
+        |panic| log::main(Level::Error, &format!("confine: panic while registering hooks: {panic}")),
+    );
+}
+
+/// Runs a hook's body on a request behind the boundary: a panic is answered with 500.
+fn on_request(r: *mut sys::request_rec, body: impl FnOnce(&mut Request<'_>) -> c_int) -> c_int {
+    guard(
+        || {
+            // SAFETY: the server hands its hooks a live request that only this thread uses.
+            match unsafe { Request::from_raw(r) } {
+                Some(mut request) => body(&mut request),
+                None => sys::DECLINED,
+            }
+        },
+        |panic| {
+            log::main(Level::Error, &format!("confine: panic: {panic}"));
+            // SAFETY: as above; the hook's own borrow ended with the panic.
+            match unsafe { Request::from_raw(r) } {
+                Some(mut request) => record::refused(&mut request, None, None, &record::Refusal::panic()),
+                None => sys::HTTP_INTERNAL_SERVER_ERROR as c_int,
+            }
+        },
+    )
+}
+
+unsafe extern "C" fn process_gate(r: *mut sys::request_rec, lookup: c_int) -> c_int {
+    on_request(r, |r| gate::process_gate(r, lookup != 0))
+}
+
+unsafe extern "C" fn handler_gate(r: *mut sys::request_rec) -> c_int {
+    on_request(r, |r| gate::handler_gate(r, handler_gate))
+}
+
+unsafe extern "C" fn the_move(r: *mut sys::request_rec) -> c_int {
+    on_request(r, gate::the_move)
+}
+
+unsafe extern "C" fn status_page(r: *mut sys::request_rec) -> c_int {
+    on_request(r, |r| {
+        if r.handler() != Some(status::HANDLER) {
+            return sys::DECLINED;
+        }
+        status::page(r);
+        sys::OK
+    })
+}
+
+unsafe extern "C" fn user_proven(r: *mut sys::request_rec) -> c_int {
+    on_request(r, |r| {
+        subject::user_proven(r);
+        sys::DECLINED
+    })
+}
+
+unsafe extern "C" fn server_status(r: *mut sys::request_rec, flags: c_int) -> c_int {
+    on_request(r, |r| {
+        status::server_status(r, flags & sys::AP_STATUS_SHORT as c_int != 0);
+        sys::OK
+    })
+}
+
+/// Runs a configuration hook's body behind the boundary: a panic stops the server.
+fn on_config(s: *mut sys::server_rec, body: impl FnOnce(&Server<'_>) -> bool) -> c_int {
+    let fine = guard(
+        // SAFETY: the server hands these hooks its main server, live for the call.
+        || unsafe { Server::from_raw(s) }.is_none_or(|server| body(&server)),
+        |panic| {
+            log::main(Level::Error, &format!("confine: panic at startup: {panic}"));
+            false
+        },
+    );
+    if fine { sys::OK } else { sys::HTTP_INTERNAL_SERVER_ERROR as c_int }
+}
+
+unsafe extern "C" fn check_config(
+    _: *mut sys::apr_pool_t,
+    _: *mut sys::apr_pool_t,
+    _: *mut sys::apr_pool_t,
+    s: *mut sys::server_rec,
+) -> c_int {
+    on_config(s, startup::check)
+}
+
+unsafe extern "C" fn post_config(
+    pconf: *mut sys::apr_pool_t,
+    _: *mut sys::apr_pool_t,
+    _: *mut sys::apr_pool_t,
+    s: *mut sys::server_rec,
+) -> c_int {
+    unsafe extern "C" fn forget(_: *mut c_void) -> sys::apr_status_t {
+        guard(|| log::set_main(None), |_| ());
+        0
+    }
+    // SAFETY: the configuration's live pool; when it goes, the main server that the log knows goes.
+    unsafe { sys::apr_pool_cleanup_register(pconf, null(), Some(forget), Some(sys::apr_pool_cleanup_null)) };
+    on_config(s, startup::finish)
+}
+
+unsafe extern "C" fn child_init(pool: *mut sys::apr_pool_t, _: *mut sys::server_rec) {
+    guard(
+        // SAFETY: the child's own pool, which lives until the child exits.
+        || unsafe { Pool::from_raw(pool) }.into_iter().for_each(thread::prepare),
+        |panic| log::main(Level::Error, &format!("confine: panic in child_init: {panic}")),
+    );
+}
+
+/// A prefork child that is told to stop destroys its pools at once, under the worker it waits for;
+/// leaving without that is the safe way out. Threaded MPMs join their threads first.
+unsafe extern "C" fn child_stopping(_: *mut sys::apr_pool_t, graceful: c_int) {
+    if graceful == 0 && thread::in_flight() > 0 && !hooks::threaded_mpm() {
+        // SAFETY: ends the process; nothing after it runs.
+        unsafe { libc::_exit(0) };
+    }
+}

@@ -5,6 +5,7 @@
 //! [`lsm::Move`] beforehand; [`lsm::Enter::enter`] moves the calling thread, and no function leads
 //! back.
 
+pub mod backends;
 pub mod context;
 pub mod lsm;
 pub mod map;

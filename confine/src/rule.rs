@@ -1,1 +1,216 @@
-//! To be written.
+//! The ordered rules of one scope, and the decision they give for one request.
+
+use std::{ffi::CStr, path::Path, sync::Arc};
+
+use crate::{
+    backends::{Backends, Moves, Prepared},
+    context::{Context, ContextError, ContextList},
+    lsm::{BackendName, PrepareError},
+    map::Map,
+    origin::Origin,
+    subject::Subject,
+};
+
+/// One rule, ready to be asked. `E` is the server's compiled expression.
+pub struct Rule<E> {
+    /// Where it stands in the configuration.
+    pub origin: Origin,
+    /// Where its context comes from.
+    pub source: Source<E>,
+}
+
+/// Where a rule's context comes from.
+pub enum Source<E> {
+    /// The same for every request.
+    Constant(Prepared),
+    /// A map's first matching line.
+    Map(Arc<ReadyMap>),
+    /// An environment variable; unset or empty: the next rule.
+    Env {
+        /// The variable.
+        name: Box<CStr>,
+        /// Backend of a value that names none.
+        default: BackendName,
+    },
+    /// An expression; empty: the next rule.
+    Expr {
+        /// Compiled by the server.
+        expr: E,
+        /// Backend of a value that names none.
+        default: BackendName,
+    },
+}
+
+/// A map whose contexts are prepared.
+pub struct ReadyMap {
+    /// The map itself.
+    pub map: Map,
+    /// For each of [`Map::lists`], in the same order, its contexts.
+    pub contexts: Vec<Prepared>,
+}
+
+impl ReadyMap {
+    /// Prepares every context of `map`. The error carries the first line that uses the context.
+    pub fn new(map: Map, backends: &Backends) -> Result<Self, (u32, PrepareError)> {
+        let contexts = map
+            .lists()
+            .iter()
+            .map(|l| backends.prepare(&l.contexts).map_err(|e| (l.first_line, e)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { map, contexts })
+    }
+}
+
+/// What the server can say of one request.
+pub trait Facts<E> {
+    /// Who is behind it.
+    fn subject(&self) -> Subject<'_>;
+    /// A variable of the request's environment.
+    fn env(&self, name: &CStr) -> Option<&[u8]>;
+    /// An expression's value, or the evaluator's message. A user name that is not proven must be
+    /// empty in it.
+    fn expr(&self, expr: &E) -> Result<Vec<u8>, String>;
+}
+
+/// The rule that decided, as shown to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleAt<'a> {
+    /// Configuration file or map.
+    pub file: &'a Path,
+    /// Line in it, from 1.
+    pub line: u32,
+}
+
+impl std::fmt::Display for RuleAt<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}
+
+/// Moves prepared at startup, or made for this request alone.
+pub enum MovesOf<'a> {
+    /// Prepared at startup.
+    Prepared(&'a Moves),
+    /// From an environment variable's or an expression's value.
+    Made(Moves),
+}
+
+impl std::ops::Deref for MovesOf<'_> {
+    type Target = Moves;
+    fn deref(&self) -> &Moves {
+        match self {
+            Self::Prepared(m) => m,
+            Self::Made(m) => m,
+        }
+    }
+}
+
+/// What the rules say of one request.
+pub enum Decision<'a> {
+    /// Move into these contexts.
+    Confine(MovesOf<'a>, RuleAt<'a>),
+    /// Exempt, in plain words.
+    Unconfined(RuleAt<'a>),
+    /// No rule matched.
+    Unmatched,
+    /// A rule matched and cannot be carried out: the request must be refused.
+    Failed(RuleAt<'a>, Failure),
+}
+
+/// Why a rule cannot be carried out on this request.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The expression's evaluation failed.
+    #[error("the expression failed: {0}; mend the expression of this rule")]
+    Expression(String),
+    /// The value is not text.
+    #[error("the {0} gave a value that is not UTF-8; contexts are plain text")]
+    NotText(&'static str),
+    /// The value is not a context.
+    #[error("the {of} gave {value:?}: {error}")]
+    Value {
+        /// `environment variable` or `expression`.
+        of: &'static str,
+        /// What it gave.
+        value: String,
+        /// What is wrong with it.
+        error: ContextError,
+    },
+    /// The value says `unconfined`, which only a configuration or a map may say.
+    #[error(
+        "the {0} gave `unconfined`, which only a configuration or a map may say; \
+         write it there, or give a context"
+    )]
+    Unconfined(&'static str),
+    /// A map's line without its context: a fault of this program, refused like any other.
+    #[error("the map's line has no prepared context; report this as a bug of mod_confine")]
+    NoContext,
+    /// No backend knows the context.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+}
+
+/// Asks `rules` in order; the first that matches decides.
+pub fn decide<'a, E: 'a>(
+    rules: impl IntoIterator<Item = &'a Rule<E>>,
+    facts: &dyn Facts<E>,
+    backends: &Backends,
+) -> Decision<'a> {
+    for rule in rules {
+        let at = RuleAt { file: &rule.origin.file, line: rule.origin.line };
+        let made = match &rule.source {
+            Source::Constant(prepared) => return fixed(prepared, at),
+            Source::Map(ready) => match ready.map.lookup(&facts.subject()) {
+                Some(hit) => {
+                    let at = RuleAt { file: ready.map.path(), line: hit.line };
+                    return match ready.contexts.get(hit.list as usize) {
+                        Some(prepared) => fixed(prepared, at),
+                        None => Decision::Failed(at, Failure::NoContext),
+                    };
+                }
+                None => continue,
+            },
+            Source::Env { name, default } => match facts.env(name) {
+                None | Some(b"") => continue,
+                Some(value) => made(value, "environment variable", *default, backends),
+            },
+            Source::Expr { expr, default } => match facts.expr(expr) {
+                Ok(value) if value.is_empty() => continue,
+                Ok(value) => made(&value, "expression", *default, backends),
+                Err(message) => Err(Failure::Expression(message)),
+            },
+        };
+        return match made {
+            Ok(moves) => Decision::Confine(MovesOf::Made(moves), at),
+            Err(failure) => Decision::Failed(at, failure),
+        };
+    }
+    Decision::Unmatched
+}
+
+fn fixed<'a>(prepared: &'a Prepared, at: RuleAt<'a>) -> Decision<'a> {
+    match prepared {
+        Prepared::Unconfined => Decision::Unconfined(at),
+        Prepared::Moves(moves) => Decision::Confine(MovesOf::Prepared(moves), at),
+    }
+}
+
+/// Moves for one context that a request supplied. The whole value is one context: splitting it
+/// would let a name with a space in it add words, and `unconfined` is never taken from a request.
+fn made(
+    value: &[u8],
+    of: &'static str,
+    default: BackendName,
+    backends: &Backends,
+) -> Result<Moves, Failure> {
+    let text = std::str::from_utf8(value).map_err(|_| Failure::NotText(of))?.trim();
+    if text == "unconfined" {
+        return Err(Failure::Unconfined(of));
+    }
+    let context = Context::parse(text, default)
+        .map_err(|error| Failure::Value { of, value: text.to_owned(), error })?;
+    match backends.prepare(&ContextList::Contexts([context].into()))? {
+        Prepared::Moves(moves) => Ok(moves),
+        Prepared::Unconfined => Err(Failure::Unconfined(of)),
+    }
+}

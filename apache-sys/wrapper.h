@@ -1,0 +1,23 @@
+/* The headers that bindgen reads; what is taken from them is listed in build.rs. */
+#include <httpd.h>
+#include <http_config.h>
+#include <http_connection.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_main.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <http_ssl.h>
+#include <ap_expr.h>
+#include <ap_mpm.h>
+#include <ap_mmn.h>
+#include <mpm_common.h>
+#include <mod_status.h>
+#include <apr_file_io.h>
+#include <apr_hooks.h>
+#include <apr_optional_hooks.h>
+#include <apr_pools.h>
+#include <apr_strings.h>
+#include <apr_tables.h>
+#include <apr_thread_proc.h>
+#include <util_filter.h>

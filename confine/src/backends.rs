@@ -1,0 +1,100 @@
+//! The backends of this build, and contexts made ready by them.
+
+use std::{ffi::CString, sync::Arc};
+
+use crate::{
+    context::ContextList,
+    lsm::{
+        Backend, BackendName, Inactive, Move, PrepareError,
+        landlock::{Landlock, RulesetError, RulesetSpec},
+        selinux::Selinux,
+    },
+};
+
+/// Every backend, ready for one configuration generation.
+pub struct Backends {
+    list: Vec<Box<dyn Backend>>,
+}
+
+/// The contexts of one rule, prepared: what a request's decision points at.
+#[derive(Clone)]
+pub enum Prepared {
+    /// The rule says `unconfined`.
+    Unconfined,
+    /// Moves to make, in this order.
+    Moves(Moves),
+}
+
+/// One or more moves, all or nothing.
+#[derive(Clone)]
+pub struct Moves {
+    /// In the order in which they are entered.
+    pub steps: Box<[Arc<dyn Move>]>,
+    /// All contexts with their prefixes, separated by a space: the value of `CONFINE_CONTEXT`.
+    pub text: CString,
+}
+
+/// Why a configuration's contexts cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The kernel does not offer the backend.
+    #[error(transparent)]
+    Inactive(#[from] Inactive),
+    /// The backend refuses this context.
+    #[error(transparent)]
+    Refused(#[from] PrepareError),
+}
+
+impl Backends {
+    /// Makes every backend. Landlock's rulesets are created in the kernel here, once.
+    pub fn new(rulesets: Vec<RulesetSpec>) -> Result<Self, Vec<RulesetError>> {
+        Ok(Self { list: vec![Box::new(Selinux::new()), Box::new(Landlock::new(rulesets)?)] })
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn Backend> {
+        self.list.iter().map(|b| &**b)
+    }
+
+    fn get(&self, name: BackendName) -> Option<&dyn Backend> {
+        self.iter().find(|b| b.name() == name)
+    }
+
+    /// Makes a rule's contexts ready. Does no I/O.
+    pub fn prepare(&self, contexts: &ContextList) -> Result<Prepared, PrepareError> {
+        let ContextList::Contexts(list) = contexts else { return Ok(Prepared::Unconfined) };
+        let mut steps = Vec::with_capacity(list.len());
+        let mut text = String::new();
+        for context in list {
+            let backend = self.get(context.backend).ok_or_else(|| PrepareError {
+                context: context.to_string(),
+                why: "this build has no such backend".into(),
+                errno: None,
+                remedy: "use another backend".into(),
+            })?;
+            steps.push(backend.prepare(&context.text)?);
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(&context.to_string());
+        }
+        let text = CString::new(text).map_err(|e| PrepareError {
+            context: String::from_utf8_lossy(&e.into_vec()).escape_debug().to_string(),
+            why: "it holds a NUL byte".into(),
+            errno: None,
+            remedy: "remove it".into(),
+        })?;
+        Ok(Prepared::Moves(Moves { steps: steps.into(), text }))
+    }
+
+    /// Asks the kernel whether it would accept these contexts. For startup.
+    pub fn check(&self, contexts: &ContextList) -> Result<(), CheckError> {
+        let ContextList::Contexts(list) = contexts else { return Ok(()) };
+        for context in list {
+            let Some(backend) = self.get(context.backend) else { continue };
+            backend.active()?;
+            backend.check(&context.text)?;
+        }
+        Ok(())
+    }
+}

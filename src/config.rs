@@ -1,0 +1,407 @@
+//! What the configuration says, from the directives' words to what a request meets.
+//!
+//! A [`Generation`] is one reading of the configuration. It hangs on the configuration's pool and
+//! dies with it; nothing of it is kept anywhere else. Directives add [`Draft`]s; once all is read,
+//! [`crate::startup`] turns them into [`Ready`].
+
+use std::{
+    ffi::{CString, c_char, c_void},
+    ptr::NonNull,
+    sync::OnceLock,
+};
+
+use apache_sys as sys;
+use confine::{
+    Origin,
+    backends::Backends,
+    lsm::{BackendName, landlock::RulesetSpec},
+    rule::Rule,
+};
+
+use crate::httpd::{command::Command, expression::Expression, pool::Pool, request::Request, server::Server};
+
+/// One reading of the configuration.
+#[derive(Default)]
+pub struct Generation {
+    /// Rules in the order in which they were read; their index is their identity.
+    pub drafts: Vec<Draft>,
+    /// Rulesets that are complete.
+    pub rulesets: Vec<RulesetSpec>,
+    /// The ruleset whose section is being read.
+    pub open: Option<RulesetSpec>,
+    /// Expressions in Landlock paths, by index.
+    pub path_expressions: Vec<Expression>,
+    /// Where the server itself is to move.
+    pub server_context: Option<ServerContext>,
+    /// Set once, by post_config.
+    ready: OnceLock<Ready>,
+}
+
+/// `ConfineServerContext`, as written.
+#[derive(Clone)]
+pub struct ServerContext {
+    /// Where.
+    pub origin: Origin,
+    /// What.
+    pub words: Vec<String>,
+}
+
+/// A rule as written.
+pub struct Draft {
+    /// Where.
+    pub origin: Origin,
+    /// The server section it stands in, whose default backend counts.
+    pub server: *mut sys::server_rec,
+    /// What.
+    pub source: DraftSource,
+}
+
+/// What a rule was written as.
+pub enum DraftSource {
+    /// `ConfineContext`.
+    Constant(Vec<String>),
+    /// `ConfineMap`, the file's full path.
+    Map(String),
+    /// `ConfineEnv`.
+    Env(CString),
+    /// `ConfineExpr`.
+    Expr(Expression),
+}
+
+/// A generation that requests can use.
+pub struct Ready {
+    /// By the index of their drafts.
+    pub rules: Vec<Rule<Expression>>,
+    /// With the rulesets of this generation.
+    pub backends: Backends,
+    /// Whether mod_cache answers in the handlers' phase.
+    pub cache_handler: bool,
+    /// Whether CGI programs are started by mod_cgid's daemon.
+    pub cgid: bool,
+}
+
+impl Generation {
+    const KEY: &'static std::ffi::CStr = c"mod_confine: generation";
+
+    /// The generation of this configuration pool, made at the first call.
+    fn of(pool: Pool<'_>) -> NonNull<Self> {
+        pool.recall(Self::KEY).unwrap_or_else(|| {
+            let new = pool.own(Self::default());
+            pool.remember(Self::KEY, new);
+            new
+        })
+    }
+
+    /// Changes the generation that is being read. `edit` must not read further directives.
+    pub fn edit<T>(pool: Pool<'_>, edit: impl FnOnce(&mut Self) -> T) -> T {
+        let mut generation = Self::of(pool);
+        // SAFETY: the configuration is read by one thread, before any request; `edit` cannot reach
+        // this function again, so this is the only borrow.
+        edit(unsafe { generation.as_mut() })
+    }
+
+    /// What requests use; `None` until start-up has finished.
+    pub fn ready(&self) -> Option<&Ready> {
+        self.ready.get()
+    }
+
+    /// Finishes start-up.
+    pub fn set_ready(&self, ready: Ready) {
+        // A second call in one generation would be a fault of start-up; the first stays.
+        let _ = self.ready.set(ready);
+    }
+}
+
+/// Which gate takes requests over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gate {
+    /// Before the first phase.
+    Process,
+    /// Before the content handler.
+    Handler,
+}
+
+/// Settings of a server section.
+#[derive(Clone, Copy)]
+pub struct ServerConfig {
+    /// `ConfineGate`.
+    pub gate: Option<Gate>,
+    /// `ConfineBackend`.
+    pub backend: Option<BackendName>,
+    /// Whether any rule stands in this server or in a section of it.
+    pub has_rules: bool,
+    generation: NonNull<Generation>,
+}
+
+impl ServerConfig {
+    /// The merged configuration of a server.
+    pub fn of<'s>(server: &Server<'s>) -> Option<&'s Self> {
+        let raw = NonNull::new(server.module_config().cast::<Self>())?;
+        // SAFETY: this module's entry is what create_server or merge_server made, in a pool that
+        // lives as long as the server.
+        Some(unsafe { raw.as_ref() })
+    }
+
+    /// The gate, with its default.
+    pub fn gate(&self) -> Gate {
+        self.gate.unwrap_or(Gate::Process)
+    }
+
+    /// The backend of contexts that name none.
+    pub fn backend(&self) -> BackendName {
+        self.backend.unwrap_or(BackendName::SELINUX)
+    }
+
+    /// The generation that this server belongs to.
+    pub fn generation(&self) -> &Generation {
+        // SAFETY: owned by the configuration pool, as is self.
+        unsafe { self.generation.as_ref() }
+    }
+}
+
+/// Changes the settings of the server section that a directive stands in.
+pub fn edit_server<T>(
+    command: &Command<'_>,
+    edit: impl FnOnce(&mut ServerConfig) -> T,
+) -> Result<T, String> {
+    let server = command.server().ok_or("the server gave no section")?;
+    let raw = server.module_config().cast::<ServerConfig>();
+    // SAFETY: as ServerConfig::of; the configuration is read by one thread, before any request, and
+    // `edit` reads no further directive.
+    unsafe { raw.as_mut() }.map(edit).ok_or_else(|| "this server has no configuration".to_owned())
+}
+
+/// What a request without a matching rule gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unmatched {
+    /// 403.
+    Deny,
+    /// The server's own privileges.
+    Allow,
+}
+
+/// Whether decisions are carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Yes.
+    Enforce,
+    /// Only logged and counted.
+    Report,
+}
+
+/// What content that another process makes gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OutOfProcess {
+    /// 403.
+    Deny,
+    /// A log line, once a child.
+    Warn,
+    /// Silence.
+    Allow,
+}
+
+/// Where a request is made to panic, for tests of what happens then.
+#[cfg(feature = "fault-injection")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// In the gate, before the worker.
+    Gate,
+    /// At the worker's start.
+    Worker,
+    /// In the move.
+    Move,
+}
+
+/// Settings of a directory section; `None` is inherited.
+#[derive(Clone, Copy, Default)]
+pub struct Settings {
+    /// `ConfineUnmatched`.
+    pub unmatched: Option<Unmatched>,
+    /// `ConfineMode`.
+    pub mode: Option<Mode>,
+    /// `ConfineOutOfProcess`.
+    pub out_of_process: Option<OutOfProcess>,
+    /// `ConfineAllowCache`.
+    pub allow_cache: Option<bool>,
+    /// `ConfineFault`.
+    #[cfg(feature = "fault-injection")]
+    pub fault: Option<Fault>,
+}
+
+impl Settings {
+    /// These settings over those of an outer scope.
+    fn over(self, outer: Self) -> Self {
+        Self {
+            unmatched: self.unmatched.or(outer.unmatched),
+            mode: self.mode.or(outer.mode),
+            out_of_process: self.out_of_process.or(outer.out_of_process),
+            allow_cache: self.allow_cache.or(outer.allow_cache),
+            #[cfg(feature = "fault-injection")]
+            fault: self.fault.or(outer.fault),
+        }
+    }
+}
+
+/// The configuration of a directory section, or of several merged: the inner rules before the outer
+/// ones. Plain data in a pool: the server merges on every request, so merging must be cheap.
+#[derive(Clone, Copy)]
+pub struct DirectoryConfig {
+    /// What is set here.
+    pub settings: Settings,
+    first: Option<NonNull<Link>>,
+}
+
+/// One section's rules in a chain of scopes.
+#[derive(Clone, Copy)]
+struct Link {
+    /// The section's own list, owned by the configuration's pool.
+    rules: NonNull<Vec<usize>>,
+    outer: Option<NonNull<Link>>,
+}
+
+impl DirectoryConfig {
+    /// The configuration that applies to a request; `None` where no directive does.
+    pub fn of<'r>(r: &Request<'r>) -> Option<&'r Self> {
+        let raw = NonNull::new(r.directory_config().cast::<Self>())?;
+        // SAFETY: this module's entry is what create_directory or merge_directory made, in a pool
+        // that lives at least as long as the request.
+        Some(unsafe { raw.as_ref() })
+    }
+
+    /// Whether any rule applies.
+    pub fn has_rules(&self) -> bool {
+        self.first.is_some()
+    }
+
+    /// The rules' indices in [`Ready::rules`], inner scopes first, each scope in its own order.
+    pub fn rules(&self) -> impl Iterator<Item = usize> {
+        let mut link = self.first;
+        std::iter::from_fn(move || {
+            // SAFETY: links and lists live in the pools of the configurations that were merged, all
+            // of which live at least as long as this one; nobody changes them any more.
+            let current = unsafe { link?.as_ref() };
+            link = current.outer;
+            Some(unsafe { current.rules.as_ref() }.iter().copied())
+        })
+        .flatten()
+    }
+}
+
+/// Changes the settings of the directory section that a directive stands in.
+pub fn edit_settings(command: &Command<'_>, edit: impl FnOnce(&mut Settings)) -> Result<(), String> {
+    let raw = command.directory_config().cast::<DirectoryConfig>();
+    // SAFETY: what create_directory made for this section; read by one thread, before any request.
+    let config = unsafe { raw.as_mut() }.ok_or("this section has no configuration")?;
+    edit(&mut config.settings);
+    Ok(())
+}
+
+/// Adds a rule to the directory section that a directive stands in.
+pub fn add_rule(command: &Command<'_>, source: DraftSource) -> Result<(), String> {
+    let pool = command.pool().ok_or("the server gave no pool")?;
+    let server = command.server().ok_or("the server gave no section")?;
+    let draft = Draft { origin: command.origin(), server: server.as_ptr(), source };
+    let index = Generation::edit(pool, |g| {
+        g.drafts.push(draft);
+        g.drafts.len() - 1
+    });
+    edit_server(command, |s| s.has_rules = true)?;
+
+    let raw = command.directory_config().cast::<DirectoryConfig>();
+    // SAFETY: as edit_settings; a section's first link is its own, made here.
+    unsafe {
+        let config = raw.as_mut().ok_or("this section has no configuration")?;
+        match config.first {
+            Some(mut link) => link.as_mut().rules.as_mut().push(index),
+            None => {
+                let link = Link { rules: pool.own(vec![index]), outer: None };
+                config.first = Some(NonNull::from(pool.place(link)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes a server's configuration.
+///
+/// # Safety
+/// For the module record: `pool` is the configuration's live pool.
+pub unsafe extern "C" fn create_server(pool: *mut sys::apr_pool_t, _: *mut sys::server_rec) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let Some(pool) = (unsafe { Pool::from_raw(pool) }) else { return std::ptr::null_mut() };
+    let config = ServerConfig {
+        gate: None,
+        backend: None,
+        has_rules: false,
+        generation: Generation::of(pool),
+    };
+    std::ptr::from_mut(pool.place(config)).cast()
+}
+
+/// Merges a virtual host's configuration over the main server's.
+///
+/// # Safety
+/// For the module record: both were made by [`create_server`] and live as long as `pool`.
+pub unsafe extern "C" fn merge_server(
+    pool: *mut sys::apr_pool_t,
+    outer: *mut c_void,
+    inner: *mut c_void,
+) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let parts = unsafe {
+        (Pool::from_raw(pool), outer.cast::<ServerConfig>().as_ref(), inner.cast::<ServerConfig>().as_ref())
+    };
+    let (Some(pool), Some(outer), Some(inner)) = parts else { return inner };
+    let merged = ServerConfig {
+        gate: inner.gate.or(outer.gate),
+        backend: inner.backend.or(outer.backend),
+        has_rules: inner.has_rules || outer.has_rules,
+        generation: inner.generation,
+    };
+    std::ptr::from_mut(pool.place(merged)).cast()
+}
+
+/// Makes a directory section's configuration.
+///
+/// # Safety
+/// For the module record: `pool` is the live pool of the configuration, or of the request whose
+/// .htaccess is read.
+pub unsafe extern "C" fn create_directory(pool: *mut sys::apr_pool_t, _: *mut c_char) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let Some(pool) = (unsafe { Pool::from_raw(pool) }) else { return std::ptr::null_mut() };
+    let config = DirectoryConfig { settings: Settings::default(), first: None };
+    std::ptr::from_mut(pool.place(config)).cast()
+}
+
+/// Merges an inner directory section over an outer one. Runs on requests: a few words of pool.
+///
+/// # Safety
+/// For the module record: both were made by [`create_directory`] or this, and live as long as `pool`.
+pub unsafe extern "C" fn merge_directory(
+    pool: *mut sys::apr_pool_t,
+    outer: *mut c_void,
+    inner: *mut c_void,
+) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let parts = unsafe {
+        (Pool::from_raw(pool), outer.cast::<DirectoryConfig>().as_ref(), inner.cast::<DirectoryConfig>().as_ref())
+    };
+    let (Some(pool), Some(outer), Some(inner)) = parts else { return inner };
+    let merged = DirectoryConfig {
+        settings: inner.settings.over(outer.settings),
+        first: append(pool, inner.first, outer.first),
+    };
+    std::ptr::from_mut(pool.place(merged)).cast()
+}
+
+/// The chain `inner`, copied, with `outer` behind its last link.
+fn append(pool: Pool<'_>, inner: Option<NonNull<Link>>, outer: Option<NonNull<Link>>) -> Option<NonNull<Link>> {
+    let Some(link) = inner else { return outer };
+    if outer.is_none() {
+        return inner;
+    }
+    // SAFETY: a link of a configuration that lives as long as the merged one.
+    let Link { rules, outer: next } = unsafe { *link.as_ref() };
+    let copy = Link { rules, outer: append(pool, next, outer) };
+    Some(NonNull::from(pool.place(copy)))
+}

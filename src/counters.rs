@@ -1,0 +1,98 @@
+//! Counts of what happened to requests, shared by the server and all its children, kept over
+//! restarts.
+
+use std::{
+    mem::size_of,
+    ptr::null_mut,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// What is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Counter {
+    /// Moved into their contexts.
+    Confined,
+    /// Would have been moved (report mode).
+    WouldConfine,
+    /// Would have been refused (report mode).
+    WouldRefuse,
+    /// Exempt by a rule that says `unconfined`.
+    Exempt,
+    /// No rule matched, and ConfineUnmatched allows that.
+    UnmatchedAllowed,
+    /// Refused: no rule matched.
+    RefusedUnmatched,
+    /// Refused: a value is no context, or the kernel refused it.
+    RefusedContext,
+    /// Refused: an expression failed.
+    RefusedExpression,
+    /// Refused: a value of the request is not one path component.
+    RefusedValue,
+    /// Refused: the content would be made in another process.
+    RefusedOutOfProcess,
+    /// Refused: the handler wanted to go on outside the worker.
+    RefusedSuspended,
+    /// Refused: no thread could be made.
+    NoThread,
+    /// Refused: a fault of this module.
+    Panic,
+}
+
+/// Every counter with its name as shown to people and programs.
+pub const ALL: [(Counter, &str); 13] = [
+    (Counter::Confined, "Confined"),
+    (Counter::WouldConfine, "WouldConfine"),
+    (Counter::WouldRefuse, "WouldRefuse"),
+    (Counter::Exempt, "Exempt"),
+    (Counter::UnmatchedAllowed, "UnmatchedAllowed"),
+    (Counter::RefusedUnmatched, "RefusedUnmatched"),
+    (Counter::RefusedContext, "RefusedContext"),
+    (Counter::RefusedExpression, "RefusedExpression"),
+    (Counter::RefusedValue, "RefusedValue"),
+    (Counter::RefusedOutOfProcess, "RefusedOutOfProcess"),
+    (Counter::RefusedSuspended, "RefusedSuspended"),
+    (Counter::NoThread, "NoThread"),
+    (Counter::Panic, "Panic"),
+];
+
+type Table = [AtomicU64; ALL.len()];
+
+static SHARED: OnceLock<Option<&'static Table>> = OnceLock::new();
+
+/// Makes the shared counters, once a process. To be called before children are forked.
+pub fn prepare() {
+    SHARED.get_or_init(|| {
+        // SAFETY: a fresh anonymous mapping of the table's size, zeroed by the kernel (valid
+        // atomics), shared with all children and never unmapped.
+        unsafe {
+            let place = libc::mmap(
+                null_mut(),
+                size_of::<Table>(),
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            );
+            (place != libc::MAP_FAILED).then(|| &*place.cast::<Table>())
+        }
+    });
+}
+
+fn table() -> Option<&'static Table> {
+    SHARED.get().copied().flatten()
+}
+
+/// Counts one.
+pub fn add(counter: Counter) {
+    if let Some(table) = table() {
+        table[counter as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A count since the server was started.
+pub fn get(counter: Counter) -> u64 {
+    table().map_or(0, |t| t[counter as usize].load(Ordering::Relaxed))
+}

@@ -1,0 +1,107 @@
+//! `<ConfineLandlock NAME>` and what stands in it.
+
+use confine::lsm::landlock::{PathAccess, PathRule, PathTemplate, RulesetSpec};
+
+use super::one;
+use crate::{
+    config::Generation,
+    httpd::{command::Command, expression::Expression},
+};
+
+type Done = Result<(), String>;
+
+pub fn section(command: &mut Command<'_>) -> Done {
+    let name = one(&command.words, "name")?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    if name.is_empty() || !name.bytes().all(plain) {
+        return Err(format!("{name:?} is no name of a ruleset; use letters, digits, `.`, `_` and `-`"));
+    }
+    let pool = command.pool().ok_or("the server gave no pool")?;
+    let spec = RulesetSpec::new(name, command.origin());
+    Generation::edit(pool, |g| {
+        if let Some(outer) = &g.open {
+            return Err(format!("stands inside <ConfineLandlock {}>; rulesets cannot be nested", outer.name));
+        }
+        if let Some(first) = g.rulesets.iter().find(|s| s.name == spec.name) {
+            return Err(format!("the ruleset {name:?} is defined already at {}", first.origin));
+        }
+        g.open = Some(spec);
+        Ok(())
+    })?;
+    let walked = command.walk_section();
+    Generation::edit(pool, |g| g.rulesets.extend(g.open.take()));
+    walked
+}
+
+pub fn stray_end(_: &mut Command<'_>) -> Done {
+    Err("ends a section that was not begun".into())
+}
+
+pub fn read(command: &mut Command<'_>) -> Done {
+    paths(command, PathAccess::Read)
+}
+
+pub fn write(command: &mut Command<'_>) -> Done {
+    paths(command, PathAccess::Write)
+}
+
+pub fn execute(command: &mut Command<'_>) -> Done {
+    paths(command, PathAccess::Execute)
+}
+
+pub fn connect(command: &mut Command<'_>) -> Done {
+    let words = std::mem::take(&mut command.words);
+    edit(command, |spec| spec.connect.add(words).map_err(|e| e.to_string()))
+}
+
+pub fn bind(command: &mut Command<'_>) -> Done {
+    let words = std::mem::take(&mut command.words);
+    edit(command, |spec| spec.bind.add(words).map_err(|e| e.to_string()))
+}
+
+pub fn scope(command: &mut Command<'_>) -> Done {
+    let words = std::mem::take(&mut command.words);
+    edit(command, |spec| spec.scope.add(words).map_err(|e| e.to_string()))
+}
+
+pub fn abi(command: &mut Command<'_>) -> Done {
+    let word = one(&command.words, "number")?;
+    let number = word.parse().ok().filter(|n| *n >= 1);
+    let number: u32 = number.ok_or_else(|| format!("{word:?} is no Landlock ABI; they are numbered from 1"))?;
+    edit(command, |spec| {
+        spec.min_abi = number;
+        Ok(())
+    })
+}
+
+/// Adds path rules, with the expressions in them compiled.
+fn paths(command: &mut Command<'_>, access: PathAccess) -> Done {
+    if command.words.is_empty() {
+        return Err("takes at least one path".into());
+    }
+    let pool = command.pool().ok_or("the server gave no pool")?;
+    for text in std::mem::take(&mut command.words) {
+        let first = Generation::edit(pool, |g| g.path_expressions.len());
+        let (path, texts) = PathTemplate::parse(text, first).map_err(|e| e.to_string())?;
+        let compiled = texts
+            .iter()
+            .map(|t| Expression::compile(command, t).map_err(|e| format!("in {text:?}: {t:?}: {e}")))
+            .collect::<Result<Vec<_>, _>>()?;
+        Generation::edit(pool, |g| g.path_expressions.extend(compiled));
+        let rule = PathRule { access, path, origin: command.origin() };
+        edit(command, |spec| {
+            spec.paths.push(rule);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Changes the ruleset whose section is being read.
+fn edit(command: &Command<'_>, change: impl FnOnce(&mut RulesetSpec) -> Done) -> Done {
+    let pool = command.pool().ok_or("the server gave no pool")?;
+    Generation::edit(pool, |g| match &mut g.open {
+        Some(spec) => change(spec),
+        None => Err(format!("{} stands outside of a section <ConfineLandlock NAME>", command.name())),
+    })
+}

@@ -1,0 +1,117 @@
+//! The command table. Each entry reads as its manual does: name, where it is allowed, what it takes.
+
+mod landlock;
+mod rules;
+mod settings;
+
+use std::ffi::{CStr, c_void};
+
+use apache_sys as sys;
+
+use crate::httpd::command::{Run, section, with_words};
+
+/// Server config and virtual host.
+const SERVER: i32 = sys::RSRC_CONF;
+/// Server config, virtual host and directory sections; never .htaccess, because a tenant must not
+/// choose its own context.
+const ANYWHERE: i32 = sys::RSRC_CONF | sys::ACCESS_CONF;
+
+/// The table as the server reads it.
+#[repr(transparent)]
+pub struct Table([sys::command_rec; COUNT + 1]);
+
+// SAFETY: constant data; the pointers in it are to static strings and functions.
+unsafe impl Sync for Table {}
+
+impl Table {
+    /// For the module record.
+    pub const fn as_ptr(&self) -> *const sys::command_rec {
+        self.0.as_ptr()
+    }
+}
+
+#[cfg(feature = "fault-injection")]
+const COUNT: usize = 21;
+#[cfg(not(feature = "fault-injection"))]
+const COUNT: usize = 20;
+
+/// Every directive there is.
+pub static TABLE: Table = Table([
+    entry(c"ConfineContext", rules::context, ANYWHERE, c"CONTEXT [CONTEXT ...] | unconfined: the context of every request here"),
+    entry(c"ConfineMap", rules::map, ANYWHERE, c"FILE: a map from subjects to contexts"),
+    entry(c"ConfineEnv", rules::env, ANYWHERE, c"NAME: the environment variable that holds the context"),
+    entry(c"ConfineExpr", rules::expr, ANYWHERE, c"EXPRESSION: a string expression that gives the context"),
+    entry(c"ConfineUnmatched", settings::unmatched, ANYWHERE, c"deny|allow: what a request without a matching rule gets"),
+    entry(c"ConfineMode", settings::mode, ANYWHERE, c"enforce|report: whether decisions are carried out or only logged"),
+    entry(c"ConfineOutOfProcess", settings::out_of_process, ANYWHERE, c"deny|warn|allow: content that another process makes"),
+    entry(c"ConfineAllowCache", settings::allow_cache, ANYWHERE, c"on|off: whether httpd's cache may hold confined responses"),
+    entry(c"ConfineGate", settings::gate, SERVER, c"process|handler: where a request is taken over"),
+    entry(c"ConfineBackend", settings::backend, SERVER, c"NAME: the LSM of contexts that name none"),
+    entry(c"ConfineServerContext", settings::server_context, SERVER, c"CONTEXT [CONTEXT ...]: where the server itself moves at startup"),
+    section_entry(c"<ConfineLandlock", landlock::section, SERVER, c"NAME>: a Landlock ruleset"),
+    entry(c"LandlockRead", landlock::read, SERVER, c"PATH [PATH ...]: what may be read"),
+    entry(c"LandlockWrite", landlock::write, SERVER, c"PATH [PATH ...]: what may be changed"),
+    entry(c"LandlockExecute", landlock::execute, SERVER, c"PATH [PATH ...]: what may be run"),
+    entry(c"LandlockConnect", landlock::connect, SERVER, c"PORT [PORT ...] | any | none: TCP ports to connect to"),
+    entry(c"LandlockBind", landlock::bind, SERVER, c"PORT [PORT ...] | any | none: TCP ports to listen on"),
+    entry(c"LandlockScope", landlock::scope, SERVER, c"signals | abstract-sockets | none: ways out that are closed"),
+    entry(c"LandlockABI", landlock::abi, SERVER, c"NUMBER: the oldest kernel ABI that will do"),
+    section_entry(c"</ConfineLandlock>", landlock::stray_end, SERVER, c"ends a ruleset"),
+    #[cfg(feature = "fault-injection")]
+    entry(c"ConfineFault", settings::fault, ANYWHERE, c"panic-in-gate|panic-in-worker|panic-in-move: for tests"),
+    END,
+]);
+
+const fn entry(name: &'static CStr, run: Run, place: i32, help: &'static CStr) -> sys::command_rec {
+    make(name, run, place, help, sys::cmd_func { take_argv: Some(with_words) }, sys::TAKE_ARGV)
+}
+
+const fn section_entry(name: &'static CStr, run: Run, place: i32, help: &'static CStr) -> sys::command_rec {
+    make(name, run, place, help, sys::cmd_func { raw_args: Some(section) }, sys::RAW_ARGS)
+}
+
+const fn make(
+    name: &'static CStr,
+    run: Run,
+    place: i32,
+    help: &'static CStr,
+    func: sys::cmd_func,
+    args_how: sys::cmd_how,
+) -> sys::command_rec {
+    sys::command_rec {
+        name: name.as_ptr(),
+        func,
+        cmd_data: run as *const () as *mut c_void,
+        req_override: place,
+        args_how,
+        errmsg: help.as_ptr(),
+    }
+}
+
+const END: sys::command_rec = sys::command_rec {
+    name: std::ptr::null(),
+    func: sys::cmd_func { no_args: None },
+    cmd_data: std::ptr::null_mut(),
+    req_override: 0,
+    args_how: sys::RAW_ARGS,
+    errmsg: std::ptr::null(),
+};
+
+/// The one word that a directive takes.
+fn one<'c>(words: &[&'c str], what: &str) -> Result<&'c str, String> {
+    match words {
+        [word] => Ok(word),
+        _ => Err(format!("takes exactly one {what}, got {}", words.len())),
+    }
+}
+
+/// The value that a word stands for.
+fn choice<T: Copy>(words: &[&str], choices: &[(&str, T)]) -> Result<T, String> {
+    let names = || choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" or ");
+    let word = one(words, &format!("word ({})", names()))?;
+    choices
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(word))
+        .map(|(_, value)| *value)
+        .ok_or_else(|| format!("{word:?} is not known here; write {}", names()))
+}

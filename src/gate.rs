@@ -1,0 +1,257 @@
+//! Where a request is taken over from the server, and the move.
+//!
+//! Three hooks, in the order in which a request meets them:
+//! 1. [`process_gate`], a quick handler before all others: makes the worker for the whole pipeline.
+//! 2. [`handler_gate`], a content handler before all others: whatever is about to run outside a
+//!    worker where rules apply gets one, so no handler runs unconfined by oversight. With
+//!    `ConfineGate handler` it is the only gate.
+//! 3. [`the_move`], a content handler just after the gates: the final resource is known, the rules
+//!    decide, the thread moves.
+//!
+//! Between 2 and 3 stand httpd's own upgrade to HTTP/2 (whose threads must not inherit a context)
+//! and mod_cache, which is passed over unless `ConfineAllowCache on`.
+
+use std::ffi::c_int;
+
+use apache_sys as sys;
+use confine::{
+    lsm::{Enter, EnterError, Values},
+    rule::{Decision, Failure, MovesOf, RuleAt, decide},
+};
+
+use crate::{
+    config::{DirectoryConfig, Gate, Mode, Ready, ServerConfig, Unmatched},
+    counters::{self, Counter},
+    httpd::{hooks, request::Request},
+    other_process,
+    record::{self, Refusal},
+    subject::{PathValues, RequestFacts},
+    worker::{self, Job, State},
+};
+
+/// What the gates and the move need of the configuration, where rules apply to a request.
+#[derive(Clone, Copy)]
+pub struct Scope<'r> {
+    /// The virtual host's settings.
+    pub server: &'r ServerConfig,
+    /// The directory's settings and rules.
+    pub directory: &'r DirectoryConfig,
+    /// The generation's rules and backends.
+    pub ready: &'r Ready,
+}
+
+impl<'r> Scope<'r> {
+    /// `None` where no rule applies: such a request is none of this module's business.
+    fn of(r: &Request<'r>) -> Option<Self> {
+        let directory = DirectoryConfig::of(r).filter(|d| d.has_rules())?;
+        let server = ServerConfig::of(&r.server())?;
+        let ready = server.generation().ready()?;
+        Some(Self { server, directory, ready })
+    }
+
+    fn allows_cache(&self) -> bool {
+        self.directory.settings.allow_cache.unwrap_or(false)
+    }
+
+    /// Whether decisions are only reported.
+    pub fn reports_only(&self) -> bool {
+        self.directory.settings.mode == Some(Mode::Report)
+    }
+}
+
+/// quick_handler, before all others.
+///
+/// Quick handlers answer before any rule is read. Where the virtual host has rules and the cache is
+/// not allowed, this hook therefore never declines: it runs the pipeline itself (in a worker, or in
+/// this thread if that is one, or under `ConfineGate handler`), and tells subrequests and look-ups
+/// with DONE, which the server takes for "not answered", to go on without quick handlers.
+pub fn process_gate(r: &mut Request<'_>, lookup: bool) -> c_int {
+    let server = r.server();
+    let Some(server) = ServerConfig::of(&server).filter(|s| s.has_rules) else { return sys::DECLINED };
+    let quick = DirectoryConfig::of(r).is_some_and(|d| d.settings.allow_cache.unwrap_or(false));
+    if lookup || r.is_subrequest() {
+        return if quick { sys::DECLINED } else { sys::DONE };
+    }
+    crate::fault::at_gate(r);
+    match (worker::state(), server.gate()) {
+        (None, Gate::Process) => worker::serve(r, Job::Pipeline { quick }),
+        _ if quick => sys::DECLINED,
+        _ => worker::pipeline(r),
+    }
+}
+
+/// handler, before all others.
+pub fn handler_gate(r: &mut Request<'_>, own: HandlerHook) -> c_int {
+    let Some(scope) = Scope::of(r) else { return sys::DECLINED };
+    if is_rewritten(r) {
+        return past_the_cache(r, scope, own);
+    }
+    match worker::state() {
+        None if scope.server.gate() == Gate::Handler => decide_then_serve(r, scope, own),
+        None => worker::serve(r, Job::Handlers(None)),
+        // A subrequest's handler that runs before the main request has moved (from a hook of an
+        // application, say) must neither run unconfined nor move the main request with it.
+        Some(State::Unmoved) if r.is_subrequest() => worker::serve(r, Job::Handlers(None)),
+        Some(_) => past_the_cache(r, scope, own),
+    }
+}
+
+/// The type of a handler hook, as C sees it.
+pub type HandlerHook = unsafe extern "C" fn(*mut sys::request_rec) -> c_int;
+
+/// `ConfineGate handler`: the decision first, and a thread only for a request that is to move.
+fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>, own: HandlerHook) -> c_int {
+    crate::fault::at_gate(r);
+    match judge(r, scope) {
+        Verdict::Confine(moves, rule) => worker::serve(r, Job::Handlers(Some((moves, rule)))),
+        Verdict::Pass => past_the_cache(r, scope, own),
+        Verdict::Refuse(status) => status,
+    }
+}
+
+/// Lets the other handlers run, mod_cache's only if it may: a response given under a rule is neither
+/// stored nor served from the cache.
+fn past_the_cache(r: &mut Request<'_>, scope: Scope<'_>, own: HandlerHook) -> c_int {
+    if !scope.ready.cache_handler || scope.allows_cache() {
+        return sys::DECLINED;
+    }
+    // mod_cache's save filter looks at this variable (modules/cache/mod_cache.c, cache_save_filter);
+    // r->no_cache would add an Expires header to every response.
+    r.set_env(c"no-cache", c"1");
+    match hooks::run_handlers_without(r, c"mod_cache.c", own) {
+        sys::DECLINED => record::no_handler(r),
+        status => status,
+    }
+}
+
+/// handler, just after the gates.
+pub fn the_move(r: &mut Request<'_>) -> c_int {
+    let Some(state) = worker::state() else { return sys::DECLINED };
+    let Some(scope) = Scope::of(r) else {
+        if state == State::Moved {
+            record::inherit(r);
+        }
+        return sys::DECLINED;
+    };
+    if is_rewritten(r) {
+        return sys::DECLINED;
+    }
+    match state {
+        State::Moved => {
+            record::inherit(r);
+            other_process::check(r, scope, None).map_or_else(|status| status, |()| sys::DECLINED)
+        }
+        State::Reported => sys::DECLINED,
+        State::Unmoved => worker::take_decided(|decided| match decided {
+            Some((moves, rule)) => enter(r, scope, moves, *rule),
+            None => match judge(r, scope) {
+                Verdict::Confine(moves, rule) => enter(r, scope, &moves, rule),
+                Verdict::Pass => sys::DECLINED,
+                Verdict::Refuse(status) => status,
+            },
+        }),
+    }
+}
+
+/// Whether this request only carries mod_rewrite's per-directory result: its handler does nothing
+/// but redirect inside the server, and the final resource decides. The handler's name alone does
+/// not make it so (a tenant's .htaccess can set that); without the marked file name mod_rewrite
+/// declines and other handlers would run (modules/mappers/mod_rewrite.c, handler_redirect).
+fn is_rewritten(r: &Request<'_>) -> bool {
+    r.handler() == Some(c"redirect-handler")
+        && r.filename().is_some_and(|f| f.to_bytes().starts_with(b"redirect:"))
+        && hooks::module_loaded(c"mod_rewrite.c")
+}
+
+/// What the rules say, with refusals answered and logged already.
+enum Verdict<'a> {
+    Confine(MovesOf<'a>, RuleAt<'a>),
+    Pass,
+    Refuse(c_int),
+}
+
+fn judge<'r>(r: &mut Request<'_>, scope: Scope<'r>) -> Verdict<'r> {
+    crate::fault::at_move(r);
+    let rules = scope.directory.rules().filter_map(|index| scope.ready.rules.get(index));
+    let decision = {
+        let facts = RequestFacts::of(r);
+        decide(rules, &facts, &scope.ready.backends)
+    };
+    match decision {
+        Decision::Confine(moves, rule) => Verdict::Confine(moves, rule),
+        Decision::Unconfined(rule) => {
+            counters::add(Counter::Exempt);
+            record::passed(r, "exempt", Some(rule), None);
+            Verdict::Pass
+        }
+        Decision::Unmatched if scope.directory.settings.unmatched == Some(Unmatched::Allow) => {
+            counters::add(Counter::UnmatchedAllowed);
+            record::passed(r, "unmatched", None, None);
+            Verdict::Pass
+        }
+        Decision::Unmatched => refuse(r, scope, None, None, &Refusal::unmatched()),
+        Decision::Failed(rule, failure) => {
+            let refusal = match failure {
+                Failure::Expression(_) => Refusal::expression(&failure),
+                _ => Refusal::context(&failure),
+            };
+            refuse(r, scope, Some(rule), None, &refusal)
+        }
+    }
+}
+
+/// A refusal, or in report mode a line that says what it would have been.
+fn refuse<'r>(
+    r: &mut Request<'_>,
+    scope: Scope<'r>,
+    rule: Option<RuleAt<'_>>,
+    context: Option<&str>,
+    refusal: &Refusal,
+) -> Verdict<'r> {
+    if scope.reports_only() {
+        counters::add(Counter::WouldRefuse);
+        record::would_refuse(r, rule, context, refusal);
+        worker::reached(State::Reported);
+        return Verdict::Pass;
+    }
+    Verdict::Refuse(record::refused(r, rule, context, refusal))
+}
+
+/// Carries a decision out: everything that can fail without a move first, then the moves in order.
+fn enter(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, rule: RuleAt<'_>) -> c_int {
+    let text = moves.text.to_string_lossy();
+    if let Err(status) = other_process::check(r, scope, Some((rule, &text))) {
+        return status;
+    }
+    let expressions = &scope.server.generation().path_expressions;
+    let report = scope.reports_only();
+    if let Err(error) = carry_out(moves, &PathValues::of(r, expressions), report) {
+        return match refuse(r, scope, Some(rule), Some(&text), &Refusal::enter(&error)) {
+            Verdict::Refuse(status) => status,
+            Verdict::Confine(..) | Verdict::Pass => sys::DECLINED,
+        };
+    }
+    if report {
+        counters::add(Counter::WouldConfine);
+        record::passed(r, "would confine", Some(rule), Some(&text));
+        worker::reached(State::Reported);
+    } else {
+        worker::reached(State::Moved);
+        counters::add(Counter::Confined);
+        let context = r.pool().text(moves.text.to_bytes());
+        record::moved(r, rule, context);
+    }
+    sys::DECLINED
+}
+
+/// Makes every move ready before the first is made, so that the contexts of a rule are all or
+/// nothing. Where one fails all the same, the thread may be in the contexts before it, which only
+/// makes it weaker; the request is refused and the thread dies.
+fn carry_out(moves: &MovesOf<'_>, values: &dyn Values, report: bool) -> Result<(), EnterError> {
+    if let [only] = &*moves.steps {
+        let ready = only.ready(values)?;
+        return if report { Ok(()) } else { ready.enter() };
+    }
+    let ready = moves.steps.iter().map(|step| step.ready(values)).collect::<Result<Vec<_>, _>>()?;
+    if report { Ok(()) } else { ready.iter().try_for_each(Enter::enter) }
+}

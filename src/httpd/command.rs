@@ -1,0 +1,151 @@
+//! A directive being read: its words, its place, and the configuration it belongs to.
+
+use std::{
+    ffi::{CStr, c_char, c_int, c_void},
+    path::Path,
+    ptr::NonNull,
+};
+
+use apache_sys as sys;
+use confine::Origin;
+
+use super::{boundary::guard, log, pool::Pool, server::Server};
+
+/// The parameters of one directive, for the length of its command function.
+pub struct Command<'c> {
+    raw: NonNull<sys::cmd_parms>,
+    /// The words behind the directive's name.
+    pub words: Vec<&'c str>,
+    directory: *mut c_void,
+}
+
+impl<'c> Command<'c> {
+    /// The parameters, for a call into the server.
+    pub fn as_ptr(&self) -> *mut sys::cmd_parms {
+        self.raw.as_ptr()
+    }
+
+    fn parms(&self) -> &sys::cmd_parms {
+        // SAFETY: live for the length of the command function (see command()).
+        unsafe { self.raw.as_ref() }
+    }
+
+    /// The directive's name as the table has it.
+    pub fn name(&self) -> &'c str {
+        // SAFETY: the server found this entry by its name; the table is static.
+        unsafe { CStr::from_ptr((*self.parms().cmd).name).to_str().unwrap_or("?") }
+    }
+
+    /// File and line.
+    pub fn origin(&self) -> Origin {
+        // SAFETY: a directive always belongs to a node of the configuration tree with a file name.
+        unsafe {
+            let node = self.parms().directive;
+            let file = CStr::from_ptr((*node).filename).to_string_lossy().into_owned();
+            Origin::new(Path::new(&file), (*node).line_num.max(0) as u32)
+        }
+    }
+
+    /// The configuration's pool.
+    pub fn pool(&self) -> Option<Pool<'c>> {
+        // SAFETY: live as long as the configuration being read.
+        unsafe { Pool::from_raw(self.parms().pool) }
+    }
+
+    /// The server section that the directive stands in: the main server or a virtual host.
+    pub fn server(&self) -> Option<Server<'c>> {
+        // SAFETY: live as long as the configuration being read.
+        unsafe { Server::from_raw(self.parms().server) }
+    }
+
+    /// This module's configuration of the section that the directive stands in.
+    pub fn directory_config(&self) -> *mut c_void {
+        self.directory
+    }
+
+    /// A file's path, relative ones below ServerRoot.
+    pub fn below_server_root(&self, file: &str) -> Option<String> {
+        let file = std::ffi::CString::new(file).ok()?;
+        // SAFETY: live pool, NUL-terminated name; the result lives in the pool and is copied.
+        unsafe {
+            let full = sys::ap_server_root_relative(self.parms().pool, file.as_ptr());
+            (!full.is_null()).then(|| CStr::from_ptr(full).to_string_lossy().into_owned())
+        }
+    }
+
+    /// Reads the directives inside this section, with the same server and directory.
+    pub fn walk_section(&self) -> Result<(), String> {
+        // SAFETY: live parameters and tree; the children run through the command table, each behind
+        // the boundary of its own.
+        unsafe {
+            let parms = self.parms();
+            let child = (*parms.directive).first_child;
+            let error = sys::ap_walk_config(child, self.as_ptr(), parms.context);
+            if error.is_null() { Ok(()) } else { Err(CStr::from_ptr(error).to_string_lossy().into_owned()) }
+        }
+    }
+}
+
+/// What a directive does with its words. The error is one sentence, to which the server adds file
+/// and line.
+pub type Run = fn(&mut Command<'_>) -> Result<(), String>;
+
+/// The command function of directives whose words the server has split.
+///
+/// # Safety
+/// Called by the server with live parameters and `argc` strings; `cmd_data` of the directive's table
+/// entry is a [`Run`].
+pub unsafe extern "C" fn with_words(
+    parms: *mut sys::cmd_parms,
+    directory: *mut c_void,
+    argc: c_int,
+    argv: *const *mut c_char,
+) -> *const c_char {
+    // SAFETY: the caller's promise.
+    let words = || (0..argc.max(0) as usize).map(|i| unsafe { CStr::from_ptr(*argv.add(i)) });
+    command(parms, directory, || words().map(CStr::to_str).collect())
+}
+
+/// The command function of sections, `<ConfineLandlock NAME>`: takes the words before the `>`.
+///
+/// # Safety
+/// As [`with_words`], with one string.
+pub unsafe extern "C" fn section(
+    parms: *mut sys::cmd_parms,
+    directory: *mut c_void,
+    args: *const c_char,
+) -> *const c_char {
+    command(parms, directory, || {
+        // SAFETY: the caller's promise.
+        let text = unsafe { CStr::from_ptr(args) }.to_str()?;
+        let text = text.trim_end().strip_suffix('>').unwrap_or(text);
+        Ok(text.split_whitespace().map(|w| w.trim_matches('"')).collect())
+    })
+}
+
+fn command<'c>(
+    parms: *mut sys::cmd_parms,
+    directory: *mut c_void,
+    words: impl FnOnce() -> Result<Vec<&'c str>, std::str::Utf8Error>,
+) -> *const c_char {
+    let run = || -> Result<(), String> {
+        let words = words().map_err(|e| format!("a word is not UTF-8 ({e})"))?;
+        let raw = NonNull::new(parms).ok_or("the server gave no parameters")?;
+        let mut command = Command { raw, words, directory };
+        // SAFETY: the table's entries hold a Run in cmd_data (see directives::entry).
+        let run: Run = unsafe { std::mem::transmute((*command.parms().cmd).cmd_data) };
+        run(&mut command)
+    };
+    let result = guard(run, |panic| {
+        log::main(log::Level::Error, &format!("confine: panic while reading the configuration: {panic}"));
+        Err(format!("a fault of mod_confine itself: {panic}"))
+    });
+    match result {
+        Ok(()) => std::ptr::null(),
+        // SAFETY: the server reads the message while the parameters' pool still lives.
+        Err(text) => unsafe {
+            let pool = (*parms).pool;
+            sys::apr_pstrmemdup(pool, text.as_ptr().cast(), text.len())
+        },
+    }
+}

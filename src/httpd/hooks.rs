@@ -1,0 +1,146 @@
+//! Where the module hangs itself into the server, and a look at who else hangs there.
+
+use std::{
+    ffi::{CStr, c_int},
+    ptr::null,
+};
+
+use apache_sys as sys;
+
+use super::request::Request;
+
+/// The handler hooks that are registered now, in the order in which the server runs them.
+fn handlers() -> &'static [sys::ap_LINK_handler_t] {
+    // SAFETY: the server keeps this array from the end of start-up to the end of the configuration;
+    // nobody changes it between, and no caller keeps it.
+    unsafe {
+        let array = sys::ap_hook_get_handler();
+        if array.is_null() || (*array).elts.is_null() {
+            return &[];
+        }
+        std::slice::from_raw_parts((*array).elts.cast(), (*array).nelts.max(0) as usize)
+    }
+}
+
+/// Whether the source file `module` (a hook's name, such as `mod_cache.c`) has a handler.
+pub fn has_handler_of(module: &CStr) -> bool {
+    handlers().iter().any(|link| is_of(link, module))
+}
+
+fn is_of(link: &sys::ap_LINK_handler_t, module: &CStr) -> bool {
+    // SAFETY: null or the registering module's name, a static string.
+    !link.szName.is_null() && unsafe { CStr::from_ptr(link.szName) } == module
+}
+
+/// Runs every handler but those of `without` and `own`, as `ap_run_handler` would: the first answer
+/// that is not DECLINED counts.
+pub fn run_handlers_without(
+    r: &mut Request<'_>,
+    without: &CStr,
+    own: unsafe extern "C" fn(*mut sys::request_rec) -> c_int,
+) -> c_int {
+    for link in handlers() {
+        let Some(function) = link.pFunc else { continue };
+        if is_of(link, without) || std::ptr::fn_addr_eq(function, own as unsafe extern "C" fn(_) -> _) {
+            continue;
+        }
+        // SAFETY: a handler hook, called with a live request in the handlers' phase.
+        let answer = unsafe { function(r.as_ptr()) };
+        if answer != sys::DECLINED {
+            return answer;
+        }
+    }
+    sys::DECLINED
+}
+
+/// Whether a module is loaded; `name` is its source file, such as `mod_cgid.c`.
+pub fn module_loaded(name: &CStr) -> bool {
+    // SAFETY: NUL-terminated name; the list is complete once the configuration is read.
+    unsafe { !sys::ap_find_linked_module(name.as_ptr()).is_null() }
+}
+
+/// Whether the server only looks at its configuration (`-t`, `-D DUMP_...`).
+pub fn only_testing() -> bool {
+    // SAFETY: a plain query.
+    let mode = unsafe { sys::ap_state_query(sys::AP_SQ_RUN_MODE as c_int) };
+    mode != sys::AP_SQ_RM_NORMAL as c_int
+}
+
+/// Whether this is the first of the two readings of the configuration at start.
+pub fn first_reading() -> bool {
+    // SAFETY: a plain query.
+    let state = unsafe { sys::ap_state_query(sys::AP_SQ_MAIN_STATE as c_int) };
+    state == sys::AP_SQ_MS_CREATE_PRE_CONFIG as c_int
+}
+
+/// Whether the MPM serves connections in threads (event, worker).
+pub fn threaded_mpm() -> bool {
+    let mut answer: c_int = 0;
+    // SAFETY: a plain query with a place for its answer.
+    unsafe { sys::ap_mpm_query(sys::AP_MPMQ_IS_THREADED as c_int, &mut answer) };
+    answer != 0
+}
+
+/// Registers the module's hooks. `order` is explained where the functions stand.
+///
+/// # Safety
+/// To be called by the server's register_hooks, with functions that keep the hooks' contracts.
+pub unsafe fn register(hooks: &Hooks) {
+    let first = sys::APR_HOOK_REALLY_FIRST as c_int;
+    let last = sys::APR_HOOK_REALLY_LAST as c_int;
+    // SAFETY: the functions have the hooks' types and live as long as the process (the library is
+    // never unmapped, see build.rs).
+    unsafe {
+        sys::ap_hook_quick_handler(Some(hooks.process_gate), null(), null(), first);
+        sys::ap_hook_handler(Some(hooks.handler_gate), null(), null(), first - 1);
+        sys::ap_hook_handler(Some(hooks.the_move), null(), null(), first + 1);
+        sys::ap_hook_handler(Some(hooks.status_page), null(), null(), sys::APR_HOOK_MIDDLE as c_int);
+        sys::ap_hook_auth_checker(Some(hooks.user_proven), null(), null(), first);
+        sys::ap_hook_check_config(Some(hooks.check_config), null(), null(), last);
+        sys::ap_hook_post_config(Some(hooks.post_config), null(), null(), last);
+        sys::ap_hook_child_init(Some(hooks.child_init), null(), null(), first);
+        sys::ap_hook_child_stopping(Some(hooks.child_stopping), null(), null(), first);
+        // mod_status's hook is optional: the name is all that is needed, whether it is loaded or not.
+        let function: unsafe extern "C" fn(*mut sys::request_rec, c_int) -> c_int = hooks.server_status;
+        let function = std::mem::transmute::<_, unsafe extern "C" fn()>(function);
+        sys::apr_optional_hook_add(
+            c"status_hook".as_ptr(),
+            Some(function),
+            null(),
+            null(),
+            sys::APR_HOOK_MIDDLE as c_int,
+        );
+    }
+}
+
+type RequestHook = unsafe extern "C" fn(*mut sys::request_rec) -> c_int;
+type ConfigHook = unsafe extern "C" fn(
+    *mut sys::apr_pool_t,
+    *mut sys::apr_pool_t,
+    *mut sys::apr_pool_t,
+    *mut sys::server_rec,
+) -> c_int;
+
+/// The module's hook functions, by the names that the design gives them.
+pub struct Hooks {
+    /// quick_handler.
+    pub process_gate: unsafe extern "C" fn(*mut sys::request_rec, c_int) -> c_int,
+    /// handler, before all others.
+    pub handler_gate: RequestHook,
+    /// handler, after the gates.
+    pub the_move: RequestHook,
+    /// handler of `confine-status`.
+    pub status_page: RequestHook,
+    /// auth_checker, which only runs after a user was proven.
+    pub user_proven: RequestHook,
+    /// check_config.
+    pub check_config: ConfigHook,
+    /// post_config.
+    pub post_config: ConfigHook,
+    /// child_init.
+    pub child_init: unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::server_rec),
+    /// child_stopping.
+    pub child_stopping: unsafe extern "C" fn(*mut sys::apr_pool_t, c_int),
+    /// mod_status's page.
+    pub server_status: unsafe extern "C" fn(*mut sys::request_rec, c_int) -> c_int,
+}

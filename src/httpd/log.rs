@@ -1,0 +1,106 @@
+//! The server's error log, with its own format and levels.
+
+use std::{
+    ffi::{CString, c_int},
+    sync::atomic::{AtomicPtr, Ordering},
+};
+
+use apache_sys as sys;
+
+use super::{request::Request, server::Server};
+
+/// A level of the server's log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Something was refused or is broken.
+    Error,
+    /// Works, but somebody should look.
+    Warning,
+    /// Normal and worth a line at every start.
+    Notice,
+    /// One line a decision.
+    Info,
+}
+
+impl Level {
+    fn raw(self) -> c_int {
+        (match self {
+            Self::Error => sys::APLOG_ERR,
+            Self::Warning => sys::APLOG_WARNING,
+            Self::Notice => sys::APLOG_NOTICE,
+            Self::Info => sys::APLOG_INFO,
+        }) as c_int
+    }
+}
+
+/// Whether the request's log takes lines of this level from this module.
+pub fn enabled(r: &Request<'_>, level: Level) -> bool {
+    // SAFETY: a live request and the module's own index.
+    unsafe { sys::ap_get_request_module_loglevel(r.as_ptr(), crate::module_index()) >= level.raw() }
+}
+
+/// One line about a request.
+pub fn request(r: &Request<'_>, level: Level, line: &str) {
+    if !enabled(r, level) {
+        return;
+    }
+    let text = line_of(line);
+    // SAFETY: live request, NUL-terminated strings, and a format that takes exactly one string.
+    unsafe {
+        sys::ap_log_rerror_(
+            c"mod_confine".as_ptr(),
+            0,
+            crate::module_index(),
+            level.raw(),
+            0,
+            r.as_ptr(),
+            c"%s".as_ptr(),
+            text.as_ptr(),
+        );
+    }
+}
+
+/// One line about the server. At startup an error also reaches the terminal.
+pub fn server(s: &Server<'_>, level: Level, line: &str) {
+    write(s.as_ptr(), level.raw(), line);
+}
+
+/// One line that stops the start: to the terminal and the log, without time and module.
+pub fn startup(s: &Server<'_>, line: &str) {
+    write(s.as_ptr(), Level::Error.raw() | sys::APLOG_STARTUP as c_int, line);
+}
+
+/// One line where no server is at hand (a panic in a cleanup, say): the main log.
+pub fn main(level: Level, line: &str) {
+    write(MAIN.load(Ordering::Acquire), level.raw(), line);
+}
+
+static MAIN: AtomicPtr<sys::server_rec> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Remembers the main server for [`main`]; `None` when its configuration goes away.
+pub fn set_main(s: Option<&Server<'_>>) {
+    MAIN.store(s.map_or(std::ptr::null_mut(), |s| s.as_ptr()), Ordering::Release);
+}
+
+fn write(s: *const sys::server_rec, level: c_int, line: &str) {
+    let text = line_of(line);
+    // SAFETY: `s` is null (the server then writes to stderr) or a live server; NUL-terminated
+    // strings; the format takes exactly one string.
+    unsafe {
+        sys::ap_log_error_(
+            c"mod_confine".as_ptr(),
+            0,
+            crate::module_index(),
+            level,
+            0,
+            s,
+            c"%s".as_ptr(),
+            text.as_ptr(),
+        );
+    }
+}
+
+/// The line for C: a NUL would cut it, so it is shown as a replacement character.
+fn line_of(line: &str) -> CString {
+    CString::new(line).unwrap_or_else(|_| CString::new(line.replace('\0', "\u{fffd}")).unwrap_or_default())
+}

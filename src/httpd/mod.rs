@@ -1,0 +1,25 @@
+//! The server's objects, each wrapped once. Outside this folder the module is safe Rust, except for
+//! the C-visible functions that hand their pointers to these wrappers.
+
+pub mod boundary;
+pub mod command;
+pub mod expression;
+pub mod hooks;
+pub mod log;
+pub mod pool;
+pub mod request;
+pub mod server;
+pub mod thread;
+
+use std::ffi::c_void;
+
+use apache_sys as sys;
+
+/// This module's entry of a configuration vector (what the C macro `ap_get_module_config` reads).
+///
+/// # Safety
+/// `vector` is a live configuration vector made by httpd after this module was loaded.
+pub unsafe fn config_entry(vector: *const sys::ap_conf_vector_t) -> *mut c_void {
+    // SAFETY: httpd allocates vectors as arrays of pointers with room for every module index.
+    unsafe { *vector.cast::<*mut c_void>().offset(crate::module_index() as isize) }
+}

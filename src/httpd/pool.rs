@@ -1,0 +1,105 @@
+//! APR pools: memory and cleanups that live exactly as long as a configuration or a request.
+
+use std::{
+    ffi::{CStr, c_char, c_void},
+    marker::PhantomData,
+    mem::size_of,
+    ptr::NonNull,
+};
+
+use apache_sys as sys;
+
+use super::boundary::guard;
+
+/// A pool that lives for at least `'p`.
+#[derive(Clone, Copy)]
+pub struct Pool<'p> {
+    raw: NonNull<sys::apr_pool_t>,
+    life: PhantomData<&'p ()>,
+}
+
+impl<'p> Pool<'p> {
+    /// Wraps a pool that the server handed over.
+    ///
+    /// # Safety
+    /// `raw` is a live pool for all of `'p`, used by one thread at a time.
+    pub unsafe fn from_raw(raw: *mut sys::apr_pool_t) -> Option<Self> {
+        NonNull::new(raw).map(|raw| Self { raw, life: PhantomData })
+    }
+
+    /// The pool, for a call into the server.
+    pub fn as_ptr(self) -> *mut sys::apr_pool_t {
+        self.raw.as_ptr()
+    }
+
+    /// Copies `bytes` into the pool, with a NUL behind them.
+    pub fn text(self, bytes: &[u8]) -> &'p CStr {
+        // SAFETY: the source is valid for its length; the pool lives for 'p, and so does its memory.
+        // APR aborts the process when memory is short, so the result is not null.
+        unsafe {
+            let copy = sys::apr_pstrmemdup(self.as_ptr(), bytes.as_ptr().cast(), bytes.len());
+            CStr::from_ptr(copy)
+        }
+    }
+
+    /// Puts a plain value (one that needs no drop) into the pool.
+    pub fn place<T>(self, value: T) -> &'p mut T {
+        const { assert!(align_of::<T>() <= 8, "APR aligns to 8 bytes") };
+        const { assert!(!std::mem::needs_drop::<T>(), "such a value is to be owned, see own()") };
+        // SAFETY: apr_palloc returns size_of::<T>() writable bytes, aligned to 8, that live as long
+        // as the pool; nobody else has the pointer.
+        unsafe {
+            let place = sys::apr_palloc(self.as_ptr(), size_of::<T>() as _).cast::<T>();
+            place.write(value);
+            &mut *place
+        }
+    }
+
+    /// Gives `value` to the pool, which drops it when it is cleared or destroyed.
+    ///
+    /// Returned as a pointer, because whoever keeps it in a configuration must say for how long it
+    /// is used.
+    pub fn own<T>(self, value: T) -> NonNull<T> {
+        unsafe extern "C" fn drop_it<T>(data: *mut c_void) -> sys::apr_status_t {
+            guard(
+                // SAFETY: registered below with a pointer from Box::into_raw; APR runs a cleanup once.
+                || drop(unsafe { Box::from_raw(data.cast::<T>()) }),
+                |_| (),
+            );
+            0
+        }
+        let raw = Box::into_raw(Box::new(value));
+        // SAFETY: the pool is live; the cleanup matches the pointer's type. A child that execs
+        // inherits nothing from us, hence the null cleanup there.
+        unsafe {
+            sys::apr_pool_cleanup_register(
+                self.as_ptr(),
+                raw.cast(),
+                Some(drop_it::<T>),
+                Some(sys::apr_pool_cleanup_null),
+            );
+            NonNull::new_unchecked(raw)
+        }
+    }
+
+    /// The value that was stored under `key` with [`Pool::remember`].
+    pub fn recall<T>(self, key: &'static CStr) -> Option<NonNull<T>> {
+        let mut data: *mut c_void = std::ptr::null_mut();
+        // SAFETY: live pool, NUL-terminated key.
+        unsafe { sys::apr_pool_userdata_get(&mut data, key.as_ptr(), self.as_ptr()) };
+        NonNull::new(data.cast())
+    }
+
+    /// Stores a value that the pool owns under `key`.
+    pub fn remember<T>(self, key: &'static CStr, value: NonNull<T>) {
+        // SAFETY: live pool; the key is static, as userdata_setn asks; no cleanup of its own.
+        unsafe {
+            sys::apr_pool_userdata_setn(
+                value.as_ptr().cast::<c_void>(),
+                key.as_ptr().cast::<c_char>(),
+                None,
+                self.as_ptr(),
+            )
+        };
+    }
+}

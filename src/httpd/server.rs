@@ -1,0 +1,42 @@
+//! Servers: the main one and the virtual hosts.
+
+use std::{ffi::CStr, marker::PhantomData, ptr::NonNull};
+
+use apache_sys as sys;
+
+/// A `server_rec` that lives for `'s`: as long as its configuration generation.
+#[derive(Clone, Copy)]
+pub struct Server<'s> {
+    raw: NonNull<sys::server_rec>,
+    life: PhantomData<&'s ()>,
+}
+
+impl<'s> Server<'s> {
+    /// Wraps a server that httpd handed over.
+    ///
+    /// # Safety
+    /// `raw` is a live `server_rec` for all of `'s`.
+    pub unsafe fn from_raw(raw: *mut sys::server_rec) -> Option<Self> {
+        NonNull::new(raw).map(|raw| Self { raw, life: PhantomData })
+    }
+
+    /// The server, for a call into httpd.
+    pub fn as_ptr(&self) -> *mut sys::server_rec {
+        self.raw.as_ptr()
+    }
+
+    /// ServerName without the port, or what httpd takes for it.
+    pub fn name(&self) -> Option<&'s CStr> {
+        // SAFETY: live for 's; the field is null or a string of the configuration pool.
+        unsafe {
+            let name = (*self.as_ptr()).server_hostname;
+            (!name.is_null()).then(|| CStr::from_ptr(name))
+        }
+    }
+
+    /// This module's configuration vector entry.
+    pub fn module_config(&self) -> *mut std::ffi::c_void {
+        // SAFETY: live for 's; every server has a vector, indexed by loaded modules.
+        unsafe { super::config_entry((*self.as_ptr()).module_config) }
+    }
+}

@@ -1,0 +1,105 @@
+//! Content that another process makes does not inherit the worker's context.
+
+use std::{
+    ffi::CStr,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use confine::rule::RuleAt;
+
+use crate::{
+    config::OutOfProcess,
+    gate::Scope,
+    httpd::request::Request,
+    record::{self, Refusal},
+};
+
+/// Who would make the content.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Maker {
+    /// mod_cgid's daemon.
+    Cgid,
+    /// mod_fcgid's pool of processes.
+    Fcgid,
+    /// A backend behind mod_proxy.
+    Proxy,
+}
+
+impl Maker {
+    fn of(r: &Request<'_>, cgid: bool) -> Option<Self> {
+        match r.handler().map(CStr::to_bytes)? {
+            // The two names that mod_cgid's handler answers to.
+            b"cgi-script" | b"application/x-httpd-cgi" if cgid => Some(Self::Cgid),
+            b"fcgid-script" => Some(Self::Fcgid),
+            b"proxy-server" => Some(Self::Proxy),
+            handler if handler.starts_with(b"proxy:") => Some(Self::Proxy),
+            _ => None,
+        }
+    }
+
+    fn default_policy(self) -> OutOfProcess {
+        match self {
+            Self::Cgid | Self::Fcgid => OutOfProcess::Deny,
+            Self::Proxy => OutOfProcess::Warn,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cgid => "mod_cgid",
+            Self::Fcgid => "mod_fcgid",
+            Self::Proxy => "a backend behind mod_proxy",
+        }
+    }
+
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Cgid => "use mod_cgi instead of mod_cgid, or ConfineOutOfProcess allow",
+            Self::Fcgid => "use mod_cgi, or ConfineOutOfProcess allow",
+            Self::Proxy => "confine that process by its own means, or ConfineOutOfProcess allow",
+        }
+    }
+}
+
+/// Warned already in this process. A child serves one generation, so this is once a child.
+static WARNED: AtomicBool = AtomicBool::new(false);
+
+/// Refuses, warns of or lets pass a request whose content another process would make. `decided` is
+/// the rule and the contexts of a request that is about to move.
+pub fn check(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    decided: Option<(RuleAt<'_>, &str)>,
+) -> Result<(), std::ffi::c_int> {
+    let set = scope.directory.settings.out_of_process;
+    let (rule, context) = decided.unzip();
+    if scope.ready.cgid && set.unwrap_or(Maker::Cgid.default_policy()) == OutOfProcess::Deny && !scope.reports_only()
+    {
+        // mod_cgid also takes over `#exec` of server-side includes, past any handler.
+        r.forbid_ssi_exec();
+    }
+    let Some(maker) = Maker::of(r, scope.ready.cgid) else { return Ok(()) };
+    match set.unwrap_or(maker.default_policy()) {
+        OutOfProcess::Allow => Ok(()),
+        OutOfProcess::Warn => {
+            if !WARNED.swap(true, Ordering::Relaxed) {
+                let text = format!(
+                    "{} makes the content in another process, which does not inherit the context \
+                     (said once in each child); {}",
+                    maker.name(),
+                    maker.remedy()
+                );
+                record::warned(r, rule, context, &text);
+            }
+            Ok(())
+        }
+        OutOfProcess::Deny => {
+            let refusal = Refusal::out_of_process(maker.name(), maker.remedy());
+            if scope.reports_only() {
+                record::would_refuse(r, rule, context, &refusal);
+                return Ok(());
+            }
+            Err(record::refused(r, rule, context, &refusal))
+        }
+    }
+}

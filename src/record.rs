@@ -1,0 +1,218 @@
+//! What was decided: the log line, the request's environment and notes, the count.
+//!
+//! One grammar for all lines, the same fields in the same order:
+//!
+//! `confine: EVENT METHOD PATH user=U addr=A vhost=V rule=FILE:LINE context=C[: REASON]`
+//!
+//! A field that is unknown is `-`; one with anything but plain characters in it stands in double
+//! quotes with escapes, so that no name can forge another field.
+
+use std::{
+    ffi::{CStr, c_int},
+    fmt::{self, Write as _},
+};
+
+use apache_sys as sys;
+use confine::{lsm::EnterError, rule::RuleAt};
+
+use crate::{
+    counters::{self, Counter},
+    httpd::{
+        log::{self, Level},
+        request::Request,
+    },
+    subject::proven_user,
+};
+
+/// The name of the variable and the note that carry a request's contexts.
+pub const CONTEXT: &CStr = c"CONFINE_CONTEXT";
+
+/// Why a request is refused, and with what.
+pub struct Refusal {
+    status: c_int,
+    counter: Counter,
+    reason: String,
+}
+
+impl Refusal {
+    fn new(status: i32, counter: Counter, reason: impl Into<String>) -> Self {
+        Self { status: status as c_int, counter, reason: reason.into() }
+    }
+
+    /// No rule matched.
+    pub fn unmatched() -> Self {
+        Self::new(
+            sys::HTTP_FORBIDDEN,
+            Counter::RefusedUnmatched,
+            "no rule matched; add one for this subject, a last line `* CONTEXT`, or ConfineUnmatched allow",
+        )
+    }
+
+    /// An expression could not be evaluated.
+    pub fn expression(error: &dyn fmt::Display) -> Self {
+        Self::new(sys::HTTP_INTERNAL_SERVER_ERROR, Counter::RefusedExpression, error.to_string())
+    }
+
+    /// A rule gave something that is no context here.
+    pub fn context(error: &dyn fmt::Display) -> Self {
+        Self::new(sys::HTTP_INTERNAL_SERVER_ERROR, Counter::RefusedContext, error.to_string())
+    }
+
+    /// The move itself failed.
+    pub fn enter(error: &EnterError) -> Self {
+        if error.forbidden {
+            Self::new(sys::HTTP_FORBIDDEN, Counter::RefusedValue, error.to_string())
+        } else {
+            Self::context(error)
+        }
+    }
+
+    /// The content would be made by another process.
+    pub fn out_of_process(what: &str, remedy: &str) -> Self {
+        Self::new(
+            sys::HTTP_FORBIDDEN,
+            Counter::RefusedOutOfProcess,
+            format!("{what} makes the content in another process, which does not inherit the context; {remedy}"),
+        )
+    }
+
+    /// The handler wants to go on later, in a thread of the server.
+    pub fn suspended() -> Self {
+        Self::new(
+            sys::HTTP_INTERNAL_SERVER_ERROR,
+            Counter::RefusedSuspended,
+            "the handler suspended the request, which would go on outside its worker; \
+             use a handler that answers at once, or exempt this location with ConfineContext unconfined",
+        )
+    }
+
+    /// No thread.
+    pub fn no_thread(status: sys::apr_status_t) -> Self {
+        Self::new(
+            sys::HTTP_SERVICE_UNAVAILABLE,
+            Counter::NoThread,
+            format!(
+                "no thread for the request ({}); raise the limits on threads (TasksMax, ulimit -u) \
+                 or lower ThreadStackSize",
+                confine::lsm::errno_name(status)
+            ),
+        )
+    }
+
+    /// A fault of this module, described in the line before.
+    pub fn panic() -> Self {
+        Self::new(
+            sys::HTTP_INTERNAL_SERVER_ERROR,
+            Counter::Panic,
+            "a fault of mod_confine itself (see the panic's line); please report it",
+        )
+    }
+}
+
+/// Counts and logs a refusal; gives the status to answer with.
+pub fn refused(
+    r: &mut Request<'_>,
+    rule: Option<RuleAt<'_>>,
+    context: Option<&str>,
+    refusal: &Refusal,
+) -> c_int {
+    counters::add(refusal.counter);
+    log::request(r, Level::Error, &line(r, "refused", rule, context, &refusal.reason));
+    refusal.status
+}
+
+/// Logs what would have been a refusal (report mode).
+pub fn would_refuse(
+    r: &mut Request<'_>,
+    rule: Option<RuleAt<'_>>,
+    context: Option<&str>,
+    refusal: &Refusal,
+) {
+    log::request(r, Level::Warning, &line(r, "would refuse", rule, context, &refusal.reason));
+}
+
+/// Logs a warning about a request that goes on.
+pub fn warned(r: &mut Request<'_>, rule: Option<RuleAt<'_>>, context: Option<&str>, reason: &str) {
+    log::request(r, Level::Warning, &line(r, "warned", rule, context, reason));
+}
+
+/// Logs a request that goes on with the server's privileges.
+pub fn passed(r: &mut Request<'_>, event: &str, rule: Option<RuleAt<'_>>, context: Option<&str>) {
+    if log::enabled(r, Level::Info) {
+        log::request(r, Level::Info, &line(r, event, rule, context, ""));
+    }
+}
+
+/// Puts the contexts into the request's environment and notes, and logs the move.
+pub fn moved<'r>(r: &mut Request<'r>, rule: RuleAt<'_>, context: &'r CStr) {
+    r.set_env(CONTEXT, context);
+    r.set_note(CONTEXT, context);
+    if log::enabled(r, Level::Info) {
+        let text = context.to_string_lossy();
+        log::request(r, Level::Info, &line(r, "confined", Some(rule), Some(&text), ""));
+    }
+}
+
+/// A redirect or subrequest inside the worker: it shares the contexts of the request it comes from.
+pub fn inherit(r: &mut Request<'_>) {
+    let source = [r.redirected_from(), r.main()].into_iter().flatten().find_map(|s| s.note(CONTEXT));
+    if let Some(context) = source {
+        r.set_env(CONTEXT, context);
+        r.set_note(CONTEXT, context);
+    }
+}
+
+/// No handler took the request: 500, as in the server itself.
+pub fn no_handler(r: &mut Request<'_>) -> c_int {
+    log::request(r, Level::Warning, &line(r, "unanswered", None, None, "no handler took the request"));
+    sys::HTTP_INTERNAL_SERVER_ERROR as c_int
+}
+
+fn line(
+    r: &Request<'_>,
+    event: &str,
+    rule: Option<RuleAt<'_>>,
+    context: Option<&str>,
+    reason: &str,
+) -> String {
+    let mut out = String::with_capacity(256);
+    fn field(text: Option<&CStr>) -> Field<'_> {
+        Field(text.map(CStr::to_bytes))
+    }
+    // Writing to a String cannot fail.
+    let _ = write!(
+        out,
+        "confine: {event} {} {} user={} addr=",
+        field(r.method()),
+        field(r.uri()),
+        field(proven_user(r))
+    );
+    let _ = match r.client() {
+        Some(addr) => write!(out, "{}", addr.to_canonical()),
+        None => write!(out, "-"),
+    };
+    let _ = write!(out, " vhost={} rule=", field(r.server().name()));
+    let _ = match rule {
+        Some(rule) => write!(out, "{}", Field(Some(rule.to_string().as_bytes()))),
+        None => write!(out, "-"),
+    };
+    let _ = write!(out, " context={}", Field(context.map(str::as_bytes)));
+    if !reason.is_empty() {
+        let _ = write!(out, ": {reason}");
+    }
+    out
+}
+
+/// A value in a log line.
+struct Field<'a>(Option<&'a [u8]>);
+
+impl fmt::Display for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |b: &u8| b.is_ascii_alphanumeric() || b"._/:@%+~,*?=&!$'()[];#-".contains(b);
+        match self.0 {
+            None | Some(b"") => f.write_str("-"),
+            Some(bytes) if bytes.iter().all(plain) => f.write_str(&String::from_utf8_lossy(bytes)),
+            Some(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
+        }
+    }
+}

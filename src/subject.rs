@@ -1,0 +1,105 @@
+//! From the server's request to the library's subject: who is behind it, proven.
+
+use std::{cell::RefCell, ffi::CStr};
+
+use confine::{Subject, lsm::Values, rule::Facts};
+
+use crate::httpd::{expression::Expression, request::Request};
+
+/// The note that carries a proven user's name. Notes are copied where the server replaces a request
+/// by a subrequest of its own (ap_internal_fast_redirect: DirectoryIndex, content negotiation), and
+/// start empty in every other new request, which is just how far the proof reaches.
+const PROVEN: &CStr = c"confine-proven-user";
+
+/// auth_checker, which the server only runs after check_user_id answered OK: the name is proven.
+pub fn user_proven(r: &mut Request<'_>) {
+    if let Some(user) = r.claimed_user() {
+        r.set_note(PROVEN, user);
+    }
+}
+
+/// The request's user, if authentication proved the name.
+///
+/// `r->user` alone proves nothing: it holds the name that was typed also after a wrong password, and
+/// the server copies it to an ErrorDocument of the same directory (server/request.c,
+/// ap_process_request_internal).
+pub fn proven_user<'r>(r: &Request<'r>) -> Option<&'r CStr> {
+    let user = r.claimed_user().filter(|u| !u.is_empty())?;
+    is_proven(r, user).then_some(user)
+}
+
+fn is_proven(r: &Request<'_>, user: &CStr) -> bool {
+    if let Some(proven) = r.note(PROVEN) {
+        return proven == user;
+    }
+    // The server copies name and all from these where the configuration is the very same.
+    for source in [r.redirected_from(), r.main()].into_iter().flatten() {
+        if source.same_directory_config(r) {
+            return source.claimed_user() == Some(user) && is_proven(&source, user);
+        }
+    }
+    // SSLUserName: mod_ssl took the name from a certificate, which TLS verified or did not.
+    r.auth_type() == Some(c"ClientCert") && r.tls(c"SSL_CLIENT_VERIFY") == Some(c"SUCCESS")
+}
+
+/// A request's facts, for one decision.
+pub struct RequestFacts<'a, 'r> {
+    user: Option<&'r CStr>,
+    subject: Subject<'r>,
+    request: RefCell<&'a mut Request<'r>>,
+}
+
+impl<'a, 'r> RequestFacts<'a, 'r> {
+    /// Reads what never changes during the decision.
+    pub fn of(r: &'a mut Request<'r>) -> Self {
+        let user = proven_user(r);
+        let subject = Subject {
+            user: user.map(CStr::to_bytes),
+            addr: r.client(),
+            host: r.server().name().map(CStr::to_bytes),
+            path: r.filename().map(CStr::to_bytes),
+        };
+        Self { user, subject, request: RefCell::new(r) }
+    }
+}
+
+impl Facts<Expression> for RequestFacts<'_, '_> {
+    fn subject(&self) -> Subject<'_> {
+        self.subject
+    }
+
+    fn env(&self, name: &CStr) -> Option<&[u8]> {
+        self.request.borrow().env(name).map(CStr::to_bytes)
+    }
+
+    fn expr(&self, expr: &Expression) -> Result<Vec<u8>, String> {
+        evaluate(&mut self.request.borrow_mut(), self.user.is_some(), expr)
+    }
+}
+
+/// The values of expressions in Landlock paths, for one request.
+pub struct PathValues<'a, 'r> {
+    expressions: &'a [Expression],
+    request: RefCell<&'a mut Request<'r>>,
+}
+
+impl<'a, 'r> PathValues<'a, 'r> {
+    /// Values for `r` of a generation's expressions.
+    pub fn of(r: &'a mut Request<'r>, expressions: &'a [Expression]) -> Self {
+        Self { expressions, request: RefCell::new(r) }
+    }
+}
+
+impl Values for PathValues<'_, '_> {
+    fn value(&self, index: usize) -> Result<Vec<u8>, String> {
+        let expression = self.expressions.get(index).ok_or("no such expression")?;
+        let mut r = self.request.borrow_mut();
+        let proven = proven_user(&r).is_some();
+        evaluate(&mut r, proven, expression)
+    }
+}
+
+/// Evaluates with the user hidden unless the name is proven.
+fn evaluate(r: &mut Request<'_>, proven: bool, expression: &Expression) -> Result<Vec<u8>, String> {
+    if proven { expression.evaluate(r) } else { r.without_user(|r| expression.evaluate(r)) }
+}

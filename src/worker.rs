@@ -1,0 +1,151 @@
+//! The one-time thread of a request: what runs in it, and what it remembers.
+
+use std::{
+    cell::{Cell, RefCell},
+    ffi::c_int,
+};
+
+use apache_sys as sys;
+use confine::rule::{MovesOf, RuleAt};
+
+use crate::{
+    counters::{self, Counter},
+    httpd::{request::Request, thread},
+    record::{self, Refusal},
+};
+
+/// How far a worker has come. It never goes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Still with the server's privileges.
+    Unmoved,
+    /// The rules were asked and the answer was not to move: report mode.
+    Reported,
+    /// In its contexts, for good.
+    Moved,
+}
+
+/// A decision that the handler gate took before the thread was made.
+pub type Decided<'a> = (MovesOf<'a>, RuleAt<'a>);
+
+/// What a worker is made for.
+pub enum Job<'a> {
+    /// The whole pipeline; with the other quick handlers first or without them.
+    Pipeline {
+        /// Whether quick handlers (mod_cache, mod_lua's) may answer.
+        quick: bool,
+    },
+    /// The content handlers alone.
+    Handlers(Option<Decided<'a>>),
+}
+
+struct Worker<'a> {
+    state: Cell<State>,
+    decided: RefCell<Option<Decided<'a>>>,
+}
+
+thread_local! {
+    /// The worker that this thread is. No destructor, so nothing runs at the thread's end.
+    static CURRENT: Cell<*const Worker<'static>> = const { Cell::new(std::ptr::null()) };
+}
+
+/// Calls `with` with this thread's worker, if it is one.
+fn current<T>(with: impl FnOnce(&Worker<'_>) -> T) -> Option<T> {
+    let raw = CURRENT.get();
+    // SAFETY: set by serve() to a value on this thread's stack for exactly as long as that lives; the
+    // invented 'static never leaves this function, because `with` takes any lifetime.
+    unsafe { raw.as_ref() }.map(|w| with(w))
+}
+
+/// How far this thread's worker has come; `None` on the server's own threads.
+pub fn state() -> Option<State> {
+    current(|w| w.state.get())
+}
+
+/// Notes that this worker has come further.
+pub fn reached(state: State) {
+    current(|w| w.state.set(state));
+}
+
+/// Calls `use_it` with the decision that came with the job, which can be taken once.
+pub fn take_decided<T>(use_it: impl FnOnce(Option<&Decided<'_>>) -> T) -> T {
+    let raw = CURRENT.get();
+    // SAFETY: as current().
+    match unsafe { raw.as_ref() } {
+        Some(w) => {
+            let taken = w.decided.borrow_mut().take();
+            use_it(taken.as_ref())
+        }
+        None => use_it(None),
+    }
+}
+
+/// Serves `r` in a worker made for it and waits. The answer is for the server: what its own pipeline
+/// would have returned, with the response's stream ended where that was OK or DONE.
+pub fn serve(r: &mut Request<'_>, job: Job<'_>) -> c_int {
+    let outcome = thread::run(r, |r| {
+        let worker = Worker { state: Cell::new(State::Unmoved), decided: RefCell::new(None) };
+        let status = work(r, &worker, job);
+        settle(r, status, worker.state.get())
+    });
+    match outcome {
+        Ok(Some(status)) => status,
+        Ok(None) => {
+            counters::add(Counter::Panic);
+            record::refused(r, None, None, &Refusal::panic())
+        }
+        Err(status) => record::refused(r, None, None, &Refusal::no_thread(status)),
+    }
+}
+
+/// Runs the job with `worker` as this thread's worker.
+fn work<'a>(r: &mut Request<'_>, worker: &Worker<'a>, job: Job<'a>) -> c_int {
+    struct Reset(*const Worker<'static>);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            CURRENT.set(self.0);
+        }
+    }
+    let _reset = Reset(CURRENT.replace(std::ptr::from_ref(worker).cast()));
+    crate::fault::at_worker(r);
+    match job {
+        Job::Pipeline { quick } => {
+            let status = if quick { r.run_quick_handlers() } else { sys::DECLINED };
+            if status == sys::DECLINED { pipeline(r) } else { status }
+        }
+        Job::Handlers(decided) => {
+            *worker.decided.borrow_mut() = decided;
+            answered(r, |r| r.run_handlers())
+        }
+    }
+}
+
+/// All phases and the content, as the server runs them after its quick handlers.
+pub fn pipeline(r: &mut Request<'_>) -> c_int {
+    answered(r, |r| match r.run_phases() {
+        sys::OK => r.invoke_handler(),
+        other => other,
+    })
+}
+
+/// DECLINED would send the server on to its own, unconfined pipeline: nobody answered means 500, as
+/// in `ap_invoke_handler`.
+fn answered(r: &mut Request<'_>, run: impl FnOnce(&mut Request<'_>) -> c_int) -> c_int {
+    match run(r) {
+        sys::DECLINED => record::no_handler(r),
+        status => status,
+    }
+}
+
+/// Ends the stream while still in the worker, so that filters which only flush at the end run
+/// confined. Every other status is the server's to answer.
+fn settle(r: &mut Request<'_>, status: c_int, state: State) -> c_int {
+    match status {
+        sys::SUSPENDED if state == State::Moved => record::refused(r, None, None, &Refusal::suspended()),
+        sys::OK | sys::DONE if !r.is_subrequest() => {
+            r.finalize();
+            status
+        }
+        _ => status,
+    }
+}
