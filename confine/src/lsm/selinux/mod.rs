@@ -1,17 +1,201 @@
-//! SELinux: to be filled in.
+//! SELinux: a thread moves to another security context of the loaded policy.
+//!
+//! A thread of a process with several threads may move alone, without `execve`, under three
+//! conditions (kernel: security/selinux/hooks.c, selinux_lsm_setattr), here for a server in
+//! `httpd_t` and a context of type `httpd_dog_t`:
+//!
+//! | rule in CIL | when missing |
+//! |---|---|
+//! | `(allow httpd_t self (process (setcurrent)))` | EACCES |
+//! | `(typebounds httpd_t httpd_dog_t)`, unless only the range changes | EPERM |
+//! | `(allow httpd_t httpd_dog_t (process (dyntransition)))` | EACCES |
+//!
+//! A context that the policy does not know is EINVAL. Threads that the thread makes later inherit
+//! the context. Descriptors opened before are checked again when they are used.
+//!
+//! How contexts are written: see [`SecurityContext`] and the rule in text.rs.
+//!
+//! # Why the kernel is asked directly, not through libselinux
+//! - `is_selinux_enabled()` answers no inside httpd on Debian, whose policy hides
+//!   /etc/selinux/config from httpd_t. A module that believes it runs everything unconfined,
+//!   without a word.
+//! - The move is on the path of every request: one system call, with nothing allocated.
+//! - The kernel's errno arrives as it is, and each one has another remedy.
+//! - The `selinux` crate needs a newer compiler than the distribution's, and a library to link.
+//!
+//! # What is not seen here
+//! MCS categories are enforced only for types in the policy's attribute `mcs_constrained_type`, in
+//! which httpd_t is not by default on Debian and Fedora. A move to `*:s0:c1` then succeeds and
+//! confines nothing. [`Backend::check`] asks the policy and leaves a warning.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    ffi::{CStr, CString},
+    io,
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use super::{Backend, BackendName, Inactive, Move, PrepareError};
+use super::{Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values};
+use crate::context::Context;
+
+mod active;
+mod check;
+mod kernel;
+mod refusal;
+mod selinuxfs;
+mod text;
+
+pub use text::SecurityContext;
+
+use active::Evidence;
+use kernel::{Interface, Wire};
+use refusal::Refusal;
+use selinuxfs::Selinuxfs;
+use text::Written;
+
+/// Where the kernel's file systems are; in tests, directories that stand for them.
+struct Roots {
+    selinuxfs: PathBuf,
+    proc: PathBuf,
+    securityfs: PathBuf,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self {
+            selinuxfs: "/sys/fs/selinux".into(),
+            proc: "/proc".into(),
+            securityfs: "/sys/kernel/security".into(),
+        }
+    }
+}
+
+impl Roots {
+    /// The calling thread's own file: a thread may not write another one's.
+    fn current(&self) -> PathBuf {
+        self.proc.join("thread-self/attr/current")
+    }
+}
 
 /// The backend.
-#[derive(Default)]
-pub struct Selinux;
+pub struct Selinux {
+    roots: Roots,
+    selinuxfs: Selinuxfs,
+    interface: Interface,
+    /// For [`kernel::write_current`].
+    proc_file: Arc<CStr>,
+    /// The server's context, to which pairs are relative.
+    own: Result<SecurityContext, Inactive>,
+    /// `own` was given, not read: this process is not the server, so its own moves prove nothing.
+    assumed: bool,
+    /// What the checks found worth a line in the log.
+    found: Mutex<BTreeSet<String>>,
+}
+
+impl Default for Selinux {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Selinux {
-    /// Looks at the running kernel.
+    /// Looks at the running kernel and reads the calling thread's context, to which `domain:range`
+    /// pairs are relative. Make it after the server has moved itself, if it does.
+    ///
+    /// Without SELinux it succeeds, and [`Backend::active`] says what is missing.
     pub fn new() -> Self {
-        Self
+        let roots = Roots::default();
+        let interface = Interface::probe();
+        let own = read_own(&roots, interface);
+        Self::with(roots, interface, own, false)
+    }
+
+    /// For a process that is not the server and asks about it (`confinectl`): `own`, the server's
+    /// context in the kernel's form, stands for what [`Selinux::new`] reads.
+    pub fn assuming(own: SecurityContext) -> Self {
+        Self::with(Roots::default(), Interface::probe(), Ok(own), true)
+    }
+
+    fn with(
+        roots: Roots,
+        interface: Interface,
+        own: Result<SecurityContext, Inactive>,
+        assumed: bool,
+    ) -> Self {
+        let current = roots.current();
+        // A path with a NUL opens nothing, and neither does an empty one.
+        let proc_file = CString::new(current.as_os_str().as_bytes()).unwrap_or_default().into();
+        let selinuxfs = Selinuxfs { root: roots.selinuxfs.clone() };
+        Self { roots, selinuxfs, interface, proc_file, own, assumed, found: Mutex::default() }
+    }
+
+    /// The server's own context.
+    pub fn own(&self) -> Result<&SecurityContext, &Inactive> {
+        self.own.as_ref()
+    }
+
+    /// Whether the kernel enforces the policy (`enforce` in selinuxfs). A permissive kernel logs
+    /// and refuses nothing.
+    pub fn enforcing(&self) -> io::Result<bool> {
+        self.selinuxfs.enforcing()
+    }
+
+    /// The move of the server itself: like [`Backend::prepare`], and `None` if the server is in
+    /// this context already.
+    pub fn prepare_server(&self, text: &str) -> Result<Option<Arc<dyn Move>>, PrepareError> {
+        let (own, target) = self.target(text)?;
+        if *own == target {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(self.way(text, own, &target)?)))
+    }
+
+    /// The server's context, and the one that `text` means.
+    fn target(&self, text: &str) -> Result<(&SecurityContext, SecurityContext), PrepareError> {
+        let own = self.own.as_ref().map_err(|e| prepare_error(text, &e.why, None, &e.remedy))?;
+        let target = Written::parse(text)
+            .and_then(|written| written.complete(own))
+            .map_err(|e| prepare_error(text, &e.why, None, &e.remedy))?;
+        Ok((own, target))
+    }
+
+    /// [`Selinux::target`], and it must not be where the server is: to stay there is not a
+    /// confinement, and a request is exempt only in plain words.
+    fn other_target(&self, text: &str) -> Result<(&SecurityContext, SecurityContext), PrepareError> {
+        let (own, target) = self.target(text)?;
+        if *own == target {
+            let why = format!("it is the server's own context {own}, in which nothing is confined");
+            let remedy = "name another domain or range, or write unconfined to exempt these requests";
+            return Err(prepare_error(text, &why, None, remedy));
+        }
+        Ok((own, target))
+    }
+
+    fn way(
+        &self,
+        text: &str,
+        own: &SecurityContext,
+        target: &SecurityContext,
+    ) -> Result<ContextMove, PrepareError> {
+        // The text was found to be printable ASCII.
+        let raw = CString::new(target.to_string())
+            .map_err(|_| prepare_error(text, "it holds a NUL byte", None, "remove it"))?;
+        Ok(ContextMove {
+            context: Context { backend: BackendName::SELINUX, text: text.into() },
+            own: own.clone(),
+            target: target.clone(),
+            door: match self.interface {
+                Interface::Syscall => Door::Syscall(Wire::new(&raw)),
+                Interface::Proc => Door::Proc { file: Arc::clone(&self.proc_file), context: raw },
+            },
+        })
+    }
+
+    /// Remembers something for [`Backend::warnings`].
+    fn note(&self, text: String) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(text);
     }
 }
 
@@ -21,23 +205,221 @@ impl Backend for Selinux {
     }
 
     fn active(&self) -> Result<(), Inactive> {
-        Err(Inactive {
-            backend: BackendName::SELINUX,
-            why: "this build does not offer it yet".to_owned(),
-            remedy: "use landlock".to_owned(),
-        })
+        read_own(&self.roots, self.interface).map(|_| ())
     }
 
     fn prepare(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
-        Err(PrepareError {
-            context: format!("selinux:{}", text.escape_debug()),
-            why: "this build does not offer SELinux yet".to_owned(),
-            errno: None,
-            remedy: "use landlock".to_owned(),
-        })
+        let (own, target) = self.other_target(text)?;
+        Ok(Arc::new(self.way(text, own, &target)?))
     }
 
     fn check(&self, text: &str) -> Result<(), PrepareError> {
-        self.prepare(text).map(|_| ())
+        let (own, target) = self.other_target(text)?;
+        self.check_target(text, own, &target)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let Ok(own) = &self.own else { return Vec::new() };
+        let mut warnings = Vec::new();
+        match self.enforcing() {
+            Ok(true) => {}
+            Ok(false) => warnings.push(
+                "SELinux is permissive: the kernel logs and refuses nothing, so no context confines anything; \
+                 run setenforce 1, and set SELINUX=enforcing in /etc/selinux/config"
+                    .to_owned(),
+            ),
+            Err(e) => warnings.push(format!(
+                "whether SELinux enforces its policy could not be read from {}: {e}; mount selinuxfs there, and let \
+                 {} read it",
+                self.roots.selinuxfs.join("enforce").display(),
+                own.domain,
+            )),
+        }
+        let raw = own.to_string();
+        if self.selinuxfs.access(&raw, &raw, "process").is_ok_and(|d| d.permissive) {
+            warnings.push(check::permissive_domain(&own.domain));
+        }
+        warnings.extend(self.found.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        warnings
+    }
+}
+
+fn read_own(roots: &Roots, interface: Interface) -> Result<SecurityContext, Inactive> {
+    let evidence = Evidence::collect(&roots.proc, &roots.securityfs, &roots.selinuxfs);
+    active::own_context(&evidence, interface.current(&roots.current()))
+}
+
+fn prepare_error(text: &str, why: &str, errno: Option<i32>, remedy: &str) -> PrepareError {
+    PrepareError {
+        context: format!("{}:{}", BackendName::SELINUX, text.escape_debug()),
+        why: why.to_owned(),
+        errno,
+        remedy: remedy.to_owned(),
+    }
+}
+
+/// The way into one context.
+struct ContextMove {
+    context: Context,
+    door: Door,
+    // For messages.
+    own: SecurityContext,
+    target: SecurityContext,
+}
+
+enum Door {
+    Syscall(Wire),
+    Proc { file: Arc<CStr>, context: CString },
+}
+
+impl Move for ContextMove {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn ready<'a>(&'a self, _values: &dyn Values) -> Result<Ready<'a>, EnterError> {
+        Ok(Ready::Shared(self))
+    }
+}
+
+impl ContextMove {
+    /// Moves the calling thread, or gives the errno.
+    fn enter_raw(&self) -> Result<(), i32> {
+        match &self.door {
+            Door::Syscall(wire) => wire.set_current(),
+            Door::Proc { file, context } => kernel::write_current(file, context),
+        }
+    }
+}
+
+impl Enter for ContextMove {
+    fn enter(&self) -> Result<(), EnterError> {
+        self.enter_raw().map_err(|errno| {
+            let by_proc = matches!(self.door, Door::Proc { .. });
+            let Refusal { why, remedy } = Refusal::new(errno, &self.own, &self.target, by_proc);
+            EnterError { why, errno: Some(errno), remedy, forbidden: false }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lsm::NoValues;
+
+    const OWN: &str = "system_u:system_r:httpd_t:s0";
+
+    fn backend(interface: Interface) -> Selinux {
+        let roots =
+            Roots { proc: "/nonexistent".into(), selinuxfs: "/nonexistent".into(), ..Roots::default() };
+        Selinux::with(roots, interface, Ok(SecurityContext::parse(OWN).unwrap()), false)
+    }
+
+    fn refused(result: Result<Arc<dyn Move>, PrepareError>) -> String {
+        match result {
+            Ok(way) => panic!("{} was prepared", way.context()),
+            Err(e) => e.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_context_keeps_its_text_and_is_shared_by_all_requests() {
+        let way = backend(Interface::Syscall).prepare("httpd_dog_t:s0:c1").unwrap();
+        assert_eq!(way.context().to_string(), "selinux:httpd_dog_t:s0:c1");
+        assert!(matches!(way.ready(&NoValues), Ok(Ready::Shared(_))));
+    }
+
+    #[test]
+    fn a_wrong_text_names_itself_and_both_forms() {
+        assert_eq!(
+            refused(backend(Interface::Syscall).prepare("dog\x1b")),
+            "selinux:dog\\u{1b}: it holds '\\u{1b}', and contexts are printable ASCII without spaces; write \
+             domain:range, as in httpd_app_t:s0:c1, *:s0:c1 or httpd_app_t:*, or a whole user:role:type:range, as \
+             in system_u:system_r:httpd_app_t:s0:c1"
+        );
+    }
+
+    #[test]
+    fn to_stay_in_the_servers_context_is_no_confinement() {
+        let selinux = backend(Interface::Syscall);
+        for text in ["*", "*:*", "*:s0", "httpd_t", "httpd_t:s0", OWN] {
+            assert_eq!(
+                refused(selinux.prepare(text)),
+                format!(
+                    "selinux:{text}: it is the server's own context {OWN}, in which nothing is confined; name \
+                     another domain or range, or write unconfined to exempt these requests"
+                )
+            );
+            assert!(selinux.check(text).is_err());
+            assert!(selinux.prepare_server(text).unwrap().is_none());
+        }
+        assert!(selinux.prepare_server("httpd_dog_t").unwrap().is_some());
+    }
+
+    #[test]
+    fn without_selinux_every_context_is_refused_with_the_reason() {
+        let inactive = Inactive {
+            backend: BackendName::SELINUX,
+            why: "no policy is loaded".to_owned(),
+            remedy: "install a policy".to_owned(),
+        };
+        let selinux = Selinux::with(Roots::default(), Interface::Proc, Err(inactive.clone()), false);
+        assert_eq!(
+            refused(selinux.prepare("httpd_dog_t")),
+            "selinux:httpd_dog_t: no policy is loaded; install a policy"
+        );
+        assert_eq!(selinux.own(), Err(&inactive));
+        assert_eq!(selinux.warnings(), [""; 0]);
+    }
+
+    #[test]
+    fn a_move_without_proc_says_so() {
+        let way = backend(Interface::Proc).prepare("httpd_dog_t").unwrap();
+        let error = way.ready(&NoValues).unwrap().enter().unwrap_err();
+        assert!(!error.forbidden);
+        assert_eq!(
+            error.to_string(),
+            "/proc/thread-self/attr/current cannot be opened (ENOENT); mount /proc where the server runs, also \
+             inside a chroot"
+        );
+    }
+
+    #[test]
+    fn an_unreadable_selinuxfs_and_what_a_check_found_are_warned_of() {
+        let selinux = backend(Interface::Syscall);
+        selinux.note("b".to_owned());
+        selinux.note("a".to_owned());
+        selinux.note("b".to_owned());
+        let warnings = selinux.warnings();
+        assert_eq!(
+            warnings[0],
+            "whether SELinux enforces its policy could not be read from /nonexistent/enforce: No such file or \
+             directory (os error 2); mount selinuxfs there, and let httpd_t read it"
+        );
+        assert_eq!(warnings[1..], ["a", "b"]);
+    }
+
+    #[test]
+    fn a_permissive_kernel_is_warned_of() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("enforce"), "0").unwrap();
+        let roots = Roots { selinuxfs: dir.path().to_owned(), ..Roots::default() };
+        let own = Ok(SecurityContext::parse(OWN).unwrap());
+        let selinux = Selinux::with(roots, Interface::Syscall, own, false);
+        assert!(!selinux.enforcing().unwrap());
+        assert!(
+            selinux.warnings()[0].starts_with("SELinux is permissive: the kernel logs and refuses nothing")
+        );
+        std::fs::write(dir.path().join("enforce"), "1").unwrap();
+        assert_eq!(selinux.warnings(), [""; 0]);
+    }
+
+    #[test]
+    fn a_kernel_without_selinux_is_not_active_and_one_with_it_has_a_context() {
+        let selinux = Selinux::new();
+        assert_eq!(selinux.active().is_ok(), selinux.own().is_ok());
+        if let Err(e) = selinux.active() {
+            assert!(e.to_string().starts_with("selinux is not active in this kernel: "), "{e}");
+        }
     }
 }

@@ -1,0 +1,185 @@
+//! What a refused move means, and the policy that would allow it.
+
+use super::SecurityContext;
+
+/// A refusal's cause and remedy.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub why: String,
+    pub remedy: String,
+}
+
+impl Refusal {
+    /// Reads the kernel's answer to a move from `own` to `target`. `by_proc`: the move was a write
+    /// to /proc, where opening the file can fail too.
+    ///
+    /// Kernel: security/selinux/hooks.c, selinux_lsm_setattr: setcurrent (EACCES), then whether the
+    /// context is valid (EINVAL), then bounds (EPERM), then dyntransition (EACCES).
+    pub(super) fn new(errno: i32, own: &SecurityContext, target: &SecurityContext, by_proc: bool) -> Self {
+        let from = &own.domain;
+        match errno {
+            libc::EPERM => Self {
+                why: format!("not bounded by {from}"),
+                remedy: format!("add {} to the policy", typebounds(own, target)),
+            },
+            libc::EACCES => {
+                let mut remedy = format!(
+                    "add whichever is missing to the policy: {} {}",
+                    allow_setcurrent(own),
+                    allow_dyntransition(own, target)
+                );
+                if own.range != target.range {
+                    remedy.push_str("; ");
+                    remedy.push_str(RANGE_HINT);
+                }
+                if by_proc {
+                    remedy.push_str(
+                        "; if both are there, an earlier move took /proc away: name the SELinux context first",
+                    );
+                }
+                Self { why: format!("{from} may not move to {target}"), remedy }
+            }
+            libc::EINVAL => invalid(target),
+            libc::ENOENT if by_proc => Self {
+                why: "/proc/thread-self/attr/current cannot be opened".to_owned(),
+                remedy: "mount /proc where the server runs, also inside a chroot".to_owned(),
+            },
+            libc::EMFILE | libc::ENFILE if by_proc => Self {
+                why: "/proc/thread-self/attr/current cannot be opened".to_owned(),
+                remedy: "raise the limit of open files (LimitNOFILE=, ulimit -n)".to_owned(),
+            },
+            libc::ENOSYS | libc::EOPNOTSUPP => Self {
+                why: "the kernel takes no SELinux context".to_owned(),
+                remedy: "see that SELinux is active (sestatus), and restart the server".to_owned(),
+            },
+            libc::ENOMEM => Self {
+                why: "the kernel has no memory for the move".to_owned(),
+                remedy: "give the machine or the server's control group more memory".to_owned(),
+            },
+            _ => Self {
+                why: format!("the kernel refused the move to {target}"),
+                remedy: "see the kernel's log, and report this with its version".to_owned(),
+            },
+        }
+    }
+}
+
+const RANGE_HINT: &str = "if they are there, a constraint forbids the range: let the server start with a range that \
+                          holds it, as with (rangetransition initrc_t httpd_exec_t process ((s0)(s0 (range c0 \
+                          c1023))))";
+
+/// EINVAL: some part is unknown, or the parts do not go together.
+pub(super) fn invalid(target: &SecurityContext) -> Refusal {
+    let SecurityContext { user, role, domain, range } = target;
+    let range = match range {
+        Some(range) => format!(", and {user} may have the range {range} (semanage user -l)"),
+        None => String::new(),
+    };
+    Refusal {
+        why: format!("the loaded policy does not accept {target}"),
+        remedy: format!(
+            "see that it holds (type {domain}), (roletype {role} {domain}) and (userrole {user} {role}){range}"
+        ),
+    }
+}
+
+/// The rule that lets the server's threads move at all.
+pub(super) fn allow_setcurrent(own: &SecurityContext) -> String {
+    format!("(allow {} self (process (setcurrent)))", own.domain)
+}
+
+/// The rule that lets them move to `target`.
+pub(super) fn allow_dyntransition(own: &SecurityContext, target: &SecurityContext) -> String {
+    let to = if own.domain == target.domain { "self" } else { &target.domain };
+    format!("(allow {} {to} (process (dyntransition)))", own.domain)
+}
+
+/// What binds `target`'s type to the server's.
+pub(super) fn typebounds(own: &SecurityContext, target: &SecurityContext) -> String {
+    format!("(typebounds {} {})", own.domain, target.domain)
+}
+
+/// Why a move that lacks these rules is refused. `rules` is not empty.
+pub(super) fn missing(rules: &[String], own: &SecurityContext, target: &SecurityContext) -> Refusal {
+    let mut remedy = format!("add to the policy: {}", rules.join(" "));
+    if own.range != target.range && rules.contains(&allow_dyntransition(own, target)) {
+        remedy.push_str("; ");
+        remedy.push_str(RANGE_HINT);
+    }
+    Refusal { why: format!("{} may not move to {target}", own.domain), remedy }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(raw: &str) -> SecurityContext {
+        SecurityContext::parse(raw).unwrap()
+    }
+
+    fn says(errno: i32, target: &str, by_proc: bool) -> String {
+        let Refusal { why, remedy } =
+            Refusal::new(errno, &context("system_u:system_r:httpd_t:s0"), &context(target), by_proc);
+        format!("{why}; {remedy}")
+    }
+
+    const DOG: &str = "system_u:system_r:httpd_dog_t:s0";
+
+    #[test]
+    fn each_errno_has_its_own_remedy() {
+        assert_eq!(
+            says(libc::EPERM, DOG, false),
+            "not bounded by httpd_t; add (typebounds httpd_t httpd_dog_t) to the policy"
+        );
+        assert_eq!(
+            says(libc::EACCES, DOG, false),
+            "httpd_t may not move to system_u:system_r:httpd_dog_t:s0; add whichever is missing to the policy: \
+             (allow httpd_t self (process (setcurrent))) (allow httpd_t httpd_dog_t (process (dyntransition)))"
+        );
+        assert_eq!(
+            says(libc::EINVAL, DOG, false),
+            "the loaded policy does not accept system_u:system_r:httpd_dog_t:s0; see that it holds (type \
+             httpd_dog_t), (roletype system_r httpd_dog_t) and (userrole system_u system_r), and system_u may have \
+             the range s0 (semanage user -l)"
+        );
+        assert_eq!(
+            says(libc::EINVAL, "u:r:t", false),
+            "the loaded policy does not accept u:r:t; see that it holds (type t), (roletype r t) and (userrole u r)"
+        );
+        assert_eq!(
+            says(libc::EOPNOTSUPP, DOG, false),
+            "the kernel takes no SELinux context; see that SELinux is active (sestatus), and restart the server"
+        );
+        assert_eq!(
+            says(libc::EIO, DOG, true),
+            "the kernel refused the move to system_u:system_r:httpd_dog_t:s0; see the kernel's log, and report this \
+             with its version"
+        );
+    }
+
+    #[test]
+    fn proc_can_refuse_for_its_own_reasons() {
+        assert!(says(libc::EACCES, DOG, true).ends_with(
+            "; if both are there, an earlier move took /proc away: name the SELinux context first"
+        ));
+        assert!(
+            says(libc::ENOENT, DOG, true)
+                .starts_with("/proc/thread-self/attr/current cannot be opened; mount")
+        );
+        assert!(
+            says(libc::EMFILE, DOG, true)
+                .ends_with("raise the limit of open files (LimitNOFILE=, ulimit -n)")
+        );
+    }
+
+    #[test]
+    fn a_change_of_range_alone_is_about_the_domain_itself() {
+        assert_eq!(
+            says(libc::EACCES, "system_u:system_r:httpd_t:s0:c1", false),
+            "httpd_t may not move to system_u:system_r:httpd_t:s0:c1; add whichever is missing to the policy: \
+             (allow httpd_t self (process (setcurrent))) (allow httpd_t self (process (dyntransition))); if they \
+             are there, a constraint forbids the range: let the server start with a range that holds it, as with \
+             (rangetransition initrc_t httpd_exec_t process ((s0)(s0 (range c0 c1023))))"
+        );
+    }
+}
