@@ -1,1 +1,98 @@
-fn main() {}
+//! `confinectl`: the command beside mod_confine. Checks maps, explains decisions.
+//!
+//! Findings and answers go to standard output, what keeps it from answering to standard error. Exit
+//! status: 0 all is well, 1 there is something to mend (or no rule matches), 2 wrong usage or a map
+//! that cannot be read.
+
+mod check;
+mod explain;
+
+use std::{
+    io::{self, BufWriter, Write},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use confine::lsm::BackendName;
+
+/// Checks maps of mod_confine and explains its decisions.
+#[derive(Parser)]
+#[command(version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check a map: every line, every rule that can never match, every context against the kernel.
+    ///
+    /// Exit status: 0 nothing found, 1 findings, 2 the map cannot be read.
+    Check(check::Args),
+    /// Show which rules of a map a request meets, and what it gets.
+    ///
+    /// Exit status: 0 a rule matches, 1 none does, 2 the map cannot be read or has an error.
+    Explain(explain::Args),
+}
+
+/// How a command went, as far as it could be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Nothing to complain about; a rule matches.
+    Good,
+    /// Findings; no rule matches.
+    Bad,
+}
+
+/// Why a command could not be carried out: texts for standard error, one a line.
+enum Failure {
+    /// The map is of no use.
+    Map(Vec<confine::map::MapError>),
+    /// The output could not be written.
+    Output(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// The backend called `name`, for the command line.
+fn backend(name: &str) -> Result<BackendName, String> {
+    BackendName::parse(name).ok_or_else(|| {
+        let names: Vec<_> = BackendName::ALL.iter().map(|b| b.as_str()).collect();
+        format!("there is no such backend; the backends are {}", names.join(", "))
+    })
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = match &cli.command {
+        Command::Check(args) => check::run(args, &mut out),
+        Command::Explain(args) => explain::run(args, &mut out),
+    };
+    let result = result.and_then(|outcome| out.flush().map(|()| outcome).map_err(Failure::from));
+    match result {
+        Ok(Outcome::Good) => ExitCode::SUCCESS,
+        Ok(Outcome::Bad) => ExitCode::from(1),
+        Err(Failure::Map(errors)) => {
+            for error in errors {
+                complain(&error);
+            }
+            ExitCode::from(2)
+        }
+        // Whoever reads has seen enough (`confinectl check MAP | head`).
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(1),
+        Err(Failure::Output(error)) => {
+            complain(&format_args!("confinectl: cannot write the output: {error}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// One line to standard error. Where that is gone too, the exit status has to do.
+fn complain(text: &dyn std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

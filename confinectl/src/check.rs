@@ -1,0 +1,224 @@
+//! `confinectl check`: what is wrong with a map, or useless in it.
+
+use std::{collections::BTreeMap, io::Write, path::PathBuf};
+
+use confine::{
+    Context, ContextList,
+    lsm::{Backend, BackendName, selinux::Selinux},
+    map::{Map, MapError, MapLine, MapSubject},
+};
+use serde_json::{Value, json};
+
+use crate::{Failure, Outcome};
+
+/// The command line of `check`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The map.
+    map: PathBuf,
+    /// The backend of contexts that name none, as in the directive ConfineBackend.
+    #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend)]
+    default_backend: BackendName,
+    /// Print one JSON object instead of lines of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Something to mend.
+struct Finding {
+    /// The line, from 1; none where the whole file is at fault.
+    line: Option<u32>,
+    /// Where in the line, in bytes from 1, if that is known.
+    column: Option<usize>,
+    /// The earlier line that is in the way of this one.
+    earlier: Option<u32>,
+    /// What is wrong and what to do, without file and line.
+    text: String,
+}
+
+impl Finding {
+    fn at(line: u32, earlier: Option<u32>, text: String) -> Self {
+        Self { line: Some(line), column: None, earlier, text }
+    }
+}
+
+/// What was looked at and what came of it.
+#[derive(Default)]
+struct Report {
+    rules: usize,
+    contexts: usize,
+    findings: Vec<Finding>,
+    /// What could not be checked: which contexts, and why.
+    unchecked: Vec<(String, String)>,
+}
+
+/// Checks a map and writes the findings.
+pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
+    let report = match Map::load_all_errors(&args.map, args.default_backend) {
+        Ok(map) => examine(&map),
+        Err(errors) if errors.iter().any(is_unreadable) => return Err(Failure::Map(errors)),
+        Err(errors) => Report { findings: errors.into_iter().map(syntax).collect(), ..Report::default() },
+    };
+    let file = args.map.display().to_string();
+    if args.json {
+        writeln!(out, "{:#}", report.json(&file))?;
+    } else {
+        report.write(&file, out)?;
+    }
+    Ok(if report.findings.is_empty() { Outcome::Good } else { Outcome::Bad })
+}
+
+/// Whether it is the file and not what it says that is at fault.
+fn is_unreadable(error: &MapError) -> bool {
+    matches!(error, MapError::Open { .. } | MapError::NotAFile { .. } | MapError::Read { .. })
+}
+
+/// An error of the map's text as a finding.
+fn syntax(error: MapError) -> Finding {
+    match error {
+        MapError::Line { line, column, problem, .. } => {
+            Finding { line: Some(line), column: Some(column), earlier: None, text: problem.to_string() }
+        }
+        MapError::TooLarge { ref path } | MapError::Empty { ref path } => {
+            let text = error.to_string();
+            let prefix = format!("{}: ", path.display());
+            let text = text.strip_prefix(&prefix).map_or(text.clone(), str::to_owned);
+            Finding { line: None, column: None, earlier: None, text }
+        }
+        other => Finding { line: None, column: None, earlier: None, text: other.to_string() },
+    }
+}
+
+/// Checks what can be checked of a map that reads well.
+fn examine(map: &Map) -> Report {
+    let mut findings = Vec::new();
+    let lines: Vec<_> = map.lines().collect();
+    for line in &lines {
+        let earlier = map
+            .shadow(line)
+            .and_then(|hit| lines.binary_search_by_key(&hit.line, |l| l.line).ok())
+            .and_then(|i| lines.get(i));
+        if let Some(earlier) = earlier {
+            findings.push(Finding::at(line.line, Some(earlier.line), shadow_text(line, earlier)));
+        }
+    }
+    let contexts = distinct_contexts(map);
+    let mut report = Report { rules: map.len(), contexts: contexts.len(), findings, unchecked: Vec::new() };
+    for name in BackendName::ALL {
+        let used: Vec<_> = contexts.iter().filter(|(c, _)| c.backend == *name).collect();
+        if used.is_empty() {
+            continue;
+        }
+        match checker(*name) {
+            Ok(backend) => report.findings.extend(used.iter().filter_map(|(context, line)| {
+                let error = backend.check(&context.text).err()?;
+                Some(Finding::at(*line, None, error.to_string()))
+            })),
+            Err(why) => report.unchecked.push((counted(used.len(), &format!("{name} context")), why)),
+        }
+    }
+    report.findings.sort_by_key(|f| f.line);
+    report
+}
+
+/// Why a line never matches.
+fn shadow_text(line: &MapLine<'_>, earlier: &MapLine<'_>) -> String {
+    let MapLine { line: number, subject: first, .. } = earlier;
+    let same = line.list == earlier.list;
+    let remedy =
+        if same { "both give the same contexts, remove this line" } else { "move this line above it" };
+    let subject = line.subject;
+    match first {
+        first if *first == subject && same => {
+            format!("{subject} never matches: line {number} is the same rule; remove this line")
+        }
+        first if *first == subject => format!(
+            "{subject} never matches: line {number} has the same subject and other contexts, and comes \
+             first; keep the one that is meant"
+        ),
+        MapSubject::Any => {
+            format!("{subject} never matches: line {number} (*) matches everything and comes first; {remedy}")
+        }
+        first => {
+            format!(
+                "{subject} never matches: line {number} ({first}) holds all of it and comes first; {remedy}"
+            )
+        }
+    }
+}
+
+/// Each context once, with the first line that gives it, in the order of the lines.
+fn distinct_contexts(map: &Map) -> Vec<(Context, u32)> {
+    let mut first = BTreeMap::new();
+    for list in map.lists() {
+        if let ContextList::Contexts(contexts) = &list.contexts {
+            for context in contexts {
+                first.entry(context.to_string()).or_insert((context.clone(), list.first_line));
+            }
+        }
+    }
+    let mut contexts: Vec<_> = first.into_values().collect();
+    contexts.sort_by_key(|(_, line)| *line);
+    contexts
+}
+
+/// What checks the contexts of a backend here, or why nothing does.
+fn checker(name: BackendName) -> Result<Box<dyn Backend>, String> {
+    if name == BackendName::SELINUX {
+        let backend = Selinux::new();
+        return match backend.active() {
+            Ok(()) => Ok(Box::new(backend)),
+            Err(inactive) => Err(inactive.to_string()),
+        };
+    }
+    Err("what they name is in the server's configuration, not in the map; let httpd check it (apachectl -t)"
+        .to_owned())
+}
+
+/// `1 rule`, `2 rules`.
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+impl Report {
+    fn write(&self, file: &str, out: &mut impl Write) -> Result<(), Failure> {
+        for Finding { line, column, text, .. } in &self.findings {
+            write!(out, "{file}:")?;
+            for number in line.map(u64::from).into_iter().chain(column.map(|c| c as u64)) {
+                write!(out, "{number}:")?;
+            }
+            writeln!(out, " {text}")?;
+        }
+        for (what, why) in &self.unchecked {
+            writeln!(out, "{file}: not checked: {what}: {why}")?;
+        }
+        let findings = counted(self.findings.len(), "finding");
+        if self.rules == 0 {
+            writeln!(out, "{file}: not a valid map, {findings}")?;
+        } else {
+            let (rules, contexts) = (counted(self.rules, "rule"), counted(self.contexts, "context"));
+            writeln!(out, "{file}: {rules}, {contexts}, {findings}")?;
+        }
+        Ok(())
+    }
+
+    fn json(&self, file: &str) -> Value {
+        let findings: Vec<_> = self.findings.iter().map(Finding::json).collect();
+        let unchecked: Vec<_> =
+            self.unchecked.iter().map(|(what, why)| json!({"what": what, "why": why})).collect();
+        json!({
+            "map": file,
+            "valid": self.rules > 0,
+            "rules": self.rules,
+            "contexts": self.contexts,
+            "findings": findings,
+            "not_checked": unchecked,
+        })
+    }
+}
+
+impl Finding {
+    fn json(&self) -> Value {
+        json!({"line": self.line, "column": self.column, "earlier": self.earlier, "text": self.text})
+    }
+}

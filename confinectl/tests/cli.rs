@@ -1,0 +1,214 @@
+//! The command as an administrator meets it: what it prints, and its exit status.
+
+use std::{fs, path::Path, process::Command};
+
+use tempfile::TempDir;
+
+/// What a run of the command left.
+#[derive(Debug)]
+struct Run {
+    status: Option<i32>,
+    out: String,
+    err: String,
+}
+
+/// Runs the command in `directory`.
+fn confinectl(directory: &Path, args: &[&str]) -> Run {
+    let output = Command::new(env!("CARGO_BIN_EXE_confinectl"))
+        .args(args)
+        .current_dir(directory)
+        .output()
+        .expect("confinectl runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Run { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// A directory with a map called `m`.
+fn with_map(text: impl AsRef<[u8]>) -> TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join("m"), text).expect("a map");
+    directory
+}
+
+const NOT_CHECKED: &str = "what they name is in the server's configuration, not in the map; \
+                           let httpd check it (apachectl -t)";
+
+#[test]
+fn a_clean_map() {
+    let d = with_map("alice landlock:a\n10.0.0.0/8 landlock:b\n* unconfined\n");
+    let run = confinectl(d.path(), &["check", "m"]);
+    assert_eq!(
+        run.out,
+        format!("m: not checked: 2 landlock contexts: {NOT_CHECKED}\nm: 3 rules, 2 contexts, 0 findings\n")
+    );
+    assert_eq!((run.status, run.err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn lines_that_never_match_name_the_line_before_them() {
+    let d = with_map(
+        "alice a\nalice b\nalice a\n10.0.0.0/8 a\n10.1.2.3 b\nip:10.1.0.0/16 a\n* c\nbob a\nhost:X. c\n",
+    );
+    let run = confinectl(d.path(), &["check", "m", "--default-backend", "landlock"]);
+    let expected = [
+        "m:2: alice never matches: line 1 has the same subject and other contexts, and comes first; \
+         keep the one that is meant",
+        "m:3: alice never matches: line 1 is the same rule; remove this line",
+        "m:5: 10.1.2.3 never matches: line 4 (10.0.0.0/8) holds all of it and comes first; \
+         move this line above it",
+        "m:6: 10.1.0.0/16 never matches: line 4 (10.0.0.0/8) holds all of it and comes first; \
+         both give the same contexts, remove this line",
+        "m:8: bob never matches: line 7 (*) matches everything and comes first; move this line above it",
+        "m:9: host:x never matches: line 7 (*) matches everything and comes first; \
+         both give the same contexts, remove this line",
+    ];
+    let lines: Vec<_> = run.out.lines().collect();
+    assert_eq!(lines[..expected.len()], expected);
+    assert_eq!(lines.last(), Some(&"m: 9 rules, 3 contexts, 6 findings"));
+    assert_eq!((run.status, run.err.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn every_bad_line_is_a_finding() {
+    let d = with_map("alice\nbob landlock:x\npath:/srv landlock:x\n");
+    let run = confinectl(d.path(), &["check", "m"]);
+    assert_eq!(
+        run.out,
+        "m:1:6: no context given; write at least one, such as landlock:NAME, or the word unconfined\n\
+         m:3:1: \"path:/srv\" begins with \"path:\", which is no kind of subject; the kinds are user:, ip: \
+         and host:, and a user whose name holds a colon is written user:path:/srv\n\
+         m: not a valid map, 2 findings\n"
+    );
+    assert_eq!((run.status, run.err.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn an_empty_map_is_a_finding() {
+    let d = with_map("# nothing\n");
+    let run = confinectl(d.path(), &["check", "m"]);
+    assert_eq!(
+        run.out,
+        "m: holds no rule; write at least one, such as: * landlock:NAME\nm: not a valid map, 1 finding\n"
+    );
+    assert_eq!(run.status, Some(1));
+}
+
+#[test]
+fn a_map_that_cannot_be_read_is_an_error() {
+    let d = with_map("");
+    for command in ["check", "explain"] {
+        let run = confinectl(d.path(), &[command, "none"]);
+        assert_eq!(
+            run.err,
+            "none: cannot be opened: No such file or directory (os error 2); create it, or correct the name\n"
+        );
+        assert_eq!((run.status, run.out.as_str()), (Some(2), ""));
+    }
+    let run = confinectl(d.path(), &["check", "."]);
+    assert_eq!(run.err, ".: is a directory, not a regular file; name the file that holds the rules\n");
+    assert_eq!(run.status, Some(2));
+}
+
+#[test]
+fn wrong_usage_is_an_error() {
+    let d = with_map("* a\n");
+    for args in
+        [&["check"][..], &["check", "m", "--default-backend", "x"], &["explain", "m", "--ip", "x"], &[]]
+    {
+        let run = confinectl(d.path(), args);
+        assert_eq!((run.status, run.out.as_str()), (Some(2), ""), "{args:?}");
+        assert!(!run.err.is_empty());
+    }
+    let run = confinectl(d.path(), &["check", "m", "--default-backend", "x"]);
+    assert!(run.err.contains("there is no such backend; the backends are selinux, landlock"), "{}", run.err);
+}
+
+#[test]
+fn findings_as_json() {
+    let d = with_map("alice landlock:a\nalice landlock:b\n");
+    let run = confinectl(d.path(), &["check", "--json", "m"]);
+    let value: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
+    assert_eq!(
+        value,
+        serde_json::json!({
+            "map": "m",
+            "valid": true,
+            "rules": 2,
+            "contexts": 2,
+            "findings": [{
+                "line": 2, "column": null, "earlier": 1,
+                "text": "alice never matches: line 1 has the same subject and other contexts, and comes \
+                         first; keep the one that is meant",
+            }],
+            "not_checked": [{"what": "2 landlock contexts", "why": NOT_CHECKED}],
+        })
+    );
+    assert_eq!(run.status, Some(1));
+    fs::write(d.path().join("m"), "x\n").expect("a map");
+    let run = confinectl(d.path(), &["check", "--json", "m"]);
+    let value: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
+    assert_eq!((value["valid"].as_bool(), value["findings"][0]["column"].as_u64()), (Some(false), Some(2)));
+}
+
+#[test]
+fn contexts_of_an_lsm_that_is_not_here_are_said_to_be_unchecked() {
+    let d = with_map("alice httpd_dog_t:s0\n");
+    let run = confinectl(d.path(), &["check", "m"]);
+    // Where SELinux is active the policy answers instead, and it has no such type.
+    if Path::new("/sys/fs/selinux/enforce").exists() {
+        assert!(run.out.starts_with("m:1: selinux:httpd_dog_t:s0: "), "{}", run.out);
+        return;
+    }
+    assert!(run.out.starts_with("m: not checked: 1 selinux context: selinux is not active"), "{}", run.out);
+    assert!(run.out.ends_with("m: 1 rule, 1 context, 0 findings\n"), "{}", run.out);
+    assert_eq!(run.status, Some(0));
+}
+
+const EXPLAINED: &str =
+    "192.0.2.0/24 lan_t:s0\nalice landlock:a dog_t:s0\nhost:dog landlock:dog\n* unconfined\n";
+
+#[test]
+fn every_rule_that_matches_and_the_one_that_applies() {
+    let d = with_map(EXPLAINED);
+    let run =
+        confinectl(d.path(), &["explain", "m", "--user", "alice", "--ip", "198.51.100.1", "--host", "Dog."]);
+    assert_eq!(
+        run.out,
+        "m:2: alice -> landlock:a selinux:dog_t:s0 (applies: the first that matches)\n\
+         m:3: host:dog -> landlock:dog (matches too, but line 2 comes first)\n\
+         m:4: * -> unconfined (matches too, but line 2 comes first)\n\
+         user=alice addr=198.51.100.1 vhost=Dog.: landlock:a selinux:dog_t:s0 from m:2\n"
+    );
+    assert_eq!((run.status, run.err.as_str()), (Some(0), ""));
+    let run = confinectl(d.path(), &["explain", "m", "--ip", "::ffff:192.0.2.9"]);
+    assert!(run.out.ends_with("user=- addr=192.0.2.9 vhost=-: selinux:lan_t:s0 from m:1\n"), "{}", run.out);
+}
+
+#[test]
+fn no_rule_matches() {
+    let d = with_map("alice landlock:a\n");
+    let run = confinectl(d.path(), &["explain", "m", "--user", "b\nob"]);
+    assert_eq!(
+        run.out,
+        "user=b\\nob addr=- vhost=-: no rule of m matches; if no other rule of the server does, \
+         ConfineUnmatched decides (by default the request is denied)\n"
+    );
+    assert_eq!((run.status, run.err.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn a_map_with_an_error_explains_nothing() {
+    let d = with_map("alice landlock:a\nbob\n");
+    let run = confinectl(d.path(), &["explain", "m", "--user", "alice"]);
+    assert!(run.err.starts_with("m:2:4: no context given; "), "{}", run.err);
+    assert_eq!((run.status, run.out.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn a_reader_who_leaves_early_is_no_crash() {
+    let d = with_map(format!("* a\n{}", "alice b\n".repeat(50_000)));
+    let script = format!("\"{}\" check m | head -n 1", env!("CARGO_BIN_EXE_confinectl"));
+    let output = Command::new("sh").args(["-c", &script]).current_dir(d.path()).output().expect("sh runs");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.stdout.starts_with(b"m:2: alice never matches: line 1 (*)"));
+}
