@@ -48,6 +48,24 @@ pub const OPTIONAL_LOGIN: &str = r#"
 </Location>
 "#;
 
+/// A second way to the application, without confinement and without a password: what it reads there
+/// could be read, had the kernel not refused it elsewhere.
+const OPEN_DOOR: &str = r#"
+Alias "/open" "@root@/www/app"
+<Location "/open">
+    ConfineContext unconfined
+    Require all granted
+</Location>
+"#;
+
+/// The files of both under `/data/`, for handlers that serve files.
+pub const DATA_URLS: &str = r#"
+Alias "/data" "@root@/data"
+<Directory "@root@/data">
+    Require all granted
+</Directory>
+"#;
+
 /// Names `alice` and `bob`, passwords `alice-pw` and `bob-pw`.
 const PASSWORDS: &str = "alice:{SHA}g2YDYHBhl9R/ddqtGep+ipAO4aU=\nbob:{SHA}bOWgjgJew8XNjPXTyFghAc+ha1M=\n";
 
@@ -122,12 +140,16 @@ pub fn application(cell: Cell) -> ServerBuilder {
 
 /// The application, the data and the rulesets; nobody is asked who they are, and no rule is set.
 pub fn leaky_app(cell: Cell) -> ServerBuilder {
-    application(cell).config(RULESETS)
+    application(cell).config(RULESETS).config(OPEN_DOOR)
 }
 
 /// The application, where everybody logs in and is confined to what is theirs.
 pub fn two_people(cell: Cell) -> ServerBuilder {
-    leaky_app(cell).config(LOGIN).config("ConfineMap \"@root@/tenants.map\"")
+    application(cell)
+        .config(RULESETS)
+        .config(LOGIN)
+        .config(OPEN_DOOR)
+        .config("ConfineMap \"@root@/tenants.map\"")
 }
 
 /// Adds the folder `/dav/`, where a client may put files and fetch them again, under any protocol.
@@ -150,6 +172,20 @@ pub fn leaky_at(place: &str, action: &str, argument: impl AsRef<str>) -> String 
 /// The target with which the leaky application reads the note of `owner`.
 pub fn note_of(server: &Server, owner: &str) -> String {
     leaky("read", note_path(server, owner))
+}
+
+/// As [`note_of`], through the door that nobody guards: the positive control.
+pub fn open_note_of(server: &Server, owner: &str) -> String {
+    leaky_at("/open/leaky.lua", "read", note_path(server, owner))
+}
+
+/// What the note of `owner` says.
+pub fn note(owner: &str) -> &'static str {
+    match owner {
+        "alice" => NOTE_OF_ALICE,
+        "bob" => NOTE_OF_BOB,
+        _ => panic!("{owner} has no note"),
+    }
 }
 
 /// The path of the note of `owner`.
