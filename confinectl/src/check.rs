@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, io::Write, path::PathBuf};
 
 use confine::{
     Context, ContextList,
-    lsm::{Backend, BackendName, selinux::Selinux},
+    lsm::{
+        Backend, BackendName,
+        selinux::{SecurityContext, Selinux},
+    },
     map::{Map, MapError, MapLine, MapSubject},
 };
 use serde_json::{Value, json};
@@ -19,9 +22,24 @@ pub struct Args {
     /// The backend of contexts that name none, as in the directive ConfineBackend.
     #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend)]
     default_backend: BackendName,
+    /// The security context of the server, from which it would move to those in the map (`ps -eZ`
+    /// shows it).
+    #[arg(
+        long,
+        value_name = "CONTEXT",
+        default_value = "system_u:system_r:httpd_t:s0",
+        value_parser = server_context
+    )]
+    server_context: SecurityContext,
     /// Print one JSON object instead of lines of text.
     #[arg(long)]
     json: bool,
+}
+
+/// A security context, for the command line.
+fn server_context(text: &str) -> Result<SecurityContext, String> {
+    SecurityContext::parse(text)
+        .ok_or_else(|| "a security context is user:role:type or user:role:type:range".to_owned())
 }
 
 /// Something to mend.
@@ -48,6 +66,8 @@ struct Report {
     rules: usize,
     contexts: usize,
     findings: Vec<Finding>,
+    /// What to know about the checks that were made.
+    notes: Vec<String>,
     /// What could not be checked: which contexts, and why.
     unchecked: Vec<(String, String)>,
 }
@@ -55,7 +75,7 @@ struct Report {
 /// Checks a map and writes the findings.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
     let report = match Map::load_all_errors(&args.map, args.default_backend) {
-        Ok(map) => examine(&map),
+        Ok(map) => examine(&map, &args.server_context),
         Err(errors) if errors.iter().any(is_unreadable) => return Err(Failure::Map(errors)),
         Err(errors) => Report { findings: errors.into_iter().map(syntax).collect(), ..Report::default() },
     };
@@ -90,7 +110,7 @@ fn syntax(error: MapError) -> Finding {
 }
 
 /// Checks what can be checked of a map that reads well.
-fn examine(map: &Map) -> Report {
+fn examine(map: &Map, server: &SecurityContext) -> Report {
     let mut findings = Vec::new();
     let lines: Vec<_> = map.lines().collect();
     for line in &lines {
@@ -103,18 +123,23 @@ fn examine(map: &Map) -> Report {
         }
     }
     let contexts = distinct_contexts(map);
-    let mut report = Report { rules: map.len(), contexts: contexts.len(), findings, unchecked: Vec::new() };
+    let mut report = Report { rules: map.len(), contexts: contexts.len(), findings, ..Report::default() };
     for name in BackendName::ALL {
         let used: Vec<_> = contexts.iter().filter(|(c, _)| c.backend == *name).collect();
         if used.is_empty() {
             continue;
         }
-        match checker(*name) {
-            Ok(backend) => report.findings.extend(used.iter().filter_map(|(context, line)| {
-                let error = backend.check(&context.text).err()?;
-                Some(Finding::at(*line, None, error.to_string()))
-            })),
-            Err(why) => report.unchecked.push((counted(used.len(), &format!("{name} context")), why)),
+        let what = counted(used.len(), &format!("{name} context"));
+        match checker(*name, server) {
+            Ok((backend, how)) => {
+                report.notes.push(format!("{what} checked {how}"));
+                report.findings.extend(used.iter().filter_map(|(context, line)| {
+                    let error = backend.check(&context.text).err()?;
+                    Some(Finding::at(*line, None, error.to_string()))
+                }));
+                report.notes.extend(backend.warnings());
+            }
+            Err(why) => report.unchecked.push((what, why)),
         }
     }
     report.findings.sort_by_key(|f| f.line);
@@ -162,14 +187,13 @@ fn distinct_contexts(map: &Map) -> Vec<(Context, u32)> {
     contexts
 }
 
-/// What checks the contexts of a backend here, or why nothing does.
-fn checker(name: BackendName) -> Result<Box<dyn Backend>, String> {
+/// What checks the contexts of a backend here and in which way, or why nothing does.
+fn checker(name: BackendName, server: &SecurityContext) -> Result<(Box<dyn Backend>, String), String> {
     if name == BackendName::SELINUX {
-        let backend = Selinux::new();
-        return match backend.active() {
-            Ok(()) => Ok(Box::new(backend)),
-            Err(inactive) => Err(inactive.to_string()),
-        };
+        // This process is not the server: its own context and its own moves prove nothing.
+        let backend = Selinux::assuming(server.clone());
+        backend.active().map_err(|inactive| inactive.to_string())?;
+        return Ok((Box::new(backend), format!("against the loaded policy, for a server in {server}")));
     }
     Err("what they name is in the server's configuration, not in the map; let httpd check it (apachectl -t)"
         .to_owned())
@@ -188,6 +212,9 @@ impl Report {
                 write!(out, "{number}:")?;
             }
             writeln!(out, " {text}")?;
+        }
+        for note in &self.notes {
+            writeln!(out, "{file}: note: {note}")?;
         }
         for (what, why) in &self.unchecked {
             writeln!(out, "{file}: not checked: {what}: {why}")?;
@@ -212,6 +239,7 @@ impl Report {
             "rules": self.rules,
             "contexts": self.contexts,
             "findings": findings,
+            "notes": self.notes,
             "not_checked": unchecked,
         })
     }

@@ -112,9 +112,13 @@ fn a_map_that_cannot_be_read_is_an_error() {
 #[test]
 fn wrong_usage_is_an_error() {
     let d = with_map("* a\n");
-    for args in
-        [&["check"][..], &["check", "m", "--default-backend", "x"], &["explain", "m", "--ip", "x"], &[]]
-    {
+    for args in [
+        &["check"][..],
+        &["check", "m", "--default-backend", "x"],
+        &["explain", "m", "--ip", "x"],
+        &["check", "m", "--server-context", "httpd_t"],
+        &[],
+    ] {
         let run = confinectl(d.path(), args);
         assert_eq!((run.status, run.out.as_str()), (Some(2), ""), "{args:?}");
         assert!(!run.err.is_empty());
@@ -140,6 +144,7 @@ fn findings_as_json() {
                 "text": "alice never matches: line 1 has the same subject and other contexts, and comes \
                          first; keep the one that is meant",
             }],
+            "notes": [],
             "not_checked": [{"what": "2 landlock contexts", "why": NOT_CHECKED}],
         })
     );
