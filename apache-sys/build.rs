@@ -115,7 +115,9 @@ impl fmt::Display for Problem {
                 "no apxs found (tried {tried}); install httpd's headers: apache2-dev on Debian, \
                  httpd-devel on Fedora, or set APXS to its path"
             ),
-            Self::Query { apxs, what } => write!(f, "{apxs} -q {what} gave no answer; is its httpd complete?"),
+            Self::Query { apxs, what } => {
+                write!(f, "{apxs} -q {what} gave no answer; is its httpd complete?")
+            }
             Self::Header { file, why } => write!(f, "{}: {why}; reinstall apache2-dev", file.display()),
             Self::WrongSeries { major } => write!(
                 f,
@@ -126,11 +128,12 @@ impl fmt::Display for Problem {
                 "these headers are of module API {MMN_MAJOR}:{minor}, but ap_thread_create came with \
                  {MMN_MAJOR}:{MMN_MINOR}; install httpd 2.4.51 or newer"
             ),
-            Self::NoThreads => write!(f, "this APR was built without threads (APR_HAS_THREADS 0), which the module needs"),
-            Self::Bindgen(why) => write!(
-                f,
-                "bindgen: {why}; it needs libclang: libclang-dev on Debian, clang-devel on Fedora"
-            ),
+            Self::NoThreads => {
+                write!(f, "this APR was built without threads (APR_HAS_THREADS 0), which the module needs")
+            }
+            Self::Bindgen(why) => {
+                write!(f, "bindgen: {why}; it needs libclang: libclang-dev on Debian, clang-devel on Fedora")
+            }
         }
     }
 }
@@ -178,7 +181,9 @@ fn generate() -> Result<(), Problem> {
 fn find_apxs() -> Result<String, Problem> {
     let candidates = match env::var("APXS") {
         Ok(named) => vec![named],
-        Err(_) => ["apxs2", "apxs", "/usr/bin/apxs2", "/usr/bin/apxs", "/usr/sbin/apxs"].map(String::from).to_vec(),
+        Err(_) => {
+            ["apxs2", "apxs", "/usr/bin/apxs2", "/usr/bin/apxs", "/usr/sbin/apxs"].map(String::from).to_vec()
+        }
     };
     candidates
         .iter()
@@ -200,10 +205,9 @@ fn check_series(include: &Path) -> Result<(), Problem> {
     let file = include.join("ap_mmn.h");
     let text = read(&file)?;
     let number = |name: &str| {
-        define(&text, name).and_then(|v| v.parse::<u32>().ok()).ok_or_else(|| Problem::Header {
-            file: file.clone(),
-            why: format!("it does not define {name}"),
-        })
+        define(&text, name)
+            .and_then(|v| v.parse::<u32>().ok())
+            .ok_or_else(|| Problem::Header { file: file.clone(), why: format!("it does not define {name}") })
     };
     let (major, minor) = (number("MODULE_MAGIC_NUMBER_MAJOR")?, number("MODULE_MAGIC_NUMBER_MINOR")?);
     if major != MMN_MAJOR {

@@ -160,10 +160,7 @@ impl ServerConfig {
 }
 
 /// Changes the settings of the server section that a directive stands in.
-pub fn edit_server<T>(
-    command: &Command<'_>,
-    edit: impl FnOnce(&mut ServerConfig) -> T,
-) -> Result<T, String> {
+pub fn edit_server<T>(command: &Command<'_>, edit: impl FnOnce(&mut ServerConfig) -> T) -> Result<T, String> {
     let server = command.server().ok_or("the server gave no section")?;
     let raw = server.module_config().cast::<ServerConfig>();
     // SAFETY: as ServerConfig::of; the configuration is read by one thread, before any request, and
@@ -279,9 +276,12 @@ impl DirectoryConfig {
         std::iter::from_fn(move || {
             // SAFETY: links and lists live in the pools of the configurations that were merged, all
             // of which live at least as long as this one; nobody changes them any more.
-            let current = unsafe { link?.as_ref() };
-            link = current.outer;
-            Some(unsafe { current.rules.as_ref() }.iter().copied())
+            let (rules, outer) = unsafe {
+                let current = link?.as_ref();
+                (current.rules.as_ref(), current.outer)
+            };
+            link = outer;
+            Some(rules.iter().copied())
         })
         .flatten()
     }
@@ -329,12 +329,8 @@ pub fn add_rule(command: &Command<'_>, source: DraftSource) -> Result<(), String
 pub unsafe extern "C" fn create_server(pool: *mut sys::apr_pool_t, _: *mut sys::server_rec) -> *mut c_void {
     // SAFETY: the caller's promise.
     let Some(pool) = (unsafe { Pool::from_raw(pool) }) else { return std::ptr::null_mut() };
-    let config = ServerConfig {
-        gate: None,
-        backend: None,
-        has_rules: false,
-        generation: Generation::of(pool),
-    };
+    let config =
+        ServerConfig { gate: None, backend: None, has_rules: false, generation: Generation::of(pool) };
     std::ptr::from_mut(pool.place(config)).cast()
 }
 
@@ -384,7 +380,11 @@ pub unsafe extern "C" fn merge_directory(
 ) -> *mut c_void {
     // SAFETY: the caller's promise.
     let parts = unsafe {
-        (Pool::from_raw(pool), outer.cast::<DirectoryConfig>().as_ref(), inner.cast::<DirectoryConfig>().as_ref())
+        (
+            Pool::from_raw(pool),
+            outer.cast::<DirectoryConfig>().as_ref(),
+            inner.cast::<DirectoryConfig>().as_ref(),
+        )
     };
     let (Some(pool), Some(outer), Some(inner)) = parts else { return inner };
     let merged = DirectoryConfig {
@@ -395,7 +395,11 @@ pub unsafe extern "C" fn merge_directory(
 }
 
 /// The chain `inner`, copied, with `outer` behind its last link.
-fn append(pool: Pool<'_>, inner: Option<NonNull<Link>>, outer: Option<NonNull<Link>>) -> Option<NonNull<Link>> {
+fn append(
+    pool: Pool<'_>,
+    inner: Option<NonNull<Link>>,
+    outer: Option<NonNull<Link>>,
+) -> Option<NonNull<Link>> {
     let Some(link) = inner else { return outer };
     if outer.is_none() {
         return inner;

@@ -73,7 +73,9 @@ pub fn check(
 ) -> Result<(), std::ffi::c_int> {
     let set = scope.directory.settings.out_of_process;
     let (rule, context) = decided.unzip();
-    if scope.ready.cgid && set.unwrap_or(Maker::Cgid.default_policy()) == OutOfProcess::Deny && !scope.reports_only()
+    if scope.ready.cgid
+        && set.unwrap_or(Maker::Cgid.default_policy()) == OutOfProcess::Deny
+        && !scope.reports_only()
     {
         // mod_cgid also takes over `#exec` of server-side includes, past any handler.
         r.forbid_ssi_exec();

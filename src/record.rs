@@ -72,7 +72,9 @@ impl Refusal {
         Self::new(
             sys::HTTP_FORBIDDEN,
             Counter::RefusedOutOfProcess,
-            format!("{what} makes the content in another process, which does not inherit the context; {remedy}"),
+            format!(
+                "{what} makes the content in another process, which does not inherit the context; {remedy}"
+            ),
         )
     }
 
@@ -122,12 +124,7 @@ pub fn refused(
 }
 
 /// Logs what would have been a refusal (report mode).
-pub fn would_refuse(
-    r: &mut Request<'_>,
-    rule: Option<RuleAt<'_>>,
-    context: Option<&str>,
-    refusal: &Refusal,
-) {
+pub fn would_refuse(r: &mut Request<'_>, rule: Option<RuleAt<'_>>, context: Option<&str>, refusal: &Refusal) {
     log::request(r, Level::Warning, &line(r, "would refuse", rule, context, &refusal.reason));
 }
 

@@ -204,14 +204,19 @@ fn move_server(main: &Server<'_>, config: &ServerConfig, generation: &Generation
     let fault = |e: &dyn std::fmt::Display| vec![format!("{origin}: ConfineServerContext: {e}")];
     let backends = Backends::new(generation.rulesets.clone())
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Faults>())?;
-    let list = ContextList::parse(words.iter().map(String::as_str), config.backend()).map_err(|e| fault(&e))?;
+    let list =
+        ContextList::parse(words.iter().map(String::as_str), config.backend()).map_err(|e| fault(&e))?;
     let prepared = backends.prepare(&list).map_err(|e| fault(&e))?;
     if let confine::backends::Prepared::Moves(moves) = prepared {
         for step in &moves.steps {
             let ready = step.ready(&confine::lsm::NoValues).map_err(|e| fault(&e))?;
             confine::lsm::Enter::enter(&ready).map_err(|e| fault(&e))?;
         }
-        log::server(main, Level::Notice, &format!("confine: the server moved to {}", moves.text.to_string_lossy()));
+        log::server(
+            main,
+            Level::Notice,
+            &format!("confine: the server moved to {}", moves.text.to_string_lossy()),
+        );
     }
     *there = Some(words.clone());
     Ok(())

@@ -54,7 +54,7 @@ fn current<T>(with: impl FnOnce(&Worker<'_>) -> T) -> Option<T> {
     let raw = CURRENT.get();
     // SAFETY: set by serve() to a value on this thread's stack for exactly as long as that lives; the
     // invented 'static never leaves this function, because `with` takes any lifetime.
-    unsafe { raw.as_ref() }.map(|w| with(w))
+    unsafe { raw.as_ref() }.map(with)
 }
 
 /// How far this thread's worker has come; `None` on the server's own threads.

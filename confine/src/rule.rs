@@ -197,18 +197,16 @@ fn fixed<'a>(prepared: &'a Prepared, at: RuleAt<'a>) -> Decision<'a> {
 
 /// Moves for one context that a request supplied. The whole value is one context: splitting it
 /// would let a name with a space in it add words, and `unconfined` is never taken from a request.
-fn made(
-    value: &[u8],
-    of: &'static str,
-    default: BackendName,
-    backends: &Backends,
-) -> Result<Moves, Failure> {
+fn made(value: &[u8], of: &'static str, default: BackendName, backends: &Backends) -> Result<Moves, Failure> {
     let text = std::str::from_utf8(value).map_err(|_| Failure::NotText(of))?.trim();
     if text == "unconfined" {
         return Err(Failure::Unconfined(of));
     }
-    let context = Context::parse(text, default)
-        .map_err(|error| Failure::Value { of, value: text.to_owned(), error })?;
+    let context = Context::parse(text, default).map_err(|error| Failure::Value {
+        of,
+        value: text.to_owned(),
+        error,
+    })?;
     match backends.prepare(&ContextList::Contexts([context].into()))? {
         Prepared::Moves(moves) => Ok(moves),
         Prepared::Unconfined => Err(Failure::Unconfined(of)),

@@ -67,7 +67,8 @@ pub fn scope(command: &mut Command<'_>) -> Done {
 pub fn abi(command: &mut Command<'_>) -> Done {
     let word = one(&command.words, "number")?;
     let number = word.parse().ok().filter(|n| *n >= 1);
-    let number: u32 = number.ok_or_else(|| format!("{word:?} is no Landlock ABI; they are numbered from 1"))?;
+    let number: u32 =
+        number.ok_or_else(|| format!("{word:?} is no Landlock ABI; they are numbered from 1"))?;
     edit(command, |spec| {
         spec.min_abi = number;
         Ok(())

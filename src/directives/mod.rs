@@ -35,7 +35,8 @@ const COUNT: usize = 21;
 #[cfg(not(feature = "fault-injection"))]
 const COUNT: usize = 20;
 
-/// Every directive there is.
+/// Every directive there is, one line each.
+#[rustfmt::skip]
 pub static TABLE: Table = Table([
     entry(c"ConfineContext", rules::context, ANYWHERE, c"CONTEXT [CONTEXT ...] | unconfined: the context of every request here"),
     entry(c"ConfineMap", rules::map, ANYWHERE, c"FILE: a map from subjects to contexts"),

@@ -36,7 +36,8 @@ pub fn env(command: &mut Command<'_>) -> Done {
 pub fn expr(command: &mut Command<'_>) -> Done {
     let text = one(&command.words, "expression (put it in quotes)")?;
     let text = text.strip_prefix("expr=").unwrap_or(text);
-    let compiled = Expression::compile(command, text)
-        .map_err(|e| format!("{text:?} is not a string expression: {e}; see the server's manual on expressions"))?;
+    let compiled = Expression::compile(command, text).map_err(|e| {
+        format!("{text:?} is not a string expression: {e}; see the server's manual on expressions")
+    })?;
     add_rule(command, DraftSource::Expr(compiled))
 }

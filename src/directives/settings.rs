@@ -6,9 +6,7 @@ use super::{choice, one};
 #[cfg(feature = "fault-injection")]
 use crate::config::Fault;
 use crate::{
-    config::{
-        Gate, Generation, Mode, OutOfProcess, ServerContext, Unmatched, edit_server, edit_settings,
-    },
+    config::{Gate, Generation, Mode, OutOfProcess, ServerContext, Unmatched, edit_server, edit_settings},
     httpd::command::Command,
 };
 
@@ -70,11 +68,8 @@ pub fn server_context(command: &mut Command<'_>) -> Done {
 
 #[cfg(feature = "fault-injection")]
 pub fn fault(command: &mut Command<'_>) -> Done {
-    let choices = [
-        ("panic-in-gate", Fault::Gate),
-        ("panic-in-worker", Fault::Worker),
-        ("panic-in-move", Fault::Move),
-    ];
+    let choices =
+        [("panic-in-gate", Fault::Gate), ("panic-in-worker", Fault::Worker), ("panic-in-move", Fault::Move)];
     let value = choice(&command.words, &choices)?;
     edit_settings(command, |s| s.fault = Some(value))
 }

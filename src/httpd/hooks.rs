@@ -101,8 +101,7 @@ pub unsafe fn register(hooks: &Hooks) {
         sys::ap_hook_child_init(Some(hooks.child_init), null(), null(), first);
         sys::ap_hook_child_stopping(Some(hooks.child_stopping), null(), null(), first);
         // mod_status's hook is optional: the name is all that is needed, whether it is loaded or not.
-        let function: unsafe extern "C" fn(*mut sys::request_rec, c_int) -> c_int = hooks.server_status;
-        let function = std::mem::transmute::<_, unsafe extern "C" fn()>(function);
+        let function = std::mem::transmute::<QuickHook, unsafe extern "C" fn()>(hooks.server_status);
         sys::apr_optional_hook_add(
             c"status_hook".as_ptr(),
             Some(function),
@@ -113,6 +112,7 @@ pub unsafe fn register(hooks: &Hooks) {
     }
 }
 
+type QuickHook = unsafe extern "C" fn(*mut sys::request_rec, c_int) -> c_int;
 type RequestHook = unsafe extern "C" fn(*mut sys::request_rec) -> c_int;
 type ConfigHook = unsafe extern "C" fn(
     *mut sys::apr_pool_t,
@@ -124,7 +124,7 @@ type ConfigHook = unsafe extern "C" fn(
 /// The module's hook functions, by the names that the design gives them.
 pub struct Hooks {
     /// quick_handler.
-    pub process_gate: unsafe extern "C" fn(*mut sys::request_rec, c_int) -> c_int,
+    pub process_gate: QuickHook,
     /// handler, before all others.
     pub handler_gate: RequestHook,
     /// handler, after the gates.
@@ -142,5 +142,5 @@ pub struct Hooks {
     /// child_stopping.
     pub child_stopping: unsafe extern "C" fn(*mut sys::apr_pool_t, c_int),
     /// mod_status's page.
-    pub server_status: unsafe extern "C" fn(*mut sys::request_rec, c_int) -> c_int,
+    pub server_status: QuickHook,
 }

@@ -168,7 +168,8 @@ impl<'r> Request<'r> {
         // SAFETY: live request parts; the result lives in the given pool.
         unsafe {
             let rec = self.rec();
-            let value = sys::ap_ssl_var_lookup(rec.pool, rec.server, rec.connection, self.as_ptr(), name.as_ptr());
+            let value =
+                sys::ap_ssl_var_lookup(rec.pool, rec.server, rec.connection, self.as_ptr(), name.as_ptr());
             (!value.is_null()).then(|| CStr::from_ptr(value))
         }
     }

@@ -74,7 +74,10 @@ where
         let joined = unsafe { sys::apr_thread_join(&mut ignored, thread) };
         if joined != 0 {
             // The thread may still run on this stack frame and this request: no way on is sound.
-            log::main(log::Level::Error, &format!("confine: cannot join a worker (status {joined}); aborting the child"));
+            log::main(
+                log::Level::Error,
+                &format!("confine: cannot join a worker (status {joined}); aborting the child"),
+            );
             std::process::abort();
         }
         task.request.set_connection_thread(server_thread);

@@ -1,1 +1,30 @@
-fn main() {}
+//! What is more than one line of make.
+
+mod demo;
+mod suite;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "What is more than one line of make")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Start a real httpd, two people and one leaky application, and show what the kernel refuses.
+    Demo(demo::Options),
+    /// Run every test and close with one line.
+    Test(suite::Options),
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().task {
+        Task::Demo(options) => demo::run(&options),
+        Task::Test(options) => suite::run(&options),
+    }
+}

@@ -1,0 +1,47 @@
+# The front door: `make` lists what can be done. Each target is one line; longer things are in xtask/.
+ARGS ?=
+SETUP = scripts/setup
+CARGO = cargo --locked
+# Where `make install` puts things; packages set DESTDIR.
+PREFIX ?= /usr
+APXS ?= $(shell command -v apxs2 || command -v apxs || echo /usr/bin/apxs2)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test unit e2e lint deny fmt install clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what building and testing need
+	@$(SETUP) test
+
+build: ## the module (target/release/libmod_confine.so) and confinectl
+	@$(SETUP) build && $(CARGO) build --release -p mod_confine -p confinectl
+
+demo: ## see it work: a real httpd, two people, one leaky application (ARGS=--once: print and end)
+	@$(SETUP) demo && $(CARGO) build --release -q -p mod_confine && $(CARGO) run -q -p xtask -- demo $(ARGS)
+
+test: ## every test, with one closing line (ARGS=FILTER: only tests whose names hold it)
+	@$(SETUP) test && $(CARGO) run -q -p xtask -- test $(ARGS)
+
+unit: ## the library's and the command's tests alone
+	@$(SETUP) build && $(CARGO) test -p confine -p confinectl $(ARGS)
+
+e2e: ## the end-to-end tests alone (ARGS=FILTER)
+	@$(SETUP) test && $(CARGO) run -q -p xtask -- test --only e2e $(ARGS)
+
+lint: ## formatting, clippy, shell scripts
+	@$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+
+deny: ## licences and advisories of the dependencies
+	@cargo deny --locked check
+
+fmt: ## format the sources
+	@cargo fmt --all
+
+install: build ## install the module and confinectl (DESTDIR, PREFIX)
+	install -D -m 0644 target/release/libmod_confine.so $(DESTDIR)$(shell $(APXS) -q LIBEXECDIR)/mod_confine.so
+	install -D -m 0755 target/release/confinectl $(DESTDIR)$(PREFIX)/bin/confinectl
+
+clean: ## remove what was built
+	@cargo clean
