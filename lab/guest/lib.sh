@@ -1,0 +1,257 @@
+# shellcheck shell=bash
+# What a lab test is written with. A test is a shell file of small steps:
+#
+#   server event <<'CONF'                     start httpd with this configuration
+#   ...
+#   CONF
+#   as alice                                  the HTTP user of the requests that follow
+#   serves 'her own page' 'page of alice' /alice/index.html
+#   status 'the page of bob' 403 /bob/index.html
+#   denial 'the kernel said no' 'alice.process.*bob.readable'
+#
+# Every check prints `ok NAME` or `not ok NAME: why`; `#` lines are for the reader.
+
+work=/run/lab
+log=/var/log/apache2/error.log
+pid_file=/run/apache2/lab.pid
+mkdir -p "$work"
+
+uptime_s() {
+    local up rest
+    read -r up rest </proc/uptime
+    echo "$up"
+}
+
+context_of() {
+    local context
+    IFS= read -r -d '' context 2>/dev/null <"/proc/$1/attr/current"
+    echo "${context%$'\n'}"
+}
+
+own_context() { context_of "$BASHPID"; }
+
+# ---- checks ---------------------------------------------------------------
+
+pass() { echo "ok $1"; }
+
+fail() {
+    echo "not ok $1: ${2//$'\n'/|}"
+    log_lines 2
+}
+
+skip() { echo "skip $1: $2"; }
+
+# matching TEXT PATTERN: is there a line like this? It is in $line.
+matching() {
+    while IFS= read -r line; do
+        [[ $line =~ $2 ]] && return 0
+    done <<<"$1"
+    return 1
+}
+
+is() { # NAME GOT WANTED
+    if [[ $2 == "$3" ]]; then pass "$1"; else fail "$1" "got '$2', wanted '$3'"; fi
+}
+
+like() { # NAME TEXT PATTERN
+    if matching "$2" "$3"; then pass "$1"; else fail "$1" "wanted /$3/ in: ${2:0:400}"; fi
+}
+
+unlike() { # NAME TEXT PATTERN
+    if matching "$2" "$3"; then fail "$1" "did not want /$3/, got: $line"; else pass "$1"; fi
+}
+
+# ---- requests -------------------------------------------------------------
+
+declare -A credentials
+user=
+as() { user=$1; }
+anonymous() { user=; }
+
+# request METHOD PATH [BODY [HEADER...]]: $code, $headers, $body. Spoken by bash itself,
+# as curl takes 0.4 s to start here; ciphers, HTTP/2 and big files are curl's.
+request() {
+    local method=$1 path=$2 content=${3-} header
+    shift 2
+    (($# == 0)) || shift
+    code=000 headers='' body=''
+    if [[ -n $user && -z ${credentials[$user]-} ]]; then
+        credentials[$user]=$(printf '%s:%s' "$user" "$user" | base64)
+    fi
+    exec {http}<>/dev/tcp/127.0.0.1/80 || return 0
+    {
+        printf '%s %s HTTP/1.0\r\nHost: %s\r\n' "$method" "$path" "${host:-localhost}"
+        [[ -z $user ]] || printf 'Authorization: Basic %s\r\n' "${credentials[$user]}"
+        [[ -z $content ]] || printf 'Content-Length: %s\r\n' "${#content}"
+        for header in "$@"; do printf '%s\r\n' "$header"; done
+        printf '\r\n%s' "$content"
+    } >&"$http"
+    if IFS= read -r -t 20 header <&"$http"; then
+        code=${header#* }
+        code=${code:0:3}
+        while IFS= read -r -t 20 header <&"$http" && [[ $header != $'\r' ]]; do
+            headers+=${header%$'\r'}$'\n'
+        done
+        IFS= read -r -t 20 -d '' body <&"$http"
+    fi
+    exec {http}>&-
+}
+
+fetch() { request GET "$@"; }
+
+status() { # NAME CODE PATH [BODY [HEADER...]]
+    local name=$1 wanted=$2
+    shift 2
+    request "${method:-GET}" "$@"
+    if [[ $code == "$wanted" ]]; then
+        pass "$name"
+    else
+        fail "$name" "status $code, wanted $wanted; body: ${body:0:200}"
+    fi
+}
+
+serves() { # NAME PATTERN PATH [BODY [HEADER...]]: a 200 with such a line
+    local name=$1 pattern=$2
+    shift 2
+    request "${method:-GET}" "$@"
+    if [[ $code == 200 ]] && matching "$body" "$pattern"; then
+        pass "$name"
+    else
+        fail "$name" "wanted 200 and /$pattern/, got $code: ${body:0:300}"
+    fi
+}
+
+# ---- what the kernel and the server wrote ---------------------------------
+
+# Audit records since the last `forget`, into $records; shortened for reading.
+records=
+look() {
+    local record
+    while IFS= read -r record; do
+        [[ $record =~ type=(1400|1401|1403|1404)' audit('[^')']*'): '+(.*) ]] || continue
+        record=${BASH_REMATCH[1]} line=${BASH_REMATCH[2]}
+        [[ $line != *'comm="dmesg"'* ]] || continue
+        line=${line//system_u:system_r:/}
+        line=${line//system_u:object_r:/}
+        [[ $line =~ ^(.*)' pid='[0-9]+(.*)$ ]] && line=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
+        [[ $line =~ ^(.*)' dev="'[^\"]*'" ino='[0-9]+(.*)$ ]] && line=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
+        records+="$record ${line% permissive=0}"$'\n'
+    done < <(dmesg -c)
+}
+
+forget() { dmesg -C; records=; }
+
+denial() { # NAME PATTERN: there is a record like this; show it
+    look
+    if matching "$records" "$2"; then
+        pass "$1"
+        echo "#   $line"
+    else
+        fail "$1" "no audit record like /$2/; there are: ${records:0:600}"
+    fi
+}
+
+no_denial() { # NAME [PATTERN]: nothing was refused since `forget`
+    look
+    if matching "$records" "${2:-denied}"; then fail "$1" "$line"; else pass "$1"; fi
+}
+
+log_lines() {
+    local lines=()
+    [[ -e $log ]] && mapfile -t lines <"$log"
+    ((${#lines[@]})) || return 0
+    printf '#   log: %.300s\n' "${lines[@]: -$1}"
+}
+
+logged() { # NAME PATTERN: the error log has such a line; show it
+    if matching "$(<"$log")" "$2"; then
+        pass "$1"
+        echo "#   ${line#*] }"
+    else
+        fail "$1" "no line like /$2/ in the error log"
+    fi
+}
+
+not_logged() { # NAME PATTERN
+    if matching "$(<"$log")" "$2"; then fail "$1" "$line"; else pass "$1"; fi
+}
+
+# ---- the server -----------------------------------------------------------
+
+# configure MPM [MODULE...] <CONF: the modules that a test needs beside the usual ones;
+# `lab_escape` and `confine` are ours.
+configure() {
+    local mpm=$1 module
+    shift
+    {
+        echo "LoadModule mpm_${mpm}_module /usr/lib/apache2/modules/mod_mpm_$mpm.so"
+        echo "$(</lab/httpd.conf)"
+        for module in "$@"; do
+            case $module in
+                php) echo 'LoadModule php_module /usr/lib/apache2/modules/libphp8.2.so' ;;
+                confine | lab_*) echo "LoadModule ${module}_module /lab/modules/mod_$module.so" ;;
+                *) echo "LoadModule ${module}_module /usr/lib/apache2/modules/mod_$module.so" ;;
+            esac
+        done
+        cat
+    } >"$work/httpd.conf"
+}
+
+# As an administrator would, from initrc_t, in a session of its own, because it signals
+# its whole process group when it stops. It may not use the terminal, hence the pipe.
+httpd() { setsid -w apache2 -f "$work/httpd.conf" "$@" 2>&1 | cat; }
+
+listening() { { exec {probe}<>/dev/tcp/127.0.0.1/80; } 2>/dev/null && exec {probe}>&-; }
+
+server_pid() { [[ -s $pid_file ]] && echo "$(<"$pid_file")"; }
+
+server_context() { context_of "$(<"$pid_file")"; }
+
+# A test cannot go on without its server.
+start() {
+    local tries=0
+    : >"$log"
+    forget
+    said=$(httpd -k start)
+    until listening; do
+        if ((++tries > 100)); then
+            fail 'httpd starts' "$said"
+            log_lines 4
+            exit 0
+        fi
+        sleep 0.05
+    done
+}
+
+stop() {
+    local pid tries=0
+    pid=$(server_pid) || return 0
+    kill -TERM "$pid" 2>/dev/null
+    while [[ -d /proc/$pid ]] && ((++tries < 100)); do sleep 0.05; done
+    kill -KILL "$pid" 2>/dev/null
+    rm -f "$pid_file"
+}
+
+# server MPM [MODULE...] <CONF
+server() {
+    stop
+    configure "$@"
+    start
+}
+
+# graceful: a new generation of children, the old ones finish.
+graceful() {
+    kill -USR1 "$(server_pid)"
+    sleep "${1:-0.5}"
+}
+
+# refuses_to_start NAME PATTERN: and says so
+refuses_to_start() {
+    stop
+    : >"$log"
+    forget
+    said=$(httpd -k start)
+    sleep 0.2
+    like "$1" "$said"$'\n'"$(<"$log")" "$2"
+    [[ ! -s $pid_file ]] || fail "$1: nothing runs" 'a server does'
+}

@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# The second disk: the module under test, test programs, tests and their content.
+# It is made in about a second, so a new build of the module needs no new root image.
+
+MODULE=${LAB_MODULE:-$REPO_DIR/target/release/libmod_confine.so}
+
+payload_key() {
+    local module=none
+    [[ ! -e $MODULE ]] || module=$(sha256sum "$MODULE" | cut -c1-16)
+    printf '%s-%s-%s\n' "$(<"$CACHE/root.img.key")" "$module" \
+        "$(hash_of lab/guest lab/src lab/tests lab/www lab/lib/payload.sh)"
+}
+
+# Built against this machine's httpd headers, which are the guest's.
+compile_programs() {
+    local out=$1 source name
+    mkdir -p -- "$out/bin" "$out/modules"
+    gcc -std=gnu11 -Wall -Wextra -Werror -O1 -pthread -o "$out/bin/thread-move" "$LAB_DIR/src/thread-move.c"
+    for source in "$LAB_DIR"/src/mod_*.c; do
+        name=$(basename -- "$source" .c)
+        # shellcheck disable=SC2046 # flags are words
+        gcc -std=gnu11 -Wall -Wextra -Werror -O1 -shared -fPIC $(apxs -q EXTRA_CPPFLAGS) \
+            "-I$(apxs -q INCLUDEDIR)" "-I$(apxs -q APR_INCLUDEDIR)" "-I$(apxs -q APU_INCLUDEDIR)" \
+            -o "$out/modules/$name.so" "$source"
+    done
+}
+
+build_payload() {
+    local tree
+    tree=$(mktemp -d)
+    mkdir -p -- "$tree/lab"
+    cp -- "$LAB_DIR"/guest/{run,shell,lib.sh,users,users.map,*.conf} "$tree/lab/"
+    cp -R -- "$LAB_DIR/tests" "$LAB_DIR/www" "$tree/lab/"
+    compile_programs "$tree/lab"
+    [[ ! -e $MODULE ]] || cp -- "$MODULE" "$tree/lab/modules/mod_confine.so"
+    chmod -R u=rwX,go=rX "$tree"
+    chmod 755 "$tree"/lab/{run,shell}
+    find "$tree/lab/www" -path '*/cgi/*' -type f -exec chmod 755 {} +
+    as_root find "$tree/lab/www" \( -name data -o -path '*/data/*' \) -exec chown 33:33 {} +
+    label "$CACHE/root" "$tree"
+    disk "$tree/lab" "$CACHE/payload.img" 64
+    as_root rm -rf -- "$tree"
+}
+
+payload() {
+    local key
+    key=$(payload_key)
+    is_fresh payload "$key" && return 0
+    [[ -e $MODULE ]] || say "no module at $MODULE; tests that need it will say so"
+    timed 'payload' build_payload
+    set_fresh payload "$key"
+}

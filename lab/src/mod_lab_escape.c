@@ -1,0 +1,178 @@
+/*
+ * An application that tries to get away. The handler `lab-escape` does what its query
+ * string says, a word after the other, and answers with the outcome of each:
+ *
+ *   context          the context this thread is in
+ *   back=CONTEXT     move this thread, by file and by lsm_set_self_attr(2)
+ *   leader=CONTEXT   write the attr of the process's first thread
+ *   read=FILE        open and read        write=FILE   create or append
+ *   thread=FILE      a new thread reads   fork=FILE    a new process reads
+ *   log              write a line to the error log
+ *   panic            abort(3), for what the server makes of it
+ */
+#include <httpd.h>
+#include <http_config.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <apr_strings.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SYS_LSM_GET_SELF_ATTR 459
+#define SYS_LSM_SET_SELF_ATTR 460
+#define ATTR_CURRENT 100
+#define ID_SELINUX 101
+
+struct lsm_context {
+    uint64_t id, flags, len, ctx_len;
+    char ctx[];
+};
+
+static const char *outcome(apr_pool_t *pool, int error)
+{
+    return error ? apr_psprintf(pool, "%s", strerrorname_np(error)) : "OK";
+}
+
+static int put(const char *path, int flags, const char *text)
+{
+    int error = 0, fd = open(path, flags | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return errno;
+    if (write(fd, text, strlen(text)) < 0)
+        error = errno;
+    close(fd);
+    return error;
+}
+
+static int peek(const char *path)
+{
+    char byte;
+    int error, fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    error = read(fd, &byte, 1) < 0 ? errno : 0;
+    close(fd);
+    return error;
+}
+
+static int set_self(apr_pool_t *pool, const char *context)
+{
+    size_t text = strlen(context) + 1, size = (sizeof(struct lsm_context) + text + 7) & ~(size_t)7;
+    struct lsm_context *attr = apr_pcalloc(pool, size);
+
+    attr->id = ID_SELINUX;
+    attr->len = size;
+    attr->ctx_len = text;
+    memcpy(attr->ctx, context, text);
+    return syscall(SYS_LSM_SET_SELF_ATTR, ATTR_CURRENT, attr, size, 0) < 0 ? errno : 0;
+}
+
+static const char *own_context(apr_pool_t *pool)
+{
+    char text[256] = "";
+    int fd = open("/proc/thread-self/attr/current", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    const char *answer = length < 0 ? strerrorname_np(errno) : text;
+
+    if (fd >= 0)
+        close(fd);
+    return apr_pstrdup(pool, answer);
+}
+
+static void *thread_reads(void *path)
+{
+    return (void *)(intptr_t)peek(path);
+}
+
+static int in_thread(char *path)
+{
+    pthread_t thread;
+    void *result;
+    int error = pthread_create(&thread, NULL, thread_reads, path);
+    if (error)
+        return error;
+    pthread_join(thread, &result);
+    return (int)(intptr_t)result;
+}
+
+static int in_process(const char *path)
+{
+    int status;
+    pid_t child = fork();
+
+    if (child < 0)
+        return errno;
+    if (child == 0)
+        _exit(peek(path));
+    if (waitpid(child, &status, 0) < 0)
+        return errno;
+    return WEXITSTATUS(status);
+}
+
+static void act(request_rec *r, const char *verb, char *value)
+{
+    int error;
+
+    if (!strcmp(verb, "context")) {
+        ap_rprintf(r, "context=%s\n", own_context(r->pool));
+        return;
+    }
+    if (!strcmp(verb, "back")) {
+        ap_rprintf(r, "back %s=%s", value,
+                   outcome(r->pool, put("/proc/thread-self/attr/current", O_WRONLY, value)));
+        ap_rprintf(r, " %s\n", outcome(r->pool, set_self(r->pool, value)));
+        return;
+    }
+    if (!strcmp(verb, "leader"))
+        error = put(apr_psprintf(r->pool, "/proc/%d/attr/current", getpid()), O_WRONLY, value);
+    else if (!strcmp(verb, "read"))
+        error = peek(value);
+    else if (!strcmp(verb, "write"))
+        error = put(value, O_WRONLY | O_CREAT | O_APPEND, "written\n");
+    else if (!strcmp(verb, "thread"))
+        error = in_thread(value);
+    else if (!strcmp(verb, "fork"))
+        error = in_process(value);
+    else if (!strcmp(verb, "panic"))
+        abort();
+    else if (!strcmp(verb, "log")) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "a line from a confined worker");
+        error = 0;
+    } else
+        error = ENOSYS;
+    ap_rprintf(r, "%s %s=%s\n", verb, value, outcome(r->pool, error));
+}
+
+static int handler(request_rec *r)
+{
+    char *words, *word, *last, *value;
+
+    if (!r->handler || strcmp(r->handler, "lab-escape"))
+        return DECLINED;
+    ap_set_content_type(r, "text/plain");
+    words = apr_pstrdup(r->pool, r->args ? r->args : "context");
+    for (word = apr_strtok(words, "&", &last); word; word = apr_strtok(NULL, "&", &last)) {
+        value = strchr(word, '=');
+        if (value)
+            *value++ = '\0';
+        act(r, word, value ? value : "");
+    }
+    return OK;
+}
+
+static void hooks(apr_pool_t *pool)
+{
+    (void)pool;
+    ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+AP_DECLARE_MODULE(lab_escape) = {
+    STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, hooks, 0
+};
