@@ -24,7 +24,7 @@ use super::{
     template::{PathTemplate, escaped},
 };
 use crate::{
-    lsm::{EnterError, NoValues, Values, errno_suffix},
+    lsm::{EnterError, Values, errno_suffix},
     origin::Origin,
 };
 
@@ -126,20 +126,21 @@ impl Blueprint {
 
     /// Makes the ruleset of a blueprint without dynamic paths, at startup.
     pub(super) fn build_static(&self, origin: &Origin) -> Result<OwnedFd, RulesetError> {
-        self.build(&NoValues).map_err(|e| RulesetError {
+        self.make(&[]).map_err(|e| RulesetError {
             origin: origin.clone(),
             ruleset: escaped(&self.name),
-            why: e.why,
-            errno: e.errno,
-            remedy: e.remedy,
+            why: format!("it could not be made in the kernel: {e}"),
+            errno: errno_of(&*e),
+            remedy: remedy_for_making(errno_of(&*e)),
         })
     }
 
     /// Makes the ruleset in the kernel. Its descriptor is close-on-exec (kernel:
     /// security/landlock/syscalls.c, landlock_create_ruleset).
     ///
-    /// Cost: one call for the ABI and one for the ruleset, two a fixed path or port, four a dynamic
-    /// path (look up, stat twice, add).
+    /// Cost in system calls: one for the ABI, one for the ruleset, two a fixed path, one a port, and
+    /// four a dynamic path (look up, stat twice, add). The kernel's own work on the ruleset is by far
+    /// the larger part of the time.
     pub(super) fn build(&self, values: &dyn Values) -> Result<OwnedFd, EnterError> {
         let mut looked_up = Vec::with_capacity(self.dynamic.len());
         for d in &self.dynamic {
@@ -411,4 +412,43 @@ fn errno_of(error: &(dyn Error + 'static)) -> Option<i32> {
         next = e.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_refuses_keeps_its_errno() {
+        // A socket is no place in a file hierarchy (security/landlock/syscalls.c, get_path_from_fd).
+        let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
+        let blueprint = Blueprint {
+            name: "r".into(),
+            fs: AccessFs::ReadFile.into(),
+            net: BitFlags::EMPTY,
+            scope: BitFlags::EMPTY,
+            fixed: vec![FixedPath { fd: socket.into(), rights: AccessFs::ReadFile.into() }],
+            dynamic: Vec::new(),
+            ports: Vec::new(),
+        };
+        let error = blueprint.build_static(&Origin::new("confine.conf", 4)).unwrap_err();
+        assert_eq!(error.errno, Some(libc::EBADFD), "this test needs Landlock: {error}");
+        assert!(
+            error.to_string().starts_with("confine.conf:4: ruleset r: it could not be made in the kernel: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn running_out_of_something_says_of_what() {
+        for (errno, remedy) in [
+            (libc::EMFILE, "raise the server's limit of open files (LimitNOFILE=, ulimit -n)"),
+            (libc::ENFILE, "raise the system's limit of open files (sysctl fs.file-max)"),
+            (libc::ENOMEM, "give the machine or the server's control group more memory"),
+            (libc::E2BIG, "write fewer paths or ports"),
+            (libc::EIO, "see the kernel's log, and report this with its version"),
+        ] {
+            assert_eq!(remedy_for_making(Some(errno)), remedy);
+        }
+    }
 }

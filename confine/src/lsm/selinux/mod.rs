@@ -136,6 +136,11 @@ impl Selinux {
         self.own.as_ref()
     }
 
+    /// The whole context that `text` means, as it would be for this server. Not asked of the kernel.
+    pub fn resolve(&self, text: &str) -> Result<SecurityContext, PrepareError> {
+        self.target(text).map(|(_, target)| target)
+    }
+
     /// Whether the kernel enforces the policy (`enforce` in selinuxfs). A permissive kernel logs
     /// and refuses nothing.
     pub fn enforcing(&self) -> io::Result<bool> {
@@ -327,6 +332,12 @@ mod tests {
         let way = backend(Interface::Syscall).prepare("httpd_dog_t:s0:c1").unwrap();
         assert_eq!(way.context().to_string(), "selinux:httpd_dog_t:s0:c1");
         assert!(matches!(way.ready(&NoValues), Ok(Ready::Shared(_))));
+    }
+
+    #[test]
+    fn a_context_is_resolved_against_the_servers() {
+        let resolved = backend(Interface::Syscall).resolve("*:s0:c1").unwrap();
+        assert_eq!(resolved.to_string(), "system_u:system_r:httpd_t:s0:c1");
     }
 
     #[test]
