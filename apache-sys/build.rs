@@ -16,7 +16,7 @@ const MMN_MINOR: u32 = 122;
 
 const FUNCTIONS: &[&str] = &[
     "ap_(hook|run)_(quick_handler|handler)",
-    "ap_hook_(auth_checker|check_config|post_config|child_init|child_stopping)",
+    "ap_hook_(auth_checker|post_perdir_config|check_config|post_config|child_init|child_stopping)",
     "ap_hook_get_handler",
     "ap_invoke_handler",
     "ap_process_request_internal",

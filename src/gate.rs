@@ -20,7 +20,7 @@ use confine::{
 };
 
 use crate::{
-    config::{DirectoryConfig, Gate, Mode, Ready, ServerConfig, Unmatched},
+    config::{DirectoryConfig, Gate, Mode, Ready, ServerConfig, Settings, Unmatched},
     counters::{self, Counter},
     httpd::{hooks, request::Request},
     other_process,
@@ -29,33 +29,34 @@ use crate::{
     worker::{self, Job, State},
 };
 
-/// What the gates and the move need of the configuration, where rules apply to a request.
+/// What the gates and the move need of the configuration that a request met.
 #[derive(Clone, Copy)]
-pub struct Scope<'r> {
-    /// The virtual host's settings.
-    pub server: &'r ServerConfig,
-    /// The directory's settings and rules.
-    pub directory: &'r DirectoryConfig,
+struct Scope<'r> {
+    server: &'r ServerConfig,
     /// The generation's rules and backends.
-    pub ready: &'r Ready,
+    ready: &'r Ready,
+    settings: Settings,
+    /// Only where a rule applies.
+    rules: Option<&'r DirectoryConfig>,
 }
 
 impl<'r> Scope<'r> {
-    /// `None` where no rule applies: such a request is none of this module's business.
+    /// `None` for a virtual host without any rule: such a request is none of this module's business.
     fn of(r: &Request<'r>) -> Option<Self> {
-        let directory = DirectoryConfig::of(r).filter(|d| d.has_rules())?;
-        let server = ServerConfig::of(&r.server())?;
+        let server = ServerConfig::of(&r.server()).filter(|s| s.has_rules)?;
         let ready = server.generation().ready()?;
-        Some(Self { server, directory, ready })
+        let directory = DirectoryConfig::of(r);
+        let settings = directory.map_or_else(Settings::default, |d| d.settings);
+        Some(Self { server, ready, settings, rules: directory.filter(|d| d.has_rules()) })
     }
 
     fn allows_cache(&self) -> bool {
-        self.directory.settings.allow_cache.unwrap_or(false)
+        self.settings.allow_cache.unwrap_or(false)
     }
 
     /// Whether decisions are only reported.
-    pub fn reports_only(&self) -> bool {
-        self.directory.settings.mode == Some(Mode::Report)
+    fn reports_only(&self) -> bool {
+        self.settings.mode == Some(Mode::Report)
     }
 }
 
@@ -66,14 +67,13 @@ impl<'r> Scope<'r> {
 /// this thread if that is one, or under `ConfineGate handler`), and tells subrequests and look-ups
 /// with DONE, which the server takes for "not answered", to go on without quick handlers.
 pub fn process_gate(r: &mut Request<'_>, lookup: bool) -> c_int {
-    let server = r.server();
-    let Some(server) = ServerConfig::of(&server).filter(|s| s.has_rules) else { return sys::DECLINED };
-    let quick = DirectoryConfig::of(r).is_some_and(|d| d.settings.allow_cache.unwrap_or(false));
+    let Some(scope) = Scope::of(r) else { return sys::DECLINED };
+    let quick = scope.allows_cache();
     if lookup || r.is_subrequest() {
         return if quick { sys::DECLINED } else { sys::DONE };
     }
     crate::fault::at_gate(r);
-    match (worker::state(), server.gate()) {
+    match (worker::state(), scope.server.gate()) {
         (None, Gate::Process) => worker::serve(r, Job::Pipeline { quick }),
         _ if quick => sys::DECLINED,
         _ => worker::pipeline(r),
@@ -83,15 +83,22 @@ pub fn process_gate(r: &mut Request<'_>, lookup: bool) -> c_int {
 /// handler, before all others.
 pub fn handler_gate(r: &mut Request<'_>, own: HandlerHook) -> c_int {
     let Some(scope) = Scope::of(r) else { return sys::DECLINED };
+    let state = worker::state();
+    if scope.rules.is_none() && state != Some(State::Moved) {
+        return sys::DECLINED;
+    }
     if is_rewritten(r) {
         return past_the_cache(r, scope, own);
     }
-    match worker::state() {
+    match state {
         None if scope.server.gate() == Gate::Handler => decide_then_serve(r, scope, own),
         None => worker::serve(r, Job::Handlers(None)),
-        // A subrequest's handler that runs before the main request has moved (from a hook of an
-        // application, say) must neither run unconfined nor move the main request with it.
-        Some(State::Unmoved) if r.is_subrequest() => worker::serve(r, Job::Handlers(None)),
+        // A subrequest's handler that runs while the main request has not moved (it is exempt, or an
+        // application's hook runs early) must neither run unconfined nor move the main request with
+        // it: it gets a worker and a decision of its own.
+        Some(State::Unmoved) if r.is_subrequest() && !worker::is_made_for(r) => {
+            worker::serve(r, Job::Handlers(None))
+        }
         Some(_) => past_the_cache(r, scope, own),
     }
 }
@@ -127,21 +134,17 @@ fn past_the_cache(r: &mut Request<'_>, scope: Scope<'_>, own: HandlerHook) -> c_
 /// handler, just after the gates.
 pub fn the_move(r: &mut Request<'_>) -> c_int {
     let Some(state) = worker::state() else { return sys::DECLINED };
-    let Some(scope) = Scope::of(r) else {
-        if state == State::Moved {
-            record::inherit(r);
-        }
-        return sys::DECLINED;
-    };
-    if is_rewritten(r) {
-        return sys::DECLINED;
-    }
+    let Some(scope) = Scope::of(r) else { return sys::DECLINED };
     match state {
         State::Moved => {
             record::inherit(r);
-            other_process::check(r, scope, None).map_or_else(|status| status, |()| sys::DECLINED)
+            match other_process::check(r, &scope.settings, scope.ready, None) {
+                Ok(()) => sys::DECLINED,
+                Err(status) => status,
+            }
         }
         State::Reported => sys::DECLINED,
+        State::Unmoved if scope.rules.is_none() || is_rewritten(r) => sys::DECLINED,
         State::Unmoved => worker::take_decided(|decided| match decided {
             Some((moves, rule)) => enter(r, scope, moves, *rule),
             None => match judge(r, scope) {
@@ -172,7 +175,8 @@ enum Verdict<'a> {
 
 fn judge<'r>(r: &mut Request<'_>, scope: Scope<'r>) -> Verdict<'r> {
     crate::fault::at_move(r);
-    let rules = scope.directory.rules().filter_map(|index| scope.ready.rules.get(index));
+    let indices = scope.rules.into_iter().flat_map(DirectoryConfig::rules);
+    let rules = indices.filter_map(|index| scope.ready.rules.get(index));
     let decision = {
         let facts = RequestFacts::of(r);
         decide(rules, &facts, &scope.ready.backends)
@@ -184,7 +188,7 @@ fn judge<'r>(r: &mut Request<'_>, scope: Scope<'r>) -> Verdict<'r> {
             record::passed(r, "exempt", Some(rule), None);
             Verdict::Pass
         }
-        Decision::Unmatched if scope.directory.settings.unmatched == Some(Unmatched::Allow) => {
+        Decision::Unmatched if scope.settings.unmatched == Some(Unmatched::Allow) => {
             counters::add(Counter::UnmatchedAllowed);
             record::passed(r, "unmatched", None, None);
             Verdict::Pass
@@ -220,7 +224,7 @@ fn refuse<'r>(
 /// Carries a decision out: everything that can fail without a move first, then the moves in order.
 fn enter(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, rule: RuleAt<'_>) -> c_int {
     let text = moves.text.to_string_lossy();
-    if let Err(status) = other_process::check(r, scope, Some((rule, &text))) {
+    if let Err(status) = other_process::check(r, &scope.settings, scope.ready, Some((rule, &text))) {
         return status;
     }
     let expressions = &scope.server.generation().path_expressions;

@@ -67,6 +67,7 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         handler_gate,
         the_move,
         status_page,
+        directory_known,
         user_proven,
         check_config,
         post_config,
@@ -121,6 +122,13 @@ unsafe extern "C" fn status_page(r: *mut sys::request_rec) -> c_int {
         }
         status::page(r);
         sys::OK
+    })
+}
+
+unsafe extern "C" fn directory_known(r: *mut sys::request_rec) -> c_int {
+    on_request(r, |r| {
+        other_process::directory_known(r);
+        sys::DECLINED
     })
 }
 

@@ -8,10 +8,10 @@ use std::{
 use confine::rule::RuleAt;
 
 use crate::{
-    config::OutOfProcess,
-    gate::Scope,
+    config::{Mode, OutOfProcess, Ready, Settings},
     httpd::request::Request,
     record::{self, Refusal},
+    worker::{self, State},
 };
 
 /// Who would make the content.
@@ -66,21 +66,23 @@ static WARNED: AtomicBool = AtomicBool::new(false);
 
 /// Refuses, warns of or lets pass a request whose content another process would make. `decided` is
 /// the rule and the contexts of a request that is about to move.
+///
+/// For a request that is about to move, and for every redirect and subrequest of one that has: also
+/// where these lead to a place without rules, because the context they are under stays.
 pub fn check(
     r: &mut Request<'_>,
-    scope: Scope<'_>,
+    settings: &Settings,
+    ready: &Ready,
     decided: Option<(RuleAt<'_>, &str)>,
 ) -> Result<(), std::ffi::c_int> {
-    let set = scope.directory.settings.out_of_process;
+    let report = settings.mode == Some(Mode::Report) && decided.is_some();
+    let set = settings.out_of_process;
     let (rule, context) = decided.unzip();
-    if scope.ready.cgid
-        && set.unwrap_or(Maker::Cgid.default_policy()) == OutOfProcess::Deny
-        && !scope.reports_only()
-    {
+    if ready.cgid && !report && set.unwrap_or(Maker::Cgid.default_policy()) == OutOfProcess::Deny {
         // mod_cgid also takes over `#exec` of server-side includes, past any handler.
         r.forbid_ssi_exec();
     }
-    let Some(maker) = Maker::of(r, scope.ready.cgid) else { return Ok(()) };
+    let Some(maker) = Maker::of(r, ready.cgid) else { return Ok(()) };
     match set.unwrap_or(maker.default_policy()) {
         OutOfProcess::Allow => Ok(()),
         OutOfProcess::Warn => {
@@ -97,11 +99,21 @@ pub fn check(
         }
         OutOfProcess::Deny => {
             let refusal = Refusal::out_of_process(maker.name(), maker.remedy());
-            if scope.reports_only() {
+            if report {
                 record::would_refuse(r, rule, context, &refusal);
                 return Ok(());
             }
             Err(record::refused(r, rule, context, &refusal))
+        }
+    }
+}
+
+/// post_perdir_config: keeps redirects and subrequests of a confined request alike to it where they
+/// are, though its directory configuration was replaced (see [`Request::forbid_ssi_exec`]).
+pub fn directory_known(r: &mut Request<'_>) {
+    if worker::state() == Some(State::Moved) {
+        for source in [r.redirected_from(), r.main()].into_iter().flatten() {
+            r.share_own_config(&source);
         }
     }
 }

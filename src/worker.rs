@@ -40,6 +40,8 @@ pub enum Job<'a> {
 }
 
 struct Worker<'a> {
+    /// The request it was made for, to be compared only.
+    request: *const sys::request_rec,
     state: Cell<State>,
     decided: RefCell<Option<Decided<'a>>>,
 }
@@ -60,6 +62,11 @@ fn current<T>(with: impl FnOnce(&Worker<'_>) -> T) -> Option<T> {
 /// How far this thread's worker has come; `None` on the server's own threads.
 pub fn state() -> Option<State> {
     current(|w| w.state.get())
+}
+
+/// Whether this thread is the worker that was made for this very request.
+pub fn is_made_for(r: &Request<'_>) -> bool {
+    current(|w| std::ptr::eq(w.request, r.as_ptr())).unwrap_or(false)
 }
 
 /// Notes that this worker has come further.
@@ -84,9 +91,9 @@ pub fn take_decided<T>(use_it: impl FnOnce(Option<&Decided<'_>>) -> T) -> T {
 /// would have returned, with the response's stream ended where that was OK or DONE.
 pub fn serve(r: &mut Request<'_>, job: Job<'_>) -> c_int {
     let outcome = thread::run(r, |r| {
-        let worker = Worker { state: Cell::new(State::Unmoved), decided: RefCell::new(None) };
-        let status = work(r, &worker, job);
-        settle(r, status, worker.state.get())
+        let worker =
+            Worker { request: r.as_ptr(), state: Cell::new(State::Unmoved), decided: RefCell::new(None) };
+        work(r, &worker, job)
     });
     match outcome {
         Ok(Some(status)) => status,
@@ -98,7 +105,7 @@ pub fn serve(r: &mut Request<'_>, job: Job<'_>) -> c_int {
     }
 }
 
-/// Runs the job with `worker` as this thread's worker.
+/// Runs the job, and ends the stream, with `worker` as this thread's worker.
 fn work<'a>(r: &mut Request<'_>, worker: &Worker<'a>, job: Job<'a>) -> c_int {
     struct Reset(*const Worker<'static>);
     impl Drop for Reset {
@@ -108,7 +115,7 @@ fn work<'a>(r: &mut Request<'_>, worker: &Worker<'a>, job: Job<'a>) -> c_int {
     }
     let _reset = Reset(CURRENT.replace(std::ptr::from_ref(worker).cast()));
     crate::fault::at_worker(r);
-    match job {
+    let status = match job {
         Job::Pipeline { quick } => {
             let status = if quick { r.run_quick_handlers() } else { sys::DECLINED };
             if status == sys::DECLINED { pipeline(r) } else { status }
@@ -117,7 +124,8 @@ fn work<'a>(r: &mut Request<'_>, worker: &Worker<'a>, job: Job<'a>) -> c_int {
             *worker.decided.borrow_mut() = decided;
             answered(r, |r| r.run_handlers())
         }
-    }
+    };
+    settle(r, status, worker.state.get())
 }
 
 /// All phases and the content, as the server runs them after its quick handlers.

@@ -95,6 +95,7 @@ pub unsafe fn register(hooks: &Hooks) {
         sys::ap_hook_handler(Some(hooks.handler_gate), null(), null(), first - 1);
         sys::ap_hook_handler(Some(hooks.the_move), null(), null(), first + 1);
         sys::ap_hook_handler(Some(hooks.status_page), null(), null(), sys::APR_HOOK_MIDDLE as c_int);
+        sys::ap_hook_post_perdir_config(Some(hooks.directory_known), null(), null(), last);
         sys::ap_hook_auth_checker(Some(hooks.user_proven), null(), null(), first);
         sys::ap_hook_check_config(Some(hooks.check_config), null(), null(), last);
         sys::ap_hook_post_config(Some(hooks.post_config), null(), null(), last);
@@ -131,6 +132,8 @@ pub struct Hooks {
     pub the_move: RequestHook,
     /// handler of `confine-status`.
     pub status_page: RequestHook,
+    /// post_perdir_config, between the directory configuration and authentication.
+    pub directory_known: RequestHook,
     /// auth_checker, which only runs after a user was proven.
     pub user_proven: RequestHook,
     /// check_config.

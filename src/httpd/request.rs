@@ -9,7 +9,7 @@ use std::{
 
 use apache_sys as sys;
 
-use super::{config_entry, pool::Pool, server::Server};
+use super::{config_entry, pool::Pool, server::Server, set_config_entry};
 
 /// A `request_rec` for the length of one hook, `'r`. Whoever holds it is the only user of the
 /// request: the server's thread, or the worker that the server's thread waits for.
@@ -241,7 +241,8 @@ impl<'r> Request<'r> {
     }
 
     /// Takes SSI's `exec` away from this request: gives it a directory configuration of its own,
-    /// alike but for the option `IncludesNoExec`.
+    /// alike but for the option `IncludesNoExec`. What it had before is remembered for
+    /// [`Request::share_own_config`].
     pub fn forbid_ssi_exec(&mut self) {
         // SAFETY: all objects are live and of this request; ap_merge_per_dir_configs with an empty
         // second vector copies the first one's pointers into a new vector; core's entry is a
@@ -259,7 +260,24 @@ impl<'r> Request<'r> {
             let copy = self.pool().place(std::ptr::read(*entry));
             copy.opts &= !(sys::OPT_INC_WITH_EXEC as sys::allow_options_t);
             *entry = copy;
+            set_config_entry((*rec).request_config, (*rec).per_dir_config.cast());
             (*rec).per_dir_config = own;
+        }
+    }
+
+    /// Gives this request `source`'s directory configuration where it came to the one that `source`
+    /// had before [`Request::forbid_ssi_exec`]. The server compares the two right afterwards, and
+    /// would ask for the password again, now confined, if they differed.
+    pub fn share_own_config(&mut self, source: &Request<'_>) {
+        // SAFETY: live requests of one chain; this module's entry of a request's vector is null or
+        // what forbid_ssi_exec left there, which is only compared.
+        unsafe {
+            let (own, source) = (self.raw.as_ptr(), source.raw.as_ptr());
+            let before = config_entry((*source).request_config);
+            if !before.is_null() && before == (*own).per_dir_config.cast() {
+                set_config_entry((*own).request_config, before);
+                (*own).per_dir_config = (*source).per_dir_config;
+            }
         }
     }
 
