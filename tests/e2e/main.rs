@@ -2,8 +2,15 @@
 
 mod a_client_address_chooses;
 mod an_environment_variable_chooses;
+mod an_error_document_has_a_decision_of_its_own;
 mod an_expression_chooses;
+mod an_unmatched_request_is_refused_or_let_through;
 mod an_unproven_user_is_anonymous;
 mod each_reads_theirs_and_not_the_others;
+mod includes_in_output_filters_run_confined;
+mod report_mode_moves_nothing_and_says_what_it_would;
 mod stock_httpd_serves;
+mod the_final_resource_decides;
+mod two_contexts_on_one_rule_both_hold;
 mod two_thousand_mixed_requests_are_never_mixed_up;
+mod unconfined_exempts_in_plain_words;

@@ -85,13 +85,25 @@ impl Server {
     /// Waits until a line of the error log contains every one of `texts`, and returns the first such.
     #[track_caller]
     pub fn wait_for_log(&self, texts: &[&str]) -> String {
+        self.wait_for_line("logs/error.log", texts)
+    }
+
+    /// As [`wait_for_log`](Self::wait_for_log), for the access log, which is written after the
+    /// response: method, path and query, status, user, CONFINE_CONTEXT.
+    #[track_caller]
+    pub fn wait_for_access_log(&self, texts: &[&str]) -> String {
+        self.wait_for_line("logs/access.log", texts)
+    }
+
+    #[track_caller]
+    fn wait_for_line(&self, file: &str, texts: &[&str]) -> String {
         let deadline = Instant::now() + LOG_LIMIT;
         loop {
-            let log = self.log();
+            let log = read_lossy(&self.path(file));
             if let Some(line) = log.lines().find(|line| texts.iter().all(|text| line.contains(text))) {
                 return line.to_owned();
             }
-            assert!(Instant::now() < deadline, "no line of the error log has all of {texts:?}:\n{log}");
+            assert!(Instant::now() < deadline, "no line of {file} has all of {texts:?}:\n{log}");
             thread::sleep(Duration::from_millis(5));
         }
     }

@@ -12,15 +12,25 @@ pub const NOTE_OF_ALICE: &str = "alice wrote this for herself\n";
 /// What `data/bob/note` says.
 pub const NOTE_OF_BOB: &str = "bob wrote this for himself\n";
 
-/// The rulesets of both, and Landlock as the backend of contexts that name none.
+/// The rulesets of both, and Landlock as the backend of contexts that name none. `@more@` stands for
+/// what else both may do.
 const RULESETS: &str = r#"
 ConfineBackend landlock
 <ConfineLandlock alice>
     LandlockRead "@root@/www" "@root@/data/alice"
+    @more@
 </ConfineLandlock>
 <ConfineLandlock bob>
     LandlockRead "@root@/www" "@root@/data/bob"
+    @more@
 </ConfineLandlock>
+"#;
+
+/// What it takes in a ruleset to run the system's programs and the scripts in `cgi-bin`.
+pub const RUN_PROGRAMS: &str = r#"
+    LandlockExecute /usr "@root@/cgi-bin"
+    LandlockRead /etc /dev
+    LandlockWrite /dev/null
 "#;
 
 /// Asks everybody for a password.
@@ -54,14 +64,24 @@ const OPEN_DOOR: &str = r#"
 Alias "/open" "@root@/www/app"
 <Location "/open">
     ConfineContext unconfined
-    Require all granted
 </Location>
 "#;
+
+/// After [`LOGIN`], which asks everywhere.
+const OPEN_TO_ALL: &str = "<Location \"/open\">\nRequire all granted\n</Location>";
 
 /// The files of both under `/data/`, for handlers that serve files.
 pub const DATA_URLS: &str = r#"
 Alias "/data" "@root@/data"
 <Directory "@root@/data">
+    Require all granted
+</Directory>
+"#;
+
+/// Scripts in `cgi-bin` under `/cgi-bin/`; loads no module.
+const CGI_BIN: &str = r#"
+ScriptAlias "/cgi-bin" "@root@/cgi-bin"
+<Directory "@root@/cgi-bin">
     Require all granted
 </Directory>
 "#;
@@ -140,16 +160,21 @@ pub fn application(cell: Cell) -> ServerBuilder {
 
 /// The application, the data and the rulesets; nobody is asked who they are, and no rule is set.
 pub fn leaky_app(cell: Cell) -> ServerBuilder {
-    application(cell).config(RULESETS).config(OPEN_DOOR)
+    application(cell).config(RULESETS.replace("@more@", "")).config(OPEN_DOOR)
 }
 
 /// The application, where everybody logs in and is confined to what is theirs.
 pub fn two_people(cell: Cell) -> ServerBuilder {
+    leaky_app(cell).config(LOGIN).config(OPEN_TO_ALL).config("ConfineMap \"@root@/tenants.map\"")
+}
+
+/// As [`leaky_app`], where the rulesets also allow the system's programs and those in `cgi-bin`.
+pub fn leaky_app_with_programs(cell: Cell) -> ServerBuilder {
     application(cell)
-        .config(RULESETS)
-        .config(LOGIN)
+        .folder("cgi-bin")
+        .config(RULESETS.replace("@more@", RUN_PROGRAMS))
         .config(OPEN_DOOR)
-        .config("ConfineMap \"@root@/tenants.map\"")
+        .config(CGI_BIN)
 }
 
 /// Adds the folder `/dav/`, where a client may put files and fetch them again, under any protocol.

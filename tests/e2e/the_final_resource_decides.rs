@@ -1,0 +1,101 @@
+//! Whatever leads to a resource before its content is made (an index, a fallback, rewriting in a
+//! directory, negotiation), the rule of the resource counts, not that of the place that led there.
+
+use confine_tests::{Cell, Server, ServerBuilder, matrix, tenants::*};
+
+/// `/site` is bob's, the application is alice's.
+const TWO_PLACES: &str = r#"
+<Directory "@root@/www/site">
+    AllowOverride All
+    ConfineContext landlock:bob
+</Directory>
+<Directory "@root@/www/app">
+    ConfineContext landlock:alice
+</Directory>
+"#;
+
+fn two_places(cell: Cell) -> ServerBuilder {
+    leaky_app(cell).modules(["dir", "rewrite", "negotiation"]).folder("www/site").config(TWO_PLACES)
+}
+
+/// `target` leads to the application, which then reads as alice; `/site` itself still is bob's.
+#[track_caller]
+fn expect_alice(server: &Server, target: &str) {
+    let path = |owner| note_path(server, owner);
+    let read = |owner| server.client().get(&format!("{target}?read={}", path(owner)));
+    read("alice").expect_content(NOTE_OF_ALICE).expect_context("landlock:alice");
+    read("bob").expect_denied_by_kernel();
+    server.client().get("/site/own.lua").expect_context("landlock:bob");
+    let confined = server.log_lines("confine: confined");
+    assert!(
+        confined.iter().all(|line| line.contains(" /app/leaky.lua ") || line.contains("/site/own.lua ")),
+        "{confined:#?}"
+    );
+}
+
+const WHO_AM_I: &str = "function handle(r)
+    r.headers_out['X-Context'] = r.subprocess_env['CONFINE_CONTEXT'] or '-'
+    return apache2.OK
+end
+";
+
+fn with_a_directory_index(cell: Cell) {
+    let server = two_places(cell)
+        .file("www/site/own.lua", WHO_AM_I)
+        .config("<Directory \"@root@/www/site\">\nDirectoryIndex /app/leaky.lua\n</Directory>")
+        .start();
+    expect_alice(&server, "/site/");
+}
+
+matrix!(with_a_directory_index);
+
+fn with_an_index_of_another_rule_in_the_same_directory(cell: Cell) {
+    let server = two_places(cell)
+        .file("www/site/index.lua", WHO_AM_I)
+        .config("DirectoryIndex index.lua\n<Files \"index.lua\">\nConfineContext landlock:alice\n</Files>")
+        .start();
+    server.client().get("/site/").expect_status(200).expect_context("landlock:alice");
+}
+
+matrix!(with_an_index_of_another_rule_in_the_same_directory for gates);
+
+fn with_a_fallback_resource(cell: Cell) {
+    let server = two_places(cell)
+        .file("www/site/own.lua", WHO_AM_I)
+        .config("<Directory \"@root@/www/site\">\nFallbackResource /app/leaky.lua\n</Directory>")
+        .start();
+    expect_alice(&server, "/site/no/such/page");
+}
+
+matrix!(with_a_fallback_resource);
+
+fn with_rewriting_in_htaccess(cell: Cell) {
+    let server = two_places(cell)
+        .file("www/site/own.lua", WHO_AM_I)
+        .file("www/site/.htaccess", "RewriteEngine On\nRewriteRule ^item$ /app/leaky.lua [L]\n")
+        .start();
+    expect_alice(&server, "/site/item");
+}
+
+matrix!(with_rewriting_in_htaccess);
+
+fn with_rewriting_in_the_server(cell: Cell) {
+    let server = two_places(cell)
+        .file("www/site/own.lua", WHO_AM_I)
+        .config("RewriteEngine On\nRewriteRule ^/site/item$ /app/leaky.lua [PT]")
+        .start();
+    expect_alice(&server, "/site/item");
+}
+
+matrix!(with_rewriting_in_the_server for gates);
+
+fn with_negotiation(cell: Cell) {
+    let server = two_places(cell)
+        .file("www/site/.htaccess", "Options +MultiViews\nAddLanguage en .en\nAddType text/plain .lua\n")
+        .file("www/site/page.en.lua", WHO_AM_I)
+        .config("<Files \"*.en.lua\">\nConfineContext landlock:alice\n</Files>")
+        .start();
+    server.client().get("/site/page").expect_status(200).expect_context("landlock:alice");
+}
+
+matrix!(with_negotiation);
