@@ -140,7 +140,7 @@ pub fn the_move(r: &mut Request<'_>) -> c_int {
             record::inherit(r);
             match other_process::check(r, &scope.settings, scope.ready, None) {
                 Ok(()) => sys::DECLINED,
-                Err(status) => status,
+                Err(refusal) => record::refused(r, None, None, &refusal),
             }
         }
         State::Reported => sys::DECLINED,
@@ -224,13 +224,13 @@ fn refuse<'r>(
 /// Carries a decision out: everything that can fail without a move first, then the moves in order.
 fn enter(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, rule: RuleAt<'_>) -> c_int {
     let text = moves.text.to_string_lossy();
-    if let Err(status) = other_process::check(r, &scope.settings, scope.ready, Some((rule, &text))) {
-        return status;
-    }
-    let expressions = &scope.server.generation().path_expressions;
     let report = scope.reports_only();
-    if let Err(error) = carry_out(moves, &PathValues::of(r, expressions), report) {
-        return match refuse(r, scope, Some(rule), Some(&text), &Refusal::enter(&error)) {
+    let done = other_process::check(r, &scope.settings, scope.ready, Some((rule, &text))).and_then(|()| {
+        let values = PathValues::of(r, &scope.server.generation().path_expressions);
+        carry_out(moves, &values, report).map_err(|error| Refusal::enter(&error))
+    });
+    if let Err(refusal) = done {
+        return match refuse(r, scope, Some(rule), Some(&text), &refusal) {
             Verdict::Refuse(status) => status,
             Verdict::Confine(..) | Verdict::Pass => sys::DECLINED,
         };

@@ -64,8 +64,8 @@ impl Maker {
 /// Warned already in this process. A child serves one generation, so this is once a child.
 static WARNED: AtomicBool = AtomicBool::new(false);
 
-/// Refuses, warns of or lets pass a request whose content another process would make. `decided` is
-/// the rule and the contexts of a request that is about to move.
+/// Lets pass, warns of, or gives the refusal of a request whose content another process would make.
+/// `decided` is the rule and the contexts of a request that is about to move.
 ///
 /// For a request that is about to move, and for every redirect and subrequest of one that has: also
 /// where these lead to a place without rules, because the context they are under stays.
@@ -74,10 +74,9 @@ pub fn check(
     settings: &Settings,
     ready: &Ready,
     decided: Option<(RuleAt<'_>, &str)>,
-) -> Result<(), std::ffi::c_int> {
+) -> Result<(), Refusal> {
     let report = settings.mode == Some(Mode::Report) && decided.is_some();
     let set = settings.out_of_process;
-    let (rule, context) = decided.unzip();
     if ready.cgid && !report && set.unwrap_or(Maker::Cgid.default_policy()) == OutOfProcess::Deny {
         // mod_cgid also takes over `#exec` of server-side includes, past any handler.
         r.forbid_ssi_exec();
@@ -87,6 +86,7 @@ pub fn check(
         OutOfProcess::Allow => Ok(()),
         OutOfProcess::Warn => {
             if !WARNED.swap(true, Ordering::Relaxed) {
+                let (rule, context) = decided.unzip();
                 let text = format!(
                     "{} makes the content in another process, which does not inherit the context \
                      (said once in each child); {}",
@@ -97,14 +97,7 @@ pub fn check(
             }
             Ok(())
         }
-        OutOfProcess::Deny => {
-            let refusal = Refusal::out_of_process(maker.name(), maker.remedy());
-            if report {
-                record::would_refuse(r, rule, context, &refusal);
-                return Ok(());
-            }
-            Err(record::refused(r, rule, context, &refusal))
-        }
+        OutOfProcess::Deny => Err(Refusal::out_of_process(maker.name(), maker.remedy())),
     }
 }
 

@@ -1,13 +1,21 @@
 //! From what was read to what requests use: every map, context and ruleset is made and checked
 //! before the first request, and what is wrong stops the server with file and line.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use confine::{
     Origin,
     backends::Backends,
     context::ContextList,
-    lsm::BackendName,
+    lsm::{
+        BackendName, Enter, NoValues,
+        selinux::{SecurityContext, Selinux},
+    },
     map::Map,
     rule::{ReadyMap, Rule, Source},
 };
@@ -26,18 +34,19 @@ use crate::{
 /// Everything that is wrong, one text each, beginning with file and line.
 type Faults = Vec<String>;
 
+/// The server's context under the reference policy: what `-t`, which an administrator's shell runs in
+/// a domain of its own, asks about.
+const USUAL_CONTEXT: &str = "system_u:system_r:httpd_t:s0";
+
 /// check_config: makes everything once, so that `-t` and a start say the same, and throws it away.
 pub fn check(main: &Server<'_>) -> bool {
     let Some(config) = ServerConfig::of(main) else { return true };
-    match prepare(main, config.generation()) {
-        Ok(_) => true,
-        Err(faults) => {
-            for fault in faults {
-                log::startup(main, &format!("confine: {fault}"));
-            }
-            false
-        }
-    }
+    let generation = config.generation();
+    let result = check_server_context(config, generation).and_then(|after| {
+        prepare(generation, after)?;
+        Ok(())
+    });
+    report(main, result).is_some()
 }
 
 /// post_config: moves the server itself where that is asked for, then makes everything for good.
@@ -49,34 +58,29 @@ pub fn finish(main: &Server<'_>) -> bool {
         return true;
     }
     let generation = config.generation();
-    let result = move_server(main, config, generation).and_then(|()| prepare(main, generation));
-    match result {
-        Ok(ready) => {
-            for warning in ready.backends.iter().flat_map(|b| b.warnings()) {
-                log::server(main, Level::Warning, &format!("confine: {warning}"));
-            }
-            log::server(main, Level::Info, &format!("confine: ready, {} rules", ready.rules.len()));
-            generation.set_ready(ready);
-            true
-        }
-        Err(faults) => {
-            for fault in faults {
-                log::startup(main, &format!("confine: {fault}"));
-            }
-            false
-        }
+    let result = move_server(main, config, generation).and_then(|()| prepare(generation, Selinux::new()));
+    let Some(ready) = report(main, result) else { return false };
+    for warning in ready.backends.iter().flat_map(|b| b.warnings()) {
+        log::server(main, Level::Warning, &format!("confine: {warning}"));
     }
+    log::server(main, Level::Info, &format!("confine: ready, {} rules", ready.rules.len()));
+    generation.set_ready(ready);
+    true
 }
 
-/// Makes a generation's rules and backends, and asks the kernel about each context.
-fn prepare(main: &Server<'_>, generation: &Generation) -> Result<Ready, Faults> {
-    let backends = Backends::new(generation.rulesets.clone())
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Faults>())?;
-    let mut maker = Maker { backends: &backends, maps: HashMap::new(), faults: Vec::new() };
-    if let Some(context) = &generation.server_context {
-        let default = ServerConfig::of(main).map_or(BackendName::SELINUX, ServerConfig::backend);
-        maker.list(&context.origin, "ConfineServerContext", &context.words, default);
+/// Says every fault, on the terminal and in the log.
+fn report<T>(main: &Server<'_>, result: Result<T, Faults>) -> Option<T> {
+    for fault in result.as_ref().err().into_iter().flatten() {
+        log::startup(main, &format!("confine: {fault}"));
     }
+    result.ok()
+}
+
+/// Makes a generation's rules and backends, and asks the kernel about each context; `selinux` knows
+/// where the server's moves start.
+fn prepare(generation: &Generation, selinux: Selinux) -> Result<Ready, Faults> {
+    let backends = backends(generation, selinux)?;
+    let mut maker = Maker { backends: &backends, maps: HashMap::new(), faults: Vec::new() };
     let rules: Vec<_> = generation.drafts.iter().filter_map(|draft| maker.rule(draft)).collect();
     let faults = maker.faults;
     if !faults.is_empty() {
@@ -88,6 +92,11 @@ fn prepare(main: &Server<'_>, generation: &Generation) -> Result<Ready, Faults> 
         cache_handler: hooks::has_handler_of(c"mod_cache.c"),
         cgid: hooks::module_loaded(c"mod_cgid.c"),
     })
+}
+
+fn backends(generation: &Generation, selinux: Selinux) -> Result<Backends, Faults> {
+    Backends::new(generation.rulesets.clone(), selinux)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
 /// Makes rules, collecting what is wrong.
@@ -191,33 +200,56 @@ fn default_backend(draft: &Draft) -> BackendName {
     server.as_ref().and_then(ServerConfig::of).map_or(BackendName::SELINUX, ServerConfig::backend)
 }
 
+/// SELinux as the server will see it once it has moved to its `ConfineServerContext`, which is checked
+/// here; without one, as it sees it now.
+fn check_server_context(config: &ServerConfig, generation: &Generation) -> Result<Selinux, Faults> {
+    let here = || match SecurityContext::parse(USUAL_CONTEXT) {
+        Some(usual) if hooks::only_testing() => Selinux::assuming(usual),
+        _ => Selinux::new(),
+    };
+    let Some(context) = &generation.server_context else { return Ok(here()) };
+    let list = context.list(config)?;
+    backends(generation, here())?.server_moves(&list).map_err(|e| context.fault(&e))?;
+    let mut selinux = here();
+    if let ContextList::Contexts(contexts) = &list {
+        for context in contexts.iter().filter(|c| c.backend == BackendName::SELINUX) {
+            // server_moves found it sound; a later context is relative to an earlier one.
+            if let Ok(after) = selinux.resolve(&context.text) {
+                selinux = Selinux::assuming(after);
+            }
+        }
+    }
+    Ok(selinux)
+}
+
 /// Moves the server's own process, before it makes children, into `ConfineServerContext`.
 ///
 /// Restarts come here again, in the same process: already there is success.
 fn move_server(main: &Server<'_>, config: &ServerConfig, generation: &Generation) -> Result<(), Faults> {
-    static THERE: std::sync::Mutex<Option<Vec<String>>> = std::sync::Mutex::new(None);
-    let Some(ServerContext { origin, words }) = &generation.server_context else { return Ok(()) };
-    let mut there = THERE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if there.as_ref() == Some(words) {
+    static THERE: Mutex<Option<Vec<String>>> = Mutex::new(None);
+    let Some(context) = &generation.server_context else { return Ok(()) };
+    let mut there = THERE.lock().unwrap_or_else(PoisonError::into_inner);
+    if there.as_ref() == Some(&context.words) {
         return Ok(());
     }
-    let fault = |e: &dyn std::fmt::Display| vec![format!("{origin}: ConfineServerContext: {e}")];
-    let backends = Backends::new(generation.rulesets.clone())
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Faults>())?;
-    let list =
-        ContextList::parse(words.iter().map(String::as_str), config.backend()).map_err(|e| fault(&e))?;
-    let prepared = backends.prepare(&list).map_err(|e| fault(&e))?;
-    if let confine::backends::Prepared::Moves(moves) = prepared {
-        for step in &moves.steps {
-            let ready = step.ready(&confine::lsm::NoValues).map_err(|e| fault(&e))?;
-            confine::lsm::Enter::enter(&ready).map_err(|e| fault(&e))?;
-        }
-        log::server(
-            main,
-            Level::Notice,
-            &format!("confine: the server moved to {}", moves.text.to_string_lossy()),
-        );
+    let list = context.list(config)?;
+    let backends = backends(generation, Selinux::new())?;
+    for step in backends.server_moves(&list).map_err(|e| context.fault(&e))? {
+        let ready = step.ready(&NoValues).map_err(|e| context.fault(&e))?;
+        ready.enter().map_err(|e| context.fault(&e))?;
+        log::server(main, Level::Notice, &format!("confine: the server moved to {}", step.context()));
     }
-    *there = Some(words.clone());
+    *there = Some(context.words.clone());
     Ok(())
+}
+
+impl ServerContext {
+    fn fault(&self, why: &dyn fmt::Display) -> Faults {
+        vec![format!("{}: ConfineServerContext: {why}", self.origin)]
+    }
+
+    fn list(&self, config: &ServerConfig) -> Result<ContextList, Faults> {
+        ContextList::parse(self.words.iter().map(String::as_str), config.backend())
+            .map_err(|e| self.fault(&e))
+    }
 }

@@ -46,9 +46,10 @@ pub enum CheckError {
 }
 
 impl Backends {
-    /// Makes every backend. Landlock's rulesets are created in the kernel here, once.
-    pub fn new(rulesets: Vec<RulesetSpec>) -> Result<Self, Vec<RulesetError>> {
-        Ok(Self { list: vec![Box::new(Selinux::new()), Box::new(Landlock::new(rulesets)?)] })
+    /// Makes every backend. Landlock's rulesets are created in the kernel here, once; `selinux` knows
+    /// the context that moves start from.
+    pub fn new(rulesets: Vec<RulesetSpec>, selinux: Selinux) -> Result<Self, Vec<RulesetError>> {
+        Ok(Self { list: vec![Box::new(selinux), Box::new(Landlock::new(rulesets)?)] })
     }
 
     /// All of them.
@@ -85,6 +86,18 @@ impl Backends {
             remedy: "remove it".into(),
         })?;
         Ok(Prepared::Moves(Moves { steps: steps.into(), text }))
+    }
+
+    /// The moves that bring the server itself into `contexts`; none where it is already.
+    pub fn server_moves(&self, contexts: &ContextList) -> Result<Vec<Arc<dyn Move>>, CheckError> {
+        let ContextList::Contexts(list) = contexts else { return Ok(Vec::new()) };
+        let mut moves = Vec::new();
+        for context in list {
+            let Some(backend) = self.get(context.backend) else { continue };
+            backend.active()?;
+            moves.extend(backend.prepare_server(&context.text)?);
+        }
+        Ok(moves)
     }
 
     /// Asks the kernel whether it would accept these contexts. For startup.

@@ -28,7 +28,7 @@ pub fn section(command: &mut Command<'_>) -> Done {
         g.open = Some(spec);
         Ok(())
     })?;
-    let walked = command.walk_section();
+    let walked = command.walk_section("Landlock");
     Generation::edit(pool, |g| g.rulesets.extend(g.open.take()));
     walked
 }
@@ -103,6 +103,6 @@ fn edit(command: &Command<'_>, change: impl FnOnce(&mut RulesetSpec) -> Done) ->
     let pool = command.pool().ok_or("the server gave no pool")?;
     Generation::edit(pool, |g| match &mut g.open {
         Some(spec) => change(spec),
-        None => Err(format!("{} stands outside of a section <ConfineLandlock NAME>", command.name())),
+        None => Err("stands outside of a section <ConfineLandlock NAME>".to_owned()),
     })
 }

@@ -17,6 +17,8 @@ pub struct Command<'c> {
     /// The words behind the directive's name.
     pub words: Vec<&'c str>,
     directory: *mut c_void,
+    /// The error to be told is a directive's inside this section, and names that one already.
+    inner_error: bool,
 }
 
 impl<'c> Command<'c> {
@@ -34,6 +36,12 @@ impl<'c> Command<'c> {
     pub fn name(&self) -> &'c str {
         // SAFETY: the server found this entry by its name; the table is static.
         unsafe { CStr::from_ptr((*self.parms().cmd).name).to_str().unwrap_or("?") }
+    }
+
+    /// The name as it reads in a message: a section's with both its angle brackets.
+    fn title(&self) -> String {
+        let name = self.name();
+        if name.starts_with('<') { format!("{name}>") } else { name.to_owned() }
     }
 
     /// File and line.
@@ -73,15 +81,30 @@ impl<'c> Command<'c> {
         }
     }
 
-    /// Reads the directives inside this section, with the same server and directory.
-    pub fn walk_section(&self) -> Result<(), String> {
+    /// Reads the directives inside this section, with the same server and directory; their names must
+    /// all begin with `prefix`, so that no line acts outside of the section it stands in.
+    pub fn walk_section(&mut self, prefix: &str) -> Result<(), String> {
         // SAFETY: live parameters and tree; the children run through the command table, each behind
-        // the boundary of its own.
+        // a boundary of its own.
         unsafe {
-            let parms = self.parms();
-            let child = (*parms.directive).first_child;
-            let error = sys::ap_walk_config(child, self.as_ptr(), parms.context);
-            if error.is_null() { Ok(()) } else { Err(CStr::from_ptr(error).to_string_lossy().into_owned()) }
+            let first = (*self.parms().directive).first_child;
+            let mut child = first;
+            while let Some(node) = child.as_ref() {
+                let name = CStr::from_ptr(node.directive).to_string_lossy();
+                if !name.get(..prefix.len()).is_some_and(|n| n.eq_ignore_ascii_case(prefix)) {
+                    let line = node.line_num;
+                    return Err(format!(
+                        "{name} on line {line} has no meaning here; only {prefix}... stand in it"
+                    ));
+                }
+                child = node.next;
+            }
+            let error = sys::ap_walk_config(first, self.as_ptr(), self.parms().context);
+            if error.is_null() {
+                return Ok(());
+            }
+            self.inner_error = true;
+            Err(CStr::from_ptr(error).to_string_lossy().into_owned())
         }
     }
 }
@@ -131,10 +154,11 @@ fn command<'c>(
     let run = || -> Result<(), String> {
         let words = words().map_err(|e| format!("a word is not UTF-8 ({e})"))?;
         let raw = NonNull::new(parms).ok_or("the server gave no parameters")?;
-        let mut command = Command { raw, words, directory };
+        let mut command = Command { raw, words, directory, inner_error: false };
         // SAFETY: the table's entries hold a Run in cmd_data (see directives::entry).
         let run: Run = unsafe { std::mem::transmute((*command.parms().cmd).cmd_data) };
         run(&mut command)
+            .map_err(|text| if command.inner_error { text } else { format!("{}: {text}", command.title()) })
     };
     let result = guard(run, |panic| {
         log::main(log::Level::Error, &format!("confine: panic while reading the configuration: {panic}"));

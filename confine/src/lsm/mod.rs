@@ -57,6 +57,12 @@ pub trait Backend: Send + Sync {
     /// Asks the kernel, at startup, whether this context would be accepted. May read files.
     fn check(&self, text: &str) -> Result<(), PrepareError>;
 
+    /// The move of the server itself, at startup: like [`Backend::prepare`], and `None` if the server
+    /// is known to be there already.
+    fn prepare_server(&self, text: &str) -> Result<Option<Arc<dyn Move>>, PrepareError> {
+        self.prepare(text).map(Some)
+    }
+
     /// What works and yet deserves a line in the log at startup, such as a kernel that enforces
     /// nothing. Ask after every context was checked: a check may add to it. May read files.
     fn warnings(&self) -> Vec<String> {

@@ -147,16 +147,6 @@ impl Selinux {
         self.selinuxfs.enforcing()
     }
 
-    /// The move of the server itself: like [`Backend::prepare`], and `None` if the server is in
-    /// this context already.
-    pub fn prepare_server(&self, text: &str) -> Result<Option<Arc<dyn Move>>, PrepareError> {
-        let (own, target) = self.target(text)?;
-        if *own == target {
-            return Ok(None);
-        }
-        Ok(Some(Arc::new(self.way(text, own, &target)?)))
-    }
-
     /// The server's context, and the one that `text` means.
     fn target(&self, text: &str) -> Result<(&SecurityContext, SecurityContext), PrepareError> {
         let own = self.own.as_ref().map_err(|e| prepare_error(text, &e.why, None, &e.remedy))?;
@@ -221,6 +211,14 @@ impl Backend for Selinux {
     fn check(&self, text: &str) -> Result<(), PrepareError> {
         let (own, target) = self.other_target(text)?;
         self.check_target(text, own, &target)
+    }
+
+    fn prepare_server(&self, text: &str) -> Result<Option<Arc<dyn Move>>, PrepareError> {
+        let (own, target) = self.target(text)?;
+        if *own == target {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(self.way(text, own, &target)?)))
     }
 
     fn warnings(&self) -> Vec<String> {
