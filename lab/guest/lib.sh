@@ -11,7 +11,8 @@
 #
 # Every check prints `ok NAME` or `not ok NAME: why`; `#` lines are for the reader.
 
-work=/run/lab
+# A place whose files the server may read.
+work=/run/apache2/lab
 log=/var/log/apache2/error.log
 pid_file=/run/apache2/lab.pid
 mkdir -p "$work"
@@ -103,7 +104,7 @@ status() { # NAME CODE PATH [BODY [HEADER...]]
     local name=$1 wanted=$2
     shift 2
     request "${method:-GET}" "$@"
-    if [[ $code == "$wanted" ]]; then
+    if [[ $code =~ ^($wanted)$ ]]; then
         pass "$name"
     else
         fail "$name" "status $code, wanted $wanted; body: ${body:0:200}"
@@ -199,7 +200,7 @@ configure() {
 
 # As an administrator would, from initrc_t, in a session of its own, because it signals
 # its whole process group when it stops. It may not use the terminal, hence the pipe.
-httpd() { setsid -w apache2 -f "$work/httpd.conf" "$@" 2>&1 | cat; }
+httpd() { setsid -w apache2 -f "$work/httpd.conf" "$@" 2>&1 | cat; return "${PIPESTATUS[0]}"; }
 
 listening() { { exec {probe}<>/dev/tcp/127.0.0.1/80; } 2>/dev/null && exec {probe}>&-; }
 
@@ -212,9 +213,9 @@ start() {
     local tries=0
     : >"$log"
     forget
-    said=$(httpd -k start)
-    until listening; do
-        if ((++tries > 100)); then
+    said=$(httpd -k start) || tries=100
+    until [[ -s $pid_file ]] && listening; do
+        if ((++tries > 60)); then
             fail 'httpd starts' "$said"
             log_lines 4
             exit 0

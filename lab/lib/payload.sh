@@ -8,7 +8,7 @@ payload_key() {
     local module=none
     [[ ! -e $MODULE ]] || module=$(sha256sum "$MODULE" | cut -c1-16)
     printf '%s-%s-%s\n' "$(<"$CACHE/root.img.key")" "$module" \
-        "$(hash_of lab/guest lab/src lab/tests lab/www lab/lib/payload.sh)"
+        "$(hash_of lab/guest lab/src lab/tests lab/www lab/app lab/lib/payload.sh)"
 }
 
 # Built against this machine's httpd headers, which are the guest's.
@@ -30,9 +30,12 @@ build_payload() {
     tree=$(mktemp -d)
     mkdir -p -- "$tree/lab"
     cp -- "$LAB_DIR"/guest/{run,shell,lib.sh,users,users.map,*.conf} "$tree/lab/"
-    cp -R -- "$LAB_DIR/tests" "$LAB_DIR/www" "$tree/lab/"
+    cp -R -- "$LAB_DIR"/{tests,www,app} "$tree/lab/"
     compile_programs "$tree/lab"
     [[ ! -e $MODULE ]] || cp -- "$MODULE" "$tree/lab/modules/mod_confine.so"
+    mkdir -- "$tree/lab/tls"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
+        -subj /CN=localhost -keyout "$tree/lab/tls/key.pem" -out "$tree/lab/tls/cert.pem"
     chmod -R u=rwX,go=rX "$tree"
     chmod 755 "$tree"/lab/{run,shell}
     find "$tree/lab/www" -path '*/cgi/*' -type f -exec chmod 755 {} +

@@ -7,6 +7,7 @@
  *   leader=CONTEXT   write the attr of the process's first thread
  *   read=FILE        open and read        write=FILE   create or append
  *   thread=FILE      a new thread reads   fork=FILE    a new process reads
+ *   libselinux       what is_selinux_enabled(3) believes here
  *   log              write a line to the error log
  *   panic            abort(3), for what the server makes of it
  */
@@ -16,6 +17,7 @@
 #include <http_protocol.h>
 #include <apr_strings.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -35,9 +37,9 @@ struct lsm_context {
     char ctx[];
 };
 
-static const char *outcome(apr_pool_t *pool, int error)
+static const char *outcome(int error)
 {
-    return error ? apr_psprintf(pool, "%s", strerrorname_np(error)) : "OK";
+    return error ? strerrorname_np(error) : "OK";
 }
 
 static int put(const char *path, int flags, const char *text)
@@ -76,11 +78,16 @@ static int set_self(apr_pool_t *pool, const char *context)
 
 static const char *own_context(apr_pool_t *pool)
 {
-    char text[256] = "";
-    int fd = open("/proc/thread-self/attr/current", O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    const char *answer = length < 0 ? strerrorname_np(errno) : text;
+    char buffer[512] = "";
+    struct lsm_context *attr = (struct lsm_context *)buffer;
+    uint32_t size = sizeof buffer;
+    const char *answer;
+    int fd;
 
+    if (syscall(SYS_LSM_GET_SELF_ATTR, ATTR_CURRENT, attr, &size, 0) > 0)
+        return apr_pstrdup(pool, attr->ctx);
+    fd = open("/proc/thread-self/attr/current", O_RDONLY | O_CLOEXEC);
+    answer = fd < 0 || read(fd, buffer, sizeof buffer - 1) < 0 ? strerrorname_np(errno) : buffer;
     if (fd >= 0)
         close(fd);
     return apr_pstrdup(pool, answer);
@@ -120,14 +127,20 @@ static void act(request_rec *r, const char *verb, char *value)
 {
     int error;
 
+    if (!strcmp(verb, "libselinux")) {
+        void *library = dlopen("libselinux.so.1", RTLD_NOW);
+        int (*enabled)(void) = library ? (int (*)(void))dlsym(library, "is_selinux_enabled") : NULL;
+        ap_rprintf(r, "is_selinux_enabled=%d\n", enabled ? enabled() : -1);
+        return;
+    }
     if (!strcmp(verb, "context")) {
         ap_rprintf(r, "context=%s\n", own_context(r->pool));
         return;
     }
     if (!strcmp(verb, "back")) {
         ap_rprintf(r, "back %s=%s", value,
-                   outcome(r->pool, put("/proc/thread-self/attr/current", O_WRONLY, value)));
-        ap_rprintf(r, " %s\n", outcome(r->pool, set_self(r->pool, value)));
+                   outcome(put("/proc/thread-self/attr/current", O_WRONLY, value)));
+        ap_rprintf(r, " %s\n", outcome(set_self(r->pool, value)));
         return;
     }
     if (!strcmp(verb, "leader"))
@@ -147,7 +160,7 @@ static void act(request_rec *r, const char *verb, char *value)
         error = 0;
     } else
         error = ENOSYS;
-    ap_rprintf(r, "%s %s=%s\n", verb, value, outcome(r->pool, error));
+    ap_rprintf(r, "%s %s=%s\n", verb, value, outcome(error));
 }
 
 static int handler(request_rec *r)

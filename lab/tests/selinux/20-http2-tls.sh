@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# The same over TLS, with HTTP/2: many streams of a connection, a worker each.
+
+server event ssl http2 confine <<'CONF'
+Listen 443
+Protocols h2 http/1.1
+<VirtualHost *:443>
+    SSLEngine on
+    SSLCertificateFile /lab/tls/cert.pem
+    SSLCertificateKeyFile /lab/tls/key.pem
+    <Directory /lab/www>
+        Include /lab/users.conf
+        ConfineMap /lab/users.map
+    </Directory>
+</VirtualHost>
+CONF
+
+for user in alice bob one; do
+    said=$(curl -sk --http2 -u "$user:$user" -w '%{http_version} %{http_code}\n' \
+        "https://localhost/$user/index.html" -o "$work/body" "https://localhost/carol/index.html")
+    like "$user reads the own page" "$said" "^page of $user"
+    like "$user's request is HTTP/2" "$said" '^2 200$'
+    like "carol's page is refused to $user" "$said" '^2 403$'
+done
+denial 'by the kernel' 'scontext=bob\.process:s0 tcontext=carol\.readable'
+said=$(curl -sk --http1.1 -u alice:alice -w '%{http_version} %{http_code}\n' https://localhost/alice/index.html)
+like 'HTTP/1.1 over TLS too' "$said" '^1.1 200$'

@@ -1,0 +1,42 @@
+# shellcheck shell=bash
+# The application itself tries to get away: by its own attr, another thread's, a new
+# thread, a new process.
+
+server event lab_escape confine <<'CONF'
+<Directory /lab/www>
+    Include /lab/users.conf
+    ConfineMap /lab/users.map
+</Directory>
+<Location /alice/escape>
+    SetHandler lab-escape
+</Location>
+<Location /one/escape>
+    SetHandler lab-escape
+</Location>
+CONF
+S=system_u:system_r
+mine=/lab/www/alice/index.html other=/lab/www/bob/index.html
+
+as alice
+fetch "/alice/escape?back=$S:httpd_t:s0-s0:c0.c1023&back=$S:httpd_t:s0&back=$S:bob.process:s0&leader=$S:alice.process:s0&read=$mine&read=$other&thread=$mine&thread=$other&fork=$mine&fork=$other&read=/etc/shadow&context"
+refused='=(EACCES|EPERM) (EACCES|EPERM|ENOSYS)$'
+like "not back to the server's domain" "$body" "^back $S:httpd_t:s0-s0:c0.c1023$refused"
+like 'nor to its type without categories' "$body" "^back $S:httpd_t:s0$refused"
+like "nor on to another tenant's domain" "$body" "^back $S:bob.process:s0$refused"
+like "another thread's attr cannot be written" "$body" '^leader .*=(EACCES|EPERM)$'
+like 'a new thread is as confined' "$body" "^thread $other=EACCES$"
+like 'and as free' "$body" "^thread $mine=OK$"
+like 'a new process is as confined' "$body" "^fork $other=EACCES$"
+like 'and as free' "$body" "^fork $mine=OK$"
+like 'after all that, her file is open, his is not' "$body" "^read $other=EACCES$"
+denial 'the attempts are on record' 'denied  \{ (dyntransition|setcurrent) \}.*scontext=alice\.process'
+look
+echo "$records" | sed 's/^/#   /' | head -n 8
+
+as one
+forget
+fetch "/one/escape?back=$S:httpd_t:s0-s0:c0.c1023&back=$S:httpd_t:s0:c2&read=/lab/www/one/index.html&read=/lab/www/two/index.html"
+like 'dropped categories do not come back' "$body" "^back $S:httpd_t:s0-s0:c0.c1023$refused"
+like "another's category is not to be had" "$body" "^back $S:httpd_t:s0:c2$refused"
+like 'its file is open' "$body" '^read /lab/www/one/index.html=OK'
+like "the other's is not" "$body" '^read /lab/www/two/index.html=EACCES'

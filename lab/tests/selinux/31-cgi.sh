@@ -1,0 +1,24 @@
+# shellcheck shell=bash
+# A CGI program under mod_cgi is a child of the worker: the policy gives it a domain.
+
+server prefork cgi confine <<'CONF'
+<Directory /lab/www>
+    Include /lab/users.conf
+    ConfineMap /lab/users.map
+</Directory>
+<Directory /lab/www/alice/cgi>
+    Options ExecCGI
+    SetHandler cgi-script
+</Directory>
+CONF
+
+as alice
+fetch /alice/cgi/show
+is 'the program answers' "$code" 200
+like 'it runs in its own domain' "$body" '^context=.*:alice\.program:s0'
+like 'and is told the context of the request' "$body" '^confine=selinux:alice\.process:s0'
+like "it reads alice's file" "$body" '^read /lab/www/alice/index.html=OK page of alice'
+like "and not bob's" "$body" '^read /lab/www/bob/index.html=refused'
+denial 'by the kernel' 'scontext=alice\.program:s0 tcontext=bob\.readable'
+as bob
+status 'bob cannot start it' '(403|500)' /alice/cgi/show

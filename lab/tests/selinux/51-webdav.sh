@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# WebDAV: what a user puts is the user's.
+
+mkdir -p /var/lock/apache2 && chown www-data /var/lock/apache2
+server event dav dav_fs confine <<'CONF'
+DavLockDB /var/lock/apache2/DavLock
+<Directory /lab/www>
+    Include /lab/users.conf
+    ConfineMap /lab/users.map
+    Dav On
+</Directory>
+CONF
+
+as alice
+method=PUT status 'alice puts a file' 201 /alice/data/put.txt 'her words'
+like 'with the label of her data' "$(stat -c %C /lab/www/alice/data/put.txt)" ':alice\.writable:s0$'
+serves 'and reads it' '^her words' /alice/data/put.txt
+forget
+method=PUT status 'not where she may only read' '(403|500)' /alice/put.txt 'her words'
+method=PUT status "not into bob's data" '(403|500)' /bob/data/put.txt 'her words'
+denial 'by the kernel' 'scontext=alice\.process:s0 tcontext=bob\.(read|writ)able'
+[[ -e /lab/www/bob/data/put.txt ]] && fail 'nothing is left there' 'there is a file'
+method=MKCOL status 'a folder' 201 /alice/data/new/
+method=DELETE status 'and away' 204 /alice/data/put.txt
+as one
+method=PUT status 'a tenant by category puts a file' 201 /one/data/put.txt 'words'
+like 'with its category' "$(stat -c %C /lab/www/one/data/put.txt)" ':mod_confine_mcs\.writable:s0:c1$'
