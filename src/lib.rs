@@ -1,7 +1,7 @@
 //! mod_confine: each request runs in a thread of its own, in the security context of its subject.
 //!
 //! This file is all that C sees: the module record and the hooks, each of which passes the panic
-//! boundary and hands safe types on. The order of events is told in [`gate`].
+//! boundary and hands safe types on. The order of events is told in `gate.rs`.
 
 use std::{
     ffi::{c_int, c_void},
