@@ -41,13 +41,16 @@ struct Scope<'r> {
 }
 
 impl<'r> Scope<'r> {
-    /// `None` for a virtual host without any rule: such a request is none of this module's business.
-    fn of(r: &Request<'r>) -> Option<Self> {
-        let server = ServerConfig::of(&r.server()).filter(|s| s.has_rules)?;
-        let ready = server.generation().ready()?;
+    /// DECLINED for a virtual host without any rule: such a request is none of this module's
+    /// business. A refusal's status for one with rules that start-up did not make ready.
+    fn of(r: &mut Request<'r>) -> Result<Self, c_int> {
+        let server = ServerConfig::of(&r.server()).filter(|s| s.has_rules).ok_or(sys::DECLINED)?;
+        let Some(ready) = server.generation().ready() else {
+            return Err(record::refused(r, None, None, &Refusal::not_ready()));
+        };
         let directory = DirectoryConfig::of(r);
         let settings = directory.map_or_else(Settings::default, |d| d.settings);
-        Some(Self { server, ready, settings, rules: directory.filter(|d| d.has_rules()) })
+        Ok(Self { server, ready, settings, rules: directory.filter(|d| d.has_rules()) })
     }
 
     fn allows_cache(&self) -> bool {
@@ -60,6 +63,16 @@ impl<'r> Scope<'r> {
     }
 }
 
+/// The scope of a request, or the way out of a hook where there is none.
+macro_rules! scope_or_return {
+    ($r:expr) => {
+        match Scope::of($r) {
+            Ok(scope) => scope,
+            Err(status) => return status,
+        }
+    };
+}
+
 /// quick_handler, before all others.
 ///
 /// Quick handlers answer before any rule is read. Where the virtual host has rules and the cache is
@@ -67,7 +80,7 @@ impl<'r> Scope<'r> {
 /// this thread if that is one, or under `ConfineGate handler`), and tells subrequests and look-ups
 /// with DONE, which the server takes for "not answered", to go on without quick handlers.
 pub fn process_gate(r: &mut Request<'_>, lookup: bool) -> c_int {
-    let Some(scope) = Scope::of(r) else { return sys::DECLINED };
+    let scope = scope_or_return!(r);
     let quick = scope.allows_cache();
     if lookup || r.is_subrequest() {
         return if quick { sys::DECLINED } else { sys::DONE };
@@ -82,7 +95,7 @@ pub fn process_gate(r: &mut Request<'_>, lookup: bool) -> c_int {
 
 /// handler, before all others.
 pub fn handler_gate(r: &mut Request<'_>, own: HandlerHook) -> c_int {
-    let Some(scope) = Scope::of(r) else { return sys::DECLINED };
+    let scope = scope_or_return!(r);
     let state = worker::state();
     if scope.rules.is_none() && state != Some(State::Moved) {
         return sys::DECLINED;
@@ -134,7 +147,7 @@ fn past_the_cache(r: &mut Request<'_>, scope: Scope<'_>, own: HandlerHook) -> c_
 /// handler, just after the gates.
 pub fn the_move(r: &mut Request<'_>) -> c_int {
     let Some(state) = worker::state() else { return sys::DECLINED };
-    let Some(scope) = Scope::of(r) else { return sys::DECLINED };
+    let scope = scope_or_return!(r);
     match state {
         State::Moved => {
             record::inherit(r);
@@ -176,7 +189,8 @@ enum Verdict<'a> {
 fn judge<'r>(r: &mut Request<'_>, scope: Scope<'r>) -> Verdict<'r> {
     crate::fault::at_move(r);
     let indices = scope.rules.into_iter().flat_map(DirectoryConfig::rules);
-    let rules = indices.filter_map(|index| scope.ready.rules.get(index));
+    // Start-up made a rule of every draft, or the server would not run.
+    let rules = indices.map(|index| &scope.ready.rules[index]);
     let decision = {
         let facts = RequestFacts::of(r);
         decide(rules, &facts, &scope.ready.backends)

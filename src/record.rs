@@ -88,6 +88,15 @@ impl Refusal {
         )
     }
 
+    /// The virtual host has rules, and start-up did not make them ready.
+    pub fn not_ready() -> Self {
+        Self::new(
+            sys::HTTP_INTERNAL_SERVER_ERROR,
+            Counter::Panic,
+            "the rules of this server were not made ready; please report this as a bug of mod_confine",
+        )
+    }
+
     /// No thread.
     pub fn no_thread(status: sys::apr_status_t) -> Self {
         Self::new(

@@ -28,6 +28,7 @@ use crate::{
         hooks,
         log::{self, Level},
         server::Server,
+        thread,
     },
 };
 
@@ -53,6 +54,7 @@ pub fn check(main: &Server<'_>) -> bool {
 pub fn finish(main: &Server<'_>) -> bool {
     log::set_main(Some(main));
     counters::prepare();
+    thread::keep_masks_of_programs();
     let Some(config) = ServerConfig::of(main) else { return true };
     if hooks::first_reading() || hooks::only_testing() {
         return true;

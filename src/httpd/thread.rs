@@ -1,9 +1,13 @@
 //! A thread of the server's own kind, made and joined within one call.
 
 use std::{
+    cell::Cell,
     ffi::{c_int, c_void},
     ptr::null_mut,
-    sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
+    sync::{
+        Once,
+        atomic::{AtomicPtr, AtomicUsize, Ordering},
+    },
 };
 
 use apache_sys as sys;
@@ -40,6 +44,7 @@ pub fn prepare(pool: Pool<'_>) {
 struct Task<'t, 'r, F> {
     request: &'t mut Request<'r>,
     body: Option<F>,
+    mask: libc::sigset_t,
     result: Option<c_int>,
 }
 
@@ -56,18 +61,17 @@ where
 {
     let server_thread = r.connection_thread();
     let (pool, mut thread) = (r.pool().as_ptr(), null_mut());
-    let mut task = Task { request: r, body: Some(body), result: None };
-    let data = std::ptr::from_mut(&mut task).cast::<c_void>();
-
     IN_FLIGHT.fetch_add(1, Ordering::Relaxed);
-    let all_but_faults = SignalMask::block();
+    let mask = SignalMask::block();
+    let mut task = Task { request: r, body: Some(body), mask: mask.before, result: None };
+    let data = std::ptr::from_mut(&mut task).cast::<c_void>();
     // SAFETY: live attributes or null (the default), live pool; `task` outlives the thread, because
     // every way out of here after creation joins it.
     let made = unsafe {
         let attributes = ATTRIBUTES.load(Ordering::Acquire);
         sys::ap_thread_create(&mut thread, attributes, Some(start::<F>), data, pool)
     };
-    drop(all_but_faults);
+    drop(mask);
     if made == 0 {
         let mut ignored = 0;
         // SAFETY: a joinable thread that nobody else joins.
@@ -96,6 +100,7 @@ where
     let task = unsafe { &mut *data.cast::<Task<'_, '_, F>>() };
     task.result = guard(
         || {
+            SERVER_MASK.set(Some(task.mask));
             task.request.set_connection_thread(thread);
             task.body.take().map(|body| body(task.request))
         },
@@ -107,22 +112,33 @@ where
     null_mut()
 }
 
-/// All signals but those that report a fault of the thread itself, blocked while this lives, so that
-/// a new thread starts with them blocked: the server's threads handle signals, workers never do.
-struct SignalMask(libc::sigset_t);
+/// The signals that httpd's processes act on. Their handlers belong to the server's own threads: in a
+/// prefork child they end the process from whichever thread they run on.
+const SERVER_SIGNALS: [libc::c_int; 6] =
+    [libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGUSR1, libc::SIGWINCH];
+
+thread_local! {
+    /// The mask of the server's thread, in a worker that was made with more signals blocked.
+    static SERVER_MASK: Cell<Option<libc::sigset_t>> = const { Cell::new(None) };
+}
+
+/// The server's signals, blocked while this lives, so that a new thread starts with them blocked.
+struct SignalMask {
+    before: libc::sigset_t,
+}
 
 impl SignalMask {
     fn block() -> Self {
         // SAFETY: the sets are plain data, filled by the calls before they are read; changing the
         // calling thread's mask is undone in drop.
         unsafe {
-            let (mut set, mut old) = (std::mem::zeroed(), std::mem::zeroed());
-            libc::sigfillset(&mut set);
-            for fault in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT] {
-                libc::sigdelset(&mut set, fault);
+            let (mut set, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+            libc::sigemptyset(&mut set);
+            for signal in SERVER_SIGNALS {
+                libc::sigaddset(&mut set, signal);
             }
-            libc::pthread_sigmask(libc::SIG_SETMASK, &set, &mut old);
-            Self(old)
+            libc::pthread_sigmask(libc::SIG_BLOCK, &set, &mut before);
+            Self { before }
         }
     }
 }
@@ -130,6 +146,27 @@ impl SignalMask {
 impl Drop for SignalMask {
     fn drop(&mut self) {
         // SAFETY: restores the mask that block() read.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, null_mut()) };
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, null_mut()) };
     }
+}
+
+/// Gives programs that a worker forks (CGI) the signal mask that they would have from the server's
+/// own thread: a program that starts with SIGTERM blocked could not be told to stop.
+pub fn keep_masks_of_programs() {
+    unsafe extern "C" fn in_the_child() {
+        guard(
+            || {
+                if let Some(mask) = SERVER_MASK.get() {
+                    // SAFETY: a mask that pthread_sigmask gave; the call is allowed after fork.
+                    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &mask, null_mut()) };
+                }
+            },
+            |_| (),
+        );
+    }
+    static ONCE: Once = Once::new();
+    // SAFETY: the handler only reads a thread-local without destructor and makes one system call.
+    ONCE.call_once(|| unsafe {
+        libc::pthread_atfork(None, None, Some(in_the_child));
+    });
 }
