@@ -19,7 +19,7 @@ build: ## the module (target/release/libmod_confine.so) and confinectl
 	@$(SETUP) build && $(CARGO) build --release -p mod_confine -p confinectl
 
 demo: ## see it work: a real httpd, two people, one leaky application (ARGS=--once: print and end)
-	@$(SETUP) demo && $(CARGO) build --release -q -p mod_confine && $(CARGO) run -q -p xtask -- demo $(ARGS)
+	@$(SETUP) demo && echo "demo: building the module (minutes, the first time)" && $(CARGO) build --release -p mod_confine && $(CARGO) run -p xtask -- demo $(ARGS)
 
 test: ## every test, with one closing line (ARGS=FILTER: only tests whose names hold it)
 	@$(SETUP) test && $(CARGO) run -q -p xtask -- test $(ARGS)
