@@ -1,16 +1,25 @@
 //! What the module promises, asked of a real httpd: one file a behaviour.
 
+mod a_cached_response_never_crosses_subjects;
 mod a_client_address_chooses;
+mod a_handler_name_in_htaccess_does_not_escape;
 mod an_environment_variable_chooses;
 mod an_error_document_has_a_decision_of_its_own;
 mod an_expression_chooses;
 mod an_unmatched_request_is_refused_or_let_through;
 mod an_unproven_user_is_anonymous;
+mod bodies_arrive_whole;
+mod directives_are_refused_in_htaccess;
 mod each_reads_theirs_and_not_the_others;
+mod head_requests_and_ranges_work;
+mod http2_streams_are_confined_apart;
 mod includes_in_output_filters_run_confined;
+mod pipelined_requests_are_answered_in_order;
 mod report_mode_moves_nothing_and_says_what_it_would;
 mod stock_httpd_serves;
+mod subrequests_stay_in_the_context;
 mod the_final_resource_decides;
+mod the_servers_thread_is_unconfined_afterwards;
 mod two_contexts_on_one_rule_both_hold;
 mod two_thousand_mixed_requests_are_never_mixed_up;
 mod unconfined_exempts_in_plain_words;

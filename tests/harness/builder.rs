@@ -43,7 +43,7 @@ impl Module {
 pub struct ServerBuilder {
     pub(crate) root: TempDir,
     pub(crate) bound_by_modes: bool,
-    cell: Cell,
+    pub(crate) cell: Cell,
     module: Module,
     modules: Vec<String>,
     config: String,
@@ -284,6 +284,7 @@ DocumentRoot "@root@/www"
 "#;
 
 const TLS_CONFIG: &str = r#"
+Protocols h2c h2 http/1.1
 Listen 127.0.0.1:@tls_port@
 Listen [::1]:@tls_port@
 SSLSessionCache none
@@ -291,7 +292,6 @@ SSLSessionCache none
     SSLEngine on
     SSLCertificateFile "@root@/cert.pem"
     SSLCertificateKeyFile "@root@/key.pem"
-    Protocols h2 http/1.1
 </VirtualHost>
 "#;
 

@@ -197,7 +197,7 @@ impl Client {
         handle.timeout(LIMIT)?;
         handle.proxy("")?;
         // libcurl before 8.0 cannot reuse such a connection (https://github.com/curl/curl/issues/10634).
-        handle.fresh_connect(self.wire == Wire::H2c)?;
+        handle.forbid_reuse(self.wire == Wire::H2c)?;
         if self.wire.is_tls() {
             handle.cainfo(&self.authority)?;
         }

@@ -1,7 +1,7 @@
 //! The server as a process: in a session of its own, and never left behind.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     os::unix::process::CommandExt,
     path::Path,
@@ -62,6 +62,24 @@ impl Daemon {
         // SAFETY: kill has no memory preconditions. The id is ours: the child has not been waited for,
         // or the call fails with ESRCH.
         unsafe { libc::kill(self.pid(), signal) };
+    }
+
+    /// Waits until httpd has noticed every child that ended so far, which it logs if it was a crash. It
+    /// looks once a second.
+    pub(crate) fn wait_until_children_are_reaped(&self) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.has_dead_child() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn has_dead_child(&self) -> bool {
+        let pid = self.pid();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let mut states =
+            children.split_whitespace().map(|child| fs::read_to_string(format!("/proc/{child}/stat")));
+        // proc(5): the state follows the name in parentheses.
+        states.any(|stat| stat.is_ok_and(|stat| stat.contains(") Z ")))
     }
 
     /// Ends the server: politely, and after a while by force. Tells whether being polite was enough.

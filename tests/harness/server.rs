@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{Client, RawConnection, ServerBuilder, Wire, platform, process::Daemon};
+use crate::{Client, Mpm, RawConnection, ServerBuilder, Wire, platform, process::Daemon};
 
 /// Attempts to start on another port where the first was taken in the meantime.
 const ATTEMPTS: usize = 5;
@@ -31,6 +31,7 @@ pub struct Server {
     daemon: Daemon,
     port: u16,
     tls_port: Option<u16>,
+    mpm: Mpm,
     // Declared last: the folder outlives the process.
     root: TempDir,
 }
@@ -134,12 +135,18 @@ impl Server {
         self.log()
     }
 
+    /// Under the threaded MPMs only crashes before the stop count: with a client that is just leaving,
+    /// the stock server (2.4.71) sometimes crashes while it stops, when its main thread closes the
+    /// sockets of threads that are done with them (server/mpm/event/event.c, close_worker_sockets).
     #[track_caller]
     fn stop_and_check(&mut self) {
+        self.daemon.wait_until_children_are_reaped();
+        let before = self.log();
         let polite = self.daemon.stop();
-        let log = self.log();
-        assert!(polite, "the server did not stop on SIGTERM:\n{log}");
-        assert!(!log.contains(CRASH), "a process of the server crashed:\n{log}");
+        let after = self.log();
+        assert!(polite, "the server did not stop on SIGTERM:\n{after}");
+        let counts = if self.mpm == Mpm::Prefork { &after } else { &before };
+        assert!(!counts.contains(CRASH), "a process of the server crashed:\n{counts}");
     }
 
     fn tls_port(&self) -> u16 {
@@ -202,7 +209,9 @@ pub(crate) fn start(builder: ServerBuilder) -> Result<Server, StartError> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
         match start_once(&builder) {
-            Ok((daemon, port, tls_port)) => return Ok(Server { daemon, port, tls_port, root: builder.root }),
+            Ok((daemon, port, tls_port)) => {
+                return Ok(Server { daemon, port, tls_port, mpm: builder.cell.mpm, root: builder.root });
+            }
             Err(error) if error.is_port_taken() => last = Some(error),
             Err(error) => return Err(error),
         }

@@ -79,7 +79,7 @@ Alias "/data" "@root@/data"
 "#;
 
 /// Scripts in `cgi-bin` under `/cgi-bin/`; loads no module.
-const CGI_BIN: &str = r#"
+pub const CGI_BIN: &str = r#"
 ScriptAlias "/cgi-bin" "@root@/cgi-bin"
 <Directory "@root@/cgi-bin">
     Require all granted
@@ -170,18 +170,16 @@ pub fn two_people(cell: Cell) -> ServerBuilder {
 
 /// As [`leaky_app`], where the rulesets also allow the system's programs and those in `cgi-bin`.
 pub fn leaky_app_with_programs(cell: Cell) -> ServerBuilder {
-    application(cell)
-        .folder("cgi-bin")
-        .config(RULESETS.replace("@more@", RUN_PROGRAMS))
-        .config(OPEN_DOOR)
-        .config(CGI_BIN)
+    application(cell).folder("cgi-bin").config(RULESETS.replace("@more@", RUN_PROGRAMS)).config(OPEN_DOOR)
 }
 
 /// Adds the folder `/dav/`, where a client may put files and fetch them again, under any protocol.
 pub fn dav_folder(builder: ServerBuilder) -> ServerBuilder {
-    builder.modules(["dav", "dav_fs"]).writable_folder("www/dav").writable_folder("locks").config(
-        "Protocols h2c http/1.1\nDavLockDB \"@root@/locks/db\"\n<Location \"/dav\">\nDav On\n</Location>",
-    )
+    builder
+        .modules(["dav", "dav_fs"])
+        .writable_folder("www/dav")
+        .writable_folder("locks")
+        .config("DavLockDB \"@root@/locks/db\"\n<Location \"/dav\">\nDav On\n</Location>")
 }
 
 /// The target with which the leaky application does `action` on `argument`.

@@ -1,0 +1,64 @@
+//! Many streams of one HTTP/2 connection at once, of two people: each in its own context, whatever
+//! becomes of the others.
+
+use confine_tests::{Cell, Request, Wire, matrix, tenants::*};
+
+const STREAMS: usize = 90;
+
+fn ninety_streams_at_once(cell: Cell) {
+    let server = two_people(cell).tls().workers(16).start();
+    let kinds = [("alice", "alice"), ("bob", "bob"), ("alice", "bob"), ("bob", "alice")];
+    let requests: Vec<_> = (0..STREAMS)
+        .map(|n| kinds[n % 4])
+        .map(|(user, owner)| Request::get(note_of(&server, owner)).user(user))
+        .collect();
+    let responses = server.client_over(Wire::H2).send_together(&requests);
+    for (number, response) in responses.iter().enumerate() {
+        let (user, owner) = kinds[number % 4];
+        response.expect_context(&format!("landlock:{user}"));
+        if user == owner {
+            response.expect_content(note(owner));
+        } else {
+            response.expect_denied_by_kernel();
+        }
+        assert!(response.status_line.starts_with("HTTP/2"), "{response:?}");
+        assert_eq!(response.local_port, responses[0].local_port, "one connection");
+    }
+}
+
+matrix!(ninety_streams_at_once for threaded);
+
+fn errors_end_their_stream_alone(cell: Cell) {
+    let server = two_people(cell).tls().workers(16).config(DATA_URLS).start();
+    let requests: Vec<_> = (0..60)
+        .map(|n| match n % 4 {
+            0 => Request::get("/data/bob/note").user("alice"),
+            1 => Request::get("/app/missing").user("alice"),
+            2 => Request::get("/app/page.txt"),
+            _ => Request::get("/data/alice/note").user("alice"),
+        })
+        .collect();
+    for (number, response) in server.client_over(Wire::H2).send_together(&requests).into_iter().enumerate() {
+        match number % 4 {
+            0 => drop(response.expect_status(403)),
+            1 => drop(response.expect_status(404)),
+            2 => drop(response.expect_status(401)),
+            _ => drop(response.expect_content(NOTE_OF_ALICE)),
+        }
+    }
+}
+
+matrix!(errors_end_their_stream_alone for threaded);
+
+fn without_tls(cell: Cell) {
+    let server = two_people(cell).modules(["http2"]).config("Protocols h2c http/1.1").start();
+    let client = server.client_over(Wire::H2c);
+    client
+        .get_as("alice", &note_of(&server, "alice"))
+        .expect_content(NOTE_OF_ALICE)
+        .expect_context("landlock:alice");
+    client.get_as("alice", &note_of(&server, "bob")).expect_denied_by_kernel();
+    client.get(&open_note_of(&server, "bob")).expect_content(NOTE_OF_BOB);
+}
+
+matrix!(without_tls for threaded);
