@@ -42,6 +42,8 @@ pub struct Generation {
 pub struct ServerContext {
     /// Where.
     pub origin: Origin,
+    /// The directive's name.
+    pub directive: Box<str>,
     /// What.
     pub words: Vec<String>,
 }
@@ -50,10 +52,15 @@ pub struct ServerContext {
 pub struct Draft {
     /// Where.
     pub origin: Origin,
+    /// The directive's name.
+    pub directive: Box<str>,
     /// The server section it stands in, whose default backend counts.
     pub server: *mut sys::server_rec,
     /// What.
     pub source: DraftSource,
+    /// Whether it is a directive of mod_selinux, with its own meaning: contexts are SELinux's, the
+    /// server's own exempts, and a list made of such rules alone lets the unmatched pass.
+    pub of_mod_selinux: bool,
 }
 
 /// What a rule was written as.
@@ -166,6 +173,19 @@ pub fn edit_server<T>(command: &Command<'_>, edit: impl FnOnce(&mut ServerConfig
     // SAFETY: as ServerConfig::of; the configuration is read by one thread, before any request, and
     // `edit` reads no further directive.
     unsafe { raw.as_mut() }.map(edit).ok_or_else(|| "this server has no configuration".to_owned())
+}
+
+/// Notes where the server itself is to move; once a configuration.
+pub fn set_server_context(command: &Command<'_>, words: Vec<String>) -> Result<(), String> {
+    let pool = command.pool().ok_or("the server gave no pool")?;
+    let context = ServerContext { origin: command.origin(), directive: command.name().into(), words };
+    Generation::edit(pool, |g| match &g.server_context {
+        Some(first) => Err(format!("is set already at {}; the server has one context", first.origin)),
+        None => {
+            g.server_context = Some(context);
+            Ok(())
+        }
+    })
 }
 
 /// What a request without a matching rule gets.
@@ -298,9 +318,24 @@ pub fn edit_settings(command: &Command<'_>, edit: impl FnOnce(&mut Settings)) ->
 
 /// Adds a rule to the directory section that a directive stands in.
 pub fn add_rule(command: &Command<'_>, source: DraftSource) -> Result<(), String> {
+    add(command, source, false)
+}
+
+/// Adds a rule that a directive of mod_selinux gives.
+pub fn add_rule_of_mod_selinux(command: &Command<'_>, source: DraftSource) -> Result<(), String> {
+    add(command, source, true)
+}
+
+fn add(command: &Command<'_>, source: DraftSource, of_mod_selinux: bool) -> Result<(), String> {
     let pool = command.pool().ok_or("the server gave no pool")?;
     let server = command.server().ok_or("the server gave no section")?;
-    let draft = Draft { origin: command.origin(), server: server.as_ptr(), source };
+    let draft = Draft {
+        origin: command.origin(),
+        directive: command.name().into(),
+        server: server.as_ptr(),
+        source,
+        of_mod_selinux,
+    };
     let index = Generation::edit(pool, |g| {
         g.drafts.push(draft);
         g.drafts.len() - 1

@@ -15,14 +15,15 @@ use std::ffi::c_int;
 
 use apache_sys as sys;
 use confine::{
+    backends::OwnContext,
     lsm::{Enter, EnterError, Values},
-    rule::{Decision, Failure, MovesOf, RuleAt, decide},
+    rule::{Decision, Failure, MovesOf, Rule, RuleAt, decide},
 };
 
 use crate::{
     config::{DirectoryConfig, Gate, Mode, Ready, ServerConfig, Settings, Unmatched},
     counters::{self, Counter},
-    httpd::{hooks, request::Request},
+    httpd::{expression::Expression, hooks, request::Request},
     other_process,
     record::{self, Refusal},
     subject::{PathValues, RequestFacts},
@@ -55,6 +56,23 @@ impl<'r> Scope<'r> {
 
     fn allows_cache(&self) -> bool {
         self.settings.allow_cache.unwrap_or(false)
+    }
+
+    /// What an unmatched request gets: 403, unless it says otherwise; where all rules are mod_selinux's
+    /// directives, what it got there.
+    fn unmatched(&self) -> Unmatched {
+        self.settings.unmatched.unwrap_or_else(|| {
+            let lenient = self.rules().all(|rule| rule.own == OwnContext::Exempt);
+            if lenient { Unmatched::Allow } else { Unmatched::Deny }
+        })
+    }
+
+    /// The rules that apply, inner scopes first.
+    fn rules(&self) -> impl Iterator<Item = &'r Rule<Expression>> + use<'r> {
+        let ready = self.ready;
+        let indices = self.rules.into_iter().flat_map(DirectoryConfig::rules);
+        // Start-up made a rule of every draft, or the server would not run.
+        indices.map(move |index| &ready.rules[index])
     }
 
     /// Whether decisions are only reported.
@@ -188,12 +206,9 @@ enum Verdict<'a> {
 
 fn judge<'r>(r: &mut Request<'_>, scope: Scope<'r>) -> Verdict<'r> {
     crate::fault::at_move(r);
-    let indices = scope.rules.into_iter().flat_map(DirectoryConfig::rules);
-    // Start-up made a rule of every draft, or the server would not run.
-    let rules = indices.map(|index| &scope.ready.rules[index]);
     let decision = {
         let facts = RequestFacts::of(r);
-        decide(rules, &facts, &scope.ready.backends)
+        decide(scope.rules(), &facts, &scope.ready.backends)
     };
     match decision {
         Decision::Confine(moves, rule) => Verdict::Confine(moves, rule),
@@ -202,7 +217,7 @@ fn judge<'r>(r: &mut Request<'_>, scope: Scope<'r>) -> Verdict<'r> {
             record::passed(r, "exempt", Some(rule), None);
             Verdict::Pass
         }
-        Decision::Unmatched if scope.settings.unmatched == Some(Unmatched::Allow) => {
+        Decision::Unmatched if scope.unmatched() == Unmatched::Allow => {
             counters::add(Counter::UnmatchedAllowed);
             record::passed(r, "unmatched", None, None);
             Verdict::Pass

@@ -54,6 +54,27 @@ pub static mut confine_module: sys::module = sys::module {
     flags: 0,
 };
 
+/// A second record, so that `<IfModule mod_selinux.c>` in mod_selinux's configurations finds what took
+/// its place: `LoadModule selinux_module` from the same file. It does nothing.
+#[unsafe(no_mangle)]
+pub static mut selinux_module: sys::module = sys::module {
+    version: sys::MODULE_MAGIC_NUMBER_MAJOR as c_int,
+    minor_version: sys::MODULE_MAGIC_NUMBER_MINOR as c_int,
+    module_index: -1,
+    name: c"mod_selinux.c".as_ptr(),
+    dynamic_load_handle: null_mut(),
+    next: null_mut(),
+    magic: sys::MODULE_MAGIC_COOKIE as _,
+    rewrite_args: None,
+    create_dir_config: None,
+    merge_dir_config: None,
+    create_server_config: None,
+    merge_server_config: None,
+    cmds: std::ptr::null(),
+    register_hooks: None,
+    flags: 0,
+};
+
 /// The index that the server gave the module: its place in every configuration vector.
 fn module_index() -> c_int {
     // SAFETY: the server writes it while loading the module, before any of the module's code runs

@@ -9,8 +9,7 @@ use std::{
 };
 
 use confine::{
-    Origin,
-    backends::Backends,
+    backends::{Backends, OwnContext, Prepared},
     context::ContextList,
     lsm::{
         BackendName, Enter, NoValues,
@@ -105,92 +104,99 @@ fn backends(generation: &Generation, selinux: Selinux) -> Result<Backends, Fault
 struct Maker<'b> {
     backends: &'b Backends,
     /// A map that several rules name is read once.
-    maps: HashMap<(String, BackendName), Option<Arc<ReadyMap>>>,
+    maps: HashMap<(String, BackendName, OwnContext), Option<Arc<ReadyMap>>>,
     faults: Faults,
 }
 
 impl Maker<'_> {
     /// A rule, or `None` with a fault noted.
     fn rule(&mut self, draft: &Draft) -> Option<Rule<Expression>> {
-        let default = default_backend(draft);
+        let (default, own) = if draft.of_mod_selinux {
+            (BackendName::SELINUX, OwnContext::Exempt)
+        } else {
+            (default_backend(draft), OwnContext::Refused)
+        };
         let source = match &draft.source {
-            DraftSource::Constant(words) => {
-                let list = self.list(&draft.origin, "ConfineContext", words, default)?;
-                let prepared = self.backends.prepare(&list);
-                Source::Constant(self.note(&draft.origin, "ConfineContext", prepared)?)
-            }
-            DraftSource::Map(path) => Source::Map(self.map(&draft.origin, path, default)?),
+            DraftSource::Constant(words) => Source::Constant(self.constant(draft, words, default, own)?),
+            DraftSource::Map(path) => Source::Map(self.map(draft, path, default, own)?),
             DraftSource::Env(name) => {
-                self.active(&draft.origin, "ConfineEnv", default)?;
+                self.active(draft, default)?;
                 Source::Env { name: name.clone().into_boxed_c_str(), default }
             }
             DraftSource::Expr(expr) => {
-                self.active(&draft.origin, "ConfineExpr", default)?;
+                self.active(draft, default)?;
                 Source::Expr { expr: *expr, default }
             }
         };
-        Some(Rule { origin: draft.origin.clone(), source })
+        Some(Rule { origin: draft.origin.clone(), source, own })
     }
 
     /// The contexts that a directive's words name, asked of the kernel.
-    fn list(
+    fn constant(
         &mut self,
-        origin: &Origin,
-        directive: &str,
+        draft: &Draft,
         words: &[String],
         default: BackendName,
-    ) -> Option<ContextList> {
+        own: OwnContext,
+    ) -> Option<Prepared> {
         let list = ContextList::parse(words.iter().map(String::as_str), default);
-        let list = self.note(origin, directive, list)?;
-        let checked = self.backends.check(&list);
-        self.note(origin, directive, checked)?;
-        Some(list)
+        let list = self.note(draft, list)?;
+        let checked = self.backends.check(&list, own);
+        self.note(draft, checked)?;
+        let prepared = self.backends.prepare(&list, own);
+        self.note(draft, prepared)
     }
 
     /// A rule whose contexts only requests know: at least the backend must be there.
-    fn active(&mut self, origin: &Origin, directive: &str, default: BackendName) -> Option<()> {
+    fn active(&mut self, draft: &Draft, default: BackendName) -> Option<()> {
         let backend = self.backends.iter().find(|b| b.name() == default)?;
         let active = backend.active().map_err(|e| format!("{e}; or name another with ConfineBackend"));
-        self.note(origin, directive, active)
+        self.note(draft, active)
     }
 
-    fn map(&mut self, origin: &Origin, path: &str, default: BackendName) -> Option<Arc<ReadyMap>> {
-        let key = (path.to_owned(), default);
+    /// A map, read once however many rules name it.
+    fn map(
+        &mut self,
+        draft: &Draft,
+        path: &str,
+        default: BackendName,
+        own: OwnContext,
+    ) -> Option<Arc<ReadyMap>> {
+        let key = (path.to_owned(), default, own);
         if let Some(known) = self.maps.get(&key) {
             return known.clone();
         }
-        let ready = self.read_map(origin, path, default).map(Arc::new);
+        let ready = self.read_map(draft, path, default, own).map(Arc::new);
         self.maps.insert(key, ready.clone());
         ready
     }
 
-    fn read_map(&mut self, origin: &Origin, path: &str, default: BackendName) -> Option<ReadyMap> {
+    fn read_map(
+        &mut self,
+        draft: &Draft,
+        path: &str,
+        default: BackendName,
+        own: OwnContext,
+    ) -> Option<ReadyMap> {
         let map = Map::load(Path::new(path), default);
-        let map = self.note(origin, "ConfineMap", map)?;
+        let map = self.note(draft, map)?;
+        let named = format!("({} at {})", draft.directive, draft.origin);
         let before = self.faults.len();
         for list in map.lists() {
-            if let Err(error) = self.backends.check(&list.contexts) {
-                self.faults.push(format!("{path}:{}: {error} (ConfineMap at {origin})", list.first_line));
+            if let Err(error) = self.backends.check(&list.contexts, own) {
+                self.faults.push(format!("{path}:{}: {error} {named}", list.first_line));
             }
         }
         if self.faults.len() > before {
             return None;
         }
-        match ReadyMap::new(map, self.backends) {
-            Ok(ready) => Some(ready),
-            Err((line, error)) => {
-                self.faults.push(format!("{path}:{line}: {error} (ConfineMap at {origin})"));
-                None
-            }
-        }
+        ReadyMap::new(map, self.backends, own)
+            .map_err(|(line, error)| self.faults.push(format!("{path}:{line}: {error} {named}")))
+            .ok()
     }
 
-    fn note<T, E: std::fmt::Display>(
-        &mut self,
-        origin: &Origin,
-        directive: &str,
-        result: Result<T, E>,
-    ) -> Option<T> {
+    fn note<T, E: fmt::Display>(&mut self, draft: &Draft, result: Result<T, E>) -> Option<T> {
+        let Draft { origin, directive, .. } = draft;
         result.map_err(|e| self.faults.push(format!("{origin}: {directive}: {e}"))).ok()
     }
 }
@@ -247,7 +253,7 @@ fn move_server(main: &Server<'_>, config: &ServerConfig, generation: &Generation
 
 impl ServerContext {
     fn fault(&self, why: &dyn fmt::Display) -> Faults {
-        vec![format!("{}: ConfineServerContext: {why}", self.origin)]
+        vec![format!("{}: {}: {why}", self.origin, self.directive)]
     }
 
     fn list(&self, config: &ServerConfig) -> Result<ContextList, Faults> {

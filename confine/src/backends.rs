@@ -34,6 +34,15 @@ pub struct Moves {
     pub text: CString,
 }
 
+/// What a context means that is the server's own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum OwnContext {
+    /// A mistake: it confines nothing, and a request is exempt only in plain words.
+    Refused,
+    /// The request stays where the server is, as mod_selinux had it.
+    Exempt,
+}
+
 /// Why a configuration's contexts cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
@@ -62,7 +71,7 @@ impl Backends {
     }
 
     /// Makes a rule's contexts ready. Does no I/O.
-    pub fn prepare(&self, contexts: &ContextList) -> Result<Prepared, PrepareError> {
+    pub fn prepare(&self, contexts: &ContextList, own: OwnContext) -> Result<Prepared, PrepareError> {
         let ContextList::Contexts(list) = contexts else { return Ok(Prepared::Unconfined) };
         let mut steps = Vec::with_capacity(list.len());
         let mut text = String::new();
@@ -73,11 +82,20 @@ impl Backends {
                 errno: None,
                 remedy: "use another backend".into(),
             })?;
-            steps.push(backend.prepare(&context.text)?);
+            match own {
+                OwnContext::Refused => steps.push(backend.prepare(&context.text)?),
+                OwnContext::Exempt => match backend.prepare_server(&context.text)? {
+                    Some(step) => steps.push(step),
+                    None => continue,
+                },
+            }
             if !text.is_empty() {
                 text.push(' ');
             }
             text.push_str(&context.to_string());
+        }
+        if steps.is_empty() {
+            return Ok(Prepared::Unconfined);
         }
         let text = CString::new(text).map_err(|e| PrepareError {
             context: String::from_utf8_lossy(&e.into_vec()).escape_debug().to_string(),
@@ -101,11 +119,14 @@ impl Backends {
     }
 
     /// Asks the kernel whether it would accept these contexts. For startup.
-    pub fn check(&self, contexts: &ContextList) -> Result<(), CheckError> {
+    pub fn check(&self, contexts: &ContextList, own: OwnContext) -> Result<(), CheckError> {
         let ContextList::Contexts(list) = contexts else { return Ok(()) };
         for context in list {
             let Some(backend) = self.get(context.backend) else { continue };
             backend.active()?;
+            if own == OwnContext::Exempt && backend.prepare_server(&context.text)?.is_none() {
+                continue;
+            }
             backend.check(&context.text)?;
         }
         Ok(())

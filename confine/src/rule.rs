@@ -3,7 +3,7 @@
 use std::{ffi::CStr, path::Path, sync::Arc};
 
 use crate::{
-    backends::{Backends, Moves, Prepared},
+    backends::{Backends, Moves, OwnContext, Prepared},
     context::{Context, ContextError, ContextList},
     lsm::{BackendName, PrepareError},
     map::Map,
@@ -17,6 +17,9 @@ pub struct Rule<E> {
     pub origin: Origin,
     /// Where its context comes from.
     pub source: Source<E>,
+    /// What a context of this rule means that is the server's own. `Exempt` marks the rules of
+    /// mod_selinux's directives.
+    pub own: OwnContext,
 }
 
 /// Where a rule's context comes from.
@@ -51,11 +54,11 @@ pub struct ReadyMap {
 
 impl ReadyMap {
     /// Prepares every context of `map`. The error carries the first line that uses the context.
-    pub fn new(map: Map, backends: &Backends) -> Result<Self, (u32, PrepareError)> {
+    pub fn new(map: Map, backends: &Backends, own: OwnContext) -> Result<Self, (u32, PrepareError)> {
         let contexts = map
             .lists()
             .iter()
-            .map(|l| backends.prepare(&l.contexts).map_err(|e| (l.first_line, e)))
+            .map(|l| backends.prepare(&l.contexts, own).map_err(|e| (l.first_line, e)))
             .collect::<Result<_, _>>()?;
         Ok(Self { map, contexts })
     }
@@ -172,16 +175,17 @@ pub fn decide<'a, E: 'a>(
             },
             Source::Env { name, default } => match facts.env(name) {
                 None | Some(b"") => continue,
-                Some(value) => made(value, "environment variable", *default, backends),
+                Some(value) => made(value, "environment variable", *default, rule.own, backends),
             },
             Source::Expr { expr, default } => match facts.expr(expr) {
                 Ok(value) if value.is_empty() => continue,
-                Ok(value) => made(&value, "expression", *default, backends),
+                Ok(value) => made(&value, "expression", *default, rule.own, backends),
                 Err(message) => Err(Failure::Expression(message)),
             },
         };
         return match made {
-            Ok(moves) => Decision::Confine(MovesOf::Made(moves), at),
+            Ok(Prepared::Moves(moves)) => Decision::Confine(MovesOf::Made(moves), at),
+            Ok(Prepared::Unconfined) => Decision::Unconfined(at),
             Err(failure) => Decision::Failed(at, failure),
         };
     }
@@ -195,9 +199,15 @@ fn fixed<'a>(prepared: &'a Prepared, at: RuleAt<'a>) -> Decision<'a> {
     }
 }
 
-/// Moves for one context that a request supplied. The whole value is one context: splitting it
+/// What is prepared for one context that a request supplied. The whole value is one context: splitting it
 /// would let a name with a space in it add words, and `unconfined` is never taken from a request.
-fn made(value: &[u8], of: &'static str, default: BackendName, backends: &Backends) -> Result<Moves, Failure> {
+fn made(
+    value: &[u8],
+    of: &'static str,
+    default: BackendName,
+    own: OwnContext,
+    backends: &Backends,
+) -> Result<Prepared, Failure> {
     let text = std::str::from_utf8(value).map_err(|_| Failure::NotText(of))?.trim();
     if text == "unconfined" {
         return Err(Failure::Unconfined(of));
@@ -207,8 +217,5 @@ fn made(value: &[u8], of: &'static str, default: BackendName, backends: &Backend
         value: text.to_owned(),
         error,
     })?;
-    match backends.prepare(&ContextList::Contexts([context].into()))? {
-        Prepared::Moves(moves) => Ok(moves),
-        Prepared::Unconfined => Err(Failure::Unconfined(of)),
-    }
+    Ok(backends.prepare(&ContextList::Contexts([context].into()), own)?)
 }

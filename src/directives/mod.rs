@@ -2,6 +2,7 @@
 
 mod landlock;
 mod rules;
+mod selinux;
 mod settings;
 
 use std::ffi::{CStr, c_void};
@@ -31,9 +32,9 @@ impl Table {
 }
 
 #[cfg(feature = "fault-injection")]
-const COUNT: usize = 21;
+const COUNT: usize = 26;
 #[cfg(not(feature = "fault-injection"))]
-const COUNT: usize = 20;
+const COUNT: usize = 25;
 
 /// Every directive there is, one line each.
 #[rustfmt::skip]
@@ -58,6 +59,11 @@ pub static TABLE: Table = Table([
     entry(c"LandlockScope", landlock::scope, SERVER, c"signals | abstract-sockets | none: ways out that are closed"),
     entry(c"LandlockABI", landlock::abi, SERVER, c"NUMBER: the oldest kernel ABI that will do"),
     section_entry(c"</ConfineLandlock>", landlock::stray_end, SERVER, c"ends a ruleset"),
+    entry(c"selinuxServerDomain", selinux::server_domain, SERVER, c"DOMAIN: ConfineServerContext, as in mod_selinux"),
+    entry(c"selinuxDomainMap", selinux::domain_map, ANYWHERE, c"FILE: ConfineMap, as in mod_selinux"),
+    entry(c"selinuxDomainEnv", selinux::domain_env, ANYWHERE, c"NAME: ConfineEnv, as in mod_selinux"),
+    entry(c"selinuxDomainVal", selinux::domain_val, ANYWHERE, c"DOMAIN: ConfineContext, as in mod_selinux"),
+    entry(c"selinuxAllowCaches", selinux::allow_caches, ANYWHERE, c"on|off: ConfineAllowCache, as in mod_selinux"),
     #[cfg(feature = "fault-injection")]
     entry(c"ConfineFault", settings::fault, ANYWHERE, c"panic-in-gate|panic-in-worker|panic-in-move: for tests"),
     END,

@@ -52,18 +52,8 @@ pub fn server_context(command: &mut Command<'_>) -> Done {
     if command.words.is_empty() {
         return Err("takes at least one context".into());
     }
-    let pool = command.pool().ok_or("the server gave no pool")?;
-    let context = ServerContext {
-        origin: command.origin(),
-        words: command.words.iter().map(|w| (*w).to_owned()).collect(),
-    };
-    Generation::edit(pool, |g| match &g.server_context {
-        Some(first) => Err(format!("is set already at {}; the server has one context", first.origin)),
-        None => {
-            g.server_context = Some(context);
-            Ok(())
-        }
-    })
+    let words = command.words.iter().map(|w| (*w).to_owned()).collect();
+    set_server_context(command, words)
 }
 
 #[cfg(feature = "fault-injection")]
