@@ -177,6 +177,13 @@ not_logged() { # NAME PATTERN
     if matching "$(<"$log")" "$2"; then fail "$1" "$line"; else pass "$1"; fi
 }
 
+# The policy of tenants in the server's own domain (conf/selinux/mod_confine_mcs.cil).
+mcs_policy() {
+    stop
+    [[ -e $work/mcs ]] || dd if=/etc/selinux/mcs.policy of=/sys/fs/selinux/load bs=16M status=none
+    : >"$work/mcs"
+}
+
 # ---- the server -----------------------------------------------------------
 
 # configure MPM [MODULE...] <CONF: the modules that a test needs beside the usual ones;

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # WebDAV: what a user puts is the user's.
 
-mkdir -p /var/lock/apache2 && chown www-data /var/lock/apache2
+mkdir -p /var/lock/apache2 && restorecon /var/lock/apache2 && chown www-data /var/lock/apache2
 server event dav dav_fs confine <<'CONF'
 DavLockDB /var/lock/apache2/DavLock
 <Directory /lab/www>
@@ -22,6 +22,6 @@ denial 'by the kernel' 'scontext=alice\.process:s0 tcontext=bob\.(read|writ)able
 [[ -e /lab/www/bob/data/put.txt ]] && fail 'nothing is left there' 'there is a file'
 method=MKCOL status 'a folder' 201 /alice/data/new/
 method=DELETE status 'and away' 204 /alice/data/put.txt
-as one
-method=PUT status 'a tenant by category puts a file' 201 /one/data/put.txt 'words'
-like 'with its category' "$(stat -c %C /lab/www/one/data/put.txt)" ':mod_confine_mcs\.writable:s0:c1$'
+as three
+method=PUT status 'a tenant by category puts a file' 201 /three/data/put.txt 'words'
+like 'with its category' "$(stat -c %C /lab/www/three/data/put.txt)" ':tenants\.writable:s0:c3$'

@@ -1,6 +1,10 @@
 # shellcheck shell=bash
 # ConfineEarly: the phases before the content run confined as well.
 
+if ! grep -q ConfineEarly /lab/modules/mod_confine.so; then
+    skip 'ConfineEarly' 'this module does not have it'
+    return
+fi
 server event rewrite confine <<'CONF'
 ConfineEarly alice.process:s0
 <Directory /lab/www>

@@ -1,5 +1,7 @@
 # shellcheck shell=bash
-# The MCS form without httpd: the same type, categories that bind.
+# Tenants in the server's own domain, without httpd: the same type, categories that bind.
+
+mcs_policy
 
 S=system_u:system_r
 as_www() { setpriv --reuid=33 --regid=33 --clear-groups /lab/bin/thread-move "$@" 2>&1 | cat; }

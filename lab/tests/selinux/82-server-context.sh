@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # ConfineServerContext: the server gives up what no tenant needs, for good.
 
+mcs_policy
 server event confine <<'CONF'
 ConfineServerContext *:s0-s0:c1.c3
 <Directory /lab/www>
     Include /lab/users.conf
-    ConfineMap /lab/users.map
+    ConfineMap /lab/mcs.map
 </Directory>
 CONF
 like 'the server has dropped its range' "$(server_context)" ':httpd_t:s0-s0:c1\.c3$'
