@@ -6,7 +6,7 @@ use super::{choice, one};
 #[cfg(feature = "fault-injection")]
 use crate::config::Fault;
 use crate::{
-    config::{Gate, Generation, Mode, OutOfProcess, ServerContext, Unmatched, edit_server, edit_settings},
+    config::{Gate, Mode, OutOfProcess, Unmatched, edit_server, edit_settings, set_server_context},
     httpd::command::Command,
 };
 
