@@ -36,7 +36,7 @@ fn with_includes(builder: ServerBuilder) -> ServerBuilder {
 }
 
 fn confined(cell: Cell) -> ServerBuilder {
-    with_includes(leaky_app_with_programs(cell)).config("ConfineContext landlock:alice")
+    with_includes(leaky_app_with(cell, RUN_PROGRAMS)).config("ConfineContext landlock:alice")
 }
 
 fn stock(cell: Cell) -> ServerBuilder {

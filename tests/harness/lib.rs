@@ -19,7 +19,7 @@ mod client;
 mod http;
 mod matrix;
 pub mod platform;
-mod ports;
+pub mod ports;
 mod process;
 mod raw;
 mod server;

@@ -12,7 +12,7 @@ static TAKEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 
 /// A port that is free on 127.0.0.1 and on ::1. Another process may still take it before the server
 /// binds it, so the server's start is retried.
-pub(crate) fn free() -> u16 {
+pub fn free() -> u16 {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     let taken = taken.get_or_insert_default();
     for _ in 0..1000 {

@@ -109,12 +109,17 @@ impl Server {
         }
     }
 
-    /// Begins a graceful restart (SIGUSR1) and returns once the server has read its configuration
+    /// Begins a graceful restart (SIGUSR1), and does not wait.
+    pub fn begin_graceful_restart(&self) {
+        self.daemon.signal(libc::SIGUSR1);
+    }
+
+    /// Restarts gracefully and returns once the server has read its configuration
     /// again. Requests in flight go on.
     #[track_caller]
     pub fn restart_gracefully(&self) {
         let before = self.log_lines(READY).len();
-        self.daemon.signal(libc::SIGUSR1);
+        self.begin_graceful_restart();
         let deadline = Instant::now() + START_LIMIT;
         while self.log_lines(READY).len() == before {
             assert!(Instant::now() < deadline, "no restart:\n{}", self.log());
@@ -187,9 +192,10 @@ impl fmt::Display for StartError {
 /// What the server said when it refused a configuration.
 pub struct Refusal {
     /// The words of `httpd -t`.
-    pub on_check: String,
+    on_check: String,
     /// The words of an attempt to start.
-    pub on_start: String,
+    on_start: String,
+    config: String,
 }
 
 impl Refusal {
@@ -200,6 +206,21 @@ impl Refusal {
             for text in texts {
                 assert!(said.contains(text), "on {when}, nothing of {text:?} in:\n{said}");
             }
+        }
+        self
+    }
+
+    /// Fails the test unless the server names the last line of the configuration that reads `text`, as
+    /// `FILE:LINE` or in httpd's own way.
+    #[track_caller]
+    pub fn points_at(&self, text: &str) -> &Self {
+        let line = self.config.lines().rev().position(|line| line.trim() == text);
+        let line = line.unwrap_or_else(|| panic!("the configuration has no line {text:?}"));
+        let line = self.config.lines().count() - line;
+        let places =
+            [format!("httpd.conf:{line}: "), format!("httpd.conf:{line})"), format!(" line {line} ")];
+        for (when, said) in [("-t", &self.on_check), ("start", &self.on_start)] {
+            assert!(places.iter().any(|p| said.contains(p)), "on {when}, nothing of line {line} in:\n{said}");
         }
         self
     }
@@ -226,7 +247,10 @@ pub(crate) fn refused(builder: &ServerBuilder) -> Refusal {
         match start_once(builder) {
             Ok(_) => panic!("the server started with a configuration that it has to refuse"),
             Err(error) if error.is_port_taken() => {}
-            Err(error) => return Refusal { on_check, on_start: error.said },
+            Err(error) => {
+                let config = read_lossy(&builder.path("httpd.conf"));
+                return Refusal { on_check, on_start: error.said, config };
+            }
         }
     }
     panic!("no free port after {ATTEMPTS} attempts")

@@ -160,17 +160,17 @@ pub fn application(cell: Cell) -> ServerBuilder {
 
 /// The application, the data and the rulesets; nobody is asked who they are, and no rule is set.
 pub fn leaky_app(cell: Cell) -> ServerBuilder {
-    application(cell).config(RULESETS.replace("@more@", "")).config(OPEN_DOOR)
+    leaky_app_with(cell, "")
+}
+
+/// As [`leaky_app`], with these lines added to both rulesets.
+pub fn leaky_app_with(cell: Cell, lines: &str) -> ServerBuilder {
+    application(cell).folder("cgi-bin").config(RULESETS.replace("@more@", lines)).config(OPEN_DOOR)
 }
 
 /// The application, where everybody logs in and is confined to what is theirs.
 pub fn two_people(cell: Cell) -> ServerBuilder {
     leaky_app(cell).config(LOGIN).config(OPEN_TO_ALL).config("ConfineMap \"@root@/tenants.map\"")
-}
-
-/// As [`leaky_app`], where the rulesets also allow the system's programs and those in `cgi-bin`.
-pub fn leaky_app_with_programs(cell: Cell) -> ServerBuilder {
-    application(cell).folder("cgi-bin").config(RULESETS.replace("@more@", RUN_PROGRAMS)).config(OPEN_DOOR)
 }
 
 /// Adds the folder `/dav/`, where a client may put files and fetch them again, under any protocol.

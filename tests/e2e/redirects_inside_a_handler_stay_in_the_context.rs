@@ -1,0 +1,47 @@
+//! A handler that redirects inside the server after the move takes the context along: it is never
+//! widened, whatever rule lies where the redirect leads.
+
+use confine_tests::{Cell, ServerBuilder, matrix, tenants::*};
+
+const LOCAL_REDIRECT: &str = "#!/bin/sh\nprintf 'Location: /bobs/leaky.lua?%s\\n\\n' \"$QUERY_STRING\"\n";
+
+fn with_redirects(cell: Cell) -> ServerBuilder {
+    leaky_app_with(cell, RUN_PROGRAMS)
+        .modules(["cgi", "actions", "negotiation", "rewrite"])
+        .config(CGI_BIN)
+        .program("cgi-bin/redirect.cgi", LOCAL_REDIRECT)
+        .file("www/item.wrapped", "for the action\n")
+        .file("www/app/choice.var", "URI: leaky.lua\nContent-Type: text/plain\n")
+        .config("Alias /bobs \"@root@/www/app\"\nAction wrapped /bobs/leaky.lua virtual\nAddHandler wrapped .wrapped\nAddHandler type-map .var")
+        .config("ConfineContext landlock:alice\n<Location \"/bobs\">\nConfineContext landlock:bob\n</Location>")
+}
+
+fn alice_stays_alice(cell: Cell) {
+    let server = with_redirects(cell).start();
+    let client = server.client();
+    for target in ["/cgi-bin/redirect.cgi", "/item.wrapped"] {
+        let read = |owner| client.get(&format!("{target}?read={}", note_path(&server, owner)));
+        read("alice").expect_content(NOTE_OF_ALICE).expect_context("landlock:alice");
+        read("bob").expect_denied_by_kernel().expect_context("landlock:alice");
+        assert_eq!(
+            server.log_lines(&format!("confine: confined GET {target} ")).len(),
+            2,
+            "{}",
+            server.log()
+        );
+    }
+    assert_eq!(server.log_lines("confine: confined GET /bobs").len(), 0, "no second decision");
+    client.get(&leaky_at("/bobs/leaky.lua", "read", note_path(&server, "bob"))).expect_content(NOTE_OF_BOB);
+}
+
+matrix!(alice_stays_alice);
+
+fn a_type_map_keeps_its_context(cell: Cell) {
+    let server =
+        with_redirects(cell).config("<Files \"leaky.lua\">\nConfineContext landlock:bob\n</Files>").start();
+    let read = |owner| server.client().get(&format!("/app/choice.var?read={}", note_path(&server, owner)));
+    read("alice").expect_content(NOTE_OF_ALICE).expect_context("landlock:alice");
+    read("bob").expect_denied_by_kernel();
+}
+
+matrix!(a_type_map_keeps_its_context for gates);

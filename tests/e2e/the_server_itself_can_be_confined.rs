@@ -1,0 +1,47 @@
+//! `ConfineServerContext`: the server moves at startup, so that even a request without any rule is
+//! confined to what the server needs; requests with rules are confined further.
+
+use confine_tests::{Cell, Request, ServerBuilder, matrix, tenants::*};
+
+const SERVER: &str = r#"
+ConfineBackend landlock
+ConfineServerContext landlock:server
+<ConfineLandlock server>
+    LandlockExecute /usr
+    LandlockRead /etc /dev /proc "@root@/www" "@root@/data/alice" "@root@/httpd.conf" "@root@/mime.types"
+    LandlockWrite /dev/null "@root@/logs" "@root@/run"
+    LandlockRead "@root@/logs" "@root@/run"
+    LandlockBind any
+    LandlockConnect any
+</ConfineLandlock>
+<ConfineLandlock pages>
+    LandlockRead "@root@/www"
+</ConfineLandlock>
+<VirtualHost 127.0.0.1:@port@>
+    ServerName plain
+</VirtualHost>
+<VirtualHost 127.0.0.1:@port@>
+    ServerName guarded
+    ConfineContext landlock:pages
+</VirtualHost>
+"#;
+
+fn confined_server(cell: Cell) -> ServerBuilder {
+    application(cell).config(SERVER)
+}
+
+fn what_no_rule_applies_to_is_confined_too(cell: Cell) {
+    let server = confined_server(cell).start();
+    let client = server.client();
+    let ask =
+        |host: &str, owner: &str| client.send(&Request::get(note_of(&server, owner)).header("Host", host));
+    ask("plain", "alice").expect_content(NOTE_OF_ALICE).expect_context("-");
+    ask("plain", "bob").expect_denied_by_kernel();
+    ask("guarded", "alice").expect_denied_by_kernel().expect_context("landlock:pages");
+    client
+        .send(&Request::get("/app/page.txt").header("Host", "guarded"))
+        .expect_content("a page for everybody\n");
+    server.wait_for_log(&["the server moved to landlock:server"]);
+}
+
+matrix!(what_no_rule_applies_to_is_confined_too);
