@@ -135,6 +135,8 @@ pub struct ServerConfig {
     pub gate: Option<Gate>,
     /// `ConfineBackend`.
     pub backend: Option<BackendName>,
+    /// `ConfineEarly`: the index of its rule in [`Ready::rules`].
+    pub early: Option<usize>,
     /// Whether any rule stands in this server or in a section of it.
     pub has_rules: bool,
     generation: NonNull<Generation>,
@@ -177,6 +179,7 @@ pub fn edit_server<T>(command: &Command<'_>, edit: impl FnOnce(&mut ServerConfig
 
 /// Notes where the server itself is to move; once a configuration.
 pub fn set_server_context(command: &Command<'_>, words: Vec<String>) -> Result<(), String> {
+    command.outside_virtual_hosts()?;
     let pool = command.pool().ok_or("the server gave no pool")?;
     let context = ServerContext { origin: command.origin(), directive: command.name().into(), words };
     Generation::edit(pool, |g| match &g.server_context {
@@ -326,7 +329,17 @@ pub fn add_rule_of_mod_selinux(command: &Command<'_>, source: DraftSource) -> Re
     add(command, source, true)
 }
 
-fn add(command: &Command<'_>, source: DraftSource, of_mod_selinux: bool) -> Result<(), String> {
+/// Sets the early move of the server section that a directive stands in.
+pub fn set_early(command: &Command<'_>, source: DraftSource) -> Result<(), String> {
+    let index = draft(command, source, false)?;
+    edit_server(command, |s| match s.early.replace(index) {
+        None => Ok(()),
+        Some(_) => Err("is set already in this server".to_owned()),
+    })?
+}
+
+/// Notes a rule; gives its index.
+fn draft(command: &Command<'_>, source: DraftSource, of_mod_selinux: bool) -> Result<usize, String> {
     let pool = command.pool().ok_or("the server gave no pool")?;
     let server = command.server().ok_or("the server gave no section")?;
     let draft = Draft {
@@ -336,12 +349,16 @@ fn add(command: &Command<'_>, source: DraftSource, of_mod_selinux: bool) -> Resu
         source,
         of_mod_selinux,
     };
-    let index = Generation::edit(pool, |g| {
+    edit_server(command, |s| s.has_rules = true)?;
+    Ok(Generation::edit(pool, |g| {
         g.drafts.push(draft);
         g.drafts.len() - 1
-    });
-    edit_server(command, |s| s.has_rules = true)?;
+    }))
+}
 
+fn add(command: &Command<'_>, source: DraftSource, of_mod_selinux: bool) -> Result<(), String> {
+    let pool = command.pool().ok_or("the server gave no pool")?;
+    let index = draft(command, source, of_mod_selinux)?;
     let raw = command.directory_config().cast::<DirectoryConfig>();
     // SAFETY: as edit_settings; a section's first link is its own, made here.
     unsafe {
@@ -364,8 +381,13 @@ fn add(command: &Command<'_>, source: DraftSource, of_mod_selinux: bool) -> Resu
 pub unsafe extern "C" fn create_server(pool: *mut sys::apr_pool_t, _: *mut sys::server_rec) -> *mut c_void {
     // SAFETY: the caller's promise.
     let Some(pool) = (unsafe { Pool::from_raw(pool) }) else { return std::ptr::null_mut() };
-    let config =
-        ServerConfig { gate: None, backend: None, has_rules: false, generation: Generation::of(pool) };
+    let config = ServerConfig {
+        gate: None,
+        backend: None,
+        early: None,
+        has_rules: false,
+        generation: Generation::of(pool),
+    };
     std::ptr::from_mut(pool.place(config)).cast()
 }
 
@@ -386,6 +408,7 @@ pub unsafe extern "C" fn merge_server(
     let merged = ServerConfig {
         gate: inner.gate.or(outer.gate),
         backend: inner.backend.or(outer.backend),
+        early: inner.early.or(outer.early),
         has_rules: inner.has_rules || outer.has_rules,
         generation: inner.generation,
     };

@@ -115,7 +115,8 @@ pub fn process_gate(r: &mut Request<'_>, lookup: bool) -> c_int {
 pub fn handler_gate(r: &mut Request<'_>, own: HandlerHook) -> c_int {
     let scope = scope_or_return!(r);
     let state = worker::state();
-    if scope.rules.is_none() && state != Some(State::Moved) {
+    let confined = matches!(state, Some(State::Moved | State::Early));
+    if scope.rules.is_none() && scope.server.early.is_none() && !confined {
         return sys::DECLINED;
     }
     if is_rewritten(r) {
@@ -127,7 +128,9 @@ pub fn handler_gate(r: &mut Request<'_>, own: HandlerHook) -> c_int {
         // A subrequest's handler that runs while the main request has not moved (it is exempt, or an
         // application's hook runs early) must neither run unconfined nor move the main request with
         // it: it gets a worker and a decision of its own.
-        Some(State::Unmoved) if r.is_subrequest() && !worker::is_made_for(r) => {
+        Some(State::Unmoved | State::Early)
+            if scope.rules.is_some() && r.is_subrequest() && !worker::is_made_for(r) =>
+        {
             worker::serve(r, Job::Handlers(None))
         }
         Some(_) => past_the_cache(r, scope, own),
@@ -140,7 +143,7 @@ pub type HandlerHook = unsafe extern "C" fn(*mut sys::request_rec) -> c_int;
 /// `ConfineGate handler`: the decision first, and a thread only for a request that is to move.
 fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>, own: HandlerHook) -> c_int {
     crate::fault::at_gate(r);
-    match judge(r, scope) {
+    match judge(r, scope, scope.rules()) {
         Verdict::Confine(moves, rule) => worker::serve(r, Job::Handlers(Some((moves, rule)))),
         Verdict::Pass => past_the_cache(r, scope, own),
         Verdict::Refuse(status) => status,
@@ -167,23 +170,49 @@ pub fn the_move(r: &mut Request<'_>) -> c_int {
     let Some(state) = worker::state() else { return sys::DECLINED };
     let scope = scope_or_return!(r);
     match state {
-        State::Moved => {
-            record::inherit(r);
-            match other_process::check(r, &scope.settings, scope.ready, None) {
-                Ok(()) => sys::DECLINED,
-                Err(refusal) => record::refused(r, None, None, &refusal),
-            }
-        }
+        State::Moved => stay(r, scope),
         State::Reported => sys::DECLINED,
-        State::Unmoved if scope.rules.is_none() || is_rewritten(r) => sys::DECLINED,
-        State::Unmoved => worker::take_decided(|decided| match decided {
+        State::Unmoved | State::Early if is_rewritten(r) => sys::DECLINED,
+        State::Unmoved if scope.rules.is_none() => sys::DECLINED,
+        State::Early if scope.rules.is_none() => stay(r, scope),
+        State::Unmoved | State::Early => worker::take_decided(|decided| match decided {
             Some((moves, rule)) => enter(r, scope, moves, *rule),
-            None => match judge(r, scope) {
+            None => match judge(r, scope, scope.rules()) {
                 Verdict::Confine(moves, rule) => enter(r, scope, &moves, rule),
                 Verdict::Pass => sys::DECLINED,
                 Verdict::Refuse(status) => status,
             },
         }),
+    }
+}
+
+/// A request that goes on in the contexts that its worker is in.
+fn stay(r: &mut Request<'_>, scope: Scope<'_>) -> c_int {
+    record::inherit(r);
+    match other_process::check(r, &scope.settings, scope.ready, None) {
+        Ok(()) => sys::DECLINED,
+        Err(refusal) => record::refused(r, None, None, &refusal),
+    }
+}
+
+/// `ConfineEarly`, at the worker's very start: OK, or the status of a refusal.
+///
+/// Known then are the virtual host, the client's address and the headers; the phases that run next
+/// (.htaccess, authentication, rewriting, every application's hooks) run confined.
+pub fn early_move(r: &mut Request<'_>) -> c_int {
+    let scope = match Scope::of(r) {
+        Ok(scope) => scope,
+        Err(sys::DECLINED) => return sys::OK,
+        Err(status) => return status,
+    };
+    let Some(index) = scope.server.early else { return sys::OK };
+    match judge(r, scope, [&scope.ready.rules[index]]) {
+        Verdict::Confine(moves, rule) => match enter_early(r, scope, &moves, rule) {
+            sys::DECLINED => sys::OK,
+            status => status,
+        },
+        Verdict::Pass => sys::OK,
+        Verdict::Refuse(status) => status,
     }
 }
 
@@ -204,11 +233,15 @@ enum Verdict<'a> {
     Refuse(c_int),
 }
 
-fn judge<'r>(r: &mut Request<'_>, scope: Scope<'r>) -> Verdict<'r> {
+fn judge<'r>(
+    r: &mut Request<'_>,
+    scope: Scope<'r>,
+    rules: impl IntoIterator<Item = &'r Rule<Expression>>,
+) -> Verdict<'r> {
     crate::fault::at_move(r);
     let decision = {
         let facts = RequestFacts::of(r);
-        decide(scope.rules(), &facts, &scope.ready.backends)
+        decide(rules, &facts, &scope.ready.backends)
     };
     match decision {
         Decision::Confine(moves, rule) => Verdict::Confine(moves, rule),
@@ -253,28 +286,62 @@ fn refuse<'r>(
 /// Carries a decision out: everything that can fail without a move first, then the moves in order.
 fn enter(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, rule: RuleAt<'_>) -> c_int {
     let text = moves.text.to_string_lossy();
+    let checked = other_process::check(r, &scope.settings, scope.ready, Some((rule, &text)));
+    match checked {
+        Ok(()) => go(r, scope, moves, rule, State::Moved, "confined"),
+        Err(refusal) => or_report(r, scope, rule, &text, &refusal),
+    }
+}
+
+/// The same at the worker's start, where no handler is known yet.
+fn enter_early(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, rule: RuleAt<'_>) -> c_int {
+    go(r, scope, moves, rule, State::Early, "confined early")
+}
+
+/// Moves and records it; DECLINED, so that the next hook goes on, or the status of a refusal.
+fn go(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    moves: &MovesOf<'_>,
+    rule: RuleAt<'_>,
+    reached: State,
+    event: &str,
+) -> c_int {
+    let text = moves.text.to_string_lossy();
     let report = scope.reports_only();
-    let done = other_process::check(r, &scope.settings, scope.ready, Some((rule, &text))).and_then(|()| {
-        let values = PathValues::of(r, &scope.server.generation().path_expressions);
-        carry_out(moves, &values, report).map_err(|error| Refusal::enter(&error))
-    });
-    if let Err(refusal) = done {
-        return match refuse(r, scope, Some(rule), Some(&text), &refusal) {
-            Verdict::Refuse(status) => status,
-            Verdict::Confine(..) | Verdict::Pass => sys::DECLINED,
-        };
+    let values = PathValues::of(r, &scope.server.generation().path_expressions);
+    if let Err(error) = carry_out(moves, &values, report) {
+        return or_report(r, scope, rule, &text, &Refusal::enter(&error));
     }
     if report {
         counters::add(Counter::WouldConfine);
         record::passed(r, "would confine", Some(rule), Some(&text));
-        worker::reached(State::Reported);
+        if reached == State::Moved {
+            worker::reached(State::Reported);
+        }
     } else {
-        worker::reached(State::Moved);
-        counters::add(Counter::Confined);
-        let context = r.pool().text(moves.text.to_bytes());
-        record::moved(r, rule, context);
+        worker::reached(reached);
+        if reached == State::Moved {
+            counters::add(Counter::Confined);
+        }
+        record::moved(r, rule, event, &moves.text);
     }
     sys::DECLINED
+}
+
+/// A refusal's status; in report mode a line that says what it would have been, and the request goes
+/// on.
+fn or_report(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    rule: RuleAt<'_>,
+    context: &str,
+    refusal: &Refusal,
+) -> c_int {
+    match refuse(r, scope, Some(rule), Some(context), refusal) {
+        Verdict::Refuse(status) => status,
+        Verdict::Confine(..) | Verdict::Pass => sys::DECLINED,
+    }
 }
 
 /// Makes every move ready before the first is made, so that the contexts of a rule are all or

@@ -149,13 +149,21 @@ pub fn passed(r: &mut Request<'_>, event: &str, rule: Option<RuleAt<'_>>, contex
     }
 }
 
-/// Puts the contexts into the request's environment and notes, and logs the move.
-pub fn moved<'r>(r: &mut Request<'r>, rule: RuleAt<'_>, context: &'r CStr) {
-    r.set_env(CONTEXT, context);
-    r.set_note(CONTEXT, context);
+/// Puts the contexts into the request's environment and notes, behind those of an early move, and
+/// logs the move.
+pub fn moved(r: &mut Request<'_>, rule: RuleAt<'_>, event: &str, contexts: &CStr) {
+    if r.note(CONTEXT).is_none() {
+        inherit(r);
+    }
+    let all = match r.note(CONTEXT) {
+        None => r.pool().text(contexts.to_bytes()),
+        Some(early) => r.pool().text(&[early.to_bytes(), b" ", contexts.to_bytes()].concat()),
+    };
+    r.set_env(CONTEXT, all);
+    r.set_note(CONTEXT, all);
     if log::enabled(r, Level::Info) {
-        let text = context.to_string_lossy();
-        log::request(r, Level::Info, &line(r, "confined", Some(rule), Some(&text), ""));
+        let text = contexts.to_string_lossy();
+        log::request(r, Level::Info, &line(r, event, Some(rule), Some(&text), ""));
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use confine::{
-    backends::{Backends, OwnContext, Prepared},
+    backends::{Backends, CheckError, OwnContext, Prepared},
     context::ContextList,
     lsm::{
         BackendName, Enter, NoValues,
@@ -20,7 +20,7 @@ use confine::{
 };
 
 use crate::{
-    config::{Draft, DraftSource, Generation, Ready, ServerConfig, ServerContext},
+    config::{Draft, DraftSource, Gate, Generation, Ready, ServerConfig, ServerContext},
     counters,
     httpd::{
         expression::Expression,
@@ -80,8 +80,15 @@ fn report<T>(main: &Server<'_>, result: Result<T, Faults>) -> Option<T> {
 /// Makes a generation's rules and backends, and asks the kernel about each context; `selinux` knows
 /// where the server's moves start.
 fn prepare(generation: &Generation, selinux: Selinux) -> Result<Ready, Faults> {
+    let own = selinux.own().ok().cloned();
     let backends = backends(generation, selinux)?;
-    let mut maker = Maker { backends: &backends, maps: HashMap::new(), faults: Vec::new() };
+    let mut maker = Maker {
+        backends: &backends,
+        drafts: &generation.drafts,
+        own,
+        maps: HashMap::new(),
+        faults: Vec::new(),
+    };
     let rules: Vec<_> = generation.drafts.iter().filter_map(|draft| maker.rule(draft)).collect();
     let faults = maker.faults;
     if !faults.is_empty() {
@@ -103,6 +110,9 @@ fn backends(generation: &Generation, selinux: Selinux) -> Result<Backends, Fault
 /// Makes rules, collecting what is wrong.
 struct Maker<'b> {
     backends: &'b Backends,
+    drafts: &'b [Draft],
+    /// The server's own security context, where SELinux is active.
+    own: Option<SecurityContext>,
     /// A map that several rules name is read once.
     maps: HashMap<(String, BackendName, OwnContext), Option<Arc<ReadyMap>>>,
     faults: Faults,
@@ -111,6 +121,10 @@ struct Maker<'b> {
 impl Maker<'_> {
     /// A rule, or `None` with a fault noted.
     fn rule(&mut self, draft: &Draft) -> Option<Rule<Expression>> {
+        if self.is_early(draft) && config_of(draft).is_some_and(|s| s.gate() == Gate::Handler) {
+            let why = "needs ConfineGate process, under which a request's first phase runs in its worker";
+            self.note(draft, Err::<(), _>(why))?;
+        }
         let (default, own) = if draft.of_mod_selinux {
             (BackendName::SELINUX, OwnContext::Exempt)
         } else {
@@ -131,6 +145,27 @@ impl Maker<'_> {
         Some(Rule { origin: draft.origin.clone(), source, own })
     }
 
+    /// Whether this is its server's `ConfineEarly`.
+    fn is_early(&self, draft: &Draft) -> bool {
+        self.early_of(draft).is_some_and(|early| std::ptr::eq(early, draft))
+    }
+
+    fn early_of(&self, draft: &Draft) -> Option<&Draft> {
+        self.drafts.get(config_of(draft)?.early?)
+    }
+
+    /// SELinux as seen from the context of the early move, where this rule's moves start. `None` where
+    /// there is none, or only requests know it.
+    fn after_early(&self, draft: &Draft) -> Option<Selinux> {
+        let early = self.early_of(draft).filter(|early| !std::ptr::eq(*early, draft))?;
+        let DraftSource::Constant(words) = &early.source else { return None };
+        let list = ContextList::parse(words.iter().map(String::as_str), default_backend(early)).ok()?;
+        let ContextList::Contexts(contexts) = list else { return None };
+        let context = contexts.iter().rfind(|c| c.backend == BackendName::SELINUX)?;
+        let after = Selinux::assuming(self.own.clone()?).resolve(&context.text).ok()?;
+        Some(Selinux::assuming(after))
+    }
+
     /// The contexts that a directive's words name, asked of the kernel.
     fn constant(
         &mut self,
@@ -141,7 +176,8 @@ impl Maker<'_> {
     ) -> Option<Prepared> {
         let list = ContextList::parse(words.iter().map(String::as_str), default);
         let list = self.note(draft, list)?;
-        let checked = self.backends.check(&list, own);
+        let checked = self.backends.check(&list, own, self.after_early(draft).as_ref());
+        let checked = checked.map_err(|e| format!("{list}: {}", with_hint(&e)));
         self.note(draft, checked)?;
         let prepared = self.backends.prepare(&list, own);
         self.note(draft, prepared)
@@ -150,7 +186,7 @@ impl Maker<'_> {
     /// A rule whose contexts only requests know: at least the backend must be there.
     fn active(&mut self, draft: &Draft, default: BackendName) -> Option<()> {
         let backend = self.backends.iter().find(|b| b.name() == default)?;
-        let active = backend.active().map_err(|e| format!("{e}; or name another with ConfineBackend"));
+        let active = backend.active().map_err(|e| with_hint(&CheckError::Inactive(e)));
         self.note(draft, active)
     }
 
@@ -182,9 +218,11 @@ impl Maker<'_> {
         let map = self.note(draft, map)?;
         let named = format!("({} at {})", draft.directive, draft.origin);
         let before = self.faults.len();
+        let start = self.after_early(draft);
         for list in map.lists() {
-            if let Err(error) = self.backends.check(&list.contexts, own) {
-                self.faults.push(format!("{path}:{}: {error} {named}", list.first_line));
+            if let Err(error) = self.backends.check(&list.contexts, own, start.as_ref()) {
+                let error = with_hint(&error);
+                self.faults.push(format!("{path}:{}: {}: {error} {named}", list.first_line, list.contexts));
             }
         }
         if self.faults.len() > before {
@@ -201,11 +239,27 @@ impl Maker<'_> {
     }
 }
 
+/// The error, and what a newcomer needs most where a backend is not active.
+fn with_hint(error: &CheckError) -> String {
+    match error {
+        CheckError::Inactive(_) => {
+            format!(
+                "{error}; or name another backend, with ConfineBackend or in the context, as in landlock:NAME"
+            )
+        }
+        CheckError::Refused(refused) => refused.reason(),
+    }
+}
+
+/// The settings of the server section that the rule stands in.
+fn config_of(draft: &Draft) -> Option<&ServerConfig> {
+    // SAFETY: the server section of this very reading of the configuration, which is still in use.
+    unsafe { Server::from_raw(draft.server) }.as_ref().and_then(ServerConfig::of)
+}
+
 /// The backend of contexts that name none, in the section that the rule stands in.
 fn default_backend(draft: &Draft) -> BackendName {
-    // SAFETY: the server section of this very reading of the configuration, which is still in use.
-    let server = unsafe { Server::from_raw(draft.server) };
-    server.as_ref().and_then(ServerConfig::of).map_or(BackendName::SELINUX, ServerConfig::backend)
+    config_of(draft).map_or(BackendName::SELINUX, ServerConfig::backend)
 }
 
 /// SELinux as the server will see it once it has moved to its `ConfineServerContext`, which is checked

@@ -19,6 +19,8 @@ use crate::{
 pub enum State {
     /// Still with the server's privileges.
     Unmoved,
+    /// In the contexts of `ConfineEarly`; a later move can only tighten them.
+    Early,
     /// The rules were asked and the answer was not to move: report mode.
     Reported,
     /// In its contexts, for good.
@@ -90,9 +92,10 @@ pub fn take_decided<T>(use_it: impl FnOnce(Option<&Decided<'_>>) -> T) -> T {
 /// Serves `r` in a worker made for it and waits. The answer is for the server: what its own pipeline
 /// would have returned, with the response's stream ended where that was OK or DONE.
 pub fn serve(r: &mut Request<'_>, job: Job<'_>) -> c_int {
+    // A worker made by a worker inherits the contexts that the kernel holds its maker to.
+    let inherited = if state() == Some(State::Early) { State::Early } else { State::Unmoved };
     let outcome = thread::run(r, |r| {
-        let worker =
-            Worker { request: r.as_ptr(), state: Cell::new(State::Unmoved), decided: RefCell::new(None) };
+        let worker = Worker { request: r.as_ptr(), state: Cell::new(inherited), decided: RefCell::new(None) };
         work(r, &worker, job)
     });
     match outcome {
@@ -115,7 +118,12 @@ fn work<'a>(r: &mut Request<'_>, worker: &Worker<'a>, job: Job<'a>) -> c_int {
     }
     let _reset = Reset(CURRENT.replace(std::ptr::from_ref(worker).cast()));
     crate::fault::at_worker(r);
+    let early = match worker.state.get() {
+        State::Unmoved => crate::gate::early_move(r),
+        _ => sys::OK,
+    };
     let status = match job {
+        _ if early != sys::OK => early,
         Job::Pipeline { quick } => {
             let status = if quick { r.run_quick_handlers() } else { sys::DECLINED };
             if status == sys::DECLINED { pipeline(r) } else { status }
@@ -149,7 +157,9 @@ fn answered(r: &mut Request<'_>, run: impl FnOnce(&mut Request<'_>) -> c_int) ->
 /// confined. Every other status is the server's to answer.
 fn settle(r: &mut Request<'_>, status: c_int, state: State) -> c_int {
     match status {
-        sys::SUSPENDED if state == State::Moved => record::refused(r, None, None, &Refusal::suspended()),
+        sys::SUSPENDED if matches!(state, State::Moved | State::Early) => {
+            record::refused(r, None, None, &Refusal::suspended())
+        }
         sys::OK | sys::DONE if !r.is_subrequest() => {
             r.finalize();
             status

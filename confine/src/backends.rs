@@ -118,11 +118,23 @@ impl Backends {
         Ok(moves)
     }
 
-    /// Asks the kernel whether it would accept these contexts. For startup.
-    pub fn check(&self, contexts: &ContextList, own: OwnContext) -> Result<(), CheckError> {
+    /// Asks the kernel whether it would accept these contexts. For startup. `selinux` replaces the
+    /// backend of that name where the moves start elsewhere, in the context of an early move.
+    pub fn check(
+        &self,
+        contexts: &ContextList,
+        own: OwnContext,
+        selinux: Option<&Selinux>,
+    ) -> Result<(), CheckError> {
         let ContextList::Contexts(list) = contexts else { return Ok(()) };
         for context in list {
-            let Some(backend) = self.get(context.backend) else { continue };
+            let backend: &dyn Backend = match (context.backend, selinux) {
+                (BackendName::SELINUX, Some(elsewhere)) => elsewhere,
+                (name, _) => match self.get(name) {
+                    Some(backend) => backend,
+                    None => continue,
+                },
+            };
             backend.active()?;
             if own == OwnContext::Exempt && backend.prepare_server(&context.text)?.is_none() {
                 continue;

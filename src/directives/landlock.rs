@@ -11,6 +11,7 @@ use crate::{
 type Done = Result<(), String>;
 
 pub fn section(command: &mut Command<'_>) -> Done {
+    command.outside_virtual_hosts()?;
     let name = one(&command.words, "name")?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     if name.is_empty() || !name.bytes().all(plain) {

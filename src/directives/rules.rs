@@ -1,10 +1,10 @@
-//! `ConfineContext`, `ConfineMap`, `ConfineEnv`, `ConfineExpr`: the rules.
+//! `ConfineContext`, `ConfineMap`, `ConfineEnv`, `ConfineExpr`: the rules; `ConfineEarly`.
 
 use std::ffi::CString;
 
 use super::one;
 use crate::{
-    config::{DraftSource, add_rule},
+    config::{DraftSource, add_rule, set_early},
     httpd::{command::Command, expression::Expression},
 };
 
@@ -35,9 +35,21 @@ pub fn env(command: &mut Command<'_>) -> Done {
 
 pub fn expr(command: &mut Command<'_>) -> Done {
     let text = one(&command.words, "expression (put it in quotes)")?;
-    let text = text.strip_prefix("expr=").unwrap_or(text);
-    let compiled = Expression::compile(command, text).map_err(|e| {
-        format!("{text:?} is not a string expression: {e}; see the server's manual on expressions")
-    })?;
+    let compiled = compile(command, text.strip_prefix("expr=").unwrap_or(text))?;
     add_rule(command, DraftSource::Expr(compiled))
+}
+
+pub fn early(command: &mut Command<'_>) -> Done {
+    let source = match &command.words[..] {
+        [] => return Err("takes at least one context, or expr=EXPRESSION".into()),
+        [text] if text.starts_with("expr=") => DraftSource::Expr(compile(command, &text["expr=".len()..])?),
+        words => DraftSource::Constant(words.iter().map(|w| (*w).to_owned()).collect()),
+    };
+    set_early(command, source)
+}
+
+fn compile(command: &Command<'_>, text: &str) -> Result<Expression, String> {
+    Expression::compile(command, text).map_err(|e| {
+        format!("{text:?} is not a string expression: {e}; see the server's manual on expressions")
+    })
 }

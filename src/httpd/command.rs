@@ -60,6 +60,15 @@ impl<'c> Command<'c> {
         unsafe { Pool::from_raw(self.parms().pool) }
     }
 
+    /// Refuses a virtual host: what the directive sets is the whole server's.
+    pub fn outside_virtual_hosts(&self) -> Result<(), String> {
+        // SAFETY: the live server section that the directive stands in.
+        match unsafe { (*self.parms().server).is_virtual } {
+            0 => Ok(()),
+            _ => Err("stands inside <VirtualHost>; write it outside, it is the whole server's".to_owned()),
+        }
+    }
+
     /// The server section that the directive stands in: the main server or a virtual host.
     pub fn server(&self) -> Option<Server<'c>> {
         // SAFETY: live as long as the configuration being read.

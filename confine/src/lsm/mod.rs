@@ -148,6 +148,13 @@ pub struct PrepareError {
     pub remedy: String,
 }
 
+impl PrepareError {
+    /// What is wrong and what to do, without the context, for a message that names it already.
+    pub fn reason(&self) -> String {
+        format!("{}{}; {}", self.why, errno_suffix(&self.errno), self.remedy)
+    }
+}
+
 /// A move that the kernel, or the check of a request's value, refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{why}{}; {remedy}", errno_suffix(.errno))]
@@ -161,6 +168,13 @@ pub struct EnterError {
     /// Whether the request itself is at fault (a value that is not one path component): 403.
     /// Otherwise the server is: 500.
     pub forbidden: bool,
+}
+
+/// `text` as it may stand in a message: as it is where it holds only what contexts are made of, else in
+/// quotes with escapes. A value that a client chose can then not pass for another field of a log line.
+pub(crate) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "._:/*,@+-".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("{text:?}") }
 }
 
 /// ` (EPERM)` for an errno, or nothing.

@@ -36,7 +36,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values};
+use super::{Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values, quoted};
 use crate::{context::Context, origin::Origin};
 
 mod kernel;
@@ -91,19 +91,24 @@ impl Landlock {
 
     fn find(&self, text: &str) -> Result<&Arc<RulesetMove>, PrepareError> {
         self.rulesets.get(text).ok_or_else(|| {
-            let known: Vec<_> = self.names().map(escaped).collect();
+            let known: Vec<_> = self.names().collect();
             PrepareError {
-                context: format!("{}:{}", BackendName::LANDLOCK, escaped(text)),
+                context: format!("{}:{}", BackendName::LANDLOCK, quoted(text)),
                 why: "there is no ruleset of this name".to_owned(),
                 errno: None,
-                remedy: if known.is_empty() {
-                    format!("define it with <ConfineLandlock {}>", escaped(text))
-                } else {
-                    format!(
-                        "define it with <ConfineLandlock {}>, or write one of: {}",
-                        escaped(text),
+                remedy: match (plain_name(text), known.is_empty()) {
+                    (true, true) => format!("define it with <ConfineLandlock {text}>"),
+                    (true, false) => {
+                        format!(
+                            "define it with <ConfineLandlock {text}>, or write one of: {}",
+                            known.join(", ")
+                        )
+                    }
+                    (false, true) => "a name is of letters, digits, `.`, `_` and `-`".to_owned(),
+                    (false, false) => format!(
+                        "a name is of letters, digits, `.`, `_` and `-`; write one of: {}",
                         known.join(", ")
-                    )
+                    ),
                 },
             }
         })
@@ -128,6 +133,11 @@ impl Backend for Landlock {
     fn check(&self, text: &str) -> Result<(), PrepareError> {
         self.find(text).map(|_| ())
     }
+}
+
+/// Whether `text` could be the name of a ruleset.
+fn plain_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 /// The way into one ruleset.

@@ -37,7 +37,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values};
+use super::{Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values, quoted};
 use crate::context::Context;
 
 mod active;
@@ -254,7 +254,7 @@ fn read_own(roots: &Roots, interface: Interface) -> Result<SecurityContext, Inac
 
 fn prepare_error(text: &str, why: &str, errno: Option<i32>, remedy: &str) -> PrepareError {
     PrepareError {
-        context: format!("{}:{}", BackendName::SELINUX, text.escape_debug()),
+        context: format!("{}:{}", BackendName::SELINUX, quoted(text)),
         why: why.to_owned(),
         errno,
         remedy: remedy.to_owned(),
@@ -342,7 +342,7 @@ mod tests {
     fn a_wrong_text_names_itself_and_both_forms() {
         assert_eq!(
             refused(backend(Interface::Syscall).prepare("dog\x1b")),
-            "selinux:dog\\u{1b}: it holds '\\u{1b}', and contexts are printable ASCII without spaces; write \
+            "selinux:\"dog\\u{1b}\": it holds '\\u{1b}', and contexts are printable ASCII without spaces; write \
              domain:range, as in httpd_app_t:s0:c1, *:s0:c1 or httpd_app_t:*, or a whole user:role:type:range, as \
              in system_u:system_r:httpd_app_t:s0:c1"
         );
