@@ -9,7 +9,6 @@ use apache_sys as sys;
 use confine::rule::{MovesOf, RuleAt};
 
 use crate::{
-    counters::{self, Counter},
     httpd::{request::Request, thread},
     record::{self, Refusal},
 };
@@ -100,10 +99,7 @@ pub fn serve(r: &mut Request<'_>, job: Job<'_>) -> c_int {
     });
     match outcome {
         Ok(Some(status)) => status,
-        Ok(None) => {
-            counters::add(Counter::Panic);
-            record::refused(r, None, None, &Refusal::panic())
-        }
+        Ok(None) => record::refused(r, None, None, &Refusal::panic()),
         Err(status) => record::refused(r, None, None, &Refusal::no_thread(status)),
     }
 }

@@ -17,6 +17,11 @@ log=/var/log/apache2/error.log
 pid_file=/run/apache2/lab.pid
 mkdir -p "$work"
 
+# nap SECONDS: sleep, without starting a program.
+[[ -p $work/never ]] || mkfifo "$work/never"
+exec {never}<>"$work/never"
+nap() { read -rt "$1" -u "$never"; }
+
 uptime_s() {
     local up rest
     read -r up rest </proc/uptime
@@ -227,30 +232,40 @@ start() {
             log_lines 4
             exit 0
         fi
-        sleep 0.05
+        nap 0.03
     done
 }
 
 stop() {
     local pid tries=0
+    [[ ! -e $work/running.conf ]] || : >"$work/running.conf"
     pid=$(server_pid) || return 0
     kill -TERM "$pid" 2>/dev/null
-    while [[ -d /proc/$pid ]] && ((++tries < 100)); do sleep 0.05; done
+    while [[ -d /proc/$pid ]] && ((++tries < 100)); do nap 0.03; done
     kill -KILL "$pid" 2>/dev/null
     rm -f "$pid_file"
 }
 
-# server MPM [MODULE...] <CONF
+# server MPM [MODULE...] <CONF: a server that runs with exactly this is taken as it is.
 server() {
-    stop
     configure "$@"
+    if [[ -s $pid_file && -e $work/running.conf && $(<"$work/httpd.conf") == "$(<"$work/running.conf")" ]]; then
+        : >"$log"
+        forget
+        return
+    fi
+    stop
     start
+    echo "$(<"$work/httpd.conf")" >"$work/running.conf"
 }
+
+# The server of most tests: event MPM, all tenants of users.map, each way of serving.
+tenants_server() { server event lua dav dav_fs ssl http2 lab_escape confine </lab/tenants.conf; }
 
 # graceful: a new generation of children, the old ones finish.
 graceful() {
     kill -USR1 "$(server_pid)"
-    sleep "${1:-0.5}"
+    nap "${1:-0.5}"
 }
 
 # refuses_to_start NAME PATTERN: and says so
@@ -259,7 +274,7 @@ refuses_to_start() {
     : >"$log"
     forget
     said=$(httpd -k start)
-    sleep 0.2
+    nap 0.2
     like "$1" "$said"$'\n'"$(<"$log")" "$2"
     [[ ! -s $pid_file ]] || fail "$1: nothing runs" 'a server does'
 }

@@ -11,6 +11,7 @@ HOST_TOOLS=(
     'busybox busybox-static'
     'apxs apache2-dev'
     'gcc gcc'
+    'openssl openssl'
 )
 
 host_packages() {

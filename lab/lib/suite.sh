@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Many guests, one verdict.
 
-# report FILE LABEL: counts of a finished guest's results; a guest that broke off fails.
+# count WORD FILE: how many results are of that kind
 count() { grep -c "^$1 " "$2" || true; }
 
 run_guest() {
@@ -17,17 +17,27 @@ run_guest() {
         "$(awk -v a="$from" -v b="$(date +%s.%N)" 'BEGIN { print b - a }')"
 }
 
-# suite KERNEL:LSM:TESTS...
+# suite KERNEL:LSM:TESTS...: as many guests at a time as LAB_JOBS says, each one's results
+# printed when it has ended.
 suite() {
-    local start=$SECONDS guest kernel lsm tests summary=$CACHE/log/summary.log
+    local start=$SECONDS guest kernel lsm tests number=0 pids=() parts=() summary=$CACHE/log/summary.log
+    local jobs=${LAB_JOBS:-1}
     mkdir -p -- "$CACHE/log"
-    : >"$summary"
     for guest in "$@"; do
         IFS=: read -r kernel lsm tests <<<"$guest"
-        run_guest "$kernel" "$lsm" "$tests" | tee -a "$summary"
+        number=$((number + 1))
+        parts+=("$CACHE/log/part-$number.log")
+        if ((jobs == 1)); then
+            run_guest "$kernel" "$lsm" "$tests" | tee "${parts[-1]}"
+            continue
+        fi
+        while (($(jobs -rp | wc -l) >= jobs)); do wait -n; done
+        run_guest "$kernel" "$lsm" "$tests" >"${parts[-1]}" &
+        pids+=("$!")
     done
+    ((${#pids[@]} == 0)) || { wait "${pids[@]}" && cat -- "${parts[@]}"; }
+    cat -- "${parts[@]}" >"$summary"
     printf '# all: %s passed, %s failed, %s skipped, %s s\n' "$(count ok "$summary")" \
         "$(count 'not ok' "$summary")" "$(count skip "$summary")" "$((SECONDS - start))"
-    grep '^not ok ' "$summary" && return 1
-    return 0
+    ! grep '^not ok ' "$summary"
 }

@@ -25,7 +25,8 @@ fn with_htaccess(cell: Cell, htaccess: &str) -> ServerBuilder {
 
 fn redirect_handler(cell: Cell) {
     let server = with_htaccess(cell, "SetHandler redirect-handler\n")
-        .config("Alias /open-tenant \"@root@/www/tenant\"\n<Location \"/open-tenant\">\nConfineContext unconfined\n</Location>")
+        .alias("/open-tenant", "www/tenant")
+        .location("/open-tenant", "ConfineContext unconfined")
         .start();
     let client = server.client();
     client.get("/open-tenant/link").expect_content(NOTE_OF_BOB);

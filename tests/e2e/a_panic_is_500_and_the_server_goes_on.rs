@@ -12,9 +12,7 @@ fn a_panic_in_each_place(cell: Cell) {
     let server = leaky_app(cell)
         .with_faults()
         .workers(1)
-        .config(
-            "<VirtualHost 127.0.0.1:@port@>\nServerName sane\nConfineContext landlock:alice\n</VirtualHost>",
-        )
+        .host("sane", "ConfineContext landlock:alice")
         .config(hosts.concat())
         .start();
     let client = server.client();

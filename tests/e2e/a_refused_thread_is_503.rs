@@ -17,7 +17,8 @@ const HOSTS: &str = r#"
 
 fn no_thread(cell: Cell) {
     let server = application(cell)
-        .config("ConfineBackend landlock\n<ConfineLandlock alice>\nLandlockRead \"@root@/www\" \"@root@/data/alice\"\n</ConfineLandlock>")
+        .config("ConfineBackend landlock")
+        .ruleset("alice", "LandlockRead \"@root@/www\" \"@root@/data/alice\"")
         .config(HOSTS)
         .config(STACK_OF_400_TERABYTES)
         .writable_folder("data/shared")

@@ -48,9 +48,8 @@ fn for_what_the_kernel_forbids(cell: Cell) {
 matrix!(for_what_the_kernel_forbids);
 
 fn for_what_the_module_refuses(cell: Cell) {
-    let server = with_errors(cell)
-        .config("<Location \"/nobodys\">\nConfineEnv UNSET\n</Location>\nAlias /nobodys \"@root@/www/app\"")
-        .start();
+    let server =
+        with_errors(cell).location("/nobodys", "ConfineEnv UNSET").alias("/nobodys", "www/app").start();
     let response = server.client().get("/nobodys/page.txt").expect_status(403);
     response.expect_context("landlock:bob");
     assert!(response.text().contains("Permission denied"), "{response:?}");
@@ -63,8 +62,10 @@ matrix!(for_what_the_module_refuses);
 /// An error document that is refused itself does not run; the client gets the first error.
 fn one_that_is_refused_itself(cell: Cell) {
     let server = leaky_app(cell)
-        .config("ErrorDocument 404 \"/app/leaky.lua?read=@root@/data/bob/note\"\n<Location \"/app\">\nConfineEnv UNSET\n</Location>")
-        .config("Alias /fine \"@root@/www/app\"\n<Location \"/fine\">\nConfineContext alice\n</Location>")
+        .config("ErrorDocument 404 \"/app/leaky.lua?read=@root@/data/bob/note\"")
+        .location("/app", "ConfineEnv UNSET")
+        .alias("/fine", "www/app")
+        .location("/fine", "ConfineContext alice")
         .start();
     let response = server.client().get("/fine/missing").expect_status(404);
     assert!(!response.text().contains(NOTE_OF_BOB.trim()), "{response:?}");

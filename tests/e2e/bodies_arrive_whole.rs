@@ -55,7 +55,8 @@ fn at_the_same_time(cell: Cell) {
     let body = noise(LARGE);
     let server = leaky_app(cell)
         .modules(["reflector"])
-        .config("ConfineContext landlock:alice\n<Location \"/echo\">\nSetHandler reflector\n</Location>")
+        .config("ConfineContext landlock:alice")
+        .location("/echo", "SetHandler reflector")
         .start();
     let post = Request::upload("POST", "/echo", body.clone());
     for request in [post.clone(), post.chunked()] {

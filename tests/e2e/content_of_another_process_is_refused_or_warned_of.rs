@@ -18,9 +18,13 @@ fn with_cgid(cell: Cell) -> ServerBuilder {
         .modules(["cgid", "include"])
         .writable_folder("run")
         .config(CGI_BIN)
-        .config("ScriptSock \"@root@/run/cgid\"\nConfineContext landlock:alice\n<Directory \"@root@/www\">\nOptions +Includes\nAddOutputFilter INCLUDES .shtml\n</Directory>")
+        .config("ScriptSock \"@root@/run/cgid\"\nConfineContext landlock:alice")
+        .directory("www", "Options +Includes\nAddOutputFilter INCLUDES .shtml")
         .program("cgi-bin/say.cgi", SCRIPT)
-        .file("www/page.shtml", "command=<!--#exec cmd=\"echo it ran\" --> script=<!--#exec cgi=\"/cgi-bin/say.cgi\" -->")
+        .file(
+            "www/page.shtml",
+            "command=<!--#exec cmd=\"echo it ran\" --> script=<!--#exec cgi=\"/cgi-bin/say.cgi\" -->",
+        )
 }
 
 fn a_script_under_mod_cgid(cell: Cell) {
@@ -69,7 +73,8 @@ matrix!(mod_cgid_allowed_or_warned_of);
 
 fn where_no_rule_applies_mod_cgid_is_untouched(cell: Cell) {
     let server = with_cgid(cell)
-        .config("ScriptAlias /open-cgi \"@root@/cgi-bin\"\n<Location \"/open-cgi\">\nConfineContext unconfined\n</Location>")
+        .config("ScriptAlias /open-cgi \"@root@/cgi-bin\"")
+        .location("/open-cgi", "ConfineContext unconfined")
         .start();
     server.client().get("/open-cgi/say.cgi").expect_content("ran as ");
 }

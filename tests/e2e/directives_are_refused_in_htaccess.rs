@@ -53,7 +53,7 @@ fn every_directive(cell: Cell) {
 
 fn with_tenants(cell: Cell) -> ServerBuilder {
     leaky_app(cell)
-        .config("<Directory \"@root@/www/tenant\">\nAllowOverride All\nConfineContext landlock:alice\n</Directory>")
+        .directory("www/tenant", "AllowOverride All\nConfineContext landlock:alice")
         .file("www/tenant/fine/.htaccess", "Options +Indexes\n")
         .file("www/tenant/fine/page.txt", "content")
 }

@@ -26,10 +26,8 @@ fn with_includes(builder: ServerBuilder) -> ServerBuilder {
         .modules(["include", "cgi"])
         .config(DATA_URLS)
         .config(CGI_BIN)
-        .config(
-            "<Directory \"@root@/www\">\nOptions +Includes\nAddOutputFilter INCLUDES .shtml\n</Directory>",
-        )
-        .config("<Location \"/app/leaky.lua\">\nOptions +Includes\nSetOutputFilter INCLUDES\n</Location>")
+        .directory("www", "Options +Includes\nAddOutputFilter INCLUDES .shtml")
+        .location("/app/leaky.lua", "Options +Includes\nSetOutputFilter INCLUDES")
         .program("cgi-bin/cat.cgi", CAT_BOTH)
         .file("www/page.shtml", PAGE)
         .file("data/alice/fragment", FRAGMENT)
@@ -79,8 +77,7 @@ matrix!(the_stock_server_includes_everything once);
 
 /// An exempt page is not confined, what it includes is decided on by itself.
 fn an_exempt_page_takes_nothing_along(cell: Cell) {
-    let server =
-        confined(cell).config("<Location \"/page.shtml\">\nConfineContext unconfined\n</Location>").start();
+    let server = confined(cell).location("/page.shtml", "ConfineContext unconfined").start();
     let text = server.client().get("/page.shtml").expect_status(200).text();
     assert!(text.contains("context=(none)") && text.contains("command=bob wrote"), "{text}");
     assert!(text.contains("alice=alice wrote") && text.contains("cgi=(landlock:alice)alice wrote"), "{text}");

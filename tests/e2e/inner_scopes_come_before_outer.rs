@@ -77,7 +77,8 @@ matrix!(virtual_hosts);
 fn the_backend_of_bare_words(cell: Cell) {
     let server = leaky_app(cell)
         .file("bare.map", "127.0.0.1 alice\n127.0.0.2 landlock:bob\n")
-        .config("ConfineMap bare.map\n<Location \"/app/page.txt\">\nConfineContext bob\n</Location>")
+        .config("ConfineMap bare.map")
+        .location("/app/page.txt", "ConfineContext bob")
         .start();
     let from = |address: &str| server.client().from_address(address).get("/app/leaky.lua");
     from("127.0.0.1").expect_context("landlock:alice");

@@ -12,8 +12,12 @@ fn with_redirects(cell: Cell) -> ServerBuilder {
         .program("cgi-bin/redirect.cgi", LOCAL_REDIRECT)
         .file("www/item.wrapped", "for the action\n")
         .file("www/app/choice.var", "URI: leaky.lua\nContent-Type: text/plain\n")
-        .config("Alias /bobs \"@root@/www/app\"\nAction wrapped /bobs/leaky.lua virtual\nAddHandler wrapped .wrapped\nAddHandler type-map .var")
-        .config("ConfineContext landlock:alice\n<Location \"/bobs\">\nConfineContext landlock:bob\n</Location>")
+        .alias("/bobs", "www/app")
+        .config(
+            "Action wrapped /bobs/leaky.lua virtual\nAddHandler wrapped .wrapped\nAddHandler type-map .var",
+        )
+        .config("ConfineContext landlock:alice")
+        .location("/bobs", "ConfineContext landlock:bob")
 }
 
 fn alice_stays_alice(cell: Cell) {

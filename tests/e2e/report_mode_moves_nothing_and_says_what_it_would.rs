@@ -6,7 +6,7 @@ fn nothing_is_confined_or_refused(cell: Cell) {
     let server = two_people(cell)
         .file("tenants.map", "alice landlock:alice\n")
         .config("ConfineMode report")
-        .config("<Location \"/app/page.txt\">\nConfineMode enforce\n</Location>")
+        .location("/app/page.txt", "ConfineMode enforce")
         .start();
     let client = server.client();
     client.get_as("alice", &note_of(&server, "bob")).expect_content(NOTE_OF_BOB).expect_context("-");
@@ -27,7 +27,7 @@ matrix!(nothing_is_confined_or_refused);
 fn what_would_fail_is_reported_too(cell: Cell) {
     let server = leaky_app(cell)
         .config("ConfineMode report\nConfineExpr \"%{HTTP:X-Tenant}\"\nConfineContext landlock:own")
-        .config("<ConfineLandlock own>\nLandlockRead \"@root@/data/%{HTTP:X-Owner}\"\n</ConfineLandlock>")
+        .ruleset("own", "LandlockRead \"@root@/data/%{HTTP:X-Owner}\"")
         .start();
     let client = server.client();
     let request = confine_tests::Request::get(note_of(&server, "bob"));

@@ -13,8 +13,10 @@ fn alices_page(cell: Cell) -> ServerBuilder {
         .modules(["include"])
         .file("www/page.shtml", PAGE)
         .file("www/app/context.shtml", "inner=<!--#echo var=\"CONFINE_CONTEXT\" -->")
-        .config("Alias /bobs \"@root@/www/app\"\n<Directory \"@root@/www\">\nOptions +Includes\nAddOutputFilter INCLUDES .shtml\n</Directory>")
-        .config("ConfineContext landlock:alice\n<Location \"/bobs\">\nConfineContext landlock:bob\n</Location>")
+        .alias("/bobs", "www/app")
+        .directory("www", "Options +Includes\nAddOutputFilter INCLUDES .shtml")
+        .config("ConfineContext landlock:alice")
+        .location("/bobs", "ConfineContext landlock:bob")
 }
 
 fn an_include_of_another_rule(cell: Cell) {
@@ -52,8 +54,10 @@ fn a_listing_of_a_directory(cell: Cell) {
     let server = leaky_app(cell)
         .modules(["autoindex"])
         .config(DATA_URLS)
-        .config("ConfineContext landlock:alice\nAlias /open-data \"@root@/data\"\n<Location \"/open-data\">\nConfineContext unconfined\n</Location>")
-        .config("<Directory \"@root@/data\">\nOptions +Indexes\n</Directory>")
+        .config("ConfineContext landlock:alice")
+        .alias("/open-data", "data")
+        .location("/open-data", "ConfineContext unconfined")
+        .directory("data", "Options +Indexes")
         .start();
     let client = server.client();
     assert!(client.get("/open-data/bob/").expect_status(200).text().contains("note"));

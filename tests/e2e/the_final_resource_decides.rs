@@ -42,7 +42,7 @@ end
 fn with_a_directory_index(cell: Cell) {
     let server = two_places(cell)
         .file("www/site/own.lua", WHO_AM_I)
-        .config("<Directory \"@root@/www/site\">\nDirectoryIndex /app/leaky.lua\n</Directory>")
+        .directory("www/site", "DirectoryIndex /app/leaky.lua")
         .start();
     expect_alice(&server, "/site/");
 }
@@ -62,7 +62,7 @@ matrix!(with_an_index_of_another_rule_in_the_same_directory for gates);
 fn with_a_fallback_resource(cell: Cell) {
     let server = two_places(cell)
         .file("www/site/own.lua", WHO_AM_I)
-        .config("<Directory \"@root@/www/site\">\nFallbackResource /app/leaky.lua\n</Directory>")
+        .directory("www/site", "FallbackResource /app/leaky.lua")
         .start();
     expect_alice(&server, "/site/no/such/page");
 }

@@ -61,8 +61,6 @@ fn a_star_in_the_last_line_and_fifty_thousand_before() {
 
 #[test]
 fn one_map_for_the_server_and_for_a_directory() {
-    let server = two_people(ANY)
-        .config("<Directory \"@root@/www/app\">\nConfineMap tenants.map\n</Directory>")
-        .start();
+    let server = two_people(ANY).directory("www/app", "ConfineMap tenants.map").start();
     expect_alice_and_bob(&server);
 }

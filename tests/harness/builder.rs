@@ -101,6 +101,31 @@ impl ServerBuilder {
         self
     }
 
+    /// Adds `<Location "path">` with these lines.
+    pub fn location(self, path: &str, lines: &str) -> Self {
+        self.config(format!("<Location \"{path}\">\n{lines}\n</Location>"))
+    }
+
+    /// Adds `<Directory>` for this folder of the server's, with these lines.
+    pub fn directory(self, folder: &str, lines: &str) -> Self {
+        self.config(format!("<Directory \"@root@/{folder}\">\n{lines}\n</Directory>"))
+    }
+
+    /// Lets this path of the URLs, too, lead to this folder of the server's.
+    pub fn alias(self, path: &str, folder: &str) -> Self {
+        self.config(format!("Alias \"{path}\" \"@root@/{folder}\""))
+    }
+
+    /// Adds a virtual host on 127.0.0.1 with this name and these lines. The first is the default.
+    pub fn host(self, name: &str, lines: &str) -> Self {
+        self.config(format!("<VirtualHost 127.0.0.1:@port@>\nServerName {name}\n{lines}\n</VirtualHost>"))
+    }
+
+    /// Adds a Landlock ruleset of these lines.
+    pub fn ruleset(self, name: &str, lines: &str) -> Self {
+        self.config(format!("<ConfineLandlock {name}>\n{lines}\n</ConfineLandlock>"))
+    }
+
     /// The module's `LogLevel`; the default is `info`, one line a decision.
     pub fn log_level(mut self, level: &'static str) -> Self {
         self.log_level = level;

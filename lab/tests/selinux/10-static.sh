@@ -1,16 +1,7 @@
 # shellcheck shell=bash
 # Users in bounded domains, plain files, event MPM.
 
-server event confine <<'CONF'
-<Directory /lab/www>
-    Include /lab/users.conf
-    ConfineMap /lab/users.map
-</Directory>
-<Location /up>
-    Require all granted
-    ConfineContext unconfined
-</Location>
-CONF
+tenants_server
 
 as alice
 serves 'alice reads her page' '^page of alice' /alice/index.html

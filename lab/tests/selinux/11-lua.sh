@@ -1,14 +1,7 @@
 # shellcheck shell=bash
 # An application inside httpd (mod_lua, event): the same script, each user his own files.
 
-server event lua confine <<'CONF'
-Alias /app /lab/app
-AddHandler lua-script .lua
-<Directory /lab>
-    Include /lab/users.conf
-    ConfineMap /lab/users.map
-</Directory>
-CONF
+tenants_server
 
 own() { # USER OTHER
     as "$1"

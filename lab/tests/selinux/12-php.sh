@@ -41,10 +41,10 @@ is 'an upload of 300 kB is moved into place' "$said" 'upload=OK 300000'
 said=$(curl -s -u alice:alice -F "file=@$work/big;filename=up.txt" 'http://127.0.0.1/app/app.php?upload=/lab/www/bob/data')
 is "but not into bob's data" "$said" 'upload=not moved'
 denial 'refused by the kernel' "scontext=alice\.process:s0 tcontext=bob\.(read|writ)able"
-head -c 2000000 /dev/zero | tr '\0' x >"$work/big"
+head -c 600000 /dev/zero | tr '\0' x >"$work/big"
 forget
-is 'a body of 2 MB reaches the script whole' \
-    "$(curl -s -u alice:alice -T "$work/big" 'http://127.0.0.1/app/app.php?body')" 'body=2000000'
+is 'a body of 600 kB reaches the script whole' \
+    "$(curl -s -u alice:alice -T "$work/big" 'http://127.0.0.1/app/app.php?body')" 'body=600000'
 fetch '/app/app.php?tmp'
 like 'a file in /tmp' "$body" '^tmp=OK /tmp/lab'
 name=${body#tmp=OK } name=${name%$'\n'}

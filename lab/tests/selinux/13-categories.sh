@@ -1,14 +1,7 @@
 # shellcheck shell=bash
 # Tenants in one bounded domain, kept apart by categories, event and mod_lua.
 
-server event lua confine <<'CONF'
-Alias /app /lab/app
-AddHandler lua-script .lua
-<Directory /lab>
-    Include /lab/users.conf
-    ConfineMap /lab/users.map
-</Directory>
-CONF
+tenants_server
 like 'the server needs no category for it' "$(server_context)" ':httpd_t:s0$'
 
 own() { # USER OTHER CATEGORY

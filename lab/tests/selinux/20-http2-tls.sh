@@ -1,19 +1,7 @@
 # shellcheck shell=bash
 # The same over TLS, with HTTP/2: many streams of a connection, a worker each.
 
-server event ssl http2 confine <<'CONF'
-Listen 443
-Protocols h2 http/1.1
-<VirtualHost *:443>
-    SSLEngine on
-    SSLCertificateFile /lab/tls/cert.pem
-    SSLCertificateKeyFile /lab/tls/key.pem
-    <Directory /lab/www>
-        Include /lab/users.conf
-        ConfineMap /lab/users.map
-    </Directory>
-</VirtualHost>
-CONF
+tenants_server
 
 for user in alice bob three; do
     said=$(curl -sk --http2 -u "$user:$user" -w '%{http_version} %{http_code} %{time_total}\n' \

@@ -1,12 +1,7 @@
 # shellcheck shell=bash
 # 500 requests of five tenants, 20 at a time, own and other's in turn: none is mixed up.
 
-server event confine <<'CONF'
-<Directory /lab/www>
-    Include /lab/users.conf
-    ConfineMap /lab/users.map
-</Directory>
-CONF
+tenants_server
 
 tenants=(alice bob carol three four)
 declare -A other=([alice]=bob [bob]=carol [carol]=three [three]=four [four]=alice)
@@ -35,5 +30,8 @@ while read -r i user target code; do
     fi
 done <"$work/mixed.out"
 is '500 mixed requests, each answered as it should be' "$right ${wrong:0:300}" '500 '
+forget
+as alice
+status 'and one more' 403 /bob/index.html
 denial 'the refusals came from the kernel' 'scontext=alice\.process:s0 tcontext=bob\.readable'
 rm -rf "$out"

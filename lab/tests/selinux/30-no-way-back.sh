@@ -2,18 +2,7 @@
 # The application itself tries to get away: by its own attr, another thread's, a new
 # thread, a new process.
 
-server event lab_escape confine <<'CONF'
-<Directory /lab/www>
-    Include /lab/users.conf
-    ConfineMap /lab/users.map
-</Directory>
-<Location /alice/escape>
-    SetHandler lab-escape
-</Location>
-<Location /three/escape>
-    SetHandler lab-escape
-</Location>
-CONF
+tenants_server
 S=system_u:system_r
 mine=/lab/www/alice/index.html other=/lab/www/bob/index.html
 

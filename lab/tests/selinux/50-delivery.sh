@@ -2,8 +2,8 @@
 # What goes on after the worker: large files by sendfile(2) and mmap(2), keep-alive,
 # write completion, log lines, a graceful restart in between.
 
-truncate -s 6000000 /lab/www/alice/data/large
-truncate -s 6000000 /lab/www/bob/data/large
+truncate -s 3000000 /lab/www/alice/data/large
+truncate -s 3000000 /lab/www/bob/data/large
 restorecon /lab/www/alice/data/large /lab/www/bob/data/large
 
 for delivery in 'EnableSendfile On' 'EnableMMAP On' 'EnableMMAP Off'; do
@@ -18,9 +18,9 @@ $delivery
 </Location>
 CONF
     # --limit-rate: the worker is long gone when the last byte leaves.
-    is "$delivery: 6 MB, slowly" \
-        "$(curl -s -u alice:alice --limit-rate 12M -o "$work/large" -w '%{http_code} %{size_download}' http://127.0.0.1/alice/data/large)" \
-        '200 6000000'
+    is "$delivery: 3 MB, slowly" \
+        "$(curl -s -u alice:alice --limit-rate 8M -o "$work/large" -w '%{http_code} %{size_download}' http://127.0.0.1/alice/data/large)" \
+        '200 3000000'
     as alice
     status "$delivery: bob's is refused" 403 /bob/data/large
 done
@@ -34,9 +34,9 @@ no_denial 'and needs nothing more'
 
 curl -s -u alice:alice --limit-rate 3M -o "$work/large" -w '%{http_code} %{size_download}' http://127.0.0.1/alice/data/large >"$work/slow" &
 slow=$!
-sleep 0.3
+nap 0.3
 graceful
 serves 'after a graceful restart' '^page of alice' /alice/index.html
 status 'confined as before' 403 /bob/index.html
 wait "$slow"
-is 'what was on its way arrives whole' "$(<"$work/slow")" '200 6000000'
+is 'what was on its way arrives whole' "$(<"$work/slow")" '200 3000000'

@@ -1,15 +1,7 @@
 # shellcheck shell=bash
 # WebDAV: what a user puts is the user's.
 
-mkdir -p /var/lock/apache2 && restorecon /var/lock/apache2 && chown www-data /var/lock/apache2
-server event dav dav_fs confine <<'CONF'
-DavLockDB /var/lock/apache2/DavLock
-<Directory /lab/www>
-    Include /lab/users.conf
-    ConfineMap /lab/users.map
-    Dav On
-</Directory>
-CONF
+tenants_server
 
 as alice
 method=PUT status 'alice puts a file' 201 /alice/data/put.txt 'her words'

@@ -20,7 +20,7 @@ as two
 serves 'and serves' '^page of two' /two/index.html
 status 'confined' 403 /one/index.html
 kill -HUP "$(server_pid)"
-sleep 1
+nap 1
 serves 'a restart too' '^page of two' /two/index.html
 child=$(pgrep -P "$(server_pid)" | head -n 1)
 like 'children inherit it' "$(context_of "$child")" ':httpd_t:s0-s0:c1\.c3$'
