@@ -320,11 +320,12 @@ fn go(
             worker::reached(State::Reported);
         }
     } else {
+        let after_early = worker::state() == Some(State::Early);
         worker::reached(reached);
         if reached == State::Moved {
             counters::add(Counter::Confined);
         }
-        record::moved(r, rule, event, &moves.text);
+        record::moved(r, rule, event, &moves.text, after_early);
     }
     sys::DECLINED
 }

@@ -149,13 +149,13 @@ pub fn passed(r: &mut Request<'_>, event: &str, rule: Option<RuleAt<'_>>, contex
     }
 }
 
-/// Puts the contexts into the request's environment and notes, behind those of an early move, and
-/// logs the move.
-pub fn moved(r: &mut Request<'_>, rule: RuleAt<'_>, event: &str, contexts: &CStr) {
-    if r.note(CONTEXT).is_none() {
+/// Puts the contexts into the request's environment and notes, and logs the move. `after_early`: the
+/// worker is in the contexts of an early move already, which come first.
+pub fn moved(r: &mut Request<'_>, rule: RuleAt<'_>, event: &str, contexts: &CStr, after_early: bool) {
+    if after_early && r.note(CONTEXT).is_none() {
         inherit(r);
     }
-    let all = match r.note(CONTEXT) {
+    let all = match r.note(CONTEXT).filter(|_| after_early) {
         None => r.pool().text(contexts.to_bytes()),
         Some(early) => r.pool().text(&[early.to_bytes(), b" ", contexts.to_bytes()].concat()),
     };
