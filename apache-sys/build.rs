@@ -16,7 +16,7 @@ const MMN_MINOR: u32 = 122;
 
 const FUNCTIONS: &[&str] = &[
     "ap_(hook|run)_(quick_handler|handler)",
-    "ap_hook_(auth_checker|post_perdir_config|check_config|post_config|child_init|child_stopping)",
+    "ap_hook_(auth_checker|post_perdir_config|check_config|post_config|child_init|child_stopping|mpm_register_timed_callback)",
     "ap_hook_get_handler",
     "ap_invoke_handler",
     "ap_process_request_internal",
@@ -78,10 +78,10 @@ const VARIABLES: &[&str] = &[
     "ap_server_conf",
     "ap_thread_stacksize",
     "APLOG_(EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG|TRACE[1-8]|STARTUP|NOERRNO)",
-    "APR_(INET|INET6)",
     "APR_HOOK_.*",
     "(OK|DECLINED|DONE|SUSPENDED)",
     "HTTP_(OK|FORBIDDEN|UNAUTHORIZED|INTERNAL_SERVER_ERROR|SERVICE_UNAVAILABLE)",
+    "CONFINE_APR_.*",
     "MODULE_MAGIC_(COOKIE|NUMBER_MAJOR|NUMBER_MINOR)",
     "OPT_INC_WITH_EXEC",
     "core_module",

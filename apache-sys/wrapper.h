@@ -21,3 +21,6 @@
 #include <apr_tables.h>
 #include <apr_thread_proc.h>
 #include <util_filter.h>
+
+/* bindgen does not see through this macro's arithmetic. */
+enum { CONFINE_APR_ENOTIMPL = APR_ENOTIMPL };

@@ -115,8 +115,7 @@ pub fn process_gate(r: &mut Request<'_>, lookup: bool) -> c_int {
 pub fn handler_gate(r: &mut Request<'_>, own: HandlerHook) -> c_int {
     let scope = scope_or_return!(r);
     let state = worker::state();
-    let confined = matches!(state, Some(State::Moved | State::Early));
-    if scope.rules.is_none() && scope.server.early.is_none() && !confined {
+    if scope.rules.is_none() && scope.server.early.is_none() && !worker::is_confined() {
         return sys::DECLINED;
     }
     if is_rewritten(r) {

@@ -94,6 +94,7 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         post_config,
         child_init,
         child_stopping,
+        callback_wanted,
         server_status,
     };
     guard(
@@ -201,7 +202,10 @@ unsafe extern "C" fn post_config(
     }
     // SAFETY: the configuration's live pool; when it goes, the main server that the log knows goes.
     unsafe { sys::apr_pool_cleanup_register(pconf, null(), Some(forget), Some(sys::apr_pool_cleanup_null)) };
-    on_config(s, startup::finish)
+    on_config(s, |server| {
+        startup::finish(server);
+        true
+    })
 }
 
 unsafe extern "C" fn child_init(pool: *mut sys::apr_pool_t, _: *mut sys::server_rec) {
@@ -210,6 +214,18 @@ unsafe extern "C" fn child_init(pool: *mut sys::apr_pool_t, _: *mut sys::server_
         || unsafe { Pool::from_raw(pool) }.into_iter().for_each(thread::prepare),
         |panic| log::main(Level::Error, &format!("confine: panic in child_init: {panic}")),
     );
+}
+
+/// A handler that wants to be called back later would go on in a thread of the server.
+unsafe extern "C" fn callback_wanted(
+    _: sys::apr_time_t,
+    _: Option<unsafe extern "C" fn(*mut c_void)>,
+    _: *mut c_void,
+) -> sys::apr_status_t {
+    guard(
+        || if worker::is_confined() { sys::CONFINE_APR_ENOTIMPL as _ } else { sys::DECLINED },
+        |_| sys::CONFINE_APR_ENOTIMPL as _,
+    )
 }
 
 /// A prefork child that is told to stop destroys its pools at once, under the worker it waits for;

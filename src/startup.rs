@@ -38,35 +38,43 @@ type Faults = Vec<String>;
 /// a domain of its own, asks about.
 const USUAL_CONTEXT: &str = "system_u:system_r:httpd_t:s0";
 
-/// check_config: makes everything once, so that `-t` and a start say the same, and throws it away.
+/// check_config: makes everything that requests use, or says what is wrong.
+///
+/// The server reads its configuration twice at start. The first reading, like `-t`, only checks. From
+/// the second on, the server itself moves first where that is asked for: before it opens its logs and
+/// makes its pipes, which carry the context of their maker.
 pub fn check(main: &Server<'_>) -> bool {
     let Some(config) = ServerConfig::of(main) else { return true };
     let generation = config.generation();
-    let result = check_server_context(config, generation).and_then(|after| {
-        prepare(generation, after)?;
-        Ok(())
-    });
-    report(main, result).is_some()
+    if hooks::first_reading() || hooks::only_testing() {
+        let result = check_server_context(config, generation).and_then(|after| prepare(generation, after));
+        return report(main, result).is_some();
+    }
+    let result = move_server(config, generation).and_then(|()| prepare(generation, Selinux::new()));
+    match report(main, result) {
+        Some(ready) => {
+            generation.set_ready(ready);
+            true
+        }
+        None => false,
+    }
 }
 
-/// post_config: moves the server itself where that is asked for, then makes everything for good.
-pub fn finish(main: &Server<'_>) -> bool {
+/// post_config: what must be there before the first child, and what the log is to say.
+pub fn finish(main: &Server<'_>) {
     log::set_main(Some(main));
     counters::prepare();
     thread::keep_masks_of_programs();
-    let Some(config) = ServerConfig::of(main) else { return true };
-    if hooks::first_reading() || hooks::only_testing() {
-        return true;
+    let Some(generation) = ServerConfig::of(main).map(ServerConfig::generation) else { return };
+    let Some(ready) = generation.ready() else { return };
+    if let Some(context) = &generation.server_context {
+        let words = context.words.join(" ");
+        log::server(main, Level::Notice, &format!("confine: the server moved to {words}"));
     }
-    let generation = config.generation();
-    let result = move_server(main, config, generation).and_then(|()| prepare(generation, Selinux::new()));
-    let Some(ready) = report(main, result) else { return false };
     for warning in ready.backends.iter().flat_map(|b| b.warnings()) {
         log::server(main, Level::Warning, &format!("confine: {warning}"));
     }
     log::server(main, Level::Info, &format!("confine: ready, {} rules", ready.rules.len()));
-    generation.set_ready(ready);
-    true
 }
 
 /// Says every fault, on the terminal and in the log.
@@ -265,9 +273,14 @@ fn default_backend(draft: &Draft) -> BackendName {
 /// SELinux as the server will see it once it has moved to its `ConfineServerContext`, which is checked
 /// here; without one, as it sees it now.
 fn check_server_context(config: &ServerConfig, generation: &Generation) -> Result<Selinux, Faults> {
-    let here = || match SecurityContext::parse(USUAL_CONTEXT) {
-        Some(usual) if hooks::only_testing() => Selinux::assuming(usual),
-        _ => Selinux::new(),
+    let here = || {
+        let own = Selinux::new();
+        match SecurityContext::parse(USUAL_CONTEXT) {
+            Some(usual) if hooks::only_testing() && own.own().is_ok_and(|o| o.domain != usual.domain) => {
+                Selinux::assuming(usual)
+            }
+            _ => own,
+        }
     };
     let Some(context) = &generation.server_context else { return Ok(here()) };
     let list = context.list(config)?;
@@ -287,7 +300,7 @@ fn check_server_context(config: &ServerConfig, generation: &Generation) -> Resul
 /// Moves the server's own process, before it makes children, into `ConfineServerContext`.
 ///
 /// Restarts come here again, in the same process: already there is success.
-fn move_server(main: &Server<'_>, config: &ServerConfig, generation: &Generation) -> Result<(), Faults> {
+fn move_server(config: &ServerConfig, generation: &Generation) -> Result<(), Faults> {
     static THERE: Mutex<Option<Vec<String>>> = Mutex::new(None);
     let Some(context) = &generation.server_context else { return Ok(()) };
     let mut there = THERE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -299,7 +312,6 @@ fn move_server(main: &Server<'_>, config: &ServerConfig, generation: &Generation
     for step in backends.server_moves(&list).map_err(|e| context.fault(&e))? {
         let ready = step.ready(&NoValues).map_err(|e| context.fault(&e))?;
         ready.enter().map_err(|e| context.fault(&e))?;
-        log::server(main, Level::Notice, &format!("confine: the server moved to {}", step.context()));
     }
     *there = Some(context.words.clone());
     Ok(())

@@ -65,6 +65,11 @@ pub fn state() -> Option<State> {
     current(|w| w.state.get())
 }
 
+/// Whether this thread is a worker in some context already.
+pub fn is_confined() -> bool {
+    matches!(state(), Some(State::Moved | State::Early))
+}
+
 /// Whether this thread is the worker that was made for this very request.
 pub fn is_made_for(r: &Request<'_>) -> bool {
     current(|w| std::ptr::eq(w.request, r.as_ptr())).unwrap_or(false)
@@ -153,6 +158,7 @@ fn answered(r: &mut Request<'_>, run: impl FnOnce(&mut Request<'_>) -> c_int) ->
 /// confined. Every other status is the server's to answer.
 fn settle(r: &mut Request<'_>, status: c_int, state: State) -> c_int {
     match status {
+        // No callback was registered (see callback_wanted), so nothing goes on with this request.
         sys::SUSPENDED if matches!(state, State::Moved | State::Early) => {
             record::refused(r, None, None, &Refusal::suspended())
         }

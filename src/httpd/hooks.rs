@@ -1,7 +1,7 @@
 //! Where the module hangs itself into the server, and a look at who else hangs there.
 
 use std::{
-    ffi::{CStr, c_int},
+    ffi::{CStr, c_int, c_void},
     ptr::null,
 };
 
@@ -101,6 +101,7 @@ pub unsafe fn register(hooks: &Hooks) {
         sys::ap_hook_post_config(Some(hooks.post_config), null(), null(), last);
         sys::ap_hook_child_init(Some(hooks.child_init), null(), null(), first);
         sys::ap_hook_child_stopping(Some(hooks.child_stopping), null(), null(), first);
+        sys::ap_hook_mpm_register_timed_callback(Some(hooks.callback_wanted), null(), null(), first);
         // mod_status's hook is optional: the name is all that is needed, whether it is loaded or not.
         let function = std::mem::transmute::<QuickHook, unsafe extern "C" fn()>(hooks.server_status);
         sys::apr_optional_hook_add(
@@ -144,6 +145,12 @@ pub struct Hooks {
     pub child_init: unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::server_rec),
     /// child_stopping.
     pub child_stopping: unsafe extern "C" fn(*mut sys::apr_pool_t, c_int),
+    /// mpm_register_timed_callback.
+    pub callback_wanted: unsafe extern "C" fn(
+        sys::apr_time_t,
+        Option<unsafe extern "C" fn(*mut c_void)>,
+        *mut c_void,
+    ) -> sys::apr_status_t,
     /// mod_status's page.
     pub server_status: QuickHook,
 }
