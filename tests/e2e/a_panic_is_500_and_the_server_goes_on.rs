@@ -6,14 +6,12 @@ use confine_tests::{Cell, Request, matrix, tenants::*};
 const PLACES: [&str; 3] = ["panic-in-gate", "panic-in-worker", "panic-in-move"];
 
 fn a_panic_in_each_place(cell: Cell) {
-    let hosts = PLACES.map(|place| {
-        format!("<VirtualHost 127.0.0.1:@port@>\nServerName {place}\nConfineContext landlock:alice\nConfineFault {place}\n</VirtualHost>\n")
-    });
-    let server = leaky_app(cell)
-        .with_faults()
-        .workers(1)
-        .host("sane", "ConfineContext landlock:alice")
-        .config(hosts.concat())
+    let builder = leaky_app(cell).with_faults().workers(1).host("sane", "ConfineContext landlock:alice");
+    let server = PLACES
+        .iter()
+        .fold(builder, |builder, place| {
+            builder.host(place, &format!("ConfineContext landlock:alice\nConfineFault {place}"))
+        })
         .start();
     let client = server.client();
     let ask = |host: &str| client.send(&Request::get(note_of(&server, "alice")).header("Host", host));

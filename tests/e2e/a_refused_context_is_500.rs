@@ -6,24 +6,23 @@ use confine_tests::{Cell, Request, matrix, tenants::*};
 /// The kernel's limit on rulesets over each other (security/landlock/limits.h).
 const LANDLOCK_MAX_NUM_LAYERS: usize = 16;
 
+/// A ruleset of the tenant that the client names.
+const OWN: &str = r#"LandlockRead "@root@/www" "@root@/data/%{HTTP:X-Tenant}""#;
+
 fn one_ruleset_too_many_for_the_kernel(cell: Cell) {
     let names: Vec<_> = (0..=LANDLOCK_MAX_NUM_LAYERS).map(|n| format!("layer{n}")).collect();
-    let rulesets: String = names
-        .iter()
-        .map(|name| format!("<ConfineLandlock {name}>\nLandlockRead \"@root@\"\nLandlockWrite \"@root@/data/shared\"\n</ConfineLandlock>\n"))
-        .collect();
-    let rule = |place: &str, number: usize| {
-        let contexts = names[..number].iter().map(|name| format!(" landlock:{name}")).collect::<String>();
-        format!(
-            "Alias /{place} \"@root@/www/app\"\n<Location \"/{place}\">\nConfineContext{contexts}\n</Location>"
-        )
+    let contexts = |number: usize| {
+        let prefixed = names[..number].iter().map(|name| format!(" landlock:{name}"));
+        format!("ConfineContext{}", prefixed.collect::<String>())
     };
-    let server = leaky_app(cell)
+    let builder = leaky_app(cell)
         .writable_folder("data/shared")
-        .config(rulesets)
-        .config(rule("sixteen", LANDLOCK_MAX_NUM_LAYERS))
-        .config(rule("seventeen", LANDLOCK_MAX_NUM_LAYERS + 1))
-        .start();
+        .alias("/sixteen", "www/app")
+        .location("/sixteen", &contexts(LANDLOCK_MAX_NUM_LAYERS))
+        .alias("/seventeen", "www/app")
+        .location("/seventeen", &contexts(LANDLOCK_MAX_NUM_LAYERS + 1));
+    let grants = "LandlockRead \"@root@\"\nLandlockWrite \"@root@/data/shared\"";
+    let server = names.iter().fold(builder, |builder, name| builder.ruleset(name, grants)).start();
     let client = server.client();
     let trace = server.path("data/shared/trace");
     let write = |place: &str| leaky_at(&format!("/{place}/leaky.lua"), "write", trace.display().to_string());
@@ -44,8 +43,7 @@ fn one_ruleset_too_many_for_the_kernel(cell: Cell) {
 matrix!(one_ruleset_too_many_for_the_kernel);
 
 fn a_directory_that_is_not_there(cell: Cell) {
-    let own = "<ConfineLandlock own>\nLandlockRead \"@root@/www\" \"@root@/data/%{HTTP:X-Tenant}\"\n</ConfineLandlock>";
-    let server = leaky_app(cell).config(own).config("ConfineContext landlock:own").start();
+    let server = leaky_app(cell).ruleset("own", OWN).config("ConfineContext landlock:own").start();
     let client = server.client();
     let ask = |tenant: &str| client.send(&Request::get(note_of(&server, "alice")).header("X-Tenant", tenant));
     ask("carol").expect_status(500);
@@ -58,8 +56,7 @@ fn a_directory_that_is_not_there(cell: Cell) {
 matrix!(a_directory_that_is_not_there);
 
 fn a_symbolic_link_in_the_place_of_a_directory(cell: Cell) {
-    let own = "<ConfineLandlock own>\nLandlockRead \"@root@/www\" \"@root@/data/%{HTTP:X-Tenant}\"\n</ConfineLandlock>";
-    let builder = leaky_app(cell).config(own).config("ConfineContext landlock:own");
+    let builder = leaky_app(cell).ruleset("own", OWN).config("ConfineContext landlock:own");
     let link = builder.path("data/mallory");
     std::os::unix::fs::symlink("bob", &link).unwrap_or_else(|e| panic!("{}: {e}", link.display()));
     let server = builder.start();

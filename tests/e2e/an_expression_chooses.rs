@@ -35,8 +35,10 @@ fn an_expression_gives_the_context(cell: Cell) {
 matrix!(an_expression_gives_the_context);
 
 fn an_expression_that_fails(cell: Cell) {
-    let broken = "<Location \"/app/page.txt\">\nConfineExpr \"%{file:@root@/nonexistent}\"\n</Location>\nConfineContext alice";
-    let server = leaky_app(cell).config(broken).start();
+    let server = leaky_app(cell)
+        .config("ConfineContext alice")
+        .location("/app/page.txt", "ConfineExpr \"%{file:@root@/nonexistent}\"")
+        .start();
     let client = server.client();
     client.get("/app/page.txt").expect_status(500);
     server.wait_for_log(&["confine: refused GET /app/page.txt ", " rule=", "httpd.conf:"]);

@@ -35,8 +35,12 @@ fn let_through_on_request(cell: Cell) {
 matrix!(let_through_on_request);
 
 fn an_inner_scope_has_the_last_word(cell: Cell) {
-    let inner = "ConfineUnmatched allow\nAlias /strict \"@root@/www/app\"\n<Location \"/strict\">\nConfineUnmatched deny\n</Location>";
-    let server = two_people(cell).file("tenants.map", ALICE_ALONE).config(inner).start();
+    let server = two_people(cell)
+        .file("tenants.map", ALICE_ALONE)
+        .config("ConfineUnmatched allow")
+        .alias("/strict", "www/app")
+        .location("/strict", "ConfineUnmatched deny")
+        .start();
     let client = server.client();
     client.get_as("bob", "/app/page.txt").expect_status(200);
     client.get_as("bob", "/strict/page.txt").expect_status(403);

@@ -9,7 +9,8 @@ cat \"$QUERY_STRING\" 2>&1
 ";
 
 const NPH_SCRIPT: &str = "#!/bin/sh
-printf 'HTTP/1.1 200 Fine\\r\\nContent-Type: text/plain\\r\\nX-Own-Head: yes\\r\\nConnection: close\\r\\n\\r\\n'
+printf 'HTTP/1.1 200 Fine\\r\\nContent-Type: text/plain\\r\\n'
+printf 'X-Own-Head: yes\\r\\nConnection: close\\r\\n\\r\\n'
 printf '%s\\n' \"$CONFINE_CONTEXT\"
 cat \"$QUERY_STRING\" 2>&1
 ";

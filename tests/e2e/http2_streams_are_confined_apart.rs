@@ -62,3 +62,22 @@ fn without_tls(cell: Cell) {
 }
 
 matrix!(without_tls for threaded);
+
+/// The upgrade happens in the middle of a request, in a handler of the server: the threads that HTTP/2
+/// then starts, for good and for everybody, must not be inside the confinement.
+fn after_an_upgrade(cell: Cell) {
+    let server = two_people(cell).modules(["http2"]).config("Protocols h2c http/1.1").start();
+    let upgrade = server.client_over(Wire::Upgrade);
+    for _ in 0..3 {
+        let alice = upgrade.get_as("alice", &note_of(&server, "alice"));
+        alice.expect_content(NOTE_OF_ALICE).expect_context("landlock:alice");
+        assert!(alice.status_line.starts_with("HTTP/2"), "{alice:?}");
+        for wire in [Wire::Upgrade, Wire::H2c, Wire::Http11] {
+            let client = server.client_over(wire);
+            client.get_as("bob", &note_of(&server, "bob")).expect_content(NOTE_OF_BOB);
+            client.get(&open_note_of(&server, "bob")).expect_content(NOTE_OF_BOB).expect_context("-");
+        }
+    }
+}
+
+matrix!(after_an_upgrade for threaded);

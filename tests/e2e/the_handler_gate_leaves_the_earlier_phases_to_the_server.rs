@@ -37,10 +37,16 @@ fn which_thread_runs_what(cell: Cell) {
 
 matrix!(which_thread_runs_what);
 
+const QUICK: &str = "require 'apache2'
+function quick(r)
+    r:puts('from the quick handler')
+    return apache2.OK
+end
+";
+
 fn quick_handlers_are_passed_over(cell: Cell) {
-    let quick = "require 'apache2'\nfunction quick(r)\n    r:puts('from the quick handler')\n    return apache2.OK\nend\n";
     let with_quick_handler = |builder: confine_tests::ServerBuilder| {
-        builder.file("quick.lua", quick).config("LuaQuickHandler \"@root@/quick.lua\" quick")
+        builder.file("quick.lua", QUICK).config("LuaQuickHandler \"@root@/quick.lua\" quick")
     };
     let stock = with_quick_handler(application(cell).stock()).start();
     stock.client().get("/app/page.txt").expect_content("from the quick handler");

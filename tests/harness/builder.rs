@@ -273,7 +273,8 @@ impl ServerBuilder {
         let n = self.workers;
         match self.cell.mpm {
             Mpm::Prefork => format!(
-                "StartServers {n}\nMinSpareServers 1\nMaxSpareServers {n}\nServerLimit {n}\nMaxRequestWorkers {n}\n"
+                "StartServers {n}\nServerLimit {n}\nMaxRequestWorkers {n}\n\
+                 MinSpareServers 1\nMaxSpareServers {n}\n"
             ),
             Mpm::Event | Mpm::Worker => format!(
                 "StartServers 1\nServerLimit 4\nThreadLimit {n}\nThreadsPerChild {n}\nMaxRequestWorkers {n}\n\

@@ -19,6 +19,8 @@ pub enum Wire {
     Http11,
     /// HTTP/2 over TCP, with prior knowledge.
     H2c,
+    /// HTTP/1.1 that asks, with its first request, to go on in HTTP/2.
+    Upgrade,
     /// HTTP/1.1 over TLS.
     Tls,
     /// HTTP/2 over TLS, agreed by ALPN.
@@ -43,6 +45,7 @@ impl Wire {
         match self {
             Self::Http11 | Self::Tls => HttpVersion::V11,
             Self::H2c => HttpVersion::V2PriorKnowledge,
+            Self::Upgrade => HttpVersion::V2,
             Self::H2 => HttpVersion::V2TLS,
         }
     }
@@ -196,8 +199,8 @@ impl Client {
         handle.http_version(self.wire.version())?;
         handle.timeout(LIMIT)?;
         handle.proxy("")?;
-        // libcurl before 8.0 cannot reuse such a connection (https://github.com/curl/curl/issues/10634).
-        handle.forbid_reuse(self.wire == Wire::H2c)?;
+        // libcurl before 8.0 cannot reuse these connections (https://github.com/curl/curl/issues/10634).
+        handle.forbid_reuse(matches!(self.wire, Wire::H2c | Wire::Upgrade))?;
         if self.wire.is_tls() {
             handle.cainfo(&self.authority)?;
         }

@@ -92,58 +92,8 @@ const PASSWORDS: &str = "alice:{SHA}g2YDYHBhl9R/ddqtGep+ipAO4aU=\nbob:{SHA}bOWgj
 /// Each user's ruleset.
 pub const MAP: &str = "alice landlock:alice\nbob landlock:bob\n";
 
-const LEAKY: &str = r#"-- An application with every hole that an application can have: it does what the query says.
-local actions = {}
-
-function actions.read(r, path)
-    local file, why = io.open(path, "rb")
-    if not file then return nil, why end
-    local text, failure = file:read("a")
-    file:close()
-    return text, failure
-end
-
-function actions.write(r, path)
-    local file, why = io.open(path, "wb")
-    if not file then return nil, why end
-    file:write("written")
-    file:close()
-    return "written"
-end
-
-function actions.remove(r, path)
-    local done, why = os.remove(path)
-    return done and "removed", why
-end
-
-function actions.run(r, command)
-    local output = io.popen(command .. " 2>&1; echo status=$?")
-    if not output then return nil, "cannot run anything" end
-    local text = output:read("a")
-    output:close()
-    return text
-end
-
-function actions.body(r)
-    return r:requestbody() or ""
-end
-
-function actions.sleep(r, seconds)
-    os.execute("sleep " .. tonumber(seconds))
-    return "slept"
-end
-
-function handle(r)
-    r.content_type = "text/plain"
-    r.headers_out["X-Context"] = r.subprocess_env["CONFINE_CONTEXT"] or "-"
-    r.headers_out["X-User"] = r.user or "-"
-    for name, value in pairs(r:parseargs()) do
-        local text, why = actions[name](r, value)
-        if text then r:write(text) else r:write("failed: " .. tostring(why) .. "\n") end
-    end
-    return apache2.OK
-end
-"#;
+/// The application: `?read=PATH`, `?write=PATH`, `?remove=PATH`, `?run=COMMAND`, `?body=1`.
+const LEAKY: &str = include_str!("leaky.lua");
 
 /// The application and the data alone: also for a server without the module.
 pub fn application(cell: Cell) -> ServerBuilder {
