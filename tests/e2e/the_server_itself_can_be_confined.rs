@@ -9,8 +9,8 @@ ConfineServerContext landlock:server
 <ConfineLandlock server>
     LandlockExecute /usr
     LandlockRead /etc /dev /proc "@root@/www" "@root@/data/alice" "@root@/httpd.conf" "@root@/mime.types"
-    LandlockWrite /dev/null "@root@/logs" "@root@/run"
-    LandlockRead "@root@/logs" "@root@/run"
+    LandlockWrite /dev/null /dev/zero /dev/shm /tmp "@root@/logs" "@root@/run"
+    LandlockRead "@root@/logs" "@root@/run" "@root@/tenants.map"
     LandlockBind any
     LandlockConnect any
 </ConfineLandlock>
@@ -45,3 +45,17 @@ fn what_no_rule_applies_to_is_confined_too(cell: Cell) {
 }
 
 matrix!(what_no_rule_applies_to_is_confined_too);
+
+fn it_stays_there_over_a_graceful_restart(cell: Cell) {
+    let server = confined_server(cell).start();
+    let ask = |owner: &str| {
+        let request = Request::get(note_of(&server, owner)).header("Host", "plain");
+        server.client().send(&request)
+    };
+    ask("bob").expect_denied_by_kernel();
+    server.restart_gracefully();
+    ask("alice").expect_content(NOTE_OF_ALICE);
+    ask("bob").expect_denied_by_kernel();
+}
+
+matrix!(it_stays_there_over_a_graceful_restart for process_gate);
