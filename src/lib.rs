@@ -216,15 +216,16 @@ unsafe extern "C" fn child_init(pool: *mut sys::apr_pool_t, _: *mut sys::server_
     );
 }
 
-/// A handler that wants to be called back later would go on in a thread of the server.
+/// A handler that wants to be called back later would go on in a thread of the server. This hook
+/// declines with ENOTIMPL (server/mpm_common.c); any other answer ends the search for an MPM.
 unsafe extern "C" fn callback_wanted(
     _: sys::apr_time_t,
     _: Option<unsafe extern "C" fn(*mut c_void)>,
     _: *mut c_void,
 ) -> sys::apr_status_t {
     guard(
-        || if worker::is_confined() { sys::CONFINE_APR_ENOTIMPL as _ } else { sys::DECLINED },
-        |_| sys::CONFINE_APR_ENOTIMPL as _,
+        || if worker::is_confined() { libc::EPERM } else { sys::CONFINE_APR_ENOTIMPL as _ },
+        |_| libc::EPERM,
     )
 }
 
