@@ -143,7 +143,10 @@ impl Selinux {
         if self.selinuxfs.access(&to, &to, "process").is_ok_and(|d| d.permissive) {
             self.note(permissive_domain(&target.domain));
         }
-        if own.domain == target.domain && self.ignores_categories(target).unwrap_or(false) {
+        // Whoever names categories of its own, in the server's type or another, counts on them.
+        let by_category =
+            target.range != own.range && target.range.as_deref().is_some_and(|r| r.contains(':'));
+        if (own.domain == target.domain || by_category) && self.ignores_categories(target).unwrap_or(false) {
             self.note(categories_ignored(&target.domain));
         }
     }
