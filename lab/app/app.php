@@ -1,6 +1,6 @@
 <?php
 // One application for all tenants: does what the query string says.
-//   read=FILE  write=FILE  body  session  upload=FOLDER  tmp
+//   read=FILE  write=FILE  body  session  upload=FOLDER  tmp  connect=ADDRESS
 header('Content-Type: text/plain');
 error_reporting(0);
 
@@ -28,6 +28,10 @@ foreach (explode('&', $_SERVER['QUERY_STRING']) as $word) {
             $file = $_FILES['file'] ?? ['error' => -1];
             say('upload', $file['error'] !== 0 ? "error {$file['error']}"
                 : (move_uploaded_file($file['tmp_name'], "$value/{$file['name']}") ? "OK {$file['size']}" : 'not moved'));
+            break;
+        case 'connect':
+            $socket = stream_socket_client($value, $number, $why, 5);
+            say("connect $value", $socket ? 'OK ' . trim(fgets($socket)) : "refused ($why)");
             break;
         case 'tmp':
             $name = tempnam('/tmp', 'lab');

@@ -212,7 +212,7 @@ configure() {
 
 # As an administrator would, from initrc_t, in a session of its own, because it signals
 # its whole process group when it stops. It may not use the terminal, hence the pipe.
-httpd() { setsid -w apache2 -f "$work/httpd.conf" "$@" 2>&1 | cat; return "${PIPESTATUS[0]}"; }
+httpd() { setsid -w apache2 -f "$work/httpd.conf" "$@" 2>&1 {never}>&- | cat; return "${PIPESTATUS[0]}"; }
 
 listening() { { exec {probe}<>/dev/tcp/127.0.0.1/80; } 2>/dev/null && exec {probe}>&-; }
 
@@ -225,9 +225,9 @@ start() {
     local tries=0
     : >"$log"
     forget
-    said=$(httpd -k start) || tries=100
+    said=$(httpd -k start) || tries=200
     until [[ -s $pid_file ]] && listening; do
-        if ((++tries > 60)); then
+        if ((++tries > 200)); then
             fail 'httpd starts' "$said"
             log_lines 4
             exit 0
@@ -241,7 +241,7 @@ stop() {
     [[ ! -e $work/running.conf ]] || : >"$work/running.conf"
     pid=$(server_pid) || return 0
     kill -TERM "$pid" 2>/dev/null
-    while [[ -d /proc/$pid ]] && ((++tries < 100)); do nap 0.03; done
+    while [[ -d /proc/$pid ]] && ((++tries < 400)); do nap 0.03; done
     kill -KILL "$pid" 2>/dev/null
     rm -f "$pid_file"
 }
@@ -261,6 +261,9 @@ server() {
 
 # The server of most tests: event MPM, all tenants of users.map, each way of serving.
 tenants_server() { server event lua dav dav_fs ssl http2 lab_escape confine </lab/tenants.conf; }
+
+# The same in PHP, which wants prefork.
+php_server() { server prefork php confine </lab/php.conf; }
 
 # graceful: a new generation of children, the old ones finish.
 graceful() {

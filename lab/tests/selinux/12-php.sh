@@ -1,15 +1,7 @@
 # shellcheck shell=bash
 # PHP inside httpd (prefork): files, uploads, sessions and /tmp, each user's own.
 
-server prefork php confine <<'CONF'
-Alias /app /lab/app
-AddHandler application/x-httpd-php .php
-<Directory /lab>
-    Include /lab/users.conf
-    ConfineMap /lab/users.map
-</Directory>
-php_value session.use_strict_mode 0
-CONF
+php_server
 
 own() { # USER OTHER
     as "$1"

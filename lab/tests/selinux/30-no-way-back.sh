@@ -23,7 +23,7 @@ echo "$records" | sed 's/^/#   /' | head -n 8
 
 as three
 forget
-fetch "/three/escape?back=$S:httpd_t:s0&back=$S:tenants.process:s0:c4&back=$S:tenants.process:s0&read=/lab/www/three/index.html&read=/lab/www/four/index.html"
+fetch "/three/escape?back=$S:httpd_t:s0&back=$S:tenants.process:s0:c4&read=/lab/www/three/index.html&read=/lab/www/four/index.html"
 like 'a tenant by category gets no other category' "$body" "^back $S:tenants.process:s0:c4$refused"
 like 'nor the server back' "$body" "^back $S:httpd_t:s0$refused"
 like 'its file is open' "$body" '^read /lab/www/three/index.html=OK'

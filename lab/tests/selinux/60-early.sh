@@ -1,19 +1,35 @@
 # shellcheck shell=bash
-# ConfineEarly: the phases before the content run confined as well.
+# ConfineEarly: .htaccess, authentication and rewriting run confined as well.
 
-if ! grep -q ConfineEarly /lab/modules/mod_confine.so; then
-    skip 'ConfineEarly' 'this module does not have it'
-    return
-fi
 server event rewrite confine <<'CONF'
 ConfineEarly alice.process:s0
 <Directory /lab/www>
     AllowOverride All
     Require all granted
-    ConfineContext alice.process:s0
 </Directory>
 CONF
+printf 'RewriteEngine on\nRewriteRule ^rewritten$ data/note.txt\n' >/lab/www/alice/.htaccess
+chmod 644 /lab/www/alice/.htaccess
+restorecon /lab/www/alice/.htaccess
 serves 'her page' '^page of alice' /alice/index.html
+serves 'her .htaccess is read' '^kept by alice' /alice/rewritten
+logged 'the early move is logged' 'confined early GET'
 forget
-status "bob's .htaccess is not even read" 403 /bob/index.html
-denial 'the kernel refused it before the content' 'scontext=alice\.process:s0 tcontext=bob\.readable'
+status "bob's folder is refused" 403 /bob/index.html
+denial 'before any .htaccess was read' 'denied  \{ search \}.*scontext=alice\.process:s0 tcontext=bob\.readable'
+rm /lab/www/alice/.htaccess
+
+# Two moves: first what all tenants may see, then what this one may.
+printf 'three tenants.process:s0:c3\n' >"$work/three.map"
+server event confine <<CONF
+ConfineEarly tenants.process:s0:c3,c4
+<Directory /lab/www>
+    Include /lab/users.conf
+    ConfineMap $work/three.map
+</Directory>
+CONF
+as three
+serves 'from several categories to one' '^page of three' /three/index.html
+forget
+status 'the other is given up' 403 /four/index.html
+denial 'by the kernel' 'scontext=tenants\.process:s0:c3 tcontext=tenants\.readable:s0:c4'

@@ -22,6 +22,7 @@ status 'confined' 403 /one/index.html
 kill -HUP "$(server_pid)"
 nap 1
 serves 'a restart too' '^page of two' /two/index.html
+no_denial "the server's own pipes are not left behind" 'fifo_file'
 child=$(pgrep -P "$(server_pid)" | head -n 1)
 like 'children inherit it' "$(context_of "$child")" ':httpd_t:s0-s0:c1\.c3$'
 
