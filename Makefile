@@ -7,7 +7,9 @@ PREFIX ?= /usr
 APXS ?= $(shell command -v apxs2 || command -v apxs || echo /usr/bin/apxs2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test unit e2e lint deny fmt install clean
+LAB = LAB_MODULE=$(CURDIR)/target/release/libmod_confine.so lab/lab
+
+.PHONY: help setup build demo test unit e2e lab lab-selinux lab-shell lint deny fmt install clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +31,15 @@ unit: ## the library's and the command's tests alone
 
 e2e: ## the end-to-end tests alone (ARGS=FILTER)
 	@$(SETUP) test && $(CARGO) run -q -p xtask -- test --only e2e $(ARGS)
+
+lab: build ## the lab's images: kernels that enforce, a root file system, the policy, this module
+	@$(LAB) image
+
+lab-selinux: build ## the SELinux tests under 6.1 and 6.12, enforcing, in emulation
+	@$(LAB) selinux
+
+lab-shell: build ## a prompt in a guest with the module loaded and the log in view
+	@$(LAB) shell $(ARGS)
 
 lint: ## formatting, clippy, shell scripts
 	@$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets --all-features -- -D warnings

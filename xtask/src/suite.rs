@@ -25,6 +25,8 @@ enum Part {
     Unit,
     /// A real httpd.
     E2e,
+    /// A real httpd under kernels that enforce SELinux.
+    Lab,
 }
 
 /// What one part's tests came to.
@@ -51,17 +53,37 @@ impl Tally {
         };
         Some(Self { passed: count(" passed")?, failed: count(" failed")?, skipped: count(" ignored")? })
     }
+
+    /// What a line of the lab says of one test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`.
+    fn of_lab_line(line: &str) -> Option<Self> {
+        let none = Self::default();
+        match line.split_once(' ')? {
+            ("ok", _) => Some(Self { passed: 1, ..none }),
+            ("not", rest) if rest.starts_with("ok ") => Some(Self { failed: 1, ..none }),
+            ("skip", _) => Some(Self { skipped: 1, ..none }),
+            _ => None,
+        }
+    }
 }
 
 /// Runs the tests; the exit status is 0 only if some ran and none failed.
 pub fn run(options: &Options) -> ExitCode {
     let mut total = Tally::default();
-    if options.only != Some(Part::E2e) {
+    let wanted = |part| options.only.is_none_or(|only| only == part);
+    if wanted(Part::Unit) {
         total.add(cargo_test(&["-p", "confine", "-p", "confinectl", "-p", "xtask"], &options.filter, &[]));
     }
-    if options.only != Some(Part::Unit) {
+    if wanted(Part::E2e) || wanted(Part::Lab) {
         match modules() {
-            Ok(environment) => total.add(cargo_test(&["-p", "confine-tests"], &options.filter, &environment)),
+            Ok(environment) => {
+                if wanted(Part::E2e) {
+                    total.add(cargo_test(&["-p", "confine-tests"], &options.filter, &environment));
+                }
+                // The lab's tests are named by files, not by a filter.
+                if wanted(Part::Lab) && options.filter.is_none() {
+                    total.add(lab(&environment));
+                }
+            }
             Err(what) => {
                 println!("building {what} failed");
                 total.failed += 1;
@@ -90,22 +112,37 @@ fn modules() -> Result<Vec<(&'static str, OsString)>, &'static str> {
     Ok(vec![("CONFINE_MODULE", shipped.into()), ("CONFINE_FAULT_MODULE", faults.into())])
 }
 
-/// Runs `cargo test`, shows its output as it comes, and counts. A run that fails without a failed test
-/// (it did not build, it crashed) counts as one failure.
+/// Runs `cargo test` and counts by its closing lines.
 fn cargo_test(packages: &[&str], filter: &Option<String>, environment: &[(&str, OsString)]) -> Tally {
     let mut command = cargo();
     command.arg("test").arg("--no-fail-fast").args(packages).args(filter);
-    command.envs(environment.iter().map(|(name, value)| (name, value))).stdout(Stdio::piped());
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    counted(command, Tally::of_line)
+}
+
+/// Runs the SELinux suite under the lab's kernels and counts its lines.
+fn lab(environment: &[(&str, OsString)]) -> Tally {
+    let mut command = Command::new(workspace().join("lab/lab"));
+    command.arg("selinux").current_dir(workspace());
+    if let Some((_, module)) = environment.iter().find(|(name, _)| *name == "CONFINE_MODULE") {
+        command.env("LAB_MODULE", module);
+    }
+    counted(command, Tally::of_lab_line)
+}
+
+/// Runs a command, shows its output as it comes, and counts what `of_line` makes of each line. A run
+/// that fails without a failed test (it did not build, it crashed) counts as one failure.
+fn counted(mut command: Command, of_line: fn(&str) -> Option<Tally>) -> Tally {
     let mut tally = Tally::default();
-    let Ok(mut child) = command.spawn() else {
-        println!("cargo could not be started");
+    let Ok(mut child) = command.stdout(Stdio::piped()).spawn() else {
+        println!("{} could not be started", command.get_program().to_string_lossy());
         return Tally { failed: 1, ..tally };
     };
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line);
             println!("{line}");
-            tally.add(Tally::of_line(&line).unwrap_or_default());
+            tally.add(of_line(&line).unwrap_or_default());
         }
     }
     // A closed terminal must not end the run early.
@@ -144,5 +181,14 @@ mod tests {
         let tally = Tally::of_line(line).expect("a closing line");
         assert_eq!((tally.passed, tally.failed, tally.skipped), (12, 3, 4));
         assert!(Tally::of_line("test something ... ok").is_none());
+    }
+
+    #[test]
+    fn the_labs_lines_are_counted_by_their_first_words() {
+        let tally = |line| Tally::of_lab_line(line).map(|t| (t.passed, t.failed, t.skipped));
+        assert_eq!(tally("ok 10-static: her own page"), Some((1, 0, 0)));
+        assert_eq!(tally("not ok 10-static: her own page: 403"), Some((0, 1, 0)));
+        assert_eq!(tally("skip 12-php: no PHP"), Some((0, 0, 1)));
+        assert_eq!(tally("# avc: denied"), None);
     }
 }
