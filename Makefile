@@ -42,7 +42,7 @@ lab-shell: build ## a prompt in a guest with the module loaded and the log in vi
 	@$(LAB) shell $(ARGS)
 
 lint: ## formatting, clippy, shell scripts
-	@$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	@$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets --all-features -- -D warnings && shellcheck -x scripts/setup .ci/run lab/lab lab/lib/*.sh
 
 deny: ## licences and advisories of the dependencies
 	@cargo deny --locked check
