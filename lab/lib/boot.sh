@@ -8,29 +8,32 @@ lsm_arguments() {
     case $1 in
         selinux) echo 'lsm=landlock,yama,selinux enforcing=1' ;;
         selinux-permissive) echo 'lsm=landlock,yama,selinux enforcing=0' ;;
-        selinux-off) echo 'lsm=landlock,yama,selinux selinux=0' ;;
+        # Debian's kernels are built without selinux=0 (SECURITY_SELINUX_BOOTPARAM).
+        selinux-off) echo 'lsm=landlock,yama' ;;
+        selinux-no-policy) echo 'lsm=landlock,yama,selinux lab.no-policy' ;;
         tomoyo) echo 'lsm=landlock,yama,tomoyo TOMOYO_trigger=/sbin/lab-init' ;;
         apparmor) echo 'lsm=landlock,yama,apparmor' ;;
         landlock) echo 'lsm=landlock,yama' ;;
-        *) die "no LSM $1 here; there are selinux, selinux-permissive, selinux-off, tomoyo, apparmor, landlock" ;;
+        *) die "no LSM $1 here; there are selinux, selinux-permissive, selinux-off, selinux-no-policy, tomoyo, apparmor, landlock" ;;
     esac
 }
 
 # Emulation: some machines have a /dev/kvm under which guests hang, so hardware is used
 # only where the caller says that a guest boots with it. Without -cx16 one boot in four
 # of 6.12 dies in cmpxchg16b under TCG; a CPU with fewer features boots faster, because
-# fewer of them have to be emulated.
+# fewer of them have to be emulated, and addresses that are the same in every process
+# (norandmaps) let translated code be used again.
 qemu() {
     local kernel=$1 lsm=$2 extra=$3 accel=${LAB_ACCEL:-tcg,thread=multi} cpu='qemu64,-cx16'
     shift 3
     [[ $accel != kvm* ]] || cpu=host
-    qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -smp "${LAB_CPUS:-2}" -m 1024 \
+    qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -smp "${LAB_CPUS:-1}" -m 1024 \
         -nodefaults -no-reboot -nic none -display none \
         -kernel "$CACHE/kernel-$kernel/vmlinuz" -initrd "$CACHE/kernel-$kernel/initrd" \
         -drive "file=$CACHE/root.img,format=raw,if=virtio,snapshot=on" \
         -drive "file=$CACHE/payload.img,format=raw,if=virtio,snapshot=on" \
-        -append "console=ttyS0 quiet loglevel=3 panic=-1 net.ifnames=0 mitigations=off \
-audit=1 audit_backlog_limit=8192 printk.devkmsg=on $(lsm_arguments "$lsm") $extra" "$@"
+        -append "console=ttyS0 quiet loglevel=3 panic=-1 net.ifnames=0 mitigations=off norandmaps nokaslr \
+audit=1 audit_backlog_limit=8192 printk.devkmsg=on $(lsm_arguments "$lsm") ${LAB_APPEND:-} $extra" "$@"
 }
 
 # boot KERNEL LSM TEST...: results as they come on stdout, kernel console in a log.

@@ -21,7 +21,7 @@ run_guest() {
 # printed when it has ended.
 suite() {
     local start=$SECONDS guest kernel lsm tests number=0 pids=() parts=() summary=$CACHE/log/summary.log
-    local jobs=${LAB_JOBS:-1}
+    local jobs=${LAB_JOBS:-$(nproc)}
     mkdir -p -- "$CACHE/log"
     for guest in "$@"; do
         IFS=: read -r kernel lsm tests <<<"$guest"

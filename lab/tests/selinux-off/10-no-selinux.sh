@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# selinux=0: a rule that wants SELinux stops the server; nothing is served unconfined.
+# A kernel without SELinux, or with SELinux and no policy: a rule that wants it stops the
+# server; nothing is served unconfined.
 
 configure event confine <<'CONF'
 <Directory /lab/www>
