@@ -219,3 +219,6 @@ fn made(
     })?;
     Ok(backends.prepare(&ContextList::Contexts([context].into()), own)?)
 }
+
+#[cfg(test)]
+mod tests;
