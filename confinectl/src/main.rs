@@ -1,11 +1,12 @@
-//! `confinectl`: the command beside mod_confine. Checks maps, explains decisions.
+//! `confinectl`: the command beside mod_confine. Checks maps, explains decisions, writes policy.
 //!
 //! Findings and answers go to standard output, what keeps it from answering to standard error. Exit
-//! status: 0 all is well, 1 there is something to mend (or no rule matches), 2 wrong usage or a map
-//! that cannot be read.
+//! status: 0 all is well, 1 there is something to mend (or no rule matches), 2 wrong usage or a file
+//! that cannot be read or written.
 
 mod check;
 mod explain;
+mod selinux_domain;
 
 use std::{
     io::{self, BufWriter, Write},
@@ -15,7 +16,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use confine::lsm::BackendName;
 
-/// Checks maps of mod_confine and explains its decisions.
+/// Checks maps of mod_confine, explains its decisions and writes policy for it.
 #[derive(Parser)]
 #[command(version, about, disable_help_subcommand = true)]
 struct Cli {
@@ -33,6 +34,10 @@ enum Command {
     ///
     /// Exit status: 0 a rule matches, 1 none does, 2 the map cannot be read or has an error.
     Explain(explain::Args),
+    /// Write an SELinux policy module (CIL) that declares the domain of an application.
+    ///
+    /// Exit status: 0 written, 2 refused, with the reason.
+    SelinuxDomain(selinux_domain::Args),
 }
 
 /// How a command went, as far as it could be carried out.
@@ -48,6 +53,8 @@ enum Outcome {
 enum Failure {
     /// The map is of no use.
     Map(Vec<confine::map::MapError>),
+    /// What was asked for cannot be done; the text says what to do instead.
+    Refused(String),
     /// The output could not be written.
     Output(io::Error),
 }
@@ -72,6 +79,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Check(args) => check::run(args, &mut out),
         Command::Explain(args) => explain::run(args, &mut out),
+        Command::SelinuxDomain(args) => selinux_domain::run(args, &mut out),
     };
     let result = result.and_then(|outcome| out.flush().map(|()| outcome).map_err(Failure::from));
     match result {
@@ -81,6 +89,10 @@ fn main() -> ExitCode {
             for error in errors {
                 complain(&error);
             }
+            ExitCode::from(2)
+        }
+        Err(Failure::Refused(text)) => {
+            complain(&format_args!("confinectl: {text}"));
             ExitCode::from(2)
         }
         // Whoever reads has seen enough (`confinectl check MAP | head`).
