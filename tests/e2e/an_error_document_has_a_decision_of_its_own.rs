@@ -1,7 +1,7 @@
 //! The server itself starts an error document, outside of the failed request's worker: it gets a
 //! worker of its own and is decided on where it lies.
 
-use confine_tests::{Cell, ServerBuilder, matrix, tenants::*};
+use confine_tests::{Cell, Server, ServerBuilder, matrix, tenants::*};
 
 const ERRORS: &str = r#"
 ErrorDocument 404 "/errors/leaky.lua?read=@root@/data/bob/note"
@@ -58,6 +58,24 @@ fn for_what_the_module_refuses(cell: Cell) {
 }
 
 matrix!(for_what_the_module_refuses);
+
+/// A request without a Host field fails while it is read, before any hook of a module sees it.
+fn for_what_could_not_be_read(cell: Cell) {
+    let document = "ErrorDocument 400 \"/errors/leaky.lua?read=@root@/data/alice/note\"";
+    let ask = |server: &Server| {
+        let mut connection = server.connect();
+        connection.send("GET / HTTP/1.1\r\n\r\n");
+        connection.response().expect_status(400)
+    };
+    let stock = application(cell).stock().alias("/errors", "www/app").config(document).start();
+    assert_eq!(ask(&stock).text(), NOTE_OF_ALICE);
+    let server = with_errors(cell).config(document).start();
+    let response = ask(&server);
+    assert!(response.text().contains("Permission denied"), "{response:?}");
+    response.expect_context("landlock:bob");
+}
+
+matrix!(for_what_could_not_be_read);
 
 /// An error document that is refused itself does not run; the client gets the first error.
 fn one_that_is_refused_itself(cell: Cell) {

@@ -12,8 +12,8 @@ cgi=<!--#exec cgi="/cgi-bin/cat.cgi" -->
 end
 "#;
 
-const FRAGMENT: &str =
-    "<!--#include virtual=\"/data/bob/note\" --> and <!--#echo var=\"CONFINE_CONTEXT\" -->";
+/// It includes from a place that has a rule of its own, by which bob's note may be read.
+const FRAGMENT: &str = "<!--#include virtual=\"/bobs/note\" --> and <!--#echo var=\"CONFINE_CONTEXT\" -->";
 
 const CAT_BOTH: &str = "#!/bin/sh
 printf 'Content-Type: text/plain\\n\\n'
@@ -25,6 +25,7 @@ fn with_includes(builder: ServerBuilder) -> ServerBuilder {
     builder
         .modules(["include", "cgi"])
         .config(DATA_URLS)
+        .alias("/bobs", "data/bob")
         .config(CGI_BIN)
         .directory("www", "Options +Includes\nAddOutputFilter INCLUDES .shtml")
         .location("/app/leaky.lua", "Options +Includes\nSetOutputFilter INCLUDES")
@@ -34,7 +35,9 @@ fn with_includes(builder: ServerBuilder) -> ServerBuilder {
 }
 
 fn confined(cell: Cell) -> ServerBuilder {
-    with_includes(leaky_app_with(cell, RUN_PROGRAMS)).config("ConfineContext landlock:alice")
+    with_includes(leaky_app_with(cell, RUN_PROGRAMS))
+        .config("ConfineContext landlock:alice")
+        .location("/bobs", "ConfineContext landlock:bob")
 }
 
 fn stock(cell: Cell) -> ServerBuilder {
@@ -61,6 +64,7 @@ fn includes_that_only_run_at_the_end(cell: Cell) {
     let server = confined(cell).start();
     let text = server.client().get(&fragment(&server)).expect_status(200).text();
     assert!(text.contains(" and landlock:alice") && !text.contains(NOTE_OF_BOB.trim()), "{text}");
+    server.client().get("/bobs/note").expect_content(NOTE_OF_BOB);
 }
 
 matrix!(includes_that_only_run_at_the_end);
