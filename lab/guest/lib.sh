@@ -189,6 +189,12 @@ mcs_policy() {
     : >"$work/mcs"
 }
 
+# boolean NAME 0|1: setsebool(8), without starting it.
+boolean() {
+    echo "$2" >"/sys/fs/selinux/booleans/$1"
+    echo 1 >/sys/fs/selinux/commit_pending_bools
+}
+
 # ---- the server -----------------------------------------------------------
 
 # configure MPM [MODULE...] <CONF: the modules that a test needs beside the usual ones;

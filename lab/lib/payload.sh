@@ -29,7 +29,7 @@ build_payload() {
     local tree
     tree=$(mktemp -d)
     mkdir -p -- "$tree/lab"
-    cp -- "$LAB_DIR"/guest/{run,shell,lib.sh,users,*.map,*.conf} "$tree/lab/"
+    cp -- "$LAB_DIR"/guest/{run,shell,lib.sh,mixed.pl,users,*.map,*.conf} "$tree/lab/"
     cp -R -- "$LAB_DIR"/{tests,www,app} "$tree/lab/"
     compile_programs "$tree/lab"
     [[ ! -e $MODULE ]] || cp -- "$MODULE" "$tree/lab/modules/mod_confine.so"

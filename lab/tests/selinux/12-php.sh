@@ -27,16 +27,20 @@ denial 'by the kernel' 'scontext=bob\.process:s0 tcontext=alice\.temporary'
 
 as alice
 forget
-head -c 300000 /dev/zero | tr '\0' x >"$work/big"
-said=$(curl -s -u alice:alice -F "file=@$work/big;filename=up.txt" 'http://127.0.0.1/app/app.php?upload=/lab/www/alice/data')
-is 'an upload of 300 kB is moved into place' "$said" 'upload=OK 300000'
-said=$(curl -s -u alice:alice -F "file=@$work/big;filename=up.txt" 'http://127.0.0.1/app/app.php?upload=/lab/www/bob/data')
-is "but not into bob's data" "$said" 'upload=not moved'
+upload() { # FOLDER: a form with a file of 300 kB
+    local part
+    printf -v part -- '--cut\r\nContent-Disposition: form-data; name="file"; filename="up.txt"\r\n\r\n%300000s\r\n--cut--\r\n' x
+    request POST "/app/app.php?upload=$1" "$part" 'Content-Type: multipart/form-data; boundary=cut'
+}
+upload /lab/www/alice/data
+like 'an upload of 300 kB is moved into place' "$body" '^upload=OK 300000$'
+like 'its label stays her own' "$(stat -c %C /lab/www/alice/data/up.txt)" ':alice\.(temporary|writable):s0$'
+upload /lab/www/bob/data
+like "but not into bob's data" "$body" '^upload=not moved$'
 denial 'refused by the kernel' "scontext=alice\.process:s0 tcontext=bob\.(read|writ)able"
-head -c 600000 /dev/zero | tr '\0' x >"$work/big"
 forget
-is 'a body of 600 kB reaches the script whole' \
-    "$(curl -s -u alice:alice -T "$work/big" 'http://127.0.0.1/app/app.php?body')" 'body=600000'
+printf -v long '%600000s' x
+method=PUT serves 'a body of 600 kB reaches the script whole' '^body=600000$' '/app/app.php?body' "$long"
 fetch '/app/app.php?tmp'
 like 'a file in /tmp' "$body" '^tmp=OK /tmp/lab'
 name=${body#tmp=OK } name=${name%$'\n'}

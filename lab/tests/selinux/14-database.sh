@@ -11,7 +11,7 @@ perl -MIO::Socket::INET -e '
 database=$!
 connect='/app/app.php?connect=tcp://127.0.0.1:5432'
 
-setsebool httpd_can_network_connect_db on
+boolean httpd_can_network_connect_db 1
 as shop
 forget
 for ((i = 0; i < 20; i++)); do
@@ -25,7 +25,7 @@ as alice
 forget
 serves 'alice, scripting profile, does not' '^connect .*=refused' "$connect"
 denial 'by the kernel' 'scontext=alice\.process:s0 .*tclass=tcp_socket'
-setsebool httpd_can_network_connect_db off
+boolean httpd_can_network_connect_db 0
 as shop
 forget
 serves 'nor the shop when the boolean is off' '^connect .*=refused' "$connect"

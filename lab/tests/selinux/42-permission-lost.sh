@@ -10,12 +10,12 @@ server event confine <<'CONF'
 CONF
 
 serves 'before' '^page of dave' /dave/index.html
-setsebool lab_dave_allowed off
+boolean lab_dave_allowed 0
 forget
 status 'the move is no longer allowed: nothing is served' 500 /dave/index.html
 denial 'on record' 'denied  \{ dyntransition \}.*tcontext=dave\.process'
 logged 'the log names the rule that lacks' 'refused GET /dave/index.html .*EACCES'
-setsebool lab_dave_allowed on
+boolean lab_dave_allowed 1
 serves 'given back' '^page of dave' /dave/index.html
 load_policy
 serves 'a reload of the same policy changes nothing' '^page of dave' /dave/index.html
