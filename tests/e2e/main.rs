@@ -32,6 +32,7 @@ mod redirects_inside_a_handler_stay_in_the_context;
 mod report_mode_moves_nothing_and_says_what_it_would;
 mod requests_are_counted_by_outcome;
 mod rulesets_grant_what_they_say;
+mod signals_go_to_the_server_and_not_to_workers;
 mod stock_httpd_serves;
 mod stopping_a_busy_server_crashes_nothing;
 mod subrequests_stay_in_the_context;
