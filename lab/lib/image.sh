@@ -79,15 +79,12 @@ build_root_image() {
 
 # image: bring everything up to date; a warm call takes a moment.
 image() {
-    local version key
+    local key kernels_job
     mkdir -p -- "$CACHE"
     host_packages
-    for version in 6.1 6.12; do
-        key=$(hash_of lab/lib/kernel.sh lab/guest/initrd)
-        is_fresh "kernel-$version" "$key" && continue
-        timed "kernel $version" build_kernel "$version"
-        set_fresh "kernel-$version" "$key"
-    done
+    # Beside the root file system, whose making waits for the network as well.
+    kernels &
+    kernels_job=$!
 
     key=$(hash_of lab/packages)
     if ! is_fresh root "$key"; then
@@ -105,4 +102,5 @@ image() {
         timed 'root image' build_root_image
         set_fresh root.img "$key"
     fi
+    wait "$kernels_job" || die 'no kernels'
 }

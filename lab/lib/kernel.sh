@@ -67,3 +67,13 @@ build_initrd() {
     (cd -- "$tree" && find . | cpio --quiet -o -H newc | gzip -1) >"$out"
     rm -rf -- "$tree"
 }
+
+kernels() {
+    local version key
+    key=$(hash_of lab/lib/kernel.sh lab/guest/initrd)
+    for version in 6.1 6.12; do
+        is_fresh "kernel-$version" "$key" && continue
+        timed "kernel $version" build_kernel "$version"
+        set_fresh "kernel-$version" "$key"
+    done
+}

@@ -22,6 +22,7 @@ run_guest() {
 suite() {
     local start=$SECONDS guest kernel lsm tests number=0 pids=() parts=() summary=$CACHE/log/summary.log
     local jobs=${LAB_JOBS:-$(nproc)}
+    (($# > 1)) || jobs=1 # then its results come as they are
     mkdir -p -- "$CACHE/log"
     for guest in "$@"; do
         IFS=: read -r kernel lsm tests <<<"$guest"
