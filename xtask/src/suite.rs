@@ -121,7 +121,16 @@ fn cargo_test(packages: &[&str], filter: &Option<String>, environment: &[(&str, 
 }
 
 /// Runs the SELinux suite under the lab's kernels and counts its lines.
+///
+/// The lab's guests are made of Debian's packages, so elsewhere they are skipped, and say so; in CI
+/// that counts as a failure.
 fn lab(environment: &[(&str, OsString)]) -> Tally {
+    if !Path::new("/usr/bin/apt-get").exists() {
+        println!("skipped: the SELinux tests, whose guests are made with Debian's apt-get");
+        let in_ci = std::env::var_os("CI").is_some();
+        let none = Tally::default();
+        return if in_ci { Tally { failed: 1, ..none } } else { Tally { skipped: 1, ..none } };
+    }
     let mut command = Command::new(workspace().join("lab/lab"));
     command.arg("selinux").current_dir(workspace());
     if let Some((_, module)) = environment.iter().find(|(name, _)| *name == "CONFINE_MODULE") {
