@@ -75,6 +75,17 @@ impl<'r> Scope<'r> {
         indices.map(move |index| &ready.rules[index])
     }
 
+    /// Whether the rules here are still to be asked, in a worker that has come as far as `state`. What
+    /// was only reported counts as decided as long as it is only to be reported.
+    fn is_undecided(&self, state: State) -> bool {
+        let decided = match state {
+            State::Unmoved | State::Early => false,
+            State::Reported => self.reports_only(),
+            State::Moved => true,
+        };
+        self.rules.is_some() && !decided
+    }
+
     /// Whether decisions are only reported.
     fn reports_only(&self) -> bool {
         self.settings.mode == Some(Mode::Report)
@@ -127,9 +138,7 @@ pub fn handler_gate(r: &mut Request<'_>, own: HandlerHook) -> c_int {
         // A subrequest's handler that runs while the main request has not moved (it is exempt, or an
         // application's hook runs early) must neither run unconfined nor move the main request with
         // it: it gets a worker and a decision of its own.
-        Some(State::Unmoved | State::Early)
-            if scope.rules.is_some() && r.is_subrequest() && !worker::is_made_for(r) =>
-        {
+        Some(state) if scope.is_undecided(state) && r.is_subrequest() && !worker::is_made_for(r) => {
             worker::serve(r, Job::Handlers(None))
         }
         Some(_) => past_the_cache(r, scope, own),
@@ -168,21 +177,27 @@ fn past_the_cache(r: &mut Request<'_>, scope: Scope<'_>, own: HandlerHook) -> c_
 pub fn the_move(r: &mut Request<'_>) -> c_int {
     let Some(state) = worker::state() else { return sys::DECLINED };
     let scope = scope_or_return!(r);
-    match state {
-        State::Moved => stay(r, scope),
-        State::Reported => sys::DECLINED,
-        State::Unmoved | State::Early if is_rewritten(r) => sys::DECLINED,
-        State::Unmoved if scope.rules.is_none() => sys::DECLINED,
-        State::Early if scope.rules.is_none() => stay(r, scope),
-        State::Unmoved | State::Early => worker::take_decided(|decided| match decided {
-            Some((moves, rule)) => enter(r, scope, moves, *rule),
-            None => match judge(r, scope, scope.rules()) {
-                Verdict::Confine(moves, rule) => enter(r, scope, &moves, rule),
-                Verdict::Pass => sys::DECLINED,
-                Verdict::Refuse(status) => status,
-            },
-        }),
+    if state == State::Moved {
+        return stay(r, scope);
     }
+    if is_rewritten(r) {
+        return sys::DECLINED;
+    }
+    if !scope.is_undecided(state) {
+        return if state == State::Early { stay(r, scope) } else { sys::DECLINED };
+    }
+    let status = worker::take_decided(|decided| match decided {
+        Some((moves, rule)) => enter(r, scope, moves, *rule),
+        None => match judge(r, scope, scope.rules()) {
+            Verdict::Confine(moves, rule) => enter(r, scope, &moves, rule),
+            Verdict::Pass => sys::DECLINED,
+            Verdict::Refuse(status) => status,
+        },
+    });
+    if scope.reports_only() && state == State::Unmoved {
+        worker::reached(State::Reported);
+    }
+    status
 }
 
 /// A request that goes on in the contexts that its worker is in.
@@ -276,7 +291,6 @@ fn refuse<'r>(
     if scope.reports_only() {
         counters::add(Counter::WouldRefuse);
         record::would_refuse(r, rule, context, refusal);
-        worker::reached(State::Reported);
         return Verdict::Pass;
     }
     Verdict::Refuse(record::refused(r, rule, context, refusal))
@@ -315,9 +329,6 @@ fn go(
     if report {
         counters::add(Counter::WouldConfine);
         record::passed(r, "would confine", Some(rule), Some(&text));
-        if reached == State::Moved {
-            worker::reached(State::Reported);
-        }
     } else {
         let after_early = worker::state() == Some(State::Early);
         worker::reached(reached);

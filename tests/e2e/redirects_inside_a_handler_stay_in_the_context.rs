@@ -49,3 +49,14 @@ fn a_type_map_keeps_its_context(cell: Cell) {
 }
 
 matrix!(a_type_map_keeps_its_context for gates);
+
+/// Report mode where the redirect begins does not reach where it leads.
+fn one_that_was_only_reported_is_decided_where_it_leads(cell: Cell) {
+    let server = with_redirects(cell).location("/item.wrapped", "ConfineMode report").start();
+    let read = |owner| server.client().get(&format!("/item.wrapped?read={}", note_path(&server, owner)));
+    read("bob").expect_content(NOTE_OF_BOB).expect_context("landlock:bob");
+    read("alice").expect_denied_by_kernel().expect_context("landlock:bob");
+    server.wait_for_log(&["confine: would confine GET /item.wrapped ", "context=landlock:alice"]);
+}
+
+matrix!(one_that_was_only_reported_is_decided_where_it_leads);
