@@ -89,8 +89,11 @@ pub fn is_root() -> bool {
 
 /// The unprivileged account of the server's children: name and user id.
 pub fn child_user() -> (&'static str, libc::uid_t) {
-    let known = CHILD_USERS.into_iter().find_map(|name| user_id(name).map(|uid| (name, uid)));
-    known.unwrap_or_else(|| panic!("none of the accounts {CHILD_USERS:?} exists"))
+    static FOUND: OnceLock<(&str, libc::uid_t)> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let known = CHILD_USERS.into_iter().find_map(|name| user_id(name).map(|uid| (name, uid)));
+        known.unwrap_or_else(|| panic!("none of the accounts {CHILD_USERS:?} exists"))
+    })
 }
 
 /// The group of [`child_user`], which on Debian's `nobody` has another name than the user.
@@ -98,9 +101,10 @@ pub fn child_group(user: &str) -> &str {
     if user == "nobody" { "nogroup" } else { user }
 }
 
+/// To be called by [`child_user`] alone: getpwnam answers in a buffer that all threads share.
 fn user_id(name: &str) -> Option<libc::uid_t> {
     let name = CString::new(name).ok()?;
-    // SAFETY: `name` is a C string that lives over the call; the answer points into a static buffer
-    // of libc and is read before any other call could change it. Callers hold no reference to it.
+    // SAFETY: `name` is a C string that lives over the call. The answer is null or points into a
+    // static buffer, read here at once; the OnceLock around the only caller keeps other threads out.
     unsafe { libc::getpwnam(name.as_ptr()).as_ref().map(|entry| entry.pw_uid) }
 }

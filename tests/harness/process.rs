@@ -59,8 +59,8 @@ impl Daemon {
 
     /// Sends a signal to httpd's parent process.
     pub(crate) fn signal(&self, signal: libc::c_int) {
-        // SAFETY: kill has no memory preconditions. The id is ours: the child has not been waited for,
-        // or the call fails with ESRCH.
+        // SAFETY: kill has no memory preconditions. The id is ours: after a start only `stop` waits for
+        // the child, so until then no other process can have it.
         unsafe { libc::kill(self.pid(), signal) };
     }
 
