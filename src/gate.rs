@@ -27,6 +27,7 @@ use crate::{
     other_process,
     record::{self, Refusal},
     subject::{PathValues, RequestFacts},
+    type_map,
     worker::{self, Job, State},
 };
 
@@ -133,6 +134,9 @@ pub fn handler_gate(r: &mut Request<'_>, own: HandlerHook) -> c_int {
         return past_the_cache(r, scope, own);
     }
     match state {
+        None if scope.server.gate() == Gate::Handler && type_map::leads_on(r) => {
+            past_the_cache(r, scope, own)
+        }
         None if scope.server.gate() == Gate::Handler => decide_then_serve(r, scope, own),
         None => worker::serve(r, Job::Handlers(None)),
         // A subrequest's handler that runs while the main request has not moved (it is exempt, or an
@@ -185,6 +189,9 @@ pub fn the_move(r: &mut Request<'_>) -> c_int {
     }
     if !scope.is_undecided(state) {
         return if state == State::Early { stay(r, scope) } else { sys::DECLINED };
+    }
+    if type_map::leads_on(r) {
+        return sys::DECLINED;
     }
     let status = worker::take_decided(|decided| match decided {
         Some((moves, rule)) => enter(r, scope, moves, *rule),

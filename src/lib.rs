@@ -21,6 +21,7 @@ mod record;
 mod startup;
 mod status;
 mod subject;
+mod type_map;
 mod worker;
 
 use httpd::{
@@ -95,6 +96,7 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         child_init,
         child_stopping,
         callback_wanted,
+        no_content,
         server_status,
     };
     guard(
@@ -225,6 +227,23 @@ unsafe extern "C" fn callback_wanted(
 ) -> sys::apr_status_t {
     guard(
         || if worker::is_confined() { libc::EPERM } else { sys::CONFINE_APR_ENOTIMPL as _ },
+        |_| libc::EPERM,
+    )
+}
+
+/// A type map that was to lead on sends content after all: it was changed in between.
+unsafe extern "C" fn no_content(
+    filter: *mut sys::ap_filter_t,
+    _: *mut sys::apr_bucket_brigade,
+) -> sys::apr_status_t {
+    guard(
+        || {
+            // SAFETY: the server hands its filters a live filter of a live request.
+            if let Some(mut request) = unsafe { Request::from_raw((*filter).r) } {
+                record::refused(&mut request, None, None, &record::Refusal::changed_map());
+            }
+            libc::EPERM
+        },
         |_| libc::EPERM,
     )
 }

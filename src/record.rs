@@ -88,6 +88,15 @@ impl Refusal {
         )
     }
 
+    /// A type map without content had some when its handler read it.
+    pub fn changed_map() -> Self {
+        Self::new(
+            sys::HTTP_INTERNAL_SERVER_ERROR,
+            Counter::RefusedContext,
+            "the type map changed while the request was decided, and holds content now; try again",
+        )
+    }
+
     /// The virtual host has rules, and start-up did not make them ready.
     pub fn not_ready() -> Self {
         Self::new(

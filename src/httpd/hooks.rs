@@ -102,6 +102,14 @@ pub unsafe fn register(hooks: &Hooks) {
         sys::ap_hook_child_init(Some(hooks.child_init), null(), null(), first);
         sys::ap_hook_child_stopping(Some(hooks.child_stopping), null(), null(), first);
         sys::ap_hook_mpm_register_timed_callback(Some(hooks.callback_wanted), null(), null(), first);
+        // Before every filter of a resource (SSI among them), which come at RESOURCE.
+        let before_all = sys::AP_FTYPE_RESOURCE - 1;
+        sys::ap_register_output_filter(
+            crate::type_map::GUARD.as_ptr(),
+            Some(hooks.no_content),
+            None,
+            before_all,
+        );
         // mod_status's hook is optional: the name is all that is needed, whether it is loaded or not.
         let function = std::mem::transmute::<QuickHook, unsafe extern "C" fn()>(hooks.server_status);
         sys::apr_optional_hook_add(
@@ -151,6 +159,9 @@ pub struct Hooks {
         Option<unsafe extern "C" fn(*mut c_void)>,
         *mut c_void,
     ) -> sys::apr_status_t,
+    /// The output filter [`crate::type_map::GUARD`].
+    pub no_content:
+        unsafe extern "C" fn(*mut sys::ap_filter_t, *mut sys::apr_bucket_brigade) -> sys::apr_status_t,
     /// mod_status's page.
     pub server_status: QuickHook,
 }

@@ -281,6 +281,15 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// Puts one of the module's filters on what this request's handler sends.
+    pub fn add_output_filter(&mut self, name: &'static CStr) {
+        // SAFETY: live request and connection; the filter was registered under this name.
+        unsafe {
+            let (rec, connection) = (self.as_ptr(), self.rec().connection);
+            sys::ap_add_output_filter(name.as_ptr(), std::ptr::null_mut(), rec, connection);
+        }
+    }
+
     /// Declares the type of the response's body.
     pub fn set_content_type(&mut self, kind: &'static CStr) {
         // SAFETY: live request; the string is static.

@@ -7,15 +7,12 @@ const LOCAL_REDIRECT: &str = "#!/bin/sh\nprintf 'Location: /bobs/leaky.lua?%s\\n
 
 fn with_redirects(cell: Cell) -> ServerBuilder {
     leaky_app_with(cell, RUN_PROGRAMS)
-        .modules(["cgi", "actions", "negotiation", "rewrite"])
+        .modules(["cgi", "actions", "rewrite"])
         .config(CGI_BIN)
         .program("cgi-bin/redirect.cgi", LOCAL_REDIRECT)
         .file("www/item.wrapped", "for the action\n")
-        .file("www/app/choice.var", "URI: leaky.lua\nContent-Type: text/plain\n")
         .alias("/bobs", "www/app")
-        .config(
-            "Action wrapped /bobs/leaky.lua virtual\nAddHandler wrapped .wrapped\nAddHandler type-map .var",
-        )
+        .config("Action wrapped /bobs/leaky.lua virtual\nAddHandler wrapped .wrapped")
         .config("ConfineContext landlock:alice")
         .location("/bobs", "ConfineContext landlock:bob")
 }
@@ -39,16 +36,6 @@ fn alice_stays_alice(cell: Cell) {
 }
 
 matrix!(alice_stays_alice);
-
-fn a_type_map_keeps_its_context(cell: Cell) {
-    let server =
-        with_redirects(cell).config("<Files \"leaky.lua\">\nConfineContext landlock:bob\n</Files>").start();
-    let read = |owner| server.client().get(&format!("/app/choice.var?read={}", note_path(&server, owner)));
-    read("alice").expect_content(NOTE_OF_ALICE).expect_context("landlock:alice");
-    read("bob").expect_denied_by_kernel();
-}
-
-matrix!(a_type_map_keeps_its_context for gates);
 
 /// Report mode where the redirect begins does not reach where it leads.
 fn one_that_was_only_reported_is_decided_where_it_leads(cell: Cell) {

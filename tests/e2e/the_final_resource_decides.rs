@@ -99,3 +99,37 @@ fn with_negotiation(cell: Cell) {
 }
 
 matrix!(with_negotiation);
+
+const BODY_MAP: &str =
+    "URI: page\n\nContent-Type: text/plain\nBody:----end----\nfrom the map itself\n----end----\n";
+
+fn with_type_maps(cell: Cell) -> ServerBuilder {
+    two_places(cell)
+        .file("www/site/.htaccess", "AddHandler type-map .var\n")
+        .file("www/site/variant.lua", WHO_AM_I)
+        .file("www/site/item.var", "URI: item\n\nURI: variant.lua\nContent-Type: text/plain\n")
+        .file("www/site/body.var", BODY_MAP)
+        .config("<Files \"variant.lua\">\nConfineContext landlock:alice\n</Files>")
+}
+
+fn with_a_type_map(cell: Cell) {
+    let server = with_type_maps(cell).start();
+    server.client().get("/site/item.var").expect_status(200).expect_context("landlock:alice");
+    assert_eq!(server.log_lines("confine: confined GET /site/item.var").len(), 0);
+}
+
+matrix!(with_a_type_map);
+
+/// A map that holds its variants is content: it is decided where it lies.
+fn with_a_type_map_of_its_own_content(cell: Cell) {
+    let nobody = "<Files \"closed.var\">\nConfineMap \"@root@/tenants.map\"\n</Files>\n";
+    let server = with_type_maps(cell).file("www/site/closed.var", BODY_MAP).config(nobody).start();
+    let client = server.client();
+    client.get("/site/body.var").expect_status(200).expect_content("from the map itself\n");
+    server.wait_for_log(&["confine: confined GET /site/body.var ", "context=landlock:bob"]);
+    // The map of tenants names nobody for an anonymous request, and the outer rule is next.
+    client.get("/site/closed.var").expect_status(200);
+    server.wait_for_log(&["confine: confined GET /site/closed.var ", "context=landlock:bob"]);
+}
+
+matrix!(with_a_type_map_of_its_own_content for gates);
