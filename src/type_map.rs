@@ -1,15 +1,17 @@
 //! Type maps (mod_negotiation): like mod_rewrite's per-directory result, a map's handler redirects
 //! inside the server, and the variant that it chooses decides.
 //!
-//! It differs in that it reads a file, and that the file may hold variants itself (`Body:`). Such a
-//! map is content: it is decided where it lies. One without is read before any move, and nothing that
-//! its handler might still send leaves: an output filter before all others refuses it.
+//! It differs in that it reads a file, which happens before any move, and that the file may hold
+//! variants itself (`Body:`). So it leads on only where nobody but root can have a hand in it: a
+//! tenant's .htaccess may name this handler for a link to somebody else's file. And a map with content
+//! is content. Both are decided where they lie. Should such a map send anything all the same, an
+//! output filter before all others refuses it.
 
 use std::{
-    ffi::CStr,
+    ffi::{CStr, OsStr},
     fs::File,
     io::{BufRead, BufReader, Read},
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::Path,
 };
 
@@ -25,16 +27,37 @@ const LARGEST: u64 = 1 << 20;
 pub fn leads_on(r: &mut Request<'_>) -> bool {
     let is_map = r.handler().is_some_and(|h| h == c"type-map" || h == c"application/x-type-map")
         && hooks::module_loaded(c"mod_negotiation.c");
-    let leads = is_map && r.filename().is_some_and(|name| !holds_content(name));
+    let leads = is_map
+        && r.filename().is_some_and(|name| {
+            let path = path_of(name);
+            only_roots(path) && !holds_content(path)
+        });
     if leads {
         r.add_output_filter(GUARD);
     }
     leads
 }
 
+fn path_of(name: &CStr) -> &Path {
+    Path::new(OsStr::from_bytes(name.to_bytes()))
+}
+
+/// Whether only root can have made, or can replace, this file: no link leads to it, and it and every
+/// directory above it are root's, not to be written by others (or, as /tmp, sticky).
+fn only_roots(path: &Path) -> bool {
+    const OTHERS_WRITE: u32 = 0o022;
+    const STICKY: u32 = 0o1000;
+    path.is_absolute()
+        && path.ancestors().all(|p| {
+            p.symlink_metadata().is_ok_and(|m| {
+                let closed = m.mode() & OTHERS_WRITE == 0 || (m.is_dir() && m.mode() & STICKY != 0);
+                m.uid() == 0 && closed && !m.is_symlink()
+            })
+        })
+}
+
 /// Whether the map holds a variant itself, or cannot be told not to.
-fn holds_content(name: &CStr) -> bool {
-    let path = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
+fn holds_content(path: &Path) -> bool {
     let Ok(file) = File::open(path) else { return true };
     if !file.metadata().is_ok_and(|m| m.is_file() && m.len() <= LARGEST) {
         return true;

@@ -1,7 +1,7 @@
 //! Whatever leads to a resource before its content is made (an index, a fallback, rewriting in a
 //! directory, negotiation), the rule of the resource counts, not that of the place that led there.
 
-use confine_tests::{Cell, Server, ServerBuilder, matrix, tenants::*};
+use confine_tests::{Cell, Server, ServerBuilder, matrix, platform, tenants::*};
 
 /// `/site` is bob's, the application is alice's.
 const TWO_PLACES: &str = r#"
@@ -112,10 +112,13 @@ fn with_type_maps(cell: Cell) -> ServerBuilder {
         .config("<Files \"variant.lua\">\nConfineContext landlock:alice\n</Files>")
 }
 
+/// A map leads on where only root can have made it; any other is decided where it lies.
 fn with_a_type_map(cell: Cell) {
     let server = with_type_maps(cell).start();
-    server.client().get("/site/item.var").expect_status(200).expect_context("landlock:alice");
-    assert_eq!(server.log_lines("confine: confined GET /site/item.var").len(), 0);
+    let (context, decided_at) =
+        if platform::is_root() { ("landlock:alice", "variant.lua") } else { ("landlock:bob", "item.var") };
+    server.client().get("/site/item.var").expect_status(200).expect_context(context);
+    server.wait_for_log(&[&format!("confine: confined GET /site/{decided_at} ")]);
 }
 
 matrix!(with_a_type_map);
@@ -133,3 +136,11 @@ fn with_a_type_map_of_its_own_content(cell: Cell) {
 }
 
 matrix!(with_a_type_map_of_its_own_content for gates);
+
+/// Whoever may change the folder may swap the map: it does not lead on.
+fn with_a_type_map_of_others(cell: Cell) {
+    let server = with_type_maps(cell).writable_folder("www/site").start();
+    server.client().get("/site/item.var").expect_status(200).expect_context("landlock:bob");
+}
+
+matrix!(with_a_type_map_of_others);
