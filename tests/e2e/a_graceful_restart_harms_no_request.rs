@@ -28,7 +28,10 @@ fn release(server: &Server, name: &str, text: &str) {
 }
 
 fn a_request_in_flight(cell: Cell) {
-    let server = with_fifo(two_people(cell), "data/alice/slow").start();
+    // Room for a second child: with one slot the worker MPM may wait for the old child, which waits for
+    // the request in flight.
+    let room = two_people(cell).config("MaxRequestWorkers 16");
+    let server = with_fifo(room, "data/alice/slow").start();
     let slow = leaky("read", server.path("data/alice/slow").display().to_string());
     thread::scope(|scope| {
         let in_flight = scope.spawn(|| server.client().get_as("alice", &slow));
