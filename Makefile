@@ -9,7 +9,7 @@ APXS ?= $(shell command -v apxs2 || command -v apxs || echo /usr/bin/apxs2)
 .DEFAULT_GOAL := help
 LAB = LAB_MODULE=$(CURDIR)/target/release/libmod_confine.so lab/lab
 
-.PHONY: help setup build demo test unit e2e lab lab-selinux lab-shell lint deny fmt install clean
+.PHONY: help setup build demo test unit e2e lab lab-selinux lab-tomoyo lab-apparmor lab-shell lint deny fmt install clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ lab: build ## the lab's images: kernels that enforce, a root file system, the po
 
 lab-selinux: build ## the SELinux tests under 6.1 and 6.12, enforcing, in emulation
 	@$(LAB) selinux
+
+lab-tomoyo: build ## the TOMOYO tests, likewise
+	@$(LAB) tomoyo
+
+lab-apparmor: build ## the AppArmor tests, likewise
+	@$(LAB) apparmor
 
 lab-shell: build ## a prompt in a guest with the module loaded and the log in view
 	@$(LAB) shell $(ARGS)

@@ -11,7 +11,8 @@ lsm_arguments() {
         # Debian's kernels are built without selinux=0 (SECURITY_SELINUX_BOOTPARAM).
         selinux-off) echo 'lsm=landlock,yama' ;;
         selinux-no-policy) echo 'lsm=landlock,yama,selinux lab.no-policy' ;;
-        tomoyo) echo 'lsm=landlock,yama,tomoyo TOMOYO_trigger=/sbin/lab-init' ;;
+        # The kernel starts TOMOYO when this program is executed: guest/init's second run.
+        tomoyo) echo 'lsm=landlock,yama,tomoyo TOMOYO_trigger=/sbin/lab-init-tomoyo' ;;
         apparmor) echo 'lsm=landlock,yama,apparmor' ;;
         landlock) echo 'lsm=landlock,yama' ;;
         *) die "no LSM $1 here; there are selinux, selinux-permissive, selinux-off, selinux-no-policy, tomoyo, apparmor, landlock" ;;

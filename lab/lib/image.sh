@@ -6,7 +6,7 @@
 #   payload.img               module, test programs and tests, labelled; see payload.sh
 
 PACKAGES=$LAB_DIR/packages
-POLICY_SOURCES=(conf/selinux lab/policy)
+POLICY_SOURCES=(conf/selinux lab/policy/selinux)
 
 build_root() {
     local root=$CACHE/root packages
@@ -72,6 +72,7 @@ build_root_image() {
     local root=$CACHE/root
     as_root cp -- "$LAB_DIR/guest/init" "$root/sbin/lab-init"
     as_root chmod 755 "$root/sbin/lab-init"
+    as_root ln -sf lab-init "$root/sbin/lab-init-tomoyo"
     as_root mkdir -p -- "$root/lab"
     label "$root" "$root"
     disk "$root" "$CACHE/root.img" 1200

@@ -8,7 +8,7 @@ payload_key() {
     local module=none
     [[ ! -e $MODULE ]] || module=$(sha256sum "$MODULE" | cut -c1-16)
     printf '%s-%s-%s\n' "$(<"$CACHE/root.img.key")" "$module" \
-        "$(hash_of lab/guest lab/src lab/tests lab/www lab/app lab/lib/payload.sh)"
+        "$(hash_of lab/guest lab/src lab/tests lab/www lab/app lab/policy conf lab/lib/payload.sh)"
 }
 
 # Built against this machine's httpd headers, which are the guest's.
@@ -30,7 +30,9 @@ build_payload() {
     tree=$(mktemp -d)
     mkdir -p -- "$tree/lab"
     cp -- "$LAB_DIR"/guest/{run,shell,lib.sh,mixed.pl,users,*.map,*.conf} "$tree/lab/"
-    cp -R -- "$LAB_DIR"/{tests,www,app} "$tree/lab/"
+    cp -R -- "$LAB_DIR"/{tests,www,app} "$REPO_DIR/conf" "$tree/lab/"
+    mkdir -- "$tree/lab/policy"
+    cp -R -- "$LAB_DIR"/policy/{apparmor,tomoyo} "$tree/lab/policy/"
     compile_programs "$tree/lab"
     [[ ! -e $MODULE ]] || cp -- "$MODULE" "$tree/lab/modules/mod_confine.so"
     mkdir -- "$tree/lab/tls"

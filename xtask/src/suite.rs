@@ -25,7 +25,7 @@ enum Part {
     Unit,
     /// A real httpd.
     E2e,
-    /// A real httpd under kernels that enforce SELinux.
+    /// A real httpd under kernels that enforce SELinux, TOMOYO and AppArmor.
     Lab,
 }
 
@@ -120,19 +120,21 @@ fn cargo_test(packages: &[&str], filter: &Option<String>, environment: &[(&str, 
     counted(command, Tally::of_line)
 }
 
-/// Runs the SELinux suite under the lab's kernels and counts its lines.
+/// Runs the lab's suites, SELinux, TOMOYO and AppArmor, and counts their lines.
 ///
 /// The lab's guests are made of Debian's packages, so elsewhere they are skipped, and say so; in CI
 /// that counts as a failure.
 fn lab(environment: &[(&str, OsString)]) -> Tally {
     if !Path::new("/usr/bin/apt-get").exists() {
-        println!("skipped: the SELinux tests, whose guests are made with Debian's apt-get");
+        println!(
+            "skipped: the lab's tests (SELinux, TOMOYO, AppArmor), whose guests are made with Debian's apt-get"
+        );
         let in_ci = std::env::var_os("CI").is_some();
         let none = Tally::default();
         return if in_ci { Tally { failed: 1, ..none } } else { Tally { skipped: 1, ..none } };
     }
     let mut command = Command::new(workspace().join("lab/lab"));
-    command.arg("selinux").current_dir(workspace());
+    command.arg("all").current_dir(workspace());
     if let Some((_, module)) = environment.iter().find(|(name, _)| *name == "CONFINE_MODULE") {
         command.env("LAB_MODULE", module);
     }
