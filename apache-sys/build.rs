@@ -16,7 +16,7 @@ const MMN_MINOR: u32 = 122;
 
 const FUNCTIONS: &[&str] = &[
     "ap_(hook|run)_(quick_handler|handler)",
-    "ap_hook_(auth_checker|post_perdir_config|check_config|post_config|child_init|child_stopping|mpm_register_timed_callback)",
+    "ap_hook_(auth_checker|post_perdir_config|check_config|post_config|drop_privileges|child_init|child_stopping|mpm_register_timed_callback)",
     "ap_hook_get_handler",
     "ap_invoke_handler",
     "ap_process_request_internal",

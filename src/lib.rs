@@ -93,6 +93,7 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         user_proven,
         check_config,
         post_config,
+        drop_privileges,
         child_init,
         child_stopping,
         callback_wanted,
@@ -208,6 +209,16 @@ unsafe extern "C" fn post_config(
         startup::finish(server);
         true
     })
+}
+
+/// What fails in here must not end the child (the server would take that as a reason to stop): the
+/// requests that need it are refused.
+unsafe extern "C" fn drop_privileges(_: *mut sys::apr_pool_t, s: *mut sys::server_rec) -> c_int {
+    on_config(s, |server| {
+        startup::child(server);
+        true
+    });
+    sys::OK
 }
 
 unsafe extern "C" fn child_init(pool: *mut sys::apr_pool_t, _: *mut sys::server_rec) {

@@ -12,7 +12,7 @@ use confine::{
     backends::{Backends, CheckError, OwnContext, Prepared},
     context::ContextList,
     lsm::{
-        BackendName, Enter, NoValues,
+        Backend, BackendName, Enter, NoValues,
         selinux::{SecurityContext, Selinux},
     },
     map::Map,
@@ -50,7 +50,9 @@ pub fn check(main: &Server<'_>) -> bool {
         let result = check_server_context(config, generation).and_then(|after| prepare(generation, after));
         return report(main, result).is_some();
     }
-    let result = move_server(config, generation).and_then(|()| prepare(generation, Selinux::new()));
+    let result = move_server(config, generation)
+        .and_then(|()| backends(generation))
+        .and_then(|here| prepare(generation, here));
     match report(main, result) {
         Some(ready) => {
             generation.set_ready(ready);
@@ -77,6 +79,12 @@ pub fn finish(main: &Server<'_>) {
     log::server(main, Level::Info, &format!("confine: ready, {} rules", ready.rules.len()));
 }
 
+/// drop_privileges: what each child must open while it still may.
+pub fn child(main: &Server<'_>) {
+    let ready = ServerConfig::of(main).map(ServerConfig::generation).and_then(Generation::ready);
+    ready.into_iter().flat_map(|ready| ready.backends.iter()).for_each(Backend::start_child);
+}
+
 /// Says every fault, on the terminal and in the log.
 fn report<T>(main: &Server<'_>, result: Result<T, Faults>) -> Option<T> {
     for fault in result.as_ref().err().into_iter().flatten() {
@@ -85,18 +93,11 @@ fn report<T>(main: &Server<'_>, result: Result<T, Faults>) -> Option<T> {
     result.ok()
 }
 
-/// Makes a generation's rules and backends, and asks the kernel about each context; `selinux` knows
-/// where the server's moves start.
-fn prepare(generation: &Generation, selinux: Selinux) -> Result<Ready, Faults> {
-    let own = selinux.own().ok().cloned();
-    let backends = backends(generation, selinux)?;
-    let mut maker = Maker {
-        backends: &backends,
-        drafts: &generation.drafts,
-        own,
-        maps: HashMap::new(),
-        faults: Vec::new(),
-    };
+/// Makes a generation's rules, and asks the kernel about each context; `backends` know where the
+/// server's moves start.
+fn prepare(generation: &Generation, backends: Backends) -> Result<Ready, Faults> {
+    let mut maker =
+        Maker { backends: &backends, drafts: &generation.drafts, maps: HashMap::new(), faults: Vec::new() };
     let rules: Vec<_> = generation.drafts.iter().filter_map(|draft| maker.rule(draft)).collect();
     let faults = maker.faults;
     if !faults.is_empty() {
@@ -110,8 +111,8 @@ fn prepare(generation: &Generation, selinux: Selinux) -> Result<Ready, Faults> {
     })
 }
 
-fn backends(generation: &Generation, selinux: Selinux) -> Result<Backends, Faults> {
-    Backends::new(generation.rulesets.clone(), selinux)
+fn backends(generation: &Generation) -> Result<Backends, Faults> {
+    Backends::new(generation.rulesets.clone())
         .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
@@ -119,8 +120,6 @@ fn backends(generation: &Generation, selinux: Selinux) -> Result<Backends, Fault
 struct Maker<'b> {
     backends: &'b Backends,
     drafts: &'b [Draft],
-    /// The server's own security context, where SELinux is active.
-    own: Option<SecurityContext>,
     /// A map that several rules name is read once.
     maps: HashMap<(String, BackendName, OwnContext), Option<Arc<ReadyMap>>>,
     faults: Faults,
@@ -162,16 +161,17 @@ impl Maker<'_> {
         self.drafts.get(config_of(draft)?.early?)
     }
 
-    /// SELinux as seen from the context of the early move, where this rule's moves start. `None` where
-    /// there is none, or only requests know it.
-    fn after_early(&self, draft: &Draft) -> Option<Selinux> {
-        let early = self.early_of(draft).filter(|early| !std::ptr::eq(*early, draft))?;
-        let DraftSource::Constant(words) = &early.source else { return None };
-        let list = ContextList::parse(words.iter().map(String::as_str), default_backend(early)).ok()?;
-        let ContextList::Contexts(contexts) = list else { return None };
-        let context = contexts.iter().rfind(|c| c.backend == BackendName::SELINUX)?;
-        let after = Selinux::assuming(self.own.clone()?).resolve(&context.text).ok()?;
-        Some(Selinux::assuming(after))
+    /// The backends as seen from the contexts of the early move, where this rule's moves start. None
+    /// where there is no such move, or only requests know it.
+    fn after_early(&self, draft: &Draft) -> Vec<Box<dyn Backend>> {
+        let early = self.early_of(draft).filter(|early| !std::ptr::eq(*early, draft));
+        let Some(Draft { source: DraftSource::Constant(words), .. }) = early else { return Vec::new() };
+        let default = early.map_or(BackendName::SELINUX, default_backend);
+        match ContextList::parse(words.iter().map(String::as_str), default) {
+            Ok(list) => self.backends.after(&list),
+            // It is an error of the early move's own.
+            Err(_) => Vec::new(),
+        }
     }
 
     /// The contexts that a directive's words name, asked of the kernel.
@@ -184,7 +184,7 @@ impl Maker<'_> {
     ) -> Option<Prepared> {
         let list = ContextList::parse(words.iter().map(String::as_str), default);
         let list = self.note(draft, list)?;
-        let checked = self.backends.check(&list, own, self.after_early(draft).as_ref());
+        let checked = self.backends.check(&list, own, &self.after_early(draft));
         let checked = checked.map_err(|e| format!("{list}: {}", with_hint(&e)));
         self.note(draft, checked)?;
         let prepared = self.backends.prepare(&list, own);
@@ -228,7 +228,7 @@ impl Maker<'_> {
         let before = self.faults.len();
         let start = self.after_early(draft);
         for list in map.lists() {
-            if let Err(error) = self.backends.check(&list.contexts, own, start.as_ref()) {
+            if let Err(error) = self.backends.check(&list.contexts, own, &start) {
                 let error = with_hint(&error);
                 self.faults.push(format!("{path}:{}: {}: {error} {named}", list.first_line, list.contexts));
             }
@@ -270,31 +270,22 @@ fn default_backend(draft: &Draft) -> BackendName {
     config_of(draft).map_or(BackendName::SELINUX, ServerConfig::backend)
 }
 
-/// SELinux as the server will see it once it has moved to its `ConfineServerContext`, which is checked
-/// here; without one, as it sees it now.
-fn check_server_context(config: &ServerConfig, generation: &Generation) -> Result<Selinux, Faults> {
-    let here = || {
-        let own = Selinux::new();
-        match SecurityContext::parse(USUAL_CONTEXT) {
-            Some(usual) if hooks::only_testing() && own.own().is_ok_and(|o| o.domain != usual.domain) => {
-                Selinux::assuming(usual)
-            }
-            _ => own,
-        }
-    };
-    let Some(context) = &generation.server_context else { return Ok(here()) };
-    let list = context.list(config)?;
-    backends(generation, here())?.server_moves(&list).map_err(|e| context.fault(&e))?;
-    let mut selinux = here();
-    if let ContextList::Contexts(contexts) = &list {
-        for context in contexts.iter().filter(|c| c.backend == BackendName::SELINUX) {
-            // server_moves found it sound; a later context is relative to an earlier one.
-            if let Ok(after) = selinux.resolve(&context.text) {
-                selinux = Selinux::assuming(after);
-            }
+/// The backends as the server will see them once it has moved to its `ConfineServerContext`, which is
+/// checked here; without one, as it sees them now.
+fn check_server_context(config: &ServerConfig, generation: &Generation) -> Result<Backends, Faults> {
+    let mut backends = backends(generation)?;
+    if let Some(usual) = SecurityContext::parse(USUAL_CONTEXT).filter(|_| hooks::only_testing()) {
+        if Selinux::new().own().is_ok_and(|own| own.domain != usual.domain) {
+            backends.put(Box::new(Selinux::assuming(usual)));
         }
     }
-    Ok(selinux)
+    let Some(context) = &generation.server_context else { return Ok(backends) };
+    let list = context.list(config)?;
+    backends.server_moves(&list).map_err(|e| context.fault(&e))?;
+    for moved in backends.after(&list) {
+        backends.put(moved);
+    }
+    Ok(backends)
 }
 
 /// Moves the server's own process, before it makes children, into `ConfineServerContext`.
@@ -308,7 +299,7 @@ fn move_server(config: &ServerConfig, generation: &Generation) -> Result<(), Fau
         return Ok(());
     }
     let list = context.list(config)?;
-    let backends = backends(generation, Selinux::new())?;
+    let backends = backends(generation)?;
     for step in backends.server_moves(&list).map_err(|e| context.fault(&e))? {
         let ready = step.ready(&NoValues).map_err(|e| context.fault(&e))?;
         ready.enter().map_err(|e| context.fault(&e))?;

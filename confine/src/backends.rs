@@ -3,7 +3,7 @@
 use std::{ffi::CString, sync::Arc};
 
 use crate::{
-    context::ContextList,
+    context::{Context, ContextList},
     lsm::{
         Backend, BackendName, Inactive, Move, PrepareError,
         landlock::{Landlock, RulesetError, RulesetSpec},
@@ -55,10 +55,37 @@ pub enum CheckError {
 }
 
 impl Backends {
-    /// Makes every backend. Landlock's rulesets are created in the kernel here, once; `selinux` knows
-    /// the context that moves start from.
-    pub fn new(rulesets: Vec<RulesetSpec>, selinux: Selinux) -> Result<Self, Vec<RulesetError>> {
-        Ok(Self { list: vec![Box::new(selinux), Box::new(Landlock::new(rulesets)?)] })
+    /// Makes every backend, as the calling thread sees it. Landlock's rulesets are created in the kernel
+    /// here, once.
+    pub fn new(rulesets: Vec<RulesetSpec>) -> Result<Self, Vec<RulesetError>> {
+        Ok(Self { list: vec![Box::new(Selinux::new()), Box::new(Landlock::new(rulesets)?)] })
+    }
+
+    /// Puts a backend in the place of the one of its name: one that knows better where moves start.
+    pub fn put(&mut self, backend: Box<dyn Backend>) {
+        if let Some(place) = self.list.iter_mut().find(|b| b.name() == backend.name()) {
+            *place = backend;
+        }
+    }
+
+    /// The backends that see things otherwise in a thread that was moved to `contexts`, one after the
+    /// other.
+    pub fn after(&self, contexts: &ContextList) -> Vec<Box<dyn Backend>> {
+        let ContextList::Contexts(list) = contexts else { return Vec::new() };
+        let mut moved: Vec<Box<dyn Backend>> = Vec::new();
+        for context in list {
+            let Some(here) = self.seen_from(&moved, context.backend) else { continue };
+            if let Some(there) = here.after(&context.text) {
+                moved.retain(|b| b.name() != there.name());
+                moved.push(there);
+            }
+        }
+        moved
+    }
+
+    /// The backend called `name`; one of `moved` before those of this list.
+    fn seen_from<'b>(&'b self, moved: &'b [Box<dyn Backend>], name: BackendName) -> Option<&'b dyn Backend> {
+        moved.iter().map(|b| &**b).find(|b| b.name() == name).or_else(|| self.get(name))
     }
 
     /// All of them.
@@ -72,6 +99,21 @@ impl Backends {
 
     /// Makes a rule's contexts ready. Does no I/O.
     pub fn prepare(&self, contexts: &ContextList, own: OwnContext) -> Result<Prepared, PrepareError> {
+        self.prepare_with(contexts, own, |backend, text| backend.prepare(text))
+    }
+
+    /// Makes a context ready that a request supplied. Does no I/O.
+    pub fn prepare_value(&self, context: Context, own: OwnContext) -> Result<Prepared, PrepareError> {
+        let contexts = ContextList::Contexts([context].into());
+        self.prepare_with(&contexts, own, |backend, text| backend.prepare_value(text))
+    }
+
+    fn prepare_with(
+        &self,
+        contexts: &ContextList,
+        own: OwnContext,
+        prepare: impl Fn(&dyn Backend, &str) -> Result<Arc<dyn Move>, PrepareError>,
+    ) -> Result<Prepared, PrepareError> {
         let ContextList::Contexts(list) = contexts else { return Ok(Prepared::Unconfined) };
         let mut steps = Vec::with_capacity(list.len());
         let mut text = String::new();
@@ -83,7 +125,7 @@ impl Backends {
                 remedy: "use another backend".into(),
             })?;
             match own {
-                OwnContext::Refused => steps.push(backend.prepare(&context.text)?),
+                OwnContext::Refused => steps.push(prepare(backend, &context.text)?),
                 OwnContext::Exempt => match backend.prepare_server(&context.text)? {
                     Some(step) => steps.push(step),
                     None => continue,
@@ -118,23 +160,17 @@ impl Backends {
         Ok(moves)
     }
 
-    /// Asks the kernel whether it would accept these contexts. For startup. `selinux` replaces the
-    /// backend of that name where the moves start elsewhere, in the context of an early move.
+    /// Asks the kernel whether it would accept these contexts. For startup. `moved` replaces backends
+    /// where the moves start elsewhere, in the contexts of an early move ([`Backends::after`]).
     pub fn check(
         &self,
         contexts: &ContextList,
         own: OwnContext,
-        selinux: Option<&Selinux>,
+        moved: &[Box<dyn Backend>],
     ) -> Result<(), CheckError> {
         let ContextList::Contexts(list) = contexts else { return Ok(()) };
         for context in list {
-            let backend: &dyn Backend = match (context.backend, selinux) {
-                (BackendName::SELINUX, Some(elsewhere)) => elsewhere,
-                (name, _) => match self.get(name) {
-                    Some(backend) => backend,
-                    None => continue,
-                },
-            };
+            let Some(backend) = self.seen_from(moved, context.backend) else { continue };
             backend.active()?;
             if own == OwnContext::Exempt && backend.prepare_server(&context.text)?.is_none() {
                 continue;

@@ -4,7 +4,7 @@ use std::{ffi::CStr, path::Path, sync::Arc};
 
 use crate::{
     backends::{Backends, Moves, OwnContext, Prepared},
-    context::{Context, ContextError, ContextList},
+    context::{Context, ContextError},
     lsm::{BackendName, PrepareError},
     map::Map,
     origin::Origin,
@@ -217,7 +217,7 @@ fn made(
         value: text.to_owned(),
         error,
     })?;
-    Ok(backends.prepare(&ContextList::Contexts([context].into()), own)?)
+    Ok(backends.prepare_value(context, own)?)
 }
 
 #[cfg(test)]

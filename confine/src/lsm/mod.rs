@@ -63,6 +63,23 @@ pub trait Backend: Send + Sync {
         self.prepare(text).map(Some)
     }
 
+    /// As [`Backend::prepare`], of a text that a request supplied (an environment variable, an
+    /// expression): a backend with escapes in its notation takes none from a request.
+    fn prepare_value(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
+        self.prepare(text)
+    }
+
+    /// This backend as a thread sees it that was moved to `text`, where its later moves start: for the
+    /// checks of the rules behind an early move, and of those of a server that is yet to move. `None`
+    /// where that makes no difference, or `text` is no context.
+    fn after(&self, _text: &str) -> Option<Box<dyn Backend>> {
+        None
+    }
+
+    /// In each child process, before it gives up the privileges that the server was started with: opens
+    /// what requests will need and may not open then. What fails here refuses the requests that need it.
+    fn start_child(&self) {}
+
     /// What works and yet deserves a line in the log at startup, such as a kernel that enforces
     /// nothing. Ask after every context was checked: a check may add to it. May read files.
     fn warnings(&self) -> Vec<String> {

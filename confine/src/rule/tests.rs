@@ -3,9 +3,9 @@
 use std::{collections::HashMap, path::Path};
 
 use super::*;
-use crate::lsm::{
-    landlock::{Ports, RulesetSpec},
-    selinux::Selinux,
+use crate::{
+    context::ContextList,
+    lsm::landlock::{Ports, RulesetSpec},
 };
 
 /// A request as the rules see it.
@@ -40,7 +40,7 @@ fn backends() -> Backends {
         bind: Ports::Any,
         ..RulesetSpec::new(name, Origin::new("httpd.conf", 1))
     };
-    Backends::new(vec![spec("a"), spec("b")], Selinux::new()).unwrap_or_else(|e| panic!("{e:?}"))
+    Backends::new(vec![spec("a"), spec("b")]).unwrap_or_else(|e| panic!("{e:?}"))
 }
 
 fn rule(line: u32, source: Source<Expression>) -> Rule<Expression> {

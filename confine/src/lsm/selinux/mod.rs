@@ -221,6 +221,11 @@ impl Backend for Selinux {
         Ok(Some(Arc::new(self.way(text, own, &target)?)))
     }
 
+    fn after(&self, text: &str) -> Option<Box<dyn Backend>> {
+        let after = self.resolve(text).ok()?;
+        Some(Box::new(Self::assuming(after)))
+    }
+
     fn warnings(&self) -> Vec<String> {
         let Ok(own) = &self.own else { return Vec::new() };
         let mut warnings = Vec::new();
