@@ -20,6 +20,9 @@ pub struct Args {
     /// The virtual host's ServerName.
     #[arg(long, value_name = "NAME")]
     host: Option<OsString>,
+    /// The file that the request maps to, as an absolute path.
+    #[arg(long, value_name = "FILE")]
+    path: Option<PathBuf>,
     /// The backend of contexts that name none, as in the directive ConfineBackend.
     #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend)]
     default_backend: BackendName,
@@ -32,7 +35,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
         user: args.user.as_ref().map(|u| u.as_bytes()),
         addr: args.ip,
         host: args.host.as_ref().map(|h| h.as_bytes()),
-        path: None,
+        path: args.path.as_ref().map(|p| p.as_os_str().as_bytes()),
     };
     let file = args.map.display();
     let gives =

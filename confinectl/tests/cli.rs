@@ -70,13 +70,13 @@ fn lines_that_never_match_name_the_line_before_them() {
 
 #[test]
 fn every_bad_line_is_a_finding() {
-    let d = with_map("alice\nbob landlock:x\npath:/srv landlock:x\n");
+    let d = with_map("alice\nbob landlock:x\nfile:/srv landlock:x\n");
     let run = confinectl(d.path(), &["check", "m"]);
     assert_eq!(
         run.out,
         "m:1:6: no context given; write at least one, such as landlock:NAME, or the word unconfined\n\
-         m:3:1: \"path:/srv\" begins with \"path:\", which is no kind of subject; the kinds are user:, ip: \
-         and host:, and a user whose name holds a colon is written user:path:/srv\n\
+         m:3:1: \"file:/srv\" begins with \"file:\", which is no kind of subject; the kinds are user:, ip:, \
+         host: and path:, and a user whose name holds a colon is written user:file:/srv\n\
          m: not a valid map, 2 findings\n"
     );
     assert_eq!((run.status, run.err.as_str()), (Some(1), ""));
@@ -199,6 +199,16 @@ fn no_rule_matches() {
          ConfineUnmatched decides (by default the request is denied)\n"
     );
     assert_eq!((run.status, run.err.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn explain_knows_paths() {
+    let d = with_map("path:/srv/*/cgi-bin/** landlock:x\n* landlock:y\n");
+    let run = confinectl(d.path(), &["explain", "m", "--path", "/srv/a/cgi-bin/b"]);
+    assert!(
+        run.out.starts_with("m:1: path:/srv/*/cgi-bin/** -> landlock:x (applies: the first that matches)\n")
+    );
+    assert_eq!(run.status, Some(0));
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn an_unclosed_quote() {
 #[test]
 fn an_unknown_kind_of_subject() {
     refused("group:staff landlock:alice\n")
-        .says(&["/bad.map:1:1: ", "which is no kind of subject; the kinds are user:, ip: and host:"]);
+        .says(&["/bad.map:1:1: ", "which is no kind of subject; the kinds are user:, ip:, host: and path:"]);
 }
 
 #[test]

@@ -36,6 +36,7 @@ mod signals_go_to_the_server_and_not_to_workers;
 mod stock_httpd_serves;
 mod stopping_a_busy_server_crashes_nothing;
 mod subrequests_stay_in_the_context;
+mod the_file_chooses;
 mod the_final_resource_decides;
 mod the_handler_gate_leaves_the_earlier_phases_to_the_server;
 mod the_server_itself_can_be_confined;

@@ -139,7 +139,7 @@ pub enum LineError {
     },
     /// A prefix that is no kind of subject, or a colon in a user's name.
     #[error(
-        "{word:?} begins with {kind:?}, which is no kind of subject; the kinds are user:, ip: and host:, \
+        "{word:?} begins with {kind:?}, which is no kind of subject; the kinds are user:, ip:, host: and path:, \
          and a user whose name holds a colon is written user:{word}"
     )]
     UnknownKind {
@@ -166,6 +166,16 @@ pub enum LineError {
         wrong: &'static str,
         /// What would be right.
         right: &'static str,
+    },
+    /// A pattern behind `path:` that matches nothing, or something else than meant.
+    #[error("path:{glob} is no pattern of paths: {wrong}; {right}")]
+    Path {
+        /// The pattern as written.
+        glob: String,
+        /// What is wrong.
+        wrong: &'static str,
+        /// What would be right.
+        right: String,
     },
     /// Behind `ip:`.
     #[error("{0}")]

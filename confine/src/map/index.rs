@@ -14,7 +14,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    Hit,
+    Hit, glob,
     subject::{MAX_HOST, MapSubject},
 };
 use crate::Subject;
@@ -27,6 +27,8 @@ pub(super) struct Index {
     hosts: HashMap<Box<[u8]>, Hit>,
     v4: Nets<u32>,
     v6: Nets<u128>,
+    /// In the order of their lines.
+    paths: Vec<(Box<str>, Hit)>,
     anonymous: Option<Hit>,
     any: Option<Hit>,
 }
@@ -42,6 +44,13 @@ impl Index {
                 IpAddr::V4(a) => self.v4.insert(a.into(), net.prefix_len(), hit),
                 IpAddr::V6(a) => self.v6.insert(a.into(), net.prefix_len(), hit),
             },
+            MapSubject::Path(pattern) => {
+                let earlier = self.paths.iter().find(|(p, _)| &**p == pattern).map(|(_, hit)| *hit);
+                if earlier.is_none() {
+                    self.paths.push((pattern.into(), hit));
+                }
+                earlier
+            }
             MapSubject::Anonymous => first_of_one(&mut self.anonymous, hit),
             MapSubject::Any => first_of_one(&mut self.any, hit),
         }
@@ -54,11 +63,19 @@ impl Index {
             None => self.anonymous,
         };
         let best = lower(lower(self.any, who), subject.host.and_then(|name| self.host(name)));
-        match subject.addr.map(|a| a.to_canonical()) {
+        let best = match subject.addr.map(|a| a.to_canonical()) {
             Some(IpAddr::V4(a)) => self.v4.lookup(a.into(), 32, best),
             Some(IpAddr::V6(a)) => self.v6.lookup(a.into(), 128, best),
             None => best,
-        }
+        };
+        lower(best, subject.path.and_then(|path| self.path(path, best)))
+    }
+
+    /// The first pattern that matches `path`, if it comes before `best`.
+    fn path(&self, path: &[u8], best: Option<Hit>) -> Option<Hit> {
+        let before = |hit: &Hit| best.is_none_or(|b| hit.line < b.line);
+        let mut candidates = self.paths.iter().take_while(|(_, hit)| before(hit));
+        candidates.find(|(pattern, _)| glob::matches(pattern, path)).map(|(_, hit)| *hit)
     }
 
     /// The rule of the lowest line that matches all that a rule for `subject` matches; the rule for
@@ -71,6 +88,9 @@ impl Index {
                 IpAddr::V4(a) => self.v4.lookup(a.into(), net.prefix_len(), self.any),
                 IpAddr::V6(a) => self.v6.lookup(a.into(), net.prefix_len(), self.any),
             },
+            MapSubject::Path(pattern) => {
+                lower(self.any, self.paths.iter().find(|(p, _)| &**p == pattern).map(|(_, hit)| *hit))
+            }
             MapSubject::Anonymous => lower(self.any, self.anonymous),
             MapSubject::Any => self.any,
         }
@@ -87,7 +107,8 @@ impl Index {
         });
         let anonymous = self.anonymous.map(|hit| (MapSubject::Anonymous, hit));
         let any = self.any.map(|hit| (MapSubject::Any, hit));
-        users.chain(hosts).chain(nets).chain(anonymous).chain(any)
+        let paths = self.paths.iter().map(|(pattern, hit)| (MapSubject::Path(pattern), *hit));
+        users.chain(hosts).chain(nets).chain(paths).chain(anonymous).chain(any)
     }
 
     /// The rule for a virtual host, in any case, with or without the dot at its end.

@@ -6,6 +6,7 @@
 //! user:10.0.0.1    landlock:odd-name
 //! 192.0.2.0/24     "selinux:httpd_lan_t:s0"
 //! host:a.example   landlock:tenant-a
+//! path:/srv/cgi/** landlock:programs
 //! __anonymous__    landlock:guest
 //! *                unconfined
 //! ```
@@ -19,6 +20,7 @@
 
 mod address;
 mod error;
+mod glob;
 mod index;
 mod parse;
 mod subject;

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use ipnet::IpNet;
 
-use super::{address, error::LineError};
+use super::{address, error::LineError, glob};
 use crate::{Subject, context::excerpt};
 
 /// The longest name a virtual host can have, in bytes; DNS allows fewer.
@@ -19,6 +19,8 @@ pub enum MapSubject<'a> {
     Net(IpNet),
     /// `host:NAME`: the virtual host's ServerName, in any case, without the dot at its end.
     Host(&'a [u8]),
+    /// `path:PATTERN`: the file that the request maps to, a pattern of absolute paths.
+    Path(&'a str),
     /// `__anonymous__`: no proven user.
     Anonymous,
     /// `*`: anything.
@@ -40,6 +42,7 @@ impl<'a> MapSubject<'a> {
             Some(("ip", "")) => Err(LineError::NoName { kind: "ip", example: "ip:192.0.2.7" }),
             Some(("ip", text)) => address::parse(text).map(Self::Net).map_err(LineError::Address),
             Some(("host", name)) => host(name),
+            Some(("path", pattern)) => glob::check(pattern).map(|()| Self::Path(pattern)),
             colon => Self::bare(word, colon.map(|(kind, _)| kind)),
         }
     }
@@ -76,6 +79,7 @@ impl<'a> MapSubject<'a> {
             Self::Host(name) => {
                 subject.host.is_some_and(|h| h.strip_suffix(b".").unwrap_or(h).eq_ignore_ascii_case(name))
             }
+            Self::Path(pattern) => subject.path.is_some_and(|path| glob::matches(pattern, path)),
             Self::Anonymous => subject.user.is_none(),
             Self::Any => true,
         }
@@ -121,6 +125,7 @@ impl fmt::Display for MapSubject<'_> {
             Self::Net(net) if net.prefix_len() == net.max_prefix_len() => write!(f, "{}", net.addr()),
             Self::Net(net) => write!(f, "{net}"),
             Self::Host(name) => write_word(f, "host:", &String::from_utf8_lossy(name)),
+            Self::Path(pattern) => write_word(f, "path:", pattern),
             Self::Anonymous => f.write_str("__anonymous__"),
             Self::Any => f.write_str("*"),
         }
@@ -185,11 +190,11 @@ mod tests {
 
     #[test]
     fn every_bad_subject_has_its_answer() {
-        let kinds = "which is no kind of subject; the kinds are user:, ip: and host:, \
+        let kinds = "which is no kind of subject; the kinds are user:, ip:, host: and path:, \
                      and a user whose name holds a colon is written";
         assert_eq!(
-            error("path:/srv/**"),
-            format!("\"path:/srv/**\" begins with \"path:\", {kinds} user:path:/srv/**")
+            error("file:/srv/**"),
+            format!("\"file:/srv/**\" begins with \"file:\", {kinds} user:file:/srv/**")
         );
         assert_eq!(error("User:bob"), format!("\"User:bob\" begins with \"User:\", {kinds} user:User:bob"));
         assert_eq!(error(":x"), format!("\":x\" begins with \":\", {kinds} user::x"));
@@ -264,6 +269,8 @@ mod tests {
             ("ip:10.0.0.1", "10.0.0.1"),
             ("10.0.0.0/8", "10.0.0.0/8"),
             ("host:A.", "host:A"),
+            ("path:/srv/*/a b", "\"path:/srv/*/a b\""),
+            ("path:/srv/**", "path:/srv/**"),
             ("*", "*"),
             ("__anonymous__", "__anonymous__"),
         ] {

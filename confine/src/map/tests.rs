@@ -33,6 +33,10 @@ fn host(name: &str) -> Subject<'_> {
     Subject { host: Some(name.as_bytes()), ..Subject::default() }
 }
 
+fn path(name: &str) -> Subject<'_> {
+    Subject { path: Some(name.as_bytes()), ..Subject::default() }
+}
+
 fn line(map: &Map, subject: &Subject<'_>) -> Option<u32> {
     map.lookup(subject).map(|hit| hit.line)
 }
@@ -55,6 +59,19 @@ fn each_kind_of_subject_matches_what_it_says() {
     assert_eq!(line(&map, &Subject::default()), None);
     assert_eq!(map.path(), Path::new("t.map"));
     assert_eq!(map.len(), 5);
+}
+
+#[test]
+fn a_pattern_of_paths_matches_the_file() {
+    let map = map("path:/srv/www/*/cgi-bin/** a\nbob b\npath:/srv/www/** c\npath:/srv/*/x.php d\n");
+    assert_eq!(line(&map, &path("/srv/www/dog/cgi-bin/x")), Some(1));
+    assert_eq!(line(&map, &path("/srv/www/dog/x")), Some(3));
+    assert_eq!(line(&map, &path("/srv/www/x.php")), Some(3));
+    assert_eq!(line(&map, &path("/srv/ftp/x.php")), Some(4));
+    assert_eq!(line(&map, &path("/srv")), None);
+    let both = Subject { path: Some(b"/srv/www/x"), ..user("bob") };
+    assert_eq!(line(&map, &both), Some(2));
+    assert_eq!(line(&map, &Subject { path: Some(b"/srv/www/d/cgi-bin/x"), ..both }), Some(1));
 }
 
 #[test]
@@ -244,7 +261,7 @@ fn all_bad_lines_can_be_had_at_once() {
         fs::write(&path, text).expect("a file");
         Map::load_all_errors(&path, LANDLOCK).map_err(|e| e.len())
     };
-    assert_eq!(errors(b"a\nb x\npath:y x\n\xFF\n").expect_err("errors"), 3);
+    assert_eq!(errors(b"a\nb x\nfile:y x\n\xFF\n").expect_err("errors"), 3);
     assert_eq!(errors(b"").expect_err("errors"), 1);
     assert_eq!(errors(&b"a\n".repeat(1000)).expect_err("errors"), MAX_ERRORS);
     assert_eq!(errors(b"a x\n").expect("a map").len(), 1);
@@ -278,6 +295,7 @@ enum Known {
     User(String),
     Net(IpNet, bool),
     Host(String),
+    Path(String),
     Anonymous,
     Any,
 }
@@ -308,11 +326,29 @@ fn net() -> impl Strategy<Value = Known> {
     })
 }
 
+/// Few names and all kinds of wildcards, so that patterns overlap.
+fn pattern() -> impl Strategy<Value = String> {
+    let component = prop_oneof![
+        4 => "[ab]{1,2}",
+        2 => Just("*".to_owned()),
+        2 => Just("**".to_owned()),
+        3 => "[ab]\\*[ab]?|\\*[ab]",
+        1 => Just("?".to_owned()),
+        1 => Just("[!a]*".to_owned()),
+    ];
+    proptest::collection::vec(component, 0..5).prop_map(|c| format!("/{}", c.join("/")))
+}
+
+fn file() -> impl Strategy<Value = String> {
+    "(/[ab]{1,3}){0,6}/?"
+}
+
 fn known() -> impl Strategy<Value = Known> {
     prop_oneof![
         6 => name().prop_map(Known::User),
         6 => net(),
         4 => host_name().prop_map(Known::Host),
+        6 => pattern().prop_map(Known::Path),
         1 => Just(Known::Anonymous),
         1 => Just(Known::Any),
     ]
@@ -330,6 +366,7 @@ impl Known {
             Self::Net(net, false) if net.prefix_len() == net.max_prefix_len() => net.addr().to_string(),
             Self::Net(net, _) => format!("ip:{net}"),
             Self::Host(name) => format!("host:{name}"),
+            Self::Path(pattern) => format!("path:{pattern}"),
             Self::Anonymous => "__anonymous__".to_owned(),
             Self::Any => "*".to_owned(),
         }
@@ -341,8 +378,62 @@ impl Known {
             Self::User(name) => s.user.as_ref() == Some(name),
             Self::Net(net, _) => s.addr.is_some_and(|a| net.contains(&a)),
             Self::Host(name) => s.host.as_ref().is_some_and(|h| plain(h) == plain(name)),
+            Self::Path(pattern) => s.path.as_ref().is_some_and(|path| {
+                let components = |text: &'_ str| {
+                    text.split('/').filter(|c| !c.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+                };
+                let (parts, names) = (components(pattern), components(path));
+                let (parts, names): (Vec<_>, Vec<_>) =
+                    (parts.iter().map(String::as_str).collect(), names.iter().map(String::as_str).collect());
+                path.starts_with('/') && plainly_matches(&parts, &names)
+            }),
             Self::Anonymous => s.user.is_none(),
             Self::Any => true,
+        }
+    }
+}
+
+/// The plainest way to match components: each wildcard tries all it could be.
+fn plainly_matches(parts: &[&str], names: &[&str]) -> bool {
+    fn letters(pattern: &[u8], name: &[u8]) -> bool {
+        match pattern {
+            [] => name.is_empty(),
+            [b'*', rest @ ..] => (0..=name.len()).any(|n| letters(rest, &name[n..])),
+            [b'?', rest @ ..] => !name.is_empty() && letters(rest, &name[1..]),
+            [b'[', b'!', not, b']', rest @ ..] => {
+                name.first().is_some_and(|c| c != not) && letters(rest, &name[1..])
+            }
+            [c, rest @ ..] => name.first() == Some(c) && letters(rest, &name[1..]),
+        }
+    }
+    match parts {
+        [] => names.is_empty(),
+        ["**", rest @ ..] => (0..=names.len()).any(|n| plainly_matches(rest, &names[n..])),
+        [part, rest @ ..] => {
+            names.first().is_some_and(|name| letters(part.as_bytes(), name.as_bytes()))
+                && plainly_matches(rest, &names[1..])
+        }
+    }
+}
+
+/// What another implementation says: globset, for which `**` at the end needs a component, and `*` alone
+/// needs none.
+fn globset_matches(pattern: &str, path: &str) -> bool {
+    let glob = |text: &str| {
+        let glob = globset::GlobBuilder::new(text).literal_separator(true).build().expect("a glob");
+        glob.compile_matcher()
+    };
+    let components: Vec<_> = pattern.split('/').map(|c| if c == "*" { "?*" } else { c }).collect();
+    let pattern = components.join("/");
+    let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
+    let mut shorter = pattern.as_str();
+    loop {
+        if glob(if shorter.is_empty() { "/" } else { shorter }).is_match(path) {
+            return true;
+        }
+        match shorter.strip_suffix("/**") {
+            Some(rest) => shorter = rest,
+            None => return false,
         }
     }
 }
@@ -354,12 +445,23 @@ struct Asker {
     addr: Option<IpAddr>,
     mapped: bool,
     host: Option<String>,
+    path: Option<String>,
 }
 
 fn asker() -> impl Strategy<Value = Asker> {
-    let facts =
-        (proptest::option::of(name()), proptest::option::of(address()), proptest::option::of(host_name()));
-    (facts, any::<bool>()).prop_map(|((user, addr, host), mapped)| Asker { user, addr, mapped, host })
+    let facts = (
+        proptest::option::of(name()),
+        proptest::option::of(address()),
+        proptest::option::of(host_name()),
+        proptest::option::of(file()),
+    );
+    (facts, any::<bool>()).prop_map(|((user, addr, host, path), mapped)| Asker {
+        user,
+        addr,
+        mapped,
+        host,
+        path,
+    })
 }
 
 impl Asker {
@@ -372,7 +474,7 @@ impl Asker {
             user: self.user.as_ref().map(String::as_bytes),
             addr,
             host: self.host.as_ref().map(String::as_bytes),
-            path: None,
+            path: self.path.as_ref().map(String::as_bytes),
         }
     }
 }
@@ -407,6 +509,11 @@ proptest! {
     }
 
     #[test]
+    fn patterns_mean_what_they_mean_to_globset(pattern in pattern(), path in "(/[ab]{1,3}){1,6}/?|/") {
+        prop_assert_eq!(glob::matches(&pattern, path.as_bytes()), globset_matches(&pattern, &path));
+    }
+
+    #[test]
     fn a_map_written_from_its_lines_reads_back(
         rules in proptest::collection::vec((known(), 0..4_u32), 1..20),
     ) {
@@ -431,7 +538,7 @@ proptest! {
 
     #[test]
     fn nearly_right_text_does_not_make_it_panic(
-        text in "([a-c:.0-9/\"\\\\# \t\r*_%\\[\\]é\u{a0}-]|user:|ip:|host:|10\\.0\\.0|::ffff:|landlock:| x\n){0,60}",
+        text in "([a-c:.0-9/\"\\\\# \t\r*_%\\[\\]é\u{a0}-]|user:|ip:|host:|path:/|10\\.0\\.0|::ffff:|landlock:| x\n){0,60}",
     ) {
         if let Err(error) = Map::parse(Path::new("m"), text.as_bytes(), LANDLOCK) {
             prop_assert!(error.to_string().starts_with("m:"));
