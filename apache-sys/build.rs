@@ -11,8 +11,8 @@ use std::{
 
 /// The only API series there is of httpd 2.4.
 const MMN_MAJOR: u32 = 20120211;
-/// First minor with `ap_thread_create` (httpd 2.4.51); `child_stopping` came before it.
-const MMN_MINOR: u32 = 122;
+/// First minor with the hook `child_stopping` (httpd 2.4.49).
+const MMN_MINOR: u32 = 110;
 
 const FUNCTIONS: &[&str] = &[
     "ap_(hook|run)_(quick_handler|handler)",
@@ -21,7 +21,6 @@ const FUNCTIONS: &[&str] = &[
     "ap_invoke_handler",
     "ap_process_request_internal",
     "ap_finalize_request_protocol",
-    "ap_thread_create",
     "ap_find_linked_module",
     "ap_allow_options",
     "ap_get_request_module_loglevel",
@@ -40,10 +39,10 @@ const FUNCTIONS: &[&str] = &[
     "ap_set_content_type",
     "apr_optional_hook_add",
     "apr_(palloc|pstrmemdup|strerror)",
-    "apr_pool_(cleanup_register|cleanup_null|userdata_get|userdata_setn)",
+    "apr_pool_(allocator_get|clear|create_unmanaged_ex|cleanup_register|cleanup_null|destroy|userdata_get|userdata_setn)",
     "apr_table_(get|setn|unset)",
-    "apr_thread_(join|pool_get)",
-    "apr_threadattr_(create|stacksize_set)",
+    "apr_os_thread_(current|put)",
+    "apr_allocator_max_free_set",
 ];
 
 const TYPES: &[&str] = &[
@@ -52,7 +51,6 @@ const TYPES: &[&str] = &[
     "apr_sockaddr_t",
     "apr_status_t",
     "apr_thread_t",
-    "apr_threadattr_t",
     "ap_LINK_handler_t",
     "ap_conf_vector_t",
     "ap_directive_t",
@@ -126,8 +124,8 @@ impl fmt::Display for Problem {
             ),
             Self::TooOld { minor } => write!(
                 f,
-                "these headers are of module API {MMN_MAJOR}:{minor}, but ap_thread_create came with \
-                 {MMN_MAJOR}:{MMN_MINOR}; install httpd 2.4.51 or newer"
+                "these headers are of module API {MMN_MAJOR}:{minor}, but the hook child_stopping came with \
+                 {MMN_MAJOR}:{MMN_MINOR}; install httpd 2.4.49 or newer"
             ),
             Self::NoThreads => {
                 write!(f, "this APR was built without threads (APR_HAS_THREADS 0), which the module needs")

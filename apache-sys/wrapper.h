@@ -17,6 +17,7 @@
 #include <apr_hooks.h>
 #include <apr_optional_hooks.h>
 #include <apr_pools.h>
+#include <apr_portable.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
 #include <apr_thread_proc.h>

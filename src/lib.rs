@@ -28,7 +28,6 @@ use httpd::{
     boundary::guard,
     hooks,
     log::{self, Level},
-    pool::Pool,
     request::Request,
     server::Server,
     thread,
@@ -94,7 +93,6 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         check_config,
         post_config,
         drop_privileges,
-        child_init,
         child_stopping,
         callback_wanted,
         no_content,
@@ -219,14 +217,6 @@ unsafe extern "C" fn drop_privileges(_: *mut sys::apr_pool_t, s: *mut sys::serve
         true
     });
     sys::OK
-}
-
-unsafe extern "C" fn child_init(pool: *mut sys::apr_pool_t, _: *mut sys::server_rec) {
-    guard(
-        // SAFETY: the child's own pool, which lives until the child exits.
-        || unsafe { Pool::from_raw(pool) }.into_iter().for_each(thread::prepare),
-        |panic| log::main(Level::Error, &format!("confine: panic in child_init: {panic}")),
-    );
 }
 
 /// A handler that wants to be called back later would go on in a thread of the server. This hook

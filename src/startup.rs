@@ -27,7 +27,7 @@ use crate::{
         hooks,
         log::{self, Level},
         server::Server,
-        thread,
+        signals,
     },
 };
 
@@ -66,7 +66,7 @@ pub fn check(main: &Server<'_>) -> bool {
 pub fn finish(main: &Server<'_>) {
     log::set_main(Some(main));
     counters::prepare();
-    thread::keep_masks_of_programs();
+    signals::keep_masks_of_programs();
     let Some(generation) = ServerConfig::of(main).map(ServerConfig::generation) else { return };
     let Some(ready) = generation.ready() else { return };
     if let Some(context) = &generation.server_context {

@@ -5,10 +5,14 @@ pub mod boundary;
 pub mod command;
 pub mod expression;
 pub mod hooks;
+mod identity;
 pub mod log;
+mod nest;
 pub mod pool;
 pub mod request;
 pub mod server;
+pub mod signals;
+mod stack;
 pub mod thread;
 
 use std::ffi::c_void;

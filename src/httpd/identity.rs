@@ -1,0 +1,82 @@
+//! What a thread is called in the server's terms: an `apr_thread_t` with a pool.
+//!
+//! Applications take memory from the pool of the connection's thread (mod_lua keeps its state there with
+//! `LuaScope thread`). `ap_thread_current()` stays null in workers, as in every thread that is not APR's
+//! own; the server's regular expressions then use memory of their own (server/util_pcre.c).
+//! `ap_thread_create` would set it, but maps, faults in and unmaps a pool of its own for every thread.
+
+use std::{
+    marker::PhantomData,
+    ptr::{NonNull, null_mut},
+};
+
+use apache_sys as sys;
+
+/// A pool for one thread after the other, with memory of its own, whose pages stay with it.
+pub struct ThreadPool(NonNull<sys::apr_pool_t>);
+
+/// What the pool keeps of its memory from one worker to the next, in bytes.
+const KEPT: sys::apr_size_t = 128 << 10;
+
+// SAFETY: the pool has no parent and an allocator of its own; whoever has it (or waits for the worker that
+// uses it) is its only user.
+unsafe impl Send for ThreadPool {}
+// SAFETY: nothing is done with the pool through a shared reference but by the one worker of its nest.
+unsafe impl Sync for ThreadPool {}
+
+impl ThreadPool {
+    /// A new one. The error is an APR status.
+    pub fn new() -> Result<Self, sys::apr_status_t> {
+        let mut pool = null_mut();
+        // SAFETY: a place for the answer; no parent, so nobody else ends it; a failure is returned.
+        let status = unsafe { sys::apr_pool_create_unmanaged_ex(&mut pool, None, null_mut()) };
+        let pool = NonNull::new(pool).filter(|_| status == 0).ok_or(status)?;
+        // SAFETY: a live pool with an allocator of its own.
+        unsafe { sys::apr_allocator_max_free_set(sys::apr_pool_allocator_get(pool.as_ptr()), KEPT) };
+        Ok(Self(pool))
+    }
+}
+
+impl Drop for ThreadPool {
+    fn drop(&mut self) {
+        // SAFETY: made by new(); no thread uses it any more.
+        unsafe { sys::apr_pool_destroy(self.0.as_ptr()) };
+    }
+}
+
+/// The calling thread as the server sees it.
+pub struct Identity<'n> {
+    thread: NonNull<sys::apr_thread_t>,
+    /// What APR is told of the thread; it keeps a pointer.
+    _system: Box<sys::apr_os_thread_t>,
+    pool: &'n ThreadPool,
+    /// Of this thread alone.
+    here: PhantomData<*const ()>,
+}
+
+impl<'n> Identity<'n> {
+    /// Names the calling thread. The error is an APR status.
+    pub fn of_this_thread(pool: &'n ThreadPool) -> Result<Self, sys::apr_status_t> {
+        // SAFETY: a plain query.
+        let mut system = Box::new(unsafe { sys::apr_os_thread_current() });
+        let mut thread = null_mut();
+        // SAFETY: a live pool of this thread's, and a name that lives as long as the answer.
+        let status = unsafe { sys::apr_os_thread_put(&mut thread, &mut *system, pool.0.as_ptr()) };
+        let thread = NonNull::new(thread).filter(|_| status == 0).ok_or(status)?;
+        Ok(Self { thread, _system: system, pool, here: PhantomData })
+    }
+
+    /// For the connection's field.
+    pub fn as_ptr(&self) -> *mut sys::apr_thread_t {
+        self.thread.as_ptr()
+    }
+}
+
+impl Drop for Identity<'_> {
+    /// Empties the pool while the thread still is in its context: what applications left there (a Lua
+    /// state, whose finalizers are the application's code) ends confined, too.
+    fn drop(&mut self) {
+        // SAFETY: the pool of this thread, whose last use this is.
+        unsafe { sys::apr_pool_clear(self.pool.0.as_ptr()) };
+    }
+}

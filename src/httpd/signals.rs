@@ -1,0 +1,85 @@
+//! Signals: the server's are for the server's threads.
+
+use std::{cell::Cell, ptr::null_mut, sync::Once};
+
+use super::boundary::guard;
+
+/// The signals that httpd's processes act on. Their handlers belong to the server's own threads: in a
+/// prefork child they end the process from whichever thread they run on.
+const SERVER_SIGNALS: [libc::c_int; 6] =
+    [libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGUSR1, libc::SIGWINCH];
+
+thread_local! {
+    /// What of_this_thread() found.
+    static MASKS: Cell<Option<Masks>> = const { Cell::new(None) };
+    /// The mask of the server's thread, in a worker that was made with more signals blocked.
+    static SERVER_MASK: Cell<Option<libc::sigset_t>> = const { Cell::new(None) };
+}
+
+/// The signals that one thread of the server blocks, and those that its workers block.
+#[derive(Clone, Copy)]
+pub struct Masks {
+    /// The server's mask as bits, to compare.
+    bits: u64,
+    server: libc::sigset_t,
+    worker: libc::sigset_t,
+}
+
+impl Masks {
+    /// Those of the calling thread, which is asked once: threads of the server keep theirs.
+    pub fn of_this_thread() -> Self {
+        if let Some(known) = MASKS.get() {
+            return known;
+        }
+        // SAFETY: the sets are plain data; the first call only reads the mask into one of them.
+        let masks = unsafe {
+            let mut server = std::mem::zeroed();
+            libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &mut server);
+            let mut worker = server;
+            for signal in SERVER_SIGNALS {
+                libc::sigaddset(&mut worker, signal);
+            }
+            let bits =
+                (1..=64).filter(|s| libc::sigismember(&server, *s) == 1).fold(0, |b, s| b | 1 << (s - 1));
+            Self { bits, server, worker }
+        };
+        MASKS.set(Some(masks));
+        masks
+    }
+
+    /// Whether both stem from the same mask.
+    pub fn same(&self, other: &Self) -> bool {
+        self.bits == other.bits
+    }
+
+    /// What a worker is to block.
+    pub fn of_workers(&self) -> &libc::sigset_t {
+        &self.worker
+    }
+
+    /// Notes, in a worker, whose signals its programs are to have.
+    pub fn remember(&self) {
+        SERVER_MASK.set(Some(self.server));
+    }
+}
+
+/// Gives programs that a worker forks (CGI) the signal mask that they would have from the server's
+/// own thread: a program that starts with SIGTERM blocked could not be told to stop.
+pub fn keep_masks_of_programs() {
+    unsafe extern "C" fn in_the_child() {
+        guard(
+            || {
+                if let Some(mask) = SERVER_MASK.get() {
+                    // SAFETY: a mask that pthread_sigmask gave; the call is allowed after fork.
+                    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &mask, null_mut()) };
+                }
+            },
+            |_| (),
+        );
+    }
+    static ONCE: Once = Once::new();
+    // SAFETY: the handler only reads a thread-local without destructor and makes one system call.
+    ONCE.call_once(|| unsafe {
+        libc::pthread_atfork(None, None, Some(in_the_child));
+    });
+}
