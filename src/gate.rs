@@ -15,7 +15,7 @@ use std::ffi::c_int;
 
 use apache_sys as sys;
 use confine::{
-    backends::OwnContext,
+    backends::{OwnContext, leaves_early},
     lsm::{Enter, EnterError, Values},
     rule::{Decision, Failure, MovesOf, Rule, RuleAt, decide},
 };
@@ -329,6 +329,10 @@ fn go(
 ) -> c_int {
     let text = moves.text.to_string_lossy();
     let report = scope.reports_only();
+    let after_early = worker::state() == Some(State::Early);
+    if let Some(context) = moves.leaving.as_ref().filter(|_| after_early) {
+        return or_report(r, scope, rule, &text, &Refusal::context(&leaves_early(context)));
+    }
     let values = PathValues::of(r, &scope.server.generation().path_expressions);
     if let Err(error) = carry_out(moves, &values, report) {
         return or_report(r, scope, rule, &text, &Refusal::enter(&error));
@@ -337,7 +341,6 @@ fn go(
         counters::add(Counter::WouldConfine);
         record::passed(r, "would confine", Some(rule), Some(&text));
     } else {
-        let after_early = worker::state() == Some(State::Early);
         worker::reached(reached);
         if reached == State::Moved {
             counters::add(Counter::Confined);

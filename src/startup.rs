@@ -161,16 +161,15 @@ impl Maker<'_> {
         self.drafts.get(config_of(draft)?.early?)
     }
 
-    /// The backends as seen from the contexts of the early move, where this rule's moves start. None
-    /// where there is no such move, or only requests know it.
-    fn after_early(&self, draft: &Draft) -> Vec<Box<dyn Backend>> {
-        let early = self.early_of(draft).filter(|early| !std::ptr::eq(*early, draft));
-        let Some(Draft { source: DraftSource::Constant(words), .. }) = early else { return Vec::new() };
-        let default = early.map_or(BackendName::SELINUX, default_backend);
-        match ContextList::parse(words.iter().map(String::as_str), default) {
-            Ok(list) => self.backends.after(&list),
+    /// The backends that look otherwise from the contexts of the early move, where this rule's moves
+    /// start; `None` where there is no such move. Where only requests know its contexts, none.
+    fn after_early(&self, draft: &Draft) -> Option<Vec<Box<dyn Backend>>> {
+        let early = self.early_of(draft).filter(|early| !std::ptr::eq(*early, draft))?;
+        let DraftSource::Constant(words) = &early.source else { return Some(Vec::new()) };
+        match ContextList::parse(words.iter().map(String::as_str), default_backend(early)) {
+            Ok(list) => Some(self.backends.after(&list)),
             // It is an error of the early move's own.
-            Err(_) => Vec::new(),
+            Err(_) => Some(Vec::new()),
         }
     }
 
@@ -184,7 +183,7 @@ impl Maker<'_> {
     ) -> Option<Prepared> {
         let list = ContextList::parse(words.iter().map(String::as_str), default);
         let list = self.note(draft, list)?;
-        let checked = self.backends.check(&list, own, &self.after_early(draft));
+        let checked = self.backends.check(&list, own, self.after_early(draft).as_deref());
         let checked = checked.map_err(|e| format!("{list}: {}", with_hint(&e)));
         self.note(draft, checked)?;
         let prepared = self.backends.prepare(&list, own);
@@ -228,7 +227,7 @@ impl Maker<'_> {
         let before = self.faults.len();
         let start = self.after_early(draft);
         for list in map.lists() {
-            if let Err(error) = self.backends.check(&list.contexts, own, &start) {
+            if let Err(error) = self.backends.check(&list.contexts, own, start.as_deref()) {
                 let error = with_hint(&error);
                 self.faults.push(format!("{path}:{}: {}: {error} {named}", list.first_line, list.contexts));
             }

@@ -6,6 +6,7 @@ use crate::{
     context::{Context, ContextList},
     lsm::{
         Backend, BackendName, Inactive, Move, PrepareError,
+        apparmor::AppArmor,
         landlock::{Landlock, RulesetError, RulesetSpec},
         selinux::Selinux,
     },
@@ -32,6 +33,8 @@ pub struct Moves {
     pub steps: Box<[Arc<dyn Move>]>,
     /// All contexts with their prefixes, separated by a space: the value of `CONFINE_CONTEXT`.
     pub text: CString,
+    /// The first context, if there is one, that would leave that of an early move behind.
+    pub leaving: Option<Context>,
 }
 
 /// What a context means that is the server's own.
@@ -58,7 +61,13 @@ impl Backends {
     /// Makes every backend, as the calling thread sees it. Landlock's rulesets are created in the kernel
     /// here, once.
     pub fn new(rulesets: Vec<RulesetSpec>) -> Result<Self, Vec<RulesetError>> {
-        Ok(Self { list: vec![Box::new(Selinux::new()), Box::new(Landlock::new(rulesets)?)] })
+        Ok(Self {
+            list: vec![
+                Box::new(Selinux::new()),
+                Box::new(AppArmor::new()),
+                Box::new(Landlock::new(rulesets)?),
+            ],
+        })
     }
 
     /// Puts a backend in the place of the one of its name: one that knows better where moves start.
@@ -117,13 +126,18 @@ impl Backends {
         let ContextList::Contexts(list) = contexts else { return Ok(Prepared::Unconfined) };
         let mut steps = Vec::with_capacity(list.len());
         let mut text = String::new();
-        for context in list {
+        let mut leaving = None;
+        for (i, context) in list.iter().enumerate() {
             let backend = self.get(context.backend).ok_or_else(|| PrepareError {
                 context: context.to_string(),
                 why: "this build has no such backend".into(),
                 errno: None,
                 remedy: "use another backend".into(),
             })?;
+            if backend.leaves(&context.text) {
+                in_order(context, &list[..i])?;
+                leaving.get_or_insert_with(|| context.clone());
+            }
             match own {
                 OwnContext::Refused => steps.push(prepare(backend, &context.text)?),
                 OwnContext::Exempt => match backend.prepare_server(&context.text)? {
@@ -145,7 +159,7 @@ impl Backends {
             errno: None,
             remedy: "remove it".into(),
         })?;
-        Ok(Prepared::Moves(Moves { steps: steps.into(), text }))
+        Ok(Prepared::Moves(Moves { steps: steps.into(), text, leaving }))
     }
 
     /// The moves that bring the server itself into `contexts`; none where it is already.
@@ -160,23 +174,103 @@ impl Backends {
         Ok(moves)
     }
 
-    /// Asks the kernel whether it would accept these contexts. For startup. `moved` replaces backends
-    /// where the moves start elsewhere, in the contexts of an early move ([`Backends::after`]).
+    /// Asks the kernel whether it would accept these contexts. For startup. `early` is for the rules behind
+    /// an early move: the backends that it makes see otherwise ([`Backends::after`]).
     pub fn check(
         &self,
         contexts: &ContextList,
         own: OwnContext,
-        moved: &[Box<dyn Backend>],
+        early: Option<&[Box<dyn Backend>]>,
     ) -> Result<(), CheckError> {
         let ContextList::Contexts(list) = contexts else { return Ok(()) };
         for context in list {
-            let Some(backend) = self.seen_from(moved, context.backend) else { continue };
+            let Some(backend) = self.seen_from(early.unwrap_or_default(), context.backend) else { continue };
             backend.active()?;
             if own == OwnContext::Exempt && backend.prepare_server(&context.text)?.is_none() {
                 continue;
             }
+            if early.is_some() && backend.leaves(&context.text) {
+                return Err(leaves_early(context).into());
+            }
             backend.check(&context.text)?;
         }
         Ok(())
+    }
+}
+
+/// Whether a context that leaves others behind may stand after `earlier`.
+fn in_order(context: &Context, earlier: &[Context]) -> Result<(), PrepareError> {
+    let refused = |why: String, remedy: String| {
+        Err(PrepareError { context: context.to_string(), why, errno: None, remedy })
+    };
+    for before in earlier {
+        if before.backend == context.backend {
+            return refused(
+                format!("it would take the place of {before}, which stands before it"),
+                format!("keep one, or write \"stack {}\" to be in both", context.text),
+            );
+        }
+        if before.backend == BackendName::LANDLOCK {
+            return refused(
+                format!(
+                    "it stands behind {before}, which sets no_new_privs, under which the kernel refuses it (EPERM)"
+                ),
+                format!("write {context} before {before}"),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A context behind an early move that would leave what that move brought.
+pub fn leaves_early(context: &Context) -> PrepareError {
+    PrepareError {
+        context: context.to_string(),
+        why: "it would leave what ConfineEarly confined, and a confined request is never widened".into(),
+        errno: None,
+        remedy: format!("write \"stack {}\", which adds to it", context.text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contexts(words: &[&str]) -> Vec<Context> {
+        let parse = |word: &&str| Context::parse(word, BackendName::APPARMOR).expect("a context");
+        words.iter().map(parse).collect()
+    }
+
+    fn order(words: &[&str]) -> Result<(), String> {
+        let list = contexts(words);
+        let (last, earlier) = list.split_last().expect("a context");
+        in_order(last, earlier).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_context_that_leaves_others_behind_comes_first() {
+        assert_eq!(order(&["blog"]), Ok(()));
+        assert_eq!(order(&["selinux:a_t:s0", "blog"]), Ok(()));
+        assert_eq!(
+            order(&["dog", "blog"]),
+            Err("apparmor:blog: it would take the place of apparmor:dog, which stands before it; keep one, or write \
+                 \"stack blog\" to be in both"
+                .to_owned())
+        );
+        assert_eq!(
+            order(&["landlock:x", "blog"]),
+            Err("apparmor:blog: it stands behind landlock:x, which sets no_new_privs, under which the kernel refuses \
+                 it (EPERM); write apparmor:blog before landlock:x"
+                .to_owned())
+        );
+    }
+
+    #[test]
+    fn behind_an_early_move_a_context_adds_to_it() {
+        assert_eq!(
+            leaves_early(&contexts(&["blog"])[0]).to_string(),
+            "apparmor:blog: it would leave what ConfineEarly confined, and a confined request is never widened; write \
+             \"stack blog\", which adds to it"
+        );
     }
 }

@@ -13,7 +13,7 @@ const UNCONFINED: &str = "unconfined";
 
 /// LSMs with labels of their own that later versions may offer. Their prefixes are reserved, so that
 /// a configuration written for such a version fails here instead of meaning something else.
-const RESERVED: &[&str] = &["tomoyo", "apparmor", "smack"];
+const RESERVED: &[&str] = &["tomoyo", "smack"];
 
 /// One LSM's label for a subject, as written: not yet known to be accepted by the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -127,6 +127,7 @@ pub enum ContextError {
 fn example(backend: &BackendName) -> &'static str {
     match *backend {
         BackendName::SELINUX => "selinux:httpd_dog_t:s0",
+        BackendName::APPARMOR => "apparmor:blog",
         _ => "landlock:tenant-a",
     }
 }
@@ -284,9 +285,9 @@ mod tests {
         assert_eq!(
             error("tomoyo://dog"),
             "\"tomoyo://dog\" names the LSM tomoyo, which this version does not offer; \
-             the backends are selinux, landlock, later versions add tomoyo"
+             the backends are selinux, apparmor, landlock, later versions add tomoyo"
         );
-        for word in ["apparmor:blog", "smack:x", "AppArmor:blog", "apparmor:"] {
+        for word in ["smack:x", "Smack:x", "smack:"] {
             assert!(error(word).contains("which this version does not offer"), "{word}");
         }
     }

@@ -6,6 +6,7 @@ use confine::{
     Context, ContextList,
     lsm::{
         Backend, BackendName,
+        apparmor::AppArmor,
         selinux::{SecurityContext, Selinux},
     },
     map::{Map, MapError, MapLine, MapSubject},
@@ -194,6 +195,14 @@ fn checker(name: BackendName, server: &SecurityContext) -> Result<(Box<dyn Backe
         let backend = Selinux::assuming(server.clone());
         backend.active().map_err(|inactive| inactive.to_string())?;
         return Ok((Box::new(backend), format!("against the loaded policy, for a server in {server}")));
+    }
+    if name == BackendName::APPARMOR {
+        let backend = AppArmor::of_another_process();
+        backend.active().map_err(|inactive| inactive.to_string())?;
+        return Ok((
+            Box::new(backend),
+            "against the loaded profiles, not whether the server may go there".to_owned(),
+        ));
     }
     Err("what they name is in the server's configuration, not in the map; let httpd check it (apachectl -t)"
         .to_owned())

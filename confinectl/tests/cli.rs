@@ -124,7 +124,7 @@ fn wrong_usage_is_an_error() {
         assert!(!run.err.is_empty());
     }
     let run = confinectl(d.path(), &["check", "m", "--default-backend", "x"]);
-    assert!(run.err.contains("there is no such backend; the backends are selinux, landlock"), "{}", run.err);
+    assert!(run.err.contains("there is no such backend; the backends are selinux, apparmor, landlock"), "{}", run.err);
 }
 
 #[test]

@@ -287,3 +287,8 @@ refuses_to_start() {
     like "$1" "$said"$'\n'"$(<"$log")" "$2"
     [[ ! -s $pid_file ]] || fail "$1: nothing runs" 'a server does'
 }
+
+# ---- AppArmor -------------------------------------------------------------
+
+# The server of most tests under AppArmor, in a profile of its own.
+people_server() { server event lua lab_escape confine </lab/people.conf; }

@@ -3,7 +3,8 @@
  * string says, a word after the other, and answers with the outcome of each:
  *
  *   context          the context this thread is in
- *   back=CONTEXT     move this thread, by file and by lsm_set_self_attr(2)
+ *   back=CONTEXT     move this thread, by file and by lsm_set_self_attr(2). For AppArmor it
+ *                    is a command with a + for each blank (changeprofile+apache2)
  *   leader=CONTEXT   write the attr of the process's first thread
  *   read=FILE        open and read        write=FILE   create or append
  *   thread=FILE      a new thread reads   fork=FILE    a new process reads
@@ -31,6 +32,7 @@
 #define SYS_LSM_SET_SELF_ATTR 460
 #define ATTR_CURRENT 100
 #define ID_SELINUX 101
+#define ID_APPARMOR 104
 
 struct lsm_context {
     uint64_t id, flags, len, ctx_len;
@@ -64,12 +66,24 @@ static int peek(const char *path)
     return error;
 }
 
+/* A security context has no blank, a command of AppArmor has one. */
+static int is_command(const char *context)
+{
+    return strchr(context, ' ') != NULL;
+}
+
+/* The file of one thread. */
+static const char *attr_of(apr_pool_t *pool, const char *process, const char *context)
+{
+    return apr_psprintf(pool, "/proc/%s/attr/%scurrent", process, is_command(context) ? "apparmor/" : "");
+}
+
 static int set_self(apr_pool_t *pool, const char *context)
 {
     size_t text = strlen(context) + 1, size = (sizeof(struct lsm_context) + text + 7) & ~(size_t)7;
     struct lsm_context *attr = apr_pcalloc(pool, size);
 
-    attr->id = ID_SELINUX;
+    attr->id = is_command(context) ? ID_APPARMOR : ID_SELINUX;
     attr->len = size;
     attr->ctx_len = text;
     memcpy(attr->ctx, context, text);
@@ -139,12 +153,12 @@ static void act(request_rec *r, const char *verb, char *value)
     }
     if (!strcmp(verb, "back")) {
         ap_rprintf(r, "back %s=%s", value,
-                   outcome(put("/proc/thread-self/attr/current", O_WRONLY, value)));
+                   outcome(put(attr_of(r->pool, "thread-self", value), O_WRONLY, value)));
         ap_rprintf(r, " %s\n", outcome(set_self(r->pool, value)));
         return;
     }
     if (!strcmp(verb, "leader"))
-        error = put(apr_psprintf(r->pool, "/proc/%d/attr/current", getpid()), O_WRONLY, value);
+        error = put(attr_of(r->pool, apr_itoa(r->pool, getpid()), value), O_WRONLY, value);
     else if (!strcmp(verb, "read"))
         error = peek(value);
     else if (!strcmp(verb, "write"))
@@ -175,6 +189,8 @@ static int handler(request_rec *r)
         value = strchr(word, '=');
         if (value)
             *value++ = '\0';
+        for (char *blank = value; blank && (blank = strchr(blank, '+'));)
+            *blank = ' ';
         act(r, word, value ? value : "");
     }
     return OK;

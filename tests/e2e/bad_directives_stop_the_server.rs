@@ -32,9 +32,9 @@ fn a_backend_that_is_not_active() {
 
 #[test]
 fn a_backend_of_a_later_version() {
-    for lsm in ["tomoyo", "apparmor"] {
+    for lsm in ["tomoyo", "smack"] {
         let line = format!("ConfineContext {lsm}:dog");
-        refused(&line, &line).says(&[lsm, "which this version does not offer", "selinux, landlock"]);
+        refused(&line, &line).says(&[lsm, "which this version does not offer", "selinux, apparmor, landlock"]);
     }
 }
 
@@ -121,7 +121,7 @@ fn words_that_are_not_known() {
         ("ConfineGate early", "process or handler"),
         ("ConfineOutOfProcess never", "deny or warn or allow"),
         ("ConfineAllowCache maybe", "on or off"),
-        ("ConfineBackend smack", "selinux, landlock"),
+        ("ConfineBackend smack", "selinux, apparmor, landlock"),
         ("ConfineGate process handler", "process or handler"),
         ("ConfineContext", "such as landlock:NAME"),
         ("ConfineMap one.map two.map", "exactly one file"),

@@ -9,7 +9,9 @@ use std::{fmt, sync::Arc};
 
 use crate::context::Context;
 
+pub mod apparmor;
 pub mod landlock;
+mod selfattr;
 pub mod selinux;
 
 /// The name of a backend that this build knows. Only [`BackendName::parse`] makes one.
@@ -21,8 +23,10 @@ impl BackendName {
     pub const SELINUX: Self = Self("selinux");
     /// Landlock: the name of a ruleset.
     pub const LANDLOCK: Self = Self("landlock");
+    /// AppArmor: a profile, a hat, or `stack NAME`.
+    pub const APPARMOR: Self = Self("apparmor");
     /// Every backend there is.
-    pub const ALL: &'static [Self] = &[Self::SELINUX, Self::LANDLOCK];
+    pub const ALL: &'static [Self] = &[Self::SELINUX, Self::APPARMOR, Self::LANDLOCK];
 
     /// The backend called `name`, if there is one.
     pub fn parse(name: &str) -> Option<Self> {
@@ -74,6 +78,12 @@ pub trait Backend: Send + Sync {
     /// where that makes no difference, or `text` is no context.
     fn after(&self, _text: &str) -> Option<Box<dyn Backend>> {
         None
+    }
+
+    /// Whether a move to `text` leaves the context of an earlier move behind instead of adding to it.
+    /// Such a context comes first on a rule, and never after an early move.
+    fn leaves(&self, _text: &str) -> bool {
+        false
     }
 
     /// In each child process, before it gives up the privileges that the server was started with: opens

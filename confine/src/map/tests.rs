@@ -153,7 +153,7 @@ fn errors_name_file_line_and_column() {
     assert_eq!(
         error("# x\n\nalice a tomoyo://dog\n"),
         "t.map:3:9: \"tomoyo://dog\" names the LSM tomoyo, which this version does not offer; \
-         the backends are selinux, landlock, later versions add tomoyo"
+         the backends are selinux, apparmor, landlock, later versions add tomoyo"
     );
     assert_eq!(
         error("alice a b a\n"),

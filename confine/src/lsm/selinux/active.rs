@@ -2,13 +2,14 @@
 
 use std::{fs, io, path::Path};
 
-use super::{BackendName, Inactive, SecurityContext, kernel};
+use super::{BackendName, Inactive, SecurityContext};
+use crate::lsm::selfattr::{self, LsmId};
 
 /// What was found on the way.
 #[derive(Default)]
 pub(super) struct Evidence {
     /// `lsm_list_modules(2)`.
-    pub modules: Option<Vec<u64>>,
+    pub modules: Option<Vec<LsmId>>,
     /// /sys/kernel/security/lsm, where securityfs is mounted and readable.
     pub names: Option<String>,
     /// /proc/filesystems. selinuxfs is registered only when SELinux was started at boot (kernel:
@@ -21,7 +22,7 @@ pub(super) struct Evidence {
 impl Evidence {
     pub(super) fn collect(proc: &Path, securityfs: &Path, selinuxfs: &Path) -> Self {
         Self {
-            modules: kernel::active_modules(),
+            modules: selfattr::active_modules(),
             names: fs::read_to_string(securityfs.join("lsm")).ok(),
             filesystems: fs::read_to_string(proc.join("filesystems")).ok(),
             mounted: selinuxfs.join("enforce").exists(),
@@ -31,7 +32,7 @@ impl Evidence {
     /// The first source that can be asked decides.
     fn is_started(&self) -> bool {
         if let Some(modules) = &self.modules {
-            return modules.contains(&kernel::LSM_ID_SELINUX);
+            return modules.contains(&LsmId::SELINUX);
         }
         if let Some(names) = &self.names {
             return names.trim().split(',').any(|n| n == "selinux");
@@ -101,7 +102,7 @@ mod tests {
     }
 
     fn started() -> Evidence {
-        Evidence { modules: Some(vec![100, 101]), ..Evidence::default() }
+        Evidence { modules: Some(vec![LsmId::SELINUX]), ..Evidence::default() }
     }
 
     #[test]
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_call_is_believed_more_than_the_files() {
-        let stale = Evidence { modules: Some(vec![100, 104]), mounted: true, ..Evidence::default() };
+        let stale = Evidence { modules: Some(vec![LsmId::APPARMOR]), mounted: true, ..Evidence::default() };
         assert!(own(&stale).is_err());
     }
 

@@ -37,12 +37,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values, quoted};
+use super::{
+    Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values, quoted,
+    selfattr::{AttrFile, Interface, LsmId, Wire},
+};
 use crate::context::Context;
 
 mod active;
 mod check;
-mod kernel;
 mod refusal;
 mod selinuxfs;
 mod text;
@@ -50,7 +52,6 @@ mod text;
 pub use text::SecurityContext;
 
 use active::Evidence;
-use kernel::{Interface, Wire};
 use refusal::Refusal;
 use selinuxfs::Selinuxfs;
 use text::Written;
@@ -84,7 +85,7 @@ pub struct Selinux {
     roots: Roots,
     selinuxfs: Selinuxfs,
     interface: Interface,
-    /// For [`kernel::write_current`].
+    /// For [`AttrFile::open`].
     proc_file: Arc<CStr>,
     /// The server's context, to which pairs are relative.
     own: Result<SecurityContext, Inactive>,
@@ -107,7 +108,7 @@ impl Selinux {
     /// Without SELinux it succeeds, and [`Backend::active`] says what is missing.
     pub fn new() -> Self {
         let roots = Roots::default();
-        let interface = Interface::probe();
+        let interface = Interface::probe(LsmId::SELINUX);
         let own = read_own(&roots, interface);
         Self::with(roots, interface, own, false)
     }
@@ -115,7 +116,7 @@ impl Selinux {
     /// For a process that is not the server and asks about it (`confinectl`): `own`, the server's
     /// context in the kernel's form, stands for what [`Selinux::new`] reads.
     pub fn assuming(own: SecurityContext) -> Self {
-        Self::with(Roots::default(), Interface::probe(), Ok(own), true)
+        Self::with(Roots::default(), Interface::probe(LsmId::SELINUX), Ok(own), true)
     }
 
     fn with(
@@ -182,7 +183,7 @@ impl Selinux {
             own: own.clone(),
             target: target.clone(),
             door: match self.interface {
-                Interface::Syscall => Door::Syscall(Wire::new(&raw)),
+                Interface::Syscall => Door::Syscall(Wire::new(LsmId::SELINUX, &raw)),
                 Interface::Proc => Door::Proc { file: Arc::clone(&self.proc_file), context: raw },
             },
         })
@@ -254,7 +255,7 @@ impl Backend for Selinux {
 
 fn read_own(roots: &Roots, interface: Interface) -> Result<SecurityContext, Inactive> {
     let evidence = Evidence::collect(&roots.proc, &roots.securityfs, &roots.selinuxfs);
-    active::own_context(&evidence, interface.current(&roots.current()))
+    active::own_context(&evidence, interface.current(LsmId::SELINUX, &roots.current()))
 }
 
 fn prepare_error(text: &str, why: &str, errno: Option<i32>, remedy: &str) -> PrepareError {
@@ -295,7 +296,7 @@ impl ContextMove {
     fn enter_raw(&self) -> Result<(), i32> {
         match &self.door {
             Door::Syscall(wire) => wire.set_current(),
-            Door::Proc { file, context } => kernel::write_current(file, context),
+            Door::Proc { file, context } => AttrFile::open(file)?.write(context),
         }
     }
 }

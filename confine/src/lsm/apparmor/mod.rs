@@ -1,0 +1,456 @@
+//! AppArmor: a thread moves to another loaded profile.
+//!
+//! A thread of a process with several threads may move alone, and there is no way back, where the
+//! profile it is in says so (kernel: security/apparmor/domain.c, aa_change_profile). Here for a server
+//! in the profile `apache2` and an application's `blog`:
+//!
+//! | written | rule in `apache2` | afterwards the thread is in |
+//! |---|---|---|
+//! | `blog` | `change_profile -> blog,` | `blog` |
+//! | `apache2//blog` | `change_profile -> apache2//blog,` | that hat |
+//! | `stack blog` | `change_profile -> &blog,` | `apache2//&blog`: what both grant |
+//!
+//! A missing rule is EACCES, a missing profile ENOENT. A server without a profile may go anywhere.
+//! Threads and programs that the thread starts later begin in its profile. Descriptors opened before are
+//! checked again when they are used.
+//!
+//! # Never a token
+//! `changehat` with a token, as mod_apparmor does it, can be undone by whoever finds the token in the
+//! server's memory; a wrong guess kills the process. `changeprofile` to the hat is for good.
+//!
+//! # Why a second call
+//! A server whose profile is in complain mode is moved to profiles that do not exist: the kernel makes
+//! one that allows everything (`apache2//null-blog`). Complain mode can come while the server runs
+//! (aa-complain), and names can come from requests. So the worker looks where it has arrived, by
+//! `lsm_get_self_attr(2)`, which needs no rule of the profile. Where the kernel has only /proc, reading
+//! would take a rule in every application's profile; there the kernel is asked first whether it would
+//! allow the move (`permprofile`), which fails for a profile that does not exist, in complain mode too.
+
+use std::{
+    collections::BTreeSet,
+    ffi::{CStr, CString},
+    io,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use super::{
+    Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values, quoted,
+    selfattr::{self, AttrFile, Interface, LsmId, Wire},
+};
+use crate::context::Context;
+
+mod active;
+mod profiles;
+mod refusal;
+mod text;
+
+use active::Evidence;
+use profiles::{Mode, Profiles};
+use refusal::{Refusal, Step};
+use text::{How, Label, Written};
+
+/// Where the kernel's file systems are; in tests, directories that stand for them.
+struct Roots {
+    securityfs: PathBuf,
+    sysfs: PathBuf,
+    proc: PathBuf,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self { securityfs: "/sys/kernel/security".into(), sysfs: "/sys".into(), proc: "/proc".into() }
+    }
+}
+
+impl Roots {
+    /// The calling thread's own file: a thread may not write another one's. AppArmor's own since Linux
+    /// 5.8, else the one that all LSMs share.
+    fn current(&self) -> PathBuf {
+        let own = self.proc.join("thread-self/attr/apparmor/current");
+        if own.exists() { own } else { self.proc.join("thread-self/attr/current") }
+    }
+}
+
+/// The backend.
+pub struct AppArmor {
+    roots: Arc<Roots>,
+    interface: Interface,
+    /// For [`AttrFile::open`].
+    proc_file: Arc<CStr>,
+    /// The label that moves start from, as the kernel prints it, or why there is none.
+    own: Result<Arc<str>, Inactive>,
+    /// What a thread does before a move that is tried ([`Backend::after`]).
+    before: Vec<Arc<ProfileMove>>,
+    /// This process is not the server, so that its own moves prove nothing.
+    assumed: bool,
+    found: Arc<Found>,
+}
+
+/// What the checks found worth a line in the log.
+#[derive(Default)]
+struct Found {
+    /// Whether a rule names AppArmor at all.
+    used: AtomicBool,
+    texts: Mutex<BTreeSet<String>>,
+}
+
+impl Default for AppArmor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl AppArmor {
+    /// Looks at the running kernel and reads the calling thread's label. Make it after the server has
+    /// moved itself, if it does.
+    ///
+    /// Without AppArmor it succeeds, and [`Backend::active`] says what is missing.
+    pub fn new() -> Self {
+        let roots = Roots::default();
+        let interface = Interface::probe(LsmId::APPARMOR);
+        let own = read_own(&roots, interface);
+        Self::with(roots, interface, own)
+    }
+
+    /// For a process that is not the server and asks about it (`confinectl`): whether profiles are
+    /// loaded and enforce, and not whether the server may go there.
+    pub fn of_another_process() -> Self {
+        let own = Evidence::collect(&Roots::default().securityfs, &Roots::default().sysfs).active();
+        let interface = Interface::probe(LsmId::APPARMOR);
+        let own = own.map(|()| "the server's profile".into());
+        Self { assumed: true, ..Self::with(Roots::default(), interface, own) }
+    }
+
+    fn with(roots: Roots, interface: Interface, own: Result<Arc<str>, Inactive>) -> Self {
+        // A path with a NUL opens nothing, and neither does an empty one.
+        let proc_file = CString::new(roots.current().as_os_str().as_bytes()).unwrap_or_default().into();
+        Self {
+            roots: roots.into(),
+            interface,
+            proc_file,
+            own,
+            before: Vec::new(),
+            assumed: false,
+            found: Arc::default(),
+        }
+    }
+
+    /// The label that moves start from.
+    fn own_label(&self) -> Option<Label<'_>> {
+        self.own.as_ref().ok().map(|own| Label::parse(own.as_bytes()))
+    }
+
+    /// Whether a thread that is where the server is has already all that `written` would bring.
+    fn is_there(&self, written: Written<'_>) -> bool {
+        self.own_label().is_some_and(|own| own.is_of(written))
+    }
+
+    /// What `text` says, and it must not be where the server is: to stay there is not a confinement,
+    /// and a request is exempt only in plain words.
+    fn other<'t>(&self, text: &'t str) -> Result<Written<'t>, PrepareError> {
+        let written = self.written(text)?;
+        if self.is_there(written) {
+            let own = self.own_label().map(Label::names).unwrap_or_default();
+            let why = format!("it is the server's own profile {own}, in which nothing more is confined");
+            let remedy = "name another profile, or write unconfined to exempt these requests";
+            return Err(prepare_error(text, &why, None, remedy));
+        }
+        Ok(written)
+    }
+
+    fn written<'t>(&self, text: &'t str) -> Result<Written<'t>, PrepareError> {
+        self.own.as_ref().map_err(|e| prepare_error(text, &e.why, None, &e.remedy))?;
+        Written::parse(text).map_err(|e| prepare_error(text, &e.why, None, &e.remedy))
+    }
+
+    fn way(&self, text: &str, written: Written<'_>) -> Result<ProfileMove, PrepareError> {
+        let (change, ask) = match written.how {
+            How::Change => ("changeprofile", "permprofile "),
+            How::Stack => ("stack", "permprofile &"),
+        };
+        let command = |words: String| {
+            CString::new(words).map_err(|_| prepare_error(text, "it holds a NUL byte", None, "remove it"))
+        };
+        let go = command(format!("{change} {}", written.name))?;
+        let door = match self.interface {
+            Interface::Syscall => Door::Syscall(Wire::new(LsmId::APPARMOR, &go)),
+            Interface::Proc => {
+                let ask = command(format!("{ask}{}", written.name))?;
+                Door::Proc { file: Arc::clone(&self.proc_file), ask, go }
+            }
+        };
+        let context = Context { backend: BackendName::APPARMOR, text: text.into() };
+        let own = self.own.as_ref().map_or_else(|_| "".into(), Arc::clone);
+        Ok(ProfileMove { context, how: written.how, door, own })
+    }
+
+    /// Whether the profile is loaded, and what its mode makes of it.
+    fn check_profile(&self, text: &str, written: Written<'_>) -> Result<(), PrepareError> {
+        let name = written.name;
+        let profiles = match Profiles::read(&self.roots.securityfs) {
+            Ok(profiles) => profiles,
+            Err(e) => {
+                self.note(unreadable(&Profiles::path(&self.roots.securityfs), &e));
+                return Ok(());
+            }
+        };
+        match profiles.mode(name) {
+            None => {
+                let Refusal { why, remedy } = refusal::absent(name);
+                Err(prepare_error(text, &why, None, &remedy))
+            }
+            Some(Mode::Unconfined) => Err(prepare_error(
+                text,
+                &format!("the profile {name} is loaded in unconfined mode, in which nothing is confined"),
+                None,
+                "take flags=(unconfined) out of it and load it again, or name another profile",
+            )),
+            Some(Mode::Complain) => {
+                self.note(format!(
+                    "the profile {name} is in complain mode: the kernel logs and refuses nothing there; run \
+                     aa-enforce on its file in /etc/apparmor.d"
+                ));
+                Ok(())
+            }
+            Some(Mode::Enforces) => Ok(()),
+        }
+    }
+
+    /// Goes there with a throw-away thread, from where requests will: the kernel alone knows what the
+    /// server's profile allows.
+    fn trial(&self, text: &str, written: Written<'_>) -> Result<(), PrepareError> {
+        if self.assumed {
+            return Ok(());
+        }
+        let way = self.way(text, written)?;
+        let tried = thread::Builder::new().name("confine-trial".to_owned()).spawn({
+            let before = self.before.clone();
+            move || before.iter().try_for_each(|step| step.enter()).and_then(|()| way.enter())
+        });
+        let fate = tried.and_then(|t| t.join().map_err(|_| io::Error::other("the trial's thread panicked")));
+        match fate {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(e)) => Err(prepare_error(text, &e.why, e.errno, &e.remedy)),
+            Err(e) => Err(prepare_error(
+                text,
+                &format!("no thread could be made to try it: {e}"),
+                None,
+                "raise the server's limit of threads (TasksMax=, ulimit -u)",
+            )),
+        }
+    }
+
+    /// Remembers something for [`Backend::warnings`].
+    fn note(&self, text: String) {
+        self.found.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(text);
+    }
+}
+
+impl Backend for AppArmor {
+    fn name(&self) -> BackendName {
+        BackendName::APPARMOR
+    }
+
+    fn active(&self) -> Result<(), Inactive> {
+        // Asked for each rule that names it.
+        self.found.used.store(true, Ordering::Relaxed);
+        Evidence::collect(&self.roots.securityfs, &self.roots.sysfs).active()
+    }
+
+    fn prepare(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
+        let written = self.other(text)?;
+        Ok(Arc::new(self.way(text, written)?))
+    }
+
+    fn check(&self, text: &str) -> Result<(), PrepareError> {
+        let written = self.other(text)?;
+        self.check_profile(text, written)?;
+        self.trial(text, written)
+    }
+
+    fn prepare_server(&self, text: &str) -> Result<Option<Arc<dyn Move>>, PrepareError> {
+        let written = self.written(text)?;
+        if self.is_there(written) {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(self.way(text, written)?)))
+    }
+
+    fn after(&self, text: &str) -> Option<Box<dyn Backend>> {
+        let written = self.written(text).ok()?;
+        let own = match (written.how, self.own_label()?) {
+            (How::Stack, own) if !own.is_unconfined() => {
+                format!("{}//&{} (enforce)", own.names(), written.name)
+            }
+            _ => format!("{} (enforce)", written.name),
+        };
+        let mut before = self.before.clone();
+        before.push(Arc::new(self.way(text, written).ok()?));
+        Some(Box::new(Self {
+            roots: Arc::clone(&self.roots),
+            interface: self.interface,
+            proc_file: Arc::clone(&self.proc_file),
+            own: Ok(own.into()),
+            before,
+            assumed: self.assumed,
+            found: Arc::clone(&self.found),
+        }))
+    }
+
+    fn leaves(&self, text: &str) -> bool {
+        Written::parse(text).is_ok_and(|written| written.how == How::Change)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let found: Vec<_> =
+            self.found.texts.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        let own = match self.own_label() {
+            Some(own) if !self.assumed && self.found.used.load(Ordering::Relaxed) => own,
+            _ => return found,
+        };
+        let server = if own.is_unconfined() {
+            Some(
+                "AppArmor does not confine the server itself, only its requests once they have moved; load a \
+                 profile for it, see conf/apparmor"
+                    .to_owned(),
+            )
+        } else if own.complains() {
+            Some(format!(
+                "the server's own profile {} is in complain mode: the kernel logs and refuses nothing there; run \
+                 aa-enforce on its file in /etc/apparmor.d",
+                own.names()
+            ))
+        } else {
+            None
+        };
+        server.into_iter().chain(found).collect()
+    }
+}
+
+/// The label that a thread is in, as the kernel prints it.
+fn read_own(roots: &Roots, interface: Interface) -> Result<Arc<str>, Inactive> {
+    Evidence::collect(&roots.securityfs, &roots.sysfs).active()?;
+    match interface.current(LsmId::APPARMOR, &roots.current()) {
+        Ok(label) => Ok(label.into()),
+        Err(e) => Err(Inactive {
+            backend: BackendName::APPARMOR,
+            why: format!("the server's own label could not be read: {e}"),
+            remedy: "mount /proc for the server, and add `@{PROC}/@{pid}/task/@{tid}/attr/{current,apparmor/current} \
+                     rw,` to its profile"
+                .to_owned(),
+        }),
+    }
+}
+
+/// A warning.
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    let path = path.display();
+    format!(
+        "whether profiles are in complain mode could not be read from {path}: {error}; mount securityfs on \
+         /sys/kernel/security, start the server as root, and add `{path} r,` to its profile"
+    )
+}
+
+fn prepare_error(text: &str, why: &str, errno: Option<i32>, remedy: &str) -> PrepareError {
+    PrepareError {
+        context: format!("{}:{}", BackendName::APPARMOR, quoted(text)),
+        why: why.to_owned(),
+        errno,
+        remedy: remedy.to_owned(),
+    }
+}
+
+/// The way to one profile.
+struct ProfileMove {
+    context: Context,
+    how: How,
+    door: Door,
+    /// The label it starts from, for messages.
+    own: Arc<str>,
+}
+
+enum Door {
+    Syscall(Wire),
+    Proc {
+        file: Arc<CStr>,
+        /// Whether the kernel would.
+        ask: CString,
+        go: CString,
+    },
+}
+
+/// What came of a move.
+enum Fate {
+    Arrived,
+    Refused(Step, i32),
+    /// In another label, as the kernel prints it.
+    Elsewhere(String),
+}
+
+impl Move for ProfileMove {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn ready<'a>(&'a self, _values: &dyn Values) -> Result<Ready<'a>, EnterError> {
+        Ok(Ready::Shared(self))
+    }
+}
+
+impl ProfileMove {
+    fn written(&self) -> Written<'_> {
+        let text = &*self.context.text;
+        Written { how: self.how, name: text.strip_prefix(text::STACK).unwrap_or(text) }
+    }
+
+    /// Moves the calling thread. Allocates nothing where that goes well.
+    fn go(&self) -> Fate {
+        match &self.door {
+            Door::Syscall(wire) => {
+                if let Err(errno) = wire.set_current() {
+                    return Fate::Refused(Step::Move, errno);
+                }
+                selfattr::with_current(LsmId::APPARMOR, |label| arrived(label, self.written()))
+                    .unwrap_or_else(|errno| Fate::Refused(Step::Move, errno))
+            }
+            Door::Proc { file, ask, go } => match AttrFile::open(file) {
+                Ok(file) => file
+                    .write(ask)
+                    .and_then(|()| file.write(go))
+                    .map_or_else(|errno| Fate::Refused(Step::Move, errno), |()| Fate::Arrived),
+                Err(errno) => Fate::Refused(Step::Open, errno),
+            },
+        }
+    }
+}
+
+fn arrived(label: &[u8], written: Written<'_>) -> Fate {
+    if Label::parse(label).is_of(written) {
+        Fate::Arrived
+    } else {
+        Fate::Elsewhere(String::from_utf8_lossy(label).into_owned())
+    }
+}
+
+impl Enter for ProfileMove {
+    fn enter(&self) -> Result<(), EnterError> {
+        let failed = |Refusal { why, remedy }, errno| EnterError { why, errno, remedy, forbidden: false };
+        match self.go() {
+            Fate::Arrived => Ok(()),
+            Fate::Refused(step, errno) => {
+                let own = Label::parse(self.own.as_bytes()).names();
+                Err(failed(Refusal::new(step, errno, &own, self.written()), Some(errno)))
+            }
+            Fate::Elsewhere(label) => Err(failed(refusal::elsewhere(&label, self.written()), None)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! The loaded profiles and their modes, as root sees them at startup.
+
+use std::{collections::HashMap, fs, io, path::PathBuf};
+
+/// What the kernel does with what a profile does not grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Refuses it (`enforce`, and `kill`, `prompt`).
+    Enforces,
+    /// Logs and allows it.
+    Complain,
+    /// Nothing is confined at all (`flags=(unconfined)`).
+    Unconfined,
+}
+
+/// The profiles of the server's namespace, hats too, by name.
+pub(super) struct Profiles(HashMap<String, Mode>);
+
+impl Profiles {
+    /// The file that lists them (kernel: security/apparmor/apparmorfs.c, seq_show_profile), a line
+    /// `NAME (MODE)` each. Root alone may read it.
+    pub(super) fn path(securityfs: &std::path::Path) -> PathBuf {
+        securityfs.join("apparmor/profiles")
+    }
+
+    pub(super) fn read(securityfs: &std::path::Path) -> io::Result<Self> {
+        Ok(Self::parse(&fs::read_to_string(Self::path(securityfs))?))
+    }
+
+    fn parse(text: &str) -> Self {
+        let line = |line: &str| {
+            let (name, mode) = line.rsplit_once(" (")?;
+            let mode = match mode.strip_suffix(')')? {
+                "complain" => Mode::Complain,
+                "unconfined" => Mode::Unconfined,
+                _ => Mode::Enforces,
+            };
+            Some((name.to_owned(), mode))
+        };
+        Self(text.lines().filter_map(line).collect())
+    }
+
+    pub(super) fn mode(&self, name: &str) -> Option<&Mode> {
+        self.0.get(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_list_is_read() {
+        let list =
+            "blog (enforce)\napache2//a (complain)\n/usr/bin/x y (z) (kill)\npodman (unconfined)\nbroken\n";
+        let profiles = Profiles::parse(list);
+        assert_eq!(profiles.mode("blog"), Some(&Mode::Enforces));
+        assert_eq!(profiles.mode("apache2//a"), Some(&Mode::Complain));
+        assert_eq!(profiles.mode("/usr/bin/x y (z)"), Some(&Mode::Enforces));
+        assert_eq!(profiles.mode("podman"), Some(&Mode::Unconfined));
+        assert_eq!(profiles.mode("broken"), None);
+        assert_eq!(profiles.mode("blog (enforce)"), None);
+    }
+
+    #[test]
+    fn without_securityfs_the_errno_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Profiles::read(dir.path()).err().and_then(|e| e.raw_os_error()), Some(libc::ENOENT));
+        fs::create_dir(dir.path().join("apparmor")).unwrap();
+        fs::write(Profiles::path(dir.path()), "blog (enforce)\n").unwrap();
+        assert_eq!(Profiles::read(dir.path()).unwrap().mode("blog"), Some(&Mode::Enforces));
+    }
+}
