@@ -81,6 +81,8 @@ pub struct Ready {
     pub rules: Vec<Rule<Expression>>,
     /// With the rulesets of this generation.
     pub backends: Backends,
+    /// What start-up found that deserves a line in the log.
+    pub warnings: Vec<String>,
     /// Whether mod_cache answers in the handlers' phase.
     pub cache_handler: bool,
     /// Whether CGI programs are started by mod_cgid's daemon.

@@ -16,7 +16,8 @@ use confine::{
         selinux::{SecurityContext, Selinux},
     },
     map::Map,
-    rule::{ReadyMap, Rule, Source},
+    ready::{self, Known, ReadyMap},
+    rule::{Rule, Source},
 };
 
 use crate::{
@@ -73,7 +74,7 @@ pub fn finish(main: &Server<'_>) {
         let words = context.words.join(" ");
         log::server(main, Level::Notice, &format!("confine: the server moved to {words}"));
     }
-    for warning in ready.backends.iter().flat_map(|b| b.warnings()) {
+    for warning in ready.backends.iter().flat_map(|b| b.warnings()).chain(ready.warnings.iter().cloned()) {
         log::server(main, Level::Warning, &format!("confine: {warning}"));
     }
     log::server(main, Level::Info, &format!("confine: ready, {} rules", ready.rules.len()));
@@ -96,16 +97,22 @@ fn report<T>(main: &Server<'_>, result: Result<T, Faults>) -> Option<T> {
 /// Makes a generation's rules, and asks the kernel about each context; `backends` know where the
 /// server's moves start.
 fn prepare(generation: &Generation, backends: Backends) -> Result<Ready, Faults> {
-    let mut maker =
-        Maker { backends: &backends, drafts: &generation.drafts, maps: HashMap::new(), faults: Vec::new() };
+    let mut maker = Maker {
+        backends: &backends,
+        drafts: &generation.drafts,
+        maps: HashMap::new(),
+        faults: Vec::new(),
+        warnings: Vec::new(),
+    };
     let rules: Vec<_> = generation.drafts.iter().filter_map(|draft| maker.rule(draft)).collect();
-    let faults = maker.faults;
+    let Maker { faults, warnings, .. } = maker;
     if !faults.is_empty() {
         return Err(faults);
     }
     Ok(Ready {
         rules,
         backends,
+        warnings,
         cache_handler: hooks::has_handler_of(c"mod_cache.c"),
         cgid: hooks::module_loaded(c"mod_cgid.c"),
     })
@@ -123,6 +130,8 @@ struct Maker<'b> {
     /// A map that several rules name is read once.
     maps: HashMap<(String, BackendName, OwnContext), Option<Arc<ReadyMap>>>,
     faults: Faults,
+    /// What deserves a line in the log.
+    warnings: Vec<String>,
 }
 
 impl Maker<'_> {
@@ -224,16 +233,15 @@ impl Maker<'_> {
         let map = Map::load(Path::new(path), default);
         let map = self.note(draft, map)?;
         let named = format!("({} at {})", draft.directive, draft.origin);
-        let before = self.faults.len();
-        let start = self.after_early(draft);
-        for list in map.lists() {
-            if let Err(error) = self.backends.check(&list.contexts, own, start.as_deref()) {
-                let error = with_hint(&error);
-                self.faults.push(format!("{path}:{}: {}: {error} {named}", list.first_line, list.contexts));
-            }
+        let answers = ready::ask(&map, self.backends, own, self.after_early(draft).as_deref(), &Known::new());
+        for (line, contexts, error) in &answers.refused {
+            self.faults.push(format!("{path}:{line}: {contexts}: {} {named}", with_hint(error)));
         }
-        if self.faults.len() > before {
+        if !answers.refused.is_empty() {
             return None;
+        }
+        if answers.unasked > 0 {
+            self.warnings.push(unasked(path, answers.unasked));
         }
         ReadyMap::new(map, self.backends, own)
             .map_err(|(line, error)| self.faults.push(format!("{path}:{line}: {error} {named}")))
@@ -244,6 +252,14 @@ impl Maker<'_> {
         let Draft { origin, directive, .. } = draft;
         result.map_err(|e| self.faults.push(format!("{origin}: {directive}: {e}"))).ok()
     }
+}
+
+/// What is to be known of a map with more contexts than the kernel can be asked about.
+fn unasked(path: &str, number: usize) -> String {
+    format!(
+        "{path}: {number} of its lists of contexts were not tried out, as there are so many; the form of each is \
+         good, and a move that the kernel refuses is an error page for its request"
+    )
 }
 
 /// The error, and what a newcomer needs most where a backend is not active.

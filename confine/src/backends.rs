@@ -23,7 +23,7 @@ pub enum Prepared {
     /// The rule says `unconfined`.
     Unconfined,
     /// Moves to make, in this order.
-    Moves(Moves),
+    Moves(Arc<Moves>),
 }
 
 /// One or more moves, all or nothing.
@@ -159,7 +159,7 @@ impl Backends {
             errno: None,
             remedy: "remove it".into(),
         })?;
-        Ok(Prepared::Moves(Moves { steps: steps.into(), text, leaving }))
+        Ok(Prepared::Moves(Arc::new(Moves { steps: steps.into(), text, leaving })))
     }
 
     /// The moves that bring the server itself into `contexts`; none where it is already.

@@ -10,6 +10,7 @@ pub mod context;
 pub mod lsm;
 pub mod map;
 pub mod origin;
+pub mod ready;
 pub mod rule;
 pub mod subject;
 

@@ -6,8 +6,8 @@ use crate::{
     backends::{Backends, Moves, OwnContext, Prepared},
     context::{Context, ContextError},
     lsm::{BackendName, PrepareError},
-    map::Map,
     origin::Origin,
+    ready::ReadyMap,
     subject::Subject,
 };
 
@@ -44,26 +44,6 @@ pub enum Source<E> {
     },
 }
 
-/// A map whose contexts are prepared.
-pub struct ReadyMap {
-    /// The map itself.
-    pub map: Map,
-    /// For each of [`Map::lists`], in the same order, its contexts.
-    pub contexts: Vec<Prepared>,
-}
-
-impl ReadyMap {
-    /// Prepares every context of `map`. The error carries the first line that uses the context.
-    pub fn new(map: Map, backends: &Backends, own: OwnContext) -> Result<Self, (u32, PrepareError)> {
-        let contexts = map
-            .lists()
-            .iter()
-            .map(|l| backends.prepare(&l.contexts, own).map_err(|e| (l.first_line, e)))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { map, contexts })
-    }
-}
-
 /// What the server can say of one request.
 pub trait Facts<E> {
     /// Who is behind it.
@@ -90,12 +70,13 @@ impl std::fmt::Display for RuleAt<'_> {
     }
 }
 
-/// Moves prepared at startup, or made for this request alone.
+/// Moves prepared at startup, or held by this request.
 pub enum MovesOf<'a> {
     /// Prepared at startup.
     Prepared(&'a Moves),
-    /// From an environment variable's or an expression's value.
-    Made(Moves),
+    /// Of a map, which may be replaced meanwhile; or made for this request alone, from a variable's or an
+    /// expression's value.
+    Held(Arc<Moves>),
 }
 
 impl std::ops::Deref for MovesOf<'_> {
@@ -103,7 +84,7 @@ impl std::ops::Deref for MovesOf<'_> {
     fn deref(&self) -> &Moves {
         match self {
             Self::Prepared(m) => m,
-            Self::Made(m) => m,
+            Self::Held(m) => m,
         }
     }
 }
@@ -145,9 +126,6 @@ pub enum Failure {
          write it there, or give a context"
     )]
     Unconfined(&'static str),
-    /// A map's line without its context: a fault of this program, refused like any other.
-    #[error("the map's line has no prepared context; report this as a bug of mod_confine")]
-    NoContext,
     /// No backend knows the context.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
@@ -163,12 +141,12 @@ pub fn decide<'a, E: 'a>(
         let at = RuleAt { file: &rule.origin.file, line: rule.origin.line };
         let made = match &rule.source {
             Source::Constant(prepared) => return fixed(prepared, at),
-            Source::Map(ready) => match ready.map.lookup(&facts.subject()) {
+            Source::Map(ready) => match ready.map().lookup(&facts.subject()) {
                 Some(hit) => {
-                    let at = RuleAt { file: ready.map.path(), line: hit.line };
-                    return match ready.contexts.get(hit.list as usize) {
-                        Some(prepared) => fixed(prepared, at),
-                        None => Decision::Failed(at, Failure::NoContext),
+                    let at = RuleAt { file: ready.map().path(), line: hit.line };
+                    return match ready.contexts(hit.list, backends) {
+                        Ok(prepared) => held(&prepared, at),
+                        Err(error) => Decision::Failed(at, Failure::Prepare(error)),
                     };
                 }
                 None => continue,
@@ -184,7 +162,7 @@ pub fn decide<'a, E: 'a>(
             },
         };
         return match made {
-            Ok(Prepared::Moves(moves)) => Decision::Confine(MovesOf::Made(moves), at),
+            Ok(Prepared::Moves(moves)) => Decision::Confine(MovesOf::Held(moves), at),
             Ok(Prepared::Unconfined) => Decision::Unconfined(at),
             Err(failure) => Decision::Failed(at, failure),
         };
@@ -196,6 +174,14 @@ fn fixed<'a>(prepared: &'a Prepared, at: RuleAt<'a>) -> Decision<'a> {
     match prepared {
         Prepared::Unconfined => Decision::Unconfined(at),
         Prepared::Moves(moves) => Decision::Confine(MovesOf::Prepared(moves), at),
+    }
+}
+
+/// As [`fixed`], for contexts that may not live as long as the decision.
+fn held<'a>(prepared: &Prepared, at: RuleAt<'a>) -> Decision<'a> {
+    match prepared {
+        Prepared::Unconfined => Decision::Unconfined(at),
+        Prepared::Moves(moves) => Decision::Confine(MovesOf::Held(Arc::clone(moves)), at),
     }
 }
 

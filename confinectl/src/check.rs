@@ -1,6 +1,11 @@
 //! `confinectl check`: what is wrong with a map, or useless in it.
 
-use std::{collections::BTreeMap, io::Write, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::Write,
+    ops::ControlFlow,
+    path::PathBuf,
+};
 
 use confine::{
     Context, ContextList,
@@ -9,7 +14,7 @@ use confine::{
         apparmor::AppArmor,
         selinux::{SecurityContext, Selinux},
     },
-    map::{Map, MapError, MapLine, MapSubject},
+    map::{Cover, Hit, Map, MapError, MapLine, MapSubject, MapText},
 };
 use serde_json::{Value, json};
 
@@ -75,9 +80,9 @@ struct Report {
 
 /// Checks a map and writes the findings.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
-    let report = match Map::load_all_errors(&args.map, args.default_backend) {
-        Ok(map) => examine(&map, &args.server_context),
-        Err(errors) if errors.iter().any(is_unreadable) => return Err(Failure::Map(errors)),
+    let text = MapText::load(&args.map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
+    let report = match text.all_errors() {
+        Ok(map) => examine(&text, &map, &args.server_context),
         Err(errors) => Report { findings: errors.into_iter().map(syntax).collect(), ..Report::default() },
     };
     let file = args.map.display().to_string();
@@ -87,11 +92,6 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
         report.write(&file, out)?;
     }
     Ok(if report.findings.is_empty() { Outcome::Good } else { Outcome::Bad })
-}
-
-/// Whether it is the file and not what it says that is at fault.
-fn is_unreadable(error: &MapError) -> bool {
-    matches!(error, MapError::Open { .. } | MapError::NotAFile { .. } | MapError::Read { .. })
 }
 
 /// An error of the map's text as a finding.
@@ -111,18 +111,8 @@ fn syntax(error: MapError) -> Finding {
 }
 
 /// Checks what can be checked of a map that reads well.
-fn examine(map: &Map, server: &SecurityContext) -> Report {
-    let mut findings = Vec::new();
-    let lines: Vec<_> = map.lines().collect();
-    for line in &lines {
-        let earlier = map
-            .shadow(line)
-            .and_then(|hit| lines.binary_search_by_key(&hit.line, |l| l.line).ok())
-            .and_then(|i| lines.get(i));
-        if let Some(earlier) = earlier {
-            findings.push(Finding::at(line.line, Some(earlier.line), shadow_text(line, earlier)));
-        }
-    }
+fn examine(text: &MapText, map: &Map, server: &SecurityContext) -> Report {
+    let findings = shadowed(text);
     let contexts = distinct_contexts(map);
     let mut report = Report { rules: map.len(), contexts: contexts.len(), findings, ..Report::default() };
     for name in BackendName::ALL {
@@ -147,18 +137,37 @@ fn examine(map: &Map, server: &SecurityContext) -> Report {
     report
 }
 
-/// Why a line never matches.
-fn shadow_text(line: &MapLine<'_>, earlier: &MapLine<'_>) -> String {
-    let MapLine { line: number, subject: first, .. } = earlier;
-    let same = line.list == earlier.list;
+/// The lines that never match.
+fn shadowed(text: &MapText) -> Vec<Finding> {
+    let mut cover = Cover::default();
+    // The contexts of each line, as numbers of distinct lists.
+    let mut lists = HashMap::new();
+    let mut findings = Vec::new();
+    text.scan(|line| {
+        // A map with a bad line does not come here.
+        if let Ok(MapLine { line, subject, contexts }) = line {
+            let next = lists.len() as u32;
+            let hit = Hit { line, list: *lists.entry(contexts).or_insert(next) };
+            if let Some((first, earlier)) = cover.add(subject, hit) {
+                let text = shadow_text(subject, first, earlier.line, hit.list == earlier.list);
+                findings.push(Finding::at(line, Some(earlier.line), text));
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    findings
+}
+
+/// Why a line never matches: `first` stands on line `number` before it, and gives the `same` contexts or
+/// others.
+fn shadow_text(subject: MapSubject<'_>, first: MapSubject<'_>, number: u32, same: bool) -> String {
     let remedy =
         if same { "both give the same contexts, remove this line" } else { "move this line above it" };
-    let subject = line.subject;
     match first {
-        first if *first == subject && same => {
+        first if first == subject && same => {
             format!("{subject} never matches: line {number} is the same rule; remove this line")
         }
-        first if *first == subject => format!(
+        first if first == subject => format!(
             "{subject} never matches: line {number} has the same subject and other contexts, and comes \
              first; keep the one that is meant"
         ),

@@ -1,8 +1,14 @@
 //! `confinectl explain`: which rules a request meets, and which of them counts.
 
-use std::{ffi::OsString, fmt, io::Write, net::IpAddr, os::unix::ffi::OsStrExt, path::PathBuf};
+use std::{
+    ffi::OsString, fmt, io::Write, net::IpAddr, ops::ControlFlow, os::unix::ffi::OsStrExt, path::PathBuf,
+};
 
-use confine::{Subject, lsm::BackendName, map::Map};
+use confine::{
+    Subject,
+    lsm::BackendName,
+    map::{Map, MapLine, MapText},
+};
 
 use crate::{Failure, Outcome};
 
@@ -30,7 +36,12 @@ pub struct Args {
 
 /// Writes every rule that matches, in order, and what the request gets.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
-    let map = Map::load_all_errors(&args.map, args.default_backend).map_err(Failure::Map)?;
+    // A compiled map has no lines to show.
+    let text = MapText::load(&args.map, args.default_backend).ok();
+    let map = match &text {
+        Some(text) => text.all_errors().map_err(Failure::Map)?,
+        None => Map::load(&args.map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?,
+    };
     let subject = Subject {
         user: args.user.as_ref().map(|u| u.as_bytes()),
         addr: args.ip,
@@ -38,18 +49,26 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
         path: args.path.as_ref().map(|p| p.as_os_str().as_bytes()),
     };
     let file = args.map.display();
-    let gives =
-        |list: u32| map.lists().get(list as usize).map(|l| l.contexts.to_string()).unwrap_or_default();
+    let gives = |list: u32| map.list(list).map(|l| l.contexts.to_string()).unwrap_or_default();
     // The same look-up that the server does; the lines are only there to show what else matches.
     let hit = map.lookup(&subject);
-    for line in map.lines().filter(|line| line.subject.matches(&subject)) {
-        let verdict = match hit {
-            Some(hit) if hit.line == line.line => "applies: the first that matches".to_owned(),
-            Some(hit) => format!("matches too, but line {} comes first", hit.line),
-            None => String::new(),
-        };
-        writeln!(out, "{file}:{}: {} -> {} ({verdict})", line.line, line.subject, gives(line.list))?;
+    let mut result = Ok(());
+    if let Some(text) = text {
+        text.scan(|line| {
+            let Some(line) = line.ok().filter(|line| line.subject.matches(&subject)) else {
+                return ControlFlow::Continue(());
+            };
+            let verdict = match hit {
+                Some(hit) if hit.line == line.line => "applies: the first that matches".to_owned(),
+                Some(hit) => format!("matches too, but line {} comes first", hit.line),
+                None => String::new(),
+            };
+            let MapLine { line, subject, contexts } = line;
+            result = writeln!(out, "{file}:{line}: {subject} -> {contexts} ({verdict})");
+            if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
     }
+    result?;
     match hit {
         Some(hit) => {
             writeln!(out, "{}: {} from {file}:{}", Facts(&subject), gives(hit.list), hit.line)?;

@@ -59,7 +59,7 @@ fn lines_that_never_match_name_the_line_before_them() {
         "m:6: 10.1.0.0/16 never matches: line 4 (10.0.0.0/8) holds all of it and comes first; \
          both give the same contexts, remove this line",
         "m:8: bob never matches: line 7 (*) matches everything and comes first; move this line above it",
-        "m:9: host:x never matches: line 7 (*) matches everything and comes first; \
+        "m:9: host:X never matches: line 7 (*) matches everything and comes first; \
          both give the same contexts, remove this line",
     ];
     let lines: Vec<_> = run.out.lines().collect();
@@ -124,7 +124,11 @@ fn wrong_usage_is_an_error() {
         assert!(!run.err.is_empty());
     }
     let run = confinectl(d.path(), &["check", "m", "--default-backend", "x"]);
-    assert!(run.err.contains("there is no such backend; the backends are selinux, apparmor, landlock"), "{}", run.err);
+    assert!(
+        run.err.contains("there is no such backend; the backends are selinux, apparmor, landlock"),
+        "{}",
+        run.err
+    );
 }
 
 #[test]

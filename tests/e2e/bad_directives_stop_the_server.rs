@@ -34,7 +34,11 @@ fn a_backend_that_is_not_active() {
 fn a_backend_of_a_later_version() {
     for lsm in ["tomoyo", "smack"] {
         let line = format!("ConfineContext {lsm}:dog");
-        refused(&line, &line).says(&[lsm, "which this version does not offer", "selinux, apparmor, landlock"]);
+        refused(&line, &line).says(&[
+            lsm,
+            "which this version does not offer",
+            "selinux, apparmor, landlock",
+        ]);
     }
 }
 

@@ -1,9 +1,13 @@
 //! Why a map is not accepted: always what is wrong, then what would be right.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{MAX_FILE, MAX_LINE, address::AddressError};
-use crate::context::ContextError;
+use crate::{context::ContextError, lsm::BackendName};
 
 /// Why a map could not be loaded. `FILE: ...`, or `FILE:LINE:COLUMN: ...` where a line is at fault.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +49,29 @@ pub enum MapError {
         /// The file.
         path: Arc<Path>,
     },
+    /// Somebody wrote the file while it was read.
+    #[error("{}: changed while it was read; write a new file beside it and rename that into its place", .path.display())]
+    Changed {
+        /// The file.
+        path: Arc<Path>,
+    },
+    /// The kernel gives no memory for the tables.
+    #[error("{}: no memory for its tables: {source}; free some, or raise the limit of this process", .path.display())]
+    Memory {
+        /// The file.
+        path: Arc<Path>,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// A compiled map cannot be used.
+    #[error("{}: {problem}", .path.display())]
+    Compiled {
+        /// The file.
+        path: Arc<Path>,
+        /// What is wrong, and what to do.
+        #[source]
+        problem: CompiledError,
+    },
     /// A line is not a rule.
     #[error("{}:{line}:{column}: {problem}", .path.display())]
     Line {
@@ -58,6 +85,51 @@ pub enum MapError {
         #[source]
         problem: LineError,
     },
+}
+
+/// Why a compiled map cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompiledError {
+    /// Made by another version of this program.
+    #[error(
+        "is a compiled map of format {found}, and this version reads format {known}; compile it again with the confinectl of this version"
+    )]
+    Version {
+        /// The file's format.
+        found: u32,
+        /// The format of this version.
+        known: u32,
+    },
+    /// Made on a machine of another kind.
+    #[error("is a compiled map for a machine of the other byte order; compile it on this one")]
+    ByteOrder,
+    /// Shorter or longer than it was made.
+    #[error("is a compiled map that is cut short or goes on after its end; compile it again")]
+    Length,
+    /// Some bytes are not what they were.
+    #[error("is a compiled map whose checksum does not hold; compile it again")]
+    Checksum,
+    /// The source was changed since.
+    #[error("is a compiled map that is older than {}; compile that again", .source_path.display())]
+    Stale {
+        /// The file it was made from.
+        source_path: PathBuf,
+    },
+    /// Contexts without a prefix would mean another LSM's.
+    #[error(
+        "is compiled for {made_for} as the backend of contexts that name none, and here that is {here}; \
+         compile it with --default-backend {here}"
+    )]
+    Default {
+        /// The backend that it was compiled for.
+        made_for: String,
+        /// The backend that counts where it is used.
+        here: BackendName,
+    },
+    /// Where text is needed.
+    #[error("is a compiled map; name the text that it was made from")]
+    NotText,
 }
 
 /// What to do about a file that does not open.

@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     context::ContextList,
     lsm::landlock::{Ports, RulesetSpec},
+    map::Map,
 };
 
 /// A request as the rules see it.

@@ -1,0 +1,230 @@
+//! A map as one block of memory, read in place: a header, then arrays of plain data.
+//!
+//! The block is read-only once it is made. A process that forks shares it with its children page by page,
+//! and nothing ever writes to it, so it stays shared; the same bytes in a file are a compiled map, which
+//! any number of processes can map.
+//!
+//! The layout is the machine's own (byte order and all). A reader trusts lengths and places that a header
+//! states only after [`Flat::check`], and every number in the arrays only as far as bounds checks go: a
+//! damaged file can give wrong answers, not wrong memory accesses.
+
+use std::{mem::offset_of, ops::Range};
+
+use bytemuck::{Pod, Zeroable};
+use memmap2::{Advice, Mmap, MmapMut};
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use super::{Hit, names::HashKeys};
+
+/// What a compiled map begins with. The first byte is in no UTF-8 text, so no map of text begins so.
+pub(super) const MAGIC: [u8; 8] = *b"\xFFconfmap";
+
+/// Changes whenever the layout or the meaning of anything in it does.
+pub(super) const VERSION: u32 = 1;
+
+/// Reads as another number on a machine of the other byte order.
+const BYTE_ORDER: u32 = 0x0102_0304;
+
+/// Where arrays begin: at a multiple of this, so that no slot lies across two lines of cache.
+const ALIGN: usize = 64;
+
+/// The arrays of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub(super) enum Part {
+    Users,
+    Hosts,
+    V4Starts,
+    V4Hits,
+    V4Fences,
+    V6Starts,
+    V6Hits,
+    V6Fences,
+    PathSlots,
+    Places,
+    Forks,
+    Patterns,
+    Lists,
+    Text,
+    /// The name of the backend of contexts that named none, in a compiled map.
+    Default,
+    /// The file that a compiled map was made from.
+    Source,
+}
+
+const PARTS: usize = Part::Source as usize + 1;
+
+/// Where an array lies.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Place {
+    /// In bytes from the start of the block.
+    offset: u64,
+    /// In bytes.
+    len: u64,
+}
+
+/// What the file that a compiled map was made from looked like then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct SourceStamp {
+    pub size: u64,
+    /// Modification time, in seconds and nanoseconds.
+    pub seconds: i64,
+    pub nanoseconds: i64,
+}
+
+/// The head of the block.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Header {
+    magic: [u8; 8],
+    version: u32,
+    byte_order: u32,
+    /// SipHash-1-3 of 128 bits over all behind this field. It finds damage, not malice: who may write the
+    /// file may write any rules.
+    checksum: [u64; 2],
+    /// Of the whole block, in bytes.
+    len: u64,
+    pub keys: HashKeys,
+    pub source: SourceStamp,
+    pub any: Hit,
+    pub anonymous: Hit,
+    /// The number of rules.
+    pub rules: u32,
+    /// Whether a context named no backend, so that the default counts.
+    pub defaulted: u32,
+    parts: [Place; PARTS],
+}
+
+/// Why a file is not a compiled map that can be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Damage {
+    /// Another version of this program made it.
+    Version(u32),
+    /// A machine of the other byte order made it.
+    ByteOrder,
+    /// It is shorter than it was made, or longer.
+    Length,
+    /// Its bytes are not what they were.
+    Checksum,
+}
+
+/// The block.
+pub(super) struct Flat {
+    bytes: Mmap,
+}
+
+impl Flat {
+    /// A block of its own with this head (its first fields and places are filled in) and these arrays.
+    pub fn build(mut header: Header, parts: &[(Part, &[u8])]) -> std::io::Result<Self> {
+        let mut end = size_of::<Header>();
+        for (part, bytes) in parts {
+            let offset = end.next_multiple_of(ALIGN);
+            header.parts[*part as usize] = Place { offset: offset as u64, len: bytes.len() as u64 };
+            end = offset + bytes.len();
+        }
+        (header.magic, header.version, header.byte_order) = (MAGIC, VERSION, BYTE_ORDER);
+        header.len = end as u64;
+        let mut block = MmapMut::map_anon(end)?;
+        // Large pages, where the kernel has some to give: a look-up at random then misses the TLB once less.
+        let _ = block.advise(Advice::HugePage);
+        block[..size_of::<Header>()].copy_from_slice(bytemuck::bytes_of(&header));
+        for (part, bytes) in parts {
+            let start = header.parts[*part as usize].offset as usize;
+            block[start..start + bytes.len()].copy_from_slice(bytes);
+        }
+        Ok(Self { bytes: block.make_read_only()? })
+    }
+
+    /// A block that a file holds, checked.
+    pub fn check(bytes: Mmap) -> Result<Self, Damage> {
+        let flat = Self { bytes };
+        let head = flat.bytes.get(..16).unwrap_or_default();
+        let number = |at: usize| {
+            head.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_ne_bytes).ok_or(Damage::Length)
+        };
+        if number(offset_of!(Header, byte_order))? != BYTE_ORDER {
+            return Err(Damage::ByteOrder);
+        }
+        match number(offset_of!(Header, version))? {
+            VERSION => {}
+            other => return Err(Damage::Version(other)),
+        }
+        let header = flat.bytes.get(..size_of::<Header>()).ok_or(Damage::Length)?;
+        let header: &Header = bytemuck::try_from_bytes(header).map_err(|_| Damage::Length)?;
+        if header.magic != MAGIC || header.len != flat.bytes.len() as u64 {
+            return Err(Damage::Length);
+        }
+        if header.checksum != checksum(&flat.bytes) {
+            return Err(Damage::Checksum);
+        }
+        Ok(flat)
+    }
+
+    /// The block as a file is to hold it: with its checksum, and with what it was made from.
+    pub fn to_file(&self, source: SourceStamp, default: &[u8], path: &[u8]) -> std::io::Result<Self> {
+        let header = Header { source, ..*self.header() };
+        let mut parts: Vec<_> = ALL.iter().map(|&part| (part, self.bytes_of(part))).collect();
+        parts.push((Part::Default, default));
+        parts.push((Part::Source, path));
+        let mut bytes = Self::build(header, &parts)?.bytes.make_mut()?;
+        let sum = checksum(&bytes);
+        let at = offset_of!(Header, checksum);
+        bytes[at..at + 16].copy_from_slice(bytemuck::bytes_of(&sum));
+        Ok(Self { bytes: bytes.make_read_only()? })
+    }
+
+    /// The head.
+    pub fn header(&self) -> &Header {
+        // Both build() and check() saw to it that there is one; memory that is mapped is aligned.
+        bytemuck::from_bytes(&self.bytes[..size_of::<Header>()])
+    }
+
+    /// An array; empty where the block does not hold one of this type.
+    pub fn array<T: Pod>(&self, part: Part) -> &[T] {
+        bytemuck::try_cast_slice(self.bytes_of(part)).unwrap_or_default()
+    }
+
+    fn bytes_of(&self, part: Part) -> &[u8] {
+        let Place { offset, len } = self.header().parts[part as usize];
+        self.bytes.get(range(offset, len)).unwrap_or_default()
+    }
+
+    /// All of it.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The arrays that make a map.
+const ALL: [Part; PARTS - 2] = [
+    Part::Users,
+    Part::Hosts,
+    Part::V4Starts,
+    Part::V4Hits,
+    Part::V4Fences,
+    Part::V6Starts,
+    Part::V6Hits,
+    Part::V6Fences,
+    Part::PathSlots,
+    Part::Places,
+    Part::Forks,
+    Part::Patterns,
+    Part::Lists,
+    Part::Text,
+];
+
+fn range(offset: u64, len: u64) -> Range<usize> {
+    let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    number(offset)..number(offset.saturating_add(len))
+}
+
+/// Over all behind the checksum itself.
+fn checksum(bytes: &[u8]) -> [u64; 2] {
+    let behind = offset_of!(Header, checksum) + size_of::<[u64; 2]>();
+    let mut hasher = SipHasher13::new();
+    std::hash::Hasher::write(&mut hasher, bytes.get(behind..).unwrap_or_default());
+    let sum = hasher.finish128();
+    [sum.h1, sum.h2]
+}

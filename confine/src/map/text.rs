@@ -1,0 +1,111 @@
+//! A map as text: read line by line, from the top. For tools, and to make the tables from.
+
+use std::{ops::ControlFlow, path::Path, sync::Arc};
+
+use super::{
+    MAX_ERRORS, Map, MapError, MapSubject,
+    build::Builder,
+    error::LineError,
+    file,
+    parse::{self, Fault},
+};
+use crate::{ContextList, lsm::BackendName};
+
+/// The text of a map file.
+pub struct MapText {
+    path: Arc<Path>,
+    bytes: Vec<u8>,
+    default: BackendName,
+}
+
+/// One rule as a map has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapLine<'l> {
+    /// The line, from 1.
+    pub line: u32,
+    /// Whom the rule is for.
+    pub subject: MapSubject<'l>,
+    /// What it gives.
+    pub contexts: ContextList,
+}
+
+impl MapText {
+    /// Reads a file. `default` is the backend of contexts that name none.
+    ///
+    /// # Errors
+    /// The file is missing, unreadable, not a regular file, larger than 1 GiB, or a compiled map.
+    pub fn load(path: &Path, default: BackendName) -> Result<Self, MapError> {
+        Ok(Self { path: Arc::from(path), bytes: file::read_text(path)?, default })
+    }
+
+    /// The text `bytes`; `path` is only named in messages.
+    pub fn of(path: &Path, bytes: Vec<u8>, default: BackendName) -> Self {
+        Self { path: Arc::from(path), bytes, default }
+    }
+
+    /// The file as the administrator named it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Calls `visit` with every rule and every bad line, from the top, until it breaks.
+    pub fn scan(&self, mut visit: impl FnMut(Result<MapLine<'_>, MapError>) -> ControlFlow<()>) {
+        let mut words = Vec::new();
+        for (line, raw) in parse::lines(&self.bytes) {
+            let mut read = || -> Result<Option<(usize, ContextList)>, Fault> {
+                parse::split(raw, &mut words)?;
+                let Some((subject, contexts)) = words.split_first() else { return Ok(None) };
+                let list = ContextList::parse_indexed(contexts.iter().map(|w| &*w.text), self.default);
+                let list = list.map_err(|(i, error)| {
+                    let at = contexts.get(i).map_or(subject.end, |w| w.start);
+                    Fault::new(at, LineError::Context(error))
+                })?;
+                Ok(Some((subject.start, list)))
+            };
+            let result = match read() {
+                Ok(None) => continue,
+                Ok(Some((start, contexts))) => {
+                    words.first().map_or(Err(Fault::new(0, LineError::NoSubject)), |w| {
+                        let subject = MapSubject::parse(&w.text).map_err(|e| Fault::new(start, e))?;
+                        Ok(MapLine { line, subject, contexts })
+                    })
+                }
+                Err(fault) => Err(fault),
+            };
+            let result = result.map_err(|Fault { at, problem }| MapError::Line {
+                path: Arc::clone(&self.path),
+                line,
+                column: at + 1,
+                problem,
+            });
+            if visit(result).is_break() {
+                return;
+            }
+        }
+    }
+
+    /// The tables of this map.
+    ///
+    /// # Errors
+    /// There is no rule, or a line is none (the first such line is reported).
+    pub fn map(&self) -> Result<Map, MapError> {
+        Map::parse(&self.path, &self.bytes, self.default)
+    }
+
+    /// As [`MapText::map`], and goes on after a bad line, so that all of them can be mended at once. At
+    /// most 100 are reported.
+    ///
+    /// # Errors
+    /// As [`MapText::map`]; at least one.
+    pub fn all_errors(&self) -> Result<Map, Vec<MapError>> {
+        let mut errors = Vec::new();
+        let map = Builder::new(self.default).build(&self.path, &self.bytes, |error| {
+            errors.push(error);
+            if errors.len() < MAX_ERRORS { Ok(()) } else { Err(()) }
+        });
+        match map {
+            Ok(Some(map)) if errors.is_empty() => Ok(map),
+            _ => Err(errors),
+        }
+    }
+}
