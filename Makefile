@@ -9,7 +9,7 @@ APXS ?= $(shell command -v apxs2 || command -v apxs || echo /usr/bin/apxs2)
 .DEFAULT_GOAL := help
 LAB = LAB_MODULE=$(CURDIR)/target/release/libmod_confine.so lab/lab
 
-.PHONY: help setup build demo test unit e2e bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-shell lint deny fmt install clean
+.PHONY: help setup build demo test unit e2e bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-speed lab-shell lint deny fmt install clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ lab-tomoyo: build ## the TOMOYO tests, likewise
 
 lab-apparmor: build ## the AppArmor tests, likewise
 	@$(LAB) apparmor
+
+lab-speed: build ## requests per second under SELinux, with the module and without (ARGS='6.1 time')
+	@$(LAB) speed $(ARGS)
 
 lab-shell: build ## a prompt in a guest with the module loaded and the log in view
 	@$(LAB) shell $(ARGS)

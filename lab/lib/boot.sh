@@ -24,11 +24,16 @@ lsm_arguments() {
 # of 6.12 dies in cmpxchg16b under TCG; a CPU with fewer features boots faster, because
 # fewer of them have to be emulated, and addresses that are the same in every process
 # (norandmaps) let translated code be used again.
+#
+# LAB_CLOCK=instructions: the guest's clock counts the instructions that it executes, 8 ns
+# each, and jumps where it would idle. What the guest measures then does not depend on who
+# else uses this machine.
 qemu() {
-    local kernel=$1 lsm=$2 extra=$3 accel=${LAB_ACCEL:-tcg,thread=multi} cpu='qemu64,-cx16'
+    local kernel=$1 lsm=$2 extra=$3 accel=${LAB_ACCEL:-tcg,thread=multi} cpu='qemu64,-cx16' clock=()
     shift 3
+    [[ ${LAB_CLOCK:-time} == time ]] || accel=tcg,thread=single clock=(-icount 'shift=3,sleep=off')
     [[ $accel != kvm* ]] || cpu=host
-    qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -smp "${LAB_CPUS:-1}" -m 1024 \
+    qemu-system-x86_64 -accel "$accel" "${clock[@]}" -cpu "$cpu" -smp "${LAB_CPUS:-1}" -m 1024 \
         -nodefaults -no-reboot -nic none -display none \
         -kernel "$CACHE/kernel-$kernel/vmlinuz" -initrd "$CACHE/kernel-$kernel/initrd" \
         -drive "file=$CACHE/root.img,format=raw,if=virtio,snapshot=on" \

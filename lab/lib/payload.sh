@@ -29,7 +29,7 @@ build_payload() {
     local tree
     tree=$(mktemp -d)
     mkdir -p -- "$tree/lab"
-    cp -- "$LAB_DIR"/guest/{run,shell,lib.sh,mixed.pl,users,*.map,*.conf} "$tree/lab/"
+    cp -- "$LAB_DIR"/guest/{run,shell,lib.sh,mixed.pl,speed.awk,users,*.map,*.conf} "$tree/lab/"
     cp -R -- "$LAB_DIR"/{tests,www,app} "$REPO_DIR/conf" "$tree/lab/"
     mkdir -- "$tree/lab/policy"
     cp -R -- "$LAB_DIR"/policy/{apparmor,tomoyo} "$tree/lab/policy/"

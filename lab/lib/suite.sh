@@ -42,3 +42,18 @@ suite() {
         "$(count 'not ok' "$summary")" "$(count skip "$summary")" "$((SECONDS - start))"
     ! grep '^not ok ' "$summary"
 }
+
+# speed [KERNEL [CLOCK]]: the comparison of tests/speed, alone on this machine if the clock is
+# the real one. Rounds are shorter where nothing disturbs them.
+speed() {
+    local kernel=${1:-6.12} clock=${2:-instructions} seconds=1
+    case $clock in
+        instructions) ;;
+        time) seconds=3 ;;
+        *) die "no clock $clock here; there are instructions, time" ;;
+    esac
+    export LAB_CLOCK=$clock
+    BOOT_TIMEOUT=${LAB_BOOT_TIMEOUT:-1200} \
+        LAB_APPEND="lab.limit=1000 lab.speed-seconds=$seconds ${LAB_APPEND:-}" \
+        suite "$kernel:selinux:speed/*"
+}
