@@ -69,6 +69,8 @@ pub enum DraftSource {
     Constant(Vec<String>),
     /// `ConfineMap`, the file's full path.
     Map(String),
+    /// `TOMOYO_TransitionMap`, the file's full path.
+    Transitions(String),
     /// `ConfineEnv`.
     Env(CString),
     /// `ConfineExpr`.

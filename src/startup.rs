@@ -12,8 +12,9 @@ use confine::{
     backends::{Backends, CheckError, OwnContext, Prepared},
     context::ContextList,
     lsm::{
-        Backend, BackendName, Enter, NoValues,
+        Backend, BackendName, Enter, Moved, NoValues,
         selinux::{SecurityContext, Selinux},
+        tomoyo::TransitionMap,
     },
     map::Map,
     ready::{self, Known, ReadyMap},
@@ -149,6 +150,7 @@ impl Maker<'_> {
         let source = match &draft.source {
             DraftSource::Constant(words) => Source::Constant(self.constant(draft, words, default, own)?),
             DraftSource::Map(path) => Source::Map(self.map(draft, path, default, own)?),
+            DraftSource::Transitions(path) => Source::Transitions(self.transitions(draft, path)?),
             DraftSource::Env(name) => {
                 self.active(draft, default)?;
                 Source::Env { name: name.clone().into_boxed_c_str(), default }
@@ -176,7 +178,7 @@ impl Maker<'_> {
         let early = self.early_of(draft).filter(|early| !std::ptr::eq(*early, draft))?;
         let DraftSource::Constant(words) = &early.source else { return Some(Vec::new()) };
         match ContextList::parse(words.iter().map(String::as_str), default_backend(early)) {
-            Ok(list) => Some(self.backends.after(&list)),
+            Ok(list) => Some(self.backends.after(&list, Moved::Thread)),
             // It is an error of the early move's own.
             Err(_) => Some(Vec::new()),
         }
@@ -203,7 +205,10 @@ impl Maker<'_> {
     fn active(&mut self, draft: &Draft, default: BackendName) -> Option<()> {
         let backend = self.backends.iter().find(|b| b.name() == default)?;
         let active = backend.active().map_err(|e| with_hint(&CheckError::Inactive(e)));
-        self.note(draft, active)
+        self.note(draft, active)?;
+        // A value may name any backend by its prefix.
+        self.backends.iter().for_each(Backend::expect_values);
+        Some(())
     }
 
     /// A map, read once however many rules name it.
@@ -246,6 +251,18 @@ impl Maker<'_> {
         ReadyMap::new(map, self.backends, own)
             .map_err(|(line, error)| self.faults.push(format!("{path}:{line}: {error} {named}")))
             .ok()
+    }
+
+    /// A table of TOMOYO's own module.
+    fn transitions(&mut self, draft: &Draft, path: &str) -> Option<Arc<TransitionMap>> {
+        let table = TransitionMap::load(Path::new(path));
+        let table = self.note(draft, table)?;
+        let named = format!("({} at {})", draft.directive, draft.origin);
+        let prepared = table.prepare(self.backends, self.after_early(draft).as_deref());
+        prepared
+            .map_err(|errors| self.faults.extend(errors.iter().map(|e| format!("{e} {named}"))))
+            .ok()
+            .map(Arc::new)
     }
 
     fn note<T, E: fmt::Display>(&mut self, draft: &Draft, result: Result<T, E>) -> Option<T> {
@@ -297,7 +314,7 @@ fn check_server_context(config: &ServerConfig, generation: &Generation) -> Resul
     let Some(context) = &generation.server_context else { return Ok(backends) };
     let list = context.list(config)?;
     backends.server_moves(&list).map_err(|e| context.fault(&e))?;
-    for moved in backends.after(&list) {
+    for moved in backends.after(&list, Moved::Server) {
         backends.put(moved);
     }
     Ok(backends)

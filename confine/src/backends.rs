@@ -5,10 +5,11 @@ use std::{ffi::CString, sync::Arc};
 use crate::{
     context::{Context, ContextList},
     lsm::{
-        Backend, BackendName, Inactive, Move, PrepareError,
+        Backend, BackendName, Inactive, Move, Moved, PrepareError,
         apparmor::AppArmor,
         landlock::{Landlock, RulesetError, RulesetSpec},
         selinux::Selinux,
+        tomoyo::Tomoyo,
     },
 };
 
@@ -65,6 +66,7 @@ impl Backends {
             list: vec![
                 Box::new(Selinux::new()),
                 Box::new(AppArmor::new()),
+                Box::new(Tomoyo::new()),
                 Box::new(Landlock::new(rulesets)?),
             ],
         })
@@ -77,14 +79,14 @@ impl Backends {
         }
     }
 
-    /// The backends that see things otherwise in a thread that was moved to `contexts`, one after the
+    /// The backends for which it makes a difference that `who` was moved to `contexts`, one after the
     /// other.
-    pub fn after(&self, contexts: &ContextList) -> Vec<Box<dyn Backend>> {
+    pub fn after(&self, contexts: &ContextList, who: Moved) -> Vec<Box<dyn Backend>> {
         let ContextList::Contexts(list) = contexts else { return Vec::new() };
         let mut moved: Vec<Box<dyn Backend>> = Vec::new();
         for context in list {
             let Some(here) = self.seen_from(&moved, context.backend) else { continue };
-            if let Some(there) = here.after(&context.text) {
+            if let Some(there) = here.after(&context.text, who) {
                 moved.retain(|b| b.name() != there.name());
                 moved.push(there);
             }

@@ -13,7 +13,7 @@ const UNCONFINED: &str = "unconfined";
 
 /// LSMs with labels of their own that later versions may offer. Their prefixes are reserved, so that
 /// a configuration written for such a version fails here instead of meaning something else.
-const RESERVED: &[&str] = &["tomoyo", "smack"];
+const RESERVED: &[&str] = &["smack"];
 
 /// One LSM's label for a subject, as written: not yet known to be accepted by the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -128,6 +128,7 @@ fn example(backend: &BackendName) -> &'static str {
     match *backend {
         BackendName::SELINUX => "selinux:httpd_dog_t:s0",
         BackendName::APPARMOR => "apparmor:blog",
+        BackendName::TOMOYO => "tomoyo://dog",
         _ => "landlock:tenant-a",
     }
 }
@@ -167,6 +168,14 @@ impl Context {
             return Err(ContextError::PrefixAlone { backend });
         }
         Ok(Self { backend, text: text.into() })
+    }
+
+    /// A context of this very backend, where no prefix can stand before it.
+    ///
+    /// # Errors
+    /// As [`Context::parse`], but for prefixes.
+    pub fn of(backend: BackendName, text: &str) -> Result<Self, ContextError> {
+        Self::parse(&format!("{backend}:{text}"), backend)
     }
 }
 
@@ -283,11 +292,14 @@ mod tests {
     #[test]
     fn an_lsm_of_a_later_version_is_an_error_that_says_so() {
         assert_eq!(
-            error("tomoyo://dog"),
-            "\"tomoyo://dog\" names the LSM tomoyo, which this version does not offer; \
-             the backends are selinux, apparmor, landlock, later versions add tomoyo"
+            error("smack:dog"),
+            format!(
+                "\"smack:dog\" names the LSM smack, which this version does not offer; \
+                 the backends are {}, later versions add smack",
+                backends()
+            )
         );
-        for word in ["smack:x", "Smack:x", "smack:"] {
+        for word in ["smack:x", "Smack:blog", "smack:"] {
             assert!(error(word).contains("which this version does not offer"), "{word}");
         }
     }

@@ -5,7 +5,7 @@ use std::{ffi::CStr, path::Path, sync::Arc};
 use crate::{
     backends::{Backends, Moves, OwnContext, Prepared},
     context::{Context, ContextError},
-    lsm::{BackendName, PrepareError},
+    lsm::{BackendName, PrepareError, tomoyo::TransitionMap},
     origin::Origin,
     ready::ReadyMap,
     subject::Subject,
@@ -28,6 +28,8 @@ pub enum Source<E> {
     Constant(Prepared),
     /// A map's first matching line.
     Map(Arc<ReadyMap>),
+    /// The first matching line of a table of patterns; a file that none matches is refused.
+    Transitions(Arc<TransitionMap>),
     /// An environment variable; unset or empty: the next rule.
     Env {
         /// The variable.
@@ -126,6 +128,17 @@ pub enum Failure {
          write it there, or give a context"
     )]
     Unconfined(&'static str),
+    /// A table's line without its context: a fault of this program, refused like any other.
+    #[error("the table's line has no prepared context; report this as a bug of mod_confine")]
+    NoContext,
+    /// No pattern of a table matches the file.
+    #[error("no pattern of {table} matches {path:?}; add a line for it")]
+    NoTransition {
+        /// The file that the request maps to.
+        path: String,
+        /// The table.
+        table: String,
+    },
     /// No backend knows the context.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
@@ -151,6 +164,7 @@ pub fn decide<'a, E: 'a>(
                 }
                 None => continue,
             },
+            Source::Transitions(table) => return transition(table, facts.subject().path, at),
             Source::Env { name, default } => match facts.env(name) {
                 None | Some(b"") => continue,
                 Some(value) => made(value, "environment variable", *default, rule.own, backends),
@@ -182,6 +196,20 @@ fn held<'a>(prepared: &Prepared, at: RuleAt<'a>) -> Decision<'a> {
     match prepared {
         Prepared::Unconfined => Decision::Unconfined(at),
         Prepared::Moves(moves) => Decision::Confine(MovesOf::Held(Arc::clone(moves)), at),
+    }
+}
+
+fn transition<'a>(table: &'a TransitionMap, path: Option<&[u8]>, at: RuleAt<'a>) -> Decision<'a> {
+    let path = path.unwrap_or_default();
+    match table.lookup(path) {
+        Some((line, prepared)) => {
+            let at = RuleAt { file: table.path(), line };
+            prepared.map_or(Decision::Failed(at, Failure::NoContext), |prepared| fixed(prepared, at))
+        }
+        None => {
+            let path = String::from_utf8_lossy(path).into_owned();
+            Decision::Failed(at, Failure::NoTransition { path, table: table.path().display().to_string() })
+        }
     }
 }
 

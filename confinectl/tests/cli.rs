@@ -125,7 +125,7 @@ fn wrong_usage_is_an_error() {
     }
     let run = confinectl(d.path(), &["check", "m", "--default-backend", "x"]);
     assert!(
-        run.err.contains("there is no such backend; the backends are selinux, apparmor, landlock"),
+        run.err.contains("there is no such backend; the backends are selinux, apparmor, tomoyo, landlock"),
         "{}",
         run.err
     );

@@ -4,6 +4,7 @@ mod landlock;
 mod rules;
 mod selinux;
 mod settings;
+mod tomoyo;
 
 use std::ffi::{CStr, c_void};
 
@@ -32,9 +33,9 @@ impl Table {
 }
 
 #[cfg(feature = "fault-injection")]
-const COUNT: usize = 27;
+const COUNT: usize = 29;
 #[cfg(not(feature = "fault-injection"))]
-const COUNT: usize = 26;
+const COUNT: usize = 28;
 
 /// Every directive there is, one line each.
 #[rustfmt::skip]
@@ -65,6 +66,8 @@ pub static TABLE: Table = Table([
     entry(c"selinuxDomainEnv", selinux::domain_env, ANYWHERE, c"NAME: ConfineEnv, as in mod_selinux"),
     entry(c"selinuxDomainVal", selinux::domain_val, ANYWHERE, c"DOMAIN: ConfineContext, as in mod_selinux"),
     entry(c"selinuxAllowCaches", selinux::allow_caches, ANYWHERE, c"on|off: ConfineAllowCache, as in mod_selinux"),
+    entry(c"TOMOYO_TransitionMap", tomoyo::transition_map, SERVER, c"FILE: from patterns of file names to domains, as in TOMOYO's module"),
+    entry(c"CCS_TransitionMap", tomoyo::transition_map, SERVER, c"FILE: TOMOYO_TransitionMap, as in TOMOYO's module for 1.8"),
     #[cfg(feature = "fault-injection")]
     entry(c"ConfineFault", settings::fault, ANYWHERE, c"panic-in-gate|panic-in-worker|panic-in-move: for tests"),
     END,

@@ -31,15 +31,35 @@ fn a_backend_that_is_not_active() {
 }
 
 #[test]
-fn a_backend_of_a_later_version() {
-    for lsm in ["tomoyo", "smack"] {
-        let line = format!("ConfineContext {lsm}:dog");
-        refused(&line, &line).says(&[
-            lsm,
-            "which this version does not offer",
-            "selinux, apparmor, landlock",
-        ]);
+fn tomoyo_where_it_is_not_active() {
+    let line = "ConfineContext tomoyo://dog";
+    refused(line, line).says(&["tomoyo", "not active in this kernel"]);
+    for directive in ["TOMOYO_TransitionMap", "CCS_TransitionMap"] {
+        let line = format!("{directive} table.conf");
+        let refusal = leaky_app(ANY).config(&line).file("table.conf", "/srv/\\* //dog\n").refused();
+        refusal.points_at(&line);
+        refusal.says(&["/table.conf:1: ", "tomoyo is not active in this kernel"]);
     }
+}
+
+#[test]
+fn a_table_of_tomoyos_module_with_a_bad_pattern() {
+    let line = "TOMOYO_TransitionMap table.conf";
+    let refusal = leaky_app(ANY).config(line).file("table.conf", "# x\nsrv/\\* //dog\n").refused();
+    refusal.points_at(line);
+    refusal.says(&["/table.conf:2: srv/", ": a pattern begins with /"]);
+    let missing = leaky_app(ANY).config(line).refused();
+    missing.says(&["/table.conf: cannot be read: No such file or directory"]);
+}
+
+#[test]
+fn a_backend_of_a_later_version() {
+    let line = "ConfineContext smack:dog";
+    refused(line, line).says(&[
+        "smack",
+        "which this version does not offer",
+        "selinux, apparmor, tomoyo, landlock",
+    ]);
 }
 
 #[test]
@@ -125,7 +145,7 @@ fn words_that_are_not_known() {
         ("ConfineGate early", "process or handler"),
         ("ConfineOutOfProcess never", "deny or warn or allow"),
         ("ConfineAllowCache maybe", "on or off"),
-        ("ConfineBackend smack", "selinux, apparmor, landlock"),
+        ("ConfineBackend smack", "selinux, apparmor, tomoyo, landlock"),
         ("ConfineGate process handler", "process or handler"),
         ("ConfineContext", "such as landlock:NAME"),
         ("ConfineMap one.map two.map", "exactly one file"),

@@ -13,6 +13,7 @@ pub mod apparmor;
 pub mod landlock;
 mod selfattr;
 pub mod selinux;
+pub mod tomoyo;
 
 /// The name of a backend that this build knows. Only [`BackendName::parse`] makes one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -25,8 +26,10 @@ impl BackendName {
     pub const LANDLOCK: Self = Self("landlock");
     /// AppArmor: a profile, a hat, or `stack NAME`.
     pub const APPARMOR: Self = Self("apparmor");
+    /// TOMOYO: a chain below the server's domain, or a whole domain.
+    pub const TOMOYO: Self = Self("tomoyo");
     /// Every backend there is.
-    pub const ALL: &'static [Self] = &[Self::SELINUX, Self::APPARMOR, Self::LANDLOCK];
+    pub const ALL: &'static [Self] = &[Self::SELINUX, Self::APPARMOR, Self::TOMOYO, Self::LANDLOCK];
 
     /// The backend called `name`, if there is one.
     pub fn parse(name: &str) -> Option<Self> {
@@ -67,16 +70,20 @@ pub trait Backend: Send + Sync {
         self.prepare(text).map(Some)
     }
 
+    /// Requests may supply contexts of this backend (an environment variable, an expression), of which
+    /// nothing is known at startup. May read files, and leave warnings.
+    fn expect_values(&self) {}
+
     /// As [`Backend::prepare`], of a text that a request supplied (an environment variable, an
     /// expression): a backend with escapes in its notation takes none from a request.
     fn prepare_value(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
         self.prepare(text)
     }
 
-    /// This backend as a thread sees it that was moved to `text`, where its later moves start: for the
-    /// checks of the rules behind an early move, and of those of a server that is yet to move. `None`
-    /// where that makes no difference, or `text` is no context.
-    fn after(&self, _text: &str) -> Option<Box<dyn Backend>> {
+    /// This backend as it is seen from `text`, where later moves start: for the checks of the rules
+    /// behind an early move, and of those of a server that is yet to move. `None` where that makes no
+    /// difference, or `text` is no context.
+    fn after(&self, _text: &str, _who: Moved) -> Option<Box<dyn Backend>> {
         None
     }
 
@@ -95,6 +102,15 @@ pub trait Backend: Send + Sync {
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
+}
+
+/// Who is in another context before the moves that are to be checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// The request's thread, by an early move; the server is where it was.
+    Thread,
+    /// The server itself, and so all its threads.
+    Server,
 }
 
 /// A checked, ready-made way into one context.

@@ -169,10 +169,11 @@ fn errors_name_file_line_and_column() {
         error("alice"),
         "t.map:1:6: no context given; write at least one, such as landlock:NAME, or the word unconfined"
     );
-    assert_eq!(
-        error("# x\n\nalice a tomoyo://dog\n"),
-        "t.map:3:9: \"tomoyo://dog\" names the LSM tomoyo, which this version does not offer; \
-         the backends are selinux, apparmor, landlock, later versions add tomoyo"
+    let later = error("# x\n\nalice a smack:dog\n");
+    assert!(
+        later
+            .starts_with("t.map:3:9: \"smack:dog\" names the LSM smack, which this version does not offer; "),
+        "{later}"
     );
     assert_eq!(
         error("alice a b a\n"),

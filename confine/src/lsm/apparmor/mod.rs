@@ -40,7 +40,7 @@ use std::{
 };
 
 use super::{
-    Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values, quoted,
+    Backend, BackendName, Enter, EnterError, Inactive, Move, Moved, PrepareError, Ready, Values, quoted,
     selfattr::{self, AttrFile, Interface, LsmId, Wire},
 };
 use crate::context::Context;
@@ -282,7 +282,7 @@ impl Backend for AppArmor {
         Ok(Some(Arc::new(self.way(text, written)?)))
     }
 
-    fn after(&self, text: &str) -> Option<Box<dyn Backend>> {
+    fn after(&self, text: &str, _who: Moved) -> Option<Box<dyn Backend>> {
         let written = self.written(text).ok()?;
         let own = match (written.how, self.own_label()?) {
             (How::Stack, own) if !own.is_unconfined() => {

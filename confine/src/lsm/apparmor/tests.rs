@@ -145,13 +145,13 @@ fn a_server_that_is_not_confined_is_warned_of_where_apparmor_is_used() {
 
 #[test]
 fn later_moves_start_where_an_earlier_one_ended() {
-    let there = backend(OWN).after("stack dog").unwrap();
+    let there = backend(OWN).after("stack dog", Moved::Thread).unwrap();
     assert!(refused(there.prepare("stack dog")).contains("the server's own profile apache2//&dog"));
     assert!(there.prepare("stack cat").is_ok());
-    let there = backend(OWN).after("dog").unwrap();
+    let there = backend(OWN).after("dog", Moved::Thread).unwrap();
     assert!(refused(there.prepare("dog")).contains("the server's own profile dog"));
-    assert!(backend("unconfined").after("stack dog").unwrap().prepare("dog").is_err());
-    assert!(backend(OWN).after("&").is_none());
+    assert!(backend("unconfined").after("stack dog", Moved::Thread).unwrap().prepare("dog").is_err());
+    assert!(backend(OWN).after("&", Moved::Thread).is_none());
 }
 
 #[test]

@@ -38,7 +38,7 @@ use std::{
 };
 
 use super::{
-    Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values, quoted,
+    Backend, BackendName, Enter, EnterError, Inactive, Move, Moved, PrepareError, Ready, Values, quoted,
     selfattr::{AttrFile, Interface, LsmId, Wire},
 };
 use crate::context::Context;
@@ -222,7 +222,7 @@ impl Backend for Selinux {
         Ok(Some(Arc::new(self.way(text, own, &target)?)))
     }
 
-    fn after(&self, text: &str) -> Option<Box<dyn Backend>> {
+    fn after(&self, text: &str, _who: Moved) -> Option<Box<dyn Backend>> {
         let after = self.resolve(text).ok()?;
         Some(Box::new(Self::assuming(after)))
     }

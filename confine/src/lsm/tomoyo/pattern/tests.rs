@@ -1,0 +1,267 @@
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn pattern(text: &str) -> Pattern {
+    Pattern::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"))
+}
+
+fn check(text: &str, yes: &[&str], no: &[&str]) {
+    let pattern = pattern(text);
+    for name in yes {
+        assert!(pattern.matches(name.as_bytes()), "{text} matches {name}");
+        assert!(slow(text, name.as_bytes()), "{text} matches {name}, slowly");
+    }
+    for name in no {
+        assert!(!pattern.matches(name.as_bytes()), "{text} does not match {name}");
+        assert!(!slow(text, name.as_bytes()), "{text} does not match {name}, slowly");
+    }
+}
+
+#[test]
+fn each_wildcard_matches_what_its_definition_says() {
+    check(r"/a/\*", &["/a/", "/a/b", "/a/b.c", "/a/\u{e4} \\"], &["/a", "/b/b", "/a/b/", "/a/b/c", ""]);
+    check(r"/a/\*.php", &["/a/.php", "/a/b.php", "/a/b.php.php"], &["/a/b.phps", "/a/b/c.php"]);
+    check(r"/\@", &["/", "/b", "/bc-d"], &["/b.c", "/.", "/b/c"]);
+    check(r"/\@.\@", &["/b.c", "/.", "/b."], &["/b", "/b.c.d"]);
+    check(r"/b\?", &["/bc", "/b.", "/b\\", "/b ", "/b\u{1}"], &["/b", "/b/", "/bcd"]);
+    check(r"/\$", &["/0", "/0123456789"], &["/", "/a", "/1a", "/1.0"]);
+    check(r"/\+\+", &["/12"], &["/1", "/123", "/1a"]);
+    check(r"/\X", &["/0aF", "/f"], &["/", "/g", "/0x"]);
+    check(r"/\x", &["/f", "/A", "/7"], &["/ff", "/g", "/"]);
+    check(r"/\A", &["/a", "/Zz"], &["/", "/a1", "/a-b"]);
+    check(r"/\a\a", &["/ab"], &["/a", "/abc", "/a1"]);
+    check(r"/\\\*", &["/\\", "/\\x"], &["/x", "/"]);
+    check(r"/\040\177\001", &["/ \u{7f}\u{1}"], &["/040", "/  \u{1}"]);
+    check(r"/\303\266\*", &["/\u{f6}", "/\u{f6}x"], &["/x", "/o"]);
+    check(r"/a/b", &["/a/b"], &["/a/b/", "/a/bc", "/a", "/A/b"]);
+    check(r"/", &["/"], &["/a", "//"]);
+}
+
+#[test]
+fn repetition_matches_one_or_more_components() {
+    check(r"/\{\*\}/\*", &["/a/b", "/a/b/c", "/a/", "//b"], &["/a", "/"]);
+    check(r"/w/\{d\}/f", &["/w/d/f", "/w/d/d/f"], &["/w/f", "/w/e/f", "/w/d/e/f", "/w/d/"]);
+    check(r"/\{\*\}/\{\*\}/x", &["/a/b/x", "/a/b/c/x"], &["/a/x", "/x"]);
+    check(r"/\{\*\-.git\}/\*.php", &["/a/x.php", "/a/b/x.php"], &["/.git/x.php", "/a/.git/x.php", "/x.php"]);
+    check(r"/a/\{b\}/", &["/a/b/", "/a/b/b/"], &["/a/b", "/a/", "/a/b/c"]);
+}
+
+#[test]
+fn subtraction_takes_away_up_to_the_next_slash() {
+    check(r"/\*\-a\-b", &["/c", "/ab", "/"], &["/a", "/b", "/c/d"]);
+    check(r"/\*\-\*.bak/x", &["/a/x"], &["/a.bak/x", "/.bak/x"]);
+    check(r"/\*\-", &["/a"], &["/"]);
+    // The characters before the first wildcard are compared before, and are not seen here.
+    check(r"/a\*\-ab", &["/ab", "/ac"], &["/aab", "/b"]);
+    check(r"/\*\-ab", &["/aab"], &["/ab"]);
+}
+
+#[test]
+fn what_is_no_pattern_says_why() {
+    for (text, says) in [
+        ("", "a pattern begins with /; write the whole path"),
+        ("a", "a pattern begins with /; write the whole path"),
+        ("/a b", "the byte 32 is no printable ASCII; write it as \\040"),
+        ("/\u{e4}", "the byte 195 is no printable ASCII; write it as \\303"),
+        ("/\\{a\\}", "\\{ and \\} embrace one whole component; write /\\{name\\}/"),
+        ("/\\{a", "\\{ and \\} embrace one whole component; write /\\{name\\}/"),
+        ("/\\{a/b\\}/", "\\{ and \\} embrace one whole component; write /\\{name\\}/"),
+        ("/a\\{b\\}/c", "\\{ and \\} embrace one whole component; write /\\{name\\}/"),
+        ("/\\{a\\}b/c", "\\{ and \\} embrace one whole component; write /\\{name\\}/"),
+        ("/\\{a\\{b\\}/c", "\\{ and \\} embrace one whole component; write /\\{name\\}/"),
+        ("/a\\}/c", "\\{ and \\} embrace one whole component; write /\\{name\\}/"),
+    ] {
+        assert_eq!(Pattern::parse(text).unwrap_err().to_string(), says, "{text}");
+    }
+    for (text, escape) in [
+        (r"/\b", r"\b"),
+        (r"/\", r"\"),
+        (r"/\101", r"\101"),
+        (r"/\000", r"\000"),
+        (r"/\40", r"\40"),
+        (r"/\9", r"\9"),
+    ] {
+        let says = format!(
+            "{escape} is neither a wildcard nor an escape; there are \\* \\@ \\? \\$ \\+ \\X \\x \\A \\a \\- \\{{ \\}} \
+             \\\\ and \\ooo for bytes that are no printable ASCII"
+        );
+        assert_eq!(Pattern::parse(text).unwrap_err().to_string(), says);
+    }
+    assert_eq!(Pattern::parse(&format!(r"/\*{}", "a".repeat(256))), Err(PatternError::Component(257)));
+    assert!(Pattern::parse(&format!(r"/\*{}", "a".repeat(255))).is_ok());
+    assert_eq!(Pattern::parse(&format!(r"/\*{}", "/a".repeat(127))), Err(PatternError::Components(128)));
+    assert!(Pattern::parse(&format!(r"/\*{}", "/a".repeat(126))).is_ok());
+    assert!(Pattern::parse(&format!("/{}", "a/".repeat(500))).is_ok());
+}
+
+#[test]
+fn the_longest_patterns_are_matched_whole() {
+    let text = format!("/{}", r"\*a".repeat(255));
+    assert!(pattern(&text).matches(format!("/{}", "a".repeat(255)).as_bytes()));
+    assert!(!pattern(&text).matches(format!("/{}", "a".repeat(254)).as_bytes()));
+    let text = format!("/{}x", r"\{\*\}/".repeat(126));
+    assert!(pattern(&text).matches(format!("/{}x", "a/".repeat(126)).as_bytes()));
+    assert!(pattern(&text).matches(format!("/{}x", "a/".repeat(200)).as_bytes()));
+    assert!(!pattern(&text).matches(format!("/{}x", "a/".repeat(125)).as_bytes()));
+}
+
+#[test]
+fn a_hostile_name_takes_no_longer_than_its_length() {
+    let texts = [
+        format!("/{}b", r"\*a".repeat(40)),
+        format!("/{}b", r"\$1".repeat(40)),
+        format!("/{}b", r"\{\*a\*\}/".repeat(40)),
+    ];
+    let names = [format!("/{}", "a".repeat(4000)), format!("/{}", "1".repeat(4000)), "/a".repeat(2000)];
+    let start = Instant::now();
+    for text in &texts {
+        let pattern = pattern(text);
+        for name in &names {
+            assert!(!pattern.matches(name.as_bytes()));
+        }
+    }
+    // Milliseconds; a matcher that goes back and tries again needs longer than the universe has.
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+/// The definition, word for word: names in the kernel's notation, split at `/`, and every way to take a
+/// wildcard tried. Exponential, and easy to believe.
+fn slow(pattern: &str, name: &[u8]) -> bool {
+    let name = encode(name);
+    let fixed = fixed_part(pattern);
+    if fixed == pattern.len() {
+        return name == pattern;
+    }
+    let (Some(name), pattern) = (name.strip_prefix(&pattern[..fixed]), &pattern[fixed..]) else {
+        return false;
+    };
+    let names: Vec<_> = name.split('/').collect();
+    let patterns: Vec<_> = pattern.split('/').collect();
+    slow_path(&patterns, &names)
+}
+
+fn slow_path(patterns: &[&str], names: &[&str]) -> bool {
+    let (Some((pattern, patterns)), Some((name, names))) = (patterns.split_first(), names.split_first())
+    else {
+        return patterns.is_empty() && names.is_empty();
+    };
+    match pattern.strip_prefix(r"\{").and_then(|p| p.strip_suffix(r"\}")) {
+        Some(inner) => {
+            let again = [&[*pattern], patterns].concat();
+            slow_component(inner, name) && (slow_path(patterns, names) || slow_path(&again, names))
+        }
+        None => slow_component(pattern, name) && slow_path(patterns, names),
+    }
+}
+
+fn slow_component(pattern: &str, name: &str) -> bool {
+    let mut parts = vec![String::new()];
+    let mut rest = units(pattern);
+    while let Some(unit) = rest.first().copied() {
+        rest.remove(0);
+        match unit {
+            r"\-" => parts.push(String::new()),
+            unit => parts.last_mut().unwrap().push_str(unit),
+        }
+    }
+    let name = units(name);
+    slow_part(&units(&parts[0]), &name) && !parts[1..].iter().any(|p| slow_part(&units(p), &name))
+}
+
+fn slow_part(pattern: &[&str], name: &[&str]) -> bool {
+    let Some((first, rest)) = pattern.split_first() else { return name.is_empty() };
+    let (fits, least, most): (fn(&str) -> bool, usize, usize) = match *first {
+        r"\*" => (|_| true, 0, name.len()),
+        r"\@" => (|u| u != ".", 0, name.len()),
+        r"\?" => (|_| true, 1, 1),
+        r"\$" => (|u| "0123456789".contains(u), 1, name.len()),
+        r"\+" => (|u| "0123456789".contains(u), 1, 1),
+        r"\X" => (|u| "0123456789abcdefABCDEF".contains(u), 1, name.len()),
+        r"\x" => (|u| "0123456789abcdefABCDEF".contains(u), 1, 1),
+        r"\A" => (|u| u.len() == 1 && u.chars().all(|c| c.is_ascii_alphabetic()), 1, name.len()),
+        r"\a" => (|u| u.len() == 1 && u.chars().all(|c| c.is_ascii_alphabetic()), 1, 1),
+        literal => return name.first() == Some(&literal) && slow_part(rest, &name[1..]),
+    };
+    (least..=most.min(name.len())).any(|n| name[..n].iter().all(|u| fits(u)) && slow_part(rest, &name[n..]))
+}
+
+/// Characters and escapes.
+fn units(text: &str) -> Vec<&str> {
+    let mut units = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let length = match rest.as_bytes() {
+            [b'\\', b'0'..=b'3', ..] => 4,
+            [b'\\', ..] => 2,
+            _ => 1,
+        };
+        units.push(&rest[..length]);
+        rest = &rest[length..];
+    }
+    units
+}
+
+fn fixed_part(pattern: &str) -> usize {
+    let literal = |unit: &&str| unit.len() != 2 || *unit == r"\\";
+    units(pattern).iter().take_while(|u| literal(u)).map(|u| u.len()).sum()
+}
+
+fn encode(name: &[u8]) -> String {
+    let unit = |b: &u8| match b {
+        b'\\' => r"\\".to_owned(),
+        b if b.is_ascii_graphic() => char::from(*b).to_string(),
+        b => format!("\\{b:03o}"),
+    };
+    name.iter().map(unit).collect()
+}
+
+/// Few characters, so that patterns and names often meet.
+fn piece() -> impl Strategy<Value = String> {
+    let item = prop_oneof![
+        3 => "[ab1.]",
+        3 => Just(r"\*".to_owned()),
+        1 => Just(r"\@".to_owned()),
+        1 => Just(r"\?".to_owned()),
+        1 => prop_oneof![Just(r"\$"), Just(r"\+"), Just(r"\X"), Just(r"\x"), Just(r"\A"), Just(r"\a")]
+            .prop_map(str::to_owned),
+        1 => Just(r"\\".to_owned()),
+        1 => Just(r"\001".to_owned()),
+        1 => Just(r"\-".to_owned()),
+    ];
+    proptest::collection::vec(item, 0..5).prop_map(|items| items.concat())
+}
+
+fn pattern_text() -> impl Strategy<Value = String> {
+    let middle = (piece(), any::<bool>()).prop_map(|(piece, repeated)| {
+        if repeated { format!(r"/\{{{piece}\}}") } else { format!("/{piece}") }
+    });
+    (proptest::collection::vec(middle, 0..4), piece())
+        .prop_map(|(middle, last)| format!("{}/{last}", middle.concat()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn it_agrees_with_the_definition(text in pattern_text(), name in "(/[ab1.\\\\\u{1}]{0,4}){1,5}") {
+        prop_assert_eq!(pattern(&text).matches(name.as_bytes()), slow(&text, name.as_bytes()), "{} {:?}", text, name);
+    }
+
+    /// What a pattern without wildcards matches is its own text.
+    #[test]
+    fn a_literal_matches_itself_alone(name in "/[ab1./ \\\\\u{e4}]{0,8}", other in "/[ab1./ \\\\\u{e4}]{0,8}") {
+        let pattern = pattern(&encode(name.as_bytes()));
+        prop_assert!(pattern.matches(name.as_bytes()));
+        prop_assert_eq!(pattern.matches(other.as_bytes()), name == other);
+    }
+
+    #[test]
+    fn parsing_never_panics(text in ".{0,40}", name in proptest::collection::vec(any::<u8>(), 0..60)) {
+        if let Ok(pattern) = Pattern::parse(&format!("/{text}")) {
+            pattern.matches(&name);
+        }
+    }
+}
