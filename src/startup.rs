@@ -5,19 +5,18 @@ use std::{
     collections::HashMap,
     fmt,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use confine::{
     backends::{Backends, CheckError, OwnContext, Prepared},
     context::ContextList,
-    live::{LiveMap, Recipe},
     lsm::{
         Backend, BackendName, Enter, Moved, NoValues,
         selinux::{SecurityContext, Selinux},
         tomoyo::TransitionMap,
     },
-    map::{Look, Map},
+    map::Map,
     ready::{self, Known, ReadyMap},
     rule::{Rule, Source},
 };
@@ -32,7 +31,6 @@ use crate::{
         server::Server,
         signals,
     },
-    watch,
 };
 
 /// Everything that is wrong, one text each, beginning with file and line.
@@ -70,7 +68,6 @@ pub fn check(main: &Server<'_>) -> bool {
 pub fn finish(main: &Server<'_>) {
     log::set_main(Some(main));
     counters::prepare();
-    watch::prepare();
     signals::keep_masks_of_programs();
     let Some(generation) = ServerConfig::of(main).map(ServerConfig::generation) else { return };
     let Some(ready) = generation.ready() else { return };
@@ -105,21 +102,17 @@ fn prepare(generation: &Generation, backends: Backends) -> Result<Ready, Faults>
         backends: &backends,
         drafts: &generation.drafts,
         maps: HashMap::new(),
-        looks: Vec::new(),
-        swaps: Arc::default(),
         faults: Vec::new(),
         warnings: Vec::new(),
     };
     let rules: Vec<_> = generation.drafts.iter().filter_map(|draft| maker.rule(draft)).collect();
-    let Maker { faults, warnings, looks, swaps, .. } = maker;
+    let Maker { faults, warnings, .. } = maker;
     if !faults.is_empty() {
         return Err(faults);
     }
     Ok(Ready {
         rules,
-        backends: Arc::new(backends),
-        maps: looks,
-        swaps,
+        backends,
         warnings,
         cache_handler: hooks::has_handler_of(c"mod_cache.c"),
         cgid: hooks::module_loaded(c"mod_cgid.c"),
@@ -136,10 +129,7 @@ struct Maker<'b> {
     backends: &'b Backends,
     drafts: &'b [Draft],
     /// A map that several rules name is read once.
-    maps: HashMap<(String, BackendName, OwnContext), Option<Arc<LiveMap>>>,
-    /// All of them, with what their files looked like.
-    looks: Vec<(Arc<LiveMap>, Look)>,
-    swaps: Arc<AtomicU64>,
+    maps: HashMap<(String, BackendName, OwnContext), Option<Arc<ReadyMap>>>,
     faults: Faults,
     /// What deserves a line in the log.
     warnings: Vec<String>,
@@ -228,18 +218,14 @@ impl Maker<'_> {
         path: &str,
         default: BackendName,
         own: OwnContext,
-    ) -> Option<Arc<LiveMap>> {
+    ) -> Option<Arc<ReadyMap>> {
         let key = (path.to_owned(), default, own);
         if let Some(known) = self.maps.get(&key) {
             return known.clone();
         }
-        let live = self.read_map(draft, path, default, own).map(|(live, look)| {
-            let live = Arc::new(live);
-            self.looks.push((Arc::clone(&live), look));
-            live
-        });
-        self.maps.insert(key, live.clone());
-        live
+        let ready = self.read_map(draft, path, default, own).map(Arc::new);
+        self.maps.insert(key, ready.clone());
+        ready
     }
 
     fn read_map(
@@ -248,12 +234,11 @@ impl Maker<'_> {
         path: &str,
         default: BackendName,
         own: OwnContext,
-    ) -> Option<(LiveMap, Look)> {
-        let map = Map::load_looking(Path::new(path), default);
-        let (map, look) = self.note(draft, map)?;
-        let early = self.after_early(draft);
+    ) -> Option<ReadyMap> {
+        let map = Map::load(Path::new(path), default);
+        let map = self.note(draft, map)?;
         let named = format!("({} at {})", draft.directive, draft.origin);
-        let answers = ready::ask(&map, self.backends, own, early.as_deref(), &Known::new());
+        let answers = ready::ask(&map, self.backends, own, self.after_early(draft).as_deref(), &Known::new());
         for (line, contexts, error) in &answers.refused {
             self.faults.push(format!("{path}:{line}: {contexts}: {} {named}", with_hint(error)));
         }
@@ -263,11 +248,9 @@ impl Maker<'_> {
         if answers.unasked > 0 {
             self.warnings.push(unasked(path, answers.unasked));
         }
-        let ready = ReadyMap::new(map, self.backends, own)
+        ReadyMap::new(map, self.backends, own)
             .map_err(|(line, error)| self.faults.push(format!("{path}:{line}: {error} {named}")))
-            .ok()?;
-        let recipe = Recipe { default, own, early };
-        Some((LiveMap::new(Path::new(path), recipe, ready, Arc::clone(&self.swaps)), look))
+            .ok()
     }
 
     /// A table of TOMOYO's own module.

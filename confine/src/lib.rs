@@ -7,7 +7,6 @@
 
 pub mod backends;
 pub mod context;
-pub mod live;
 pub mod lsm;
 pub mod map;
 pub mod origin;
