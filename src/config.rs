@@ -7,14 +7,19 @@
 use std::{
     ffi::{CString, c_char, c_void},
     ptr::NonNull,
-    sync::OnceLock,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use apache_sys as sys;
 use confine::{
     Origin,
     backends::Backends,
+    live::LiveMap,
     lsm::{BackendName, landlock::RulesetSpec},
+    map::Look,
     rule::Rule,
 };
 
@@ -82,13 +87,25 @@ pub struct Ready {
     /// By the index of their drafts.
     pub rules: Vec<Rule<Expression>>,
     /// With the rulesets of this generation.
-    pub backends: Backends,
+    pub backends: Arc<Backends>,
+    /// The maps that rules name, each with what its file looked like when it was read.
+    pub maps: Vec<(Arc<LiveMap>, Look)>,
+    /// See [`Ready::map_swaps`].
+    pub swaps: Arc<AtomicU64>,
     /// What start-up found that deserves a line in the log.
     pub warnings: Vec<String>,
     /// Whether mod_cache answers in the handlers' phase.
     pub cache_handler: bool,
     /// Whether CGI programs are started by mod_cgid's daemon.
     pub cgid: bool,
+}
+
+impl Ready {
+    /// How often this process took a changed map over. Whoever keeps something that a decision led to notes the
+    /// number before the decision; once it is another one, the same request may be decided otherwise.
+    pub fn map_swaps(&self) -> u64 {
+        self.swaps.load(Ordering::Acquire)
+    }
 }
 
 impl Generation {

@@ -1,14 +1,12 @@
 //! Counts of what happened to requests, shared by the server and all its children, kept over
 //! restarts.
 
-use std::{
-    mem::size_of,
-    ptr::null_mut,
-    sync::{
-        OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, Ordering},
 };
+
+use crate::httpd::shared;
 
 /// What is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,21 +62,7 @@ static SHARED: OnceLock<Option<&'static Table>> = OnceLock::new();
 
 /// Makes the shared counters, once a process. To be called before children are forked.
 pub fn prepare() {
-    SHARED.get_or_init(|| {
-        // SAFETY: a fresh anonymous mapping of the table's size, zeroed by the kernel (valid
-        // atomics), shared with all children and never unmapped.
-        unsafe {
-            let place = libc::mmap(
-                null_mut(),
-                size_of::<Table>(),
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            );
-            (place != libc::MAP_FAILED).then(|| &*place.cast::<Table>())
-        }
-    });
+    SHARED.get_or_init(shared::numbers);
 }
 
 fn table() -> Option<&'static Table> {

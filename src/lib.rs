@@ -22,12 +22,14 @@ mod startup;
 mod status;
 mod subject;
 mod type_map;
+mod watch;
 mod worker;
 
 use httpd::{
     boundary::guard,
     hooks,
     log::{self, Level},
+    pool::Pool,
     request::Request,
     server::Server,
     thread,
@@ -93,6 +95,7 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         check_config,
         post_config,
         drop_privileges,
+        child_ready,
         child_stopping,
         callback_wanted,
         no_content,
@@ -217,6 +220,19 @@ unsafe extern "C" fn drop_privileges(_: *mut sys::apr_pool_t, s: *mut sys::serve
         true
     });
     sys::OK
+}
+
+/// child_init after every other module's: what those do to the calling thread, a new one inherits.
+unsafe extern "C" fn child_ready(pool: *mut sys::apr_pool_t, s: *mut sys::server_rec) {
+    guard(
+        || {
+            // SAFETY: the child's own pool and the main server, both live until the child exits.
+            if let (Some(pool), Some(server)) = unsafe { (Pool::from_raw(pool), Server::from_raw(s)) } {
+                watch::start(&server, pool);
+            }
+        },
+        |panic| log::main(Level::Error, &format!("confine: panic in child_init: {panic}")),
+    );
 }
 
 /// A handler that wants to be called back later would go on in a thread of the server. This hook

@@ -5,18 +5,19 @@ use std::{
     collections::HashMap,
     fmt,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
 };
 
 use confine::{
     backends::{Backends, CheckError, OwnContext, Prepared},
     context::ContextList,
+    live::{LiveMap, Recipe},
     lsm::{
         Backend, BackendName, Enter, Moved, NoValues,
         selinux::{SecurityContext, Selinux},
         tomoyo::TransitionMap,
     },
-    map::Map,
+    map::{Look, Map},
     ready::{self, Known, ReadyMap},
     rule::{Rule, Source},
 };
@@ -31,6 +32,7 @@ use crate::{
         server::Server,
         signals,
     },
+    watch,
 };
 
 /// Everything that is wrong, one text each, beginning with file and line.
@@ -68,6 +70,7 @@ pub fn check(main: &Server<'_>) -> bool {
 pub fn finish(main: &Server<'_>) {
     log::set_main(Some(main));
     counters::prepare();
+    watch::prepare();
     signals::keep_masks_of_programs();
     let Some(generation) = ServerConfig::of(main).map(ServerConfig::generation) else { return };
     let Some(ready) = generation.ready() else { return };
@@ -102,17 +105,21 @@ fn prepare(generation: &Generation, backends: Backends) -> Result<Ready, Faults>
         backends: &backends,
         drafts: &generation.drafts,
         maps: HashMap::new(),
+        looks: Vec::new(),
+        swaps: Arc::default(),
         faults: Vec::new(),
         warnings: Vec::new(),
     };
     let rules: Vec<_> = generation.drafts.iter().filter_map(|draft| maker.rule(draft)).collect();
-    let Maker { faults, warnings, .. } = maker;
+    let Maker { faults, warnings, looks, swaps, .. } = maker;
     if !faults.is_empty() {
         return Err(faults);
     }
     Ok(Ready {
         rules,
-        backends,
+        backends: Arc::new(backends),
+        maps: looks,
+        swaps,
         warnings,
         cache_handler: hooks::has_handler_of(c"mod_cache.c"),
         cgid: hooks::module_loaded(c"mod_cgid.c"),
@@ -129,7 +136,10 @@ struct Maker<'b> {
     backends: &'b Backends,
     drafts: &'b [Draft],
     /// A map that several rules name is read once.
-    maps: HashMap<(String, BackendName, OwnContext), Option<Arc<ReadyMap>>>,
+    maps: HashMap<(String, BackendName, OwnContext), Option<Arc<LiveMap>>>,
+    /// All of them, with what their files looked like.
+    looks: Vec<(Arc<LiveMap>, Look)>,
+    swaps: Arc<AtomicU64>,
     faults: Faults,
     /// What deserves a line in the log.
     warnings: Vec<String>,
@@ -218,14 +228,18 @@ impl Maker<'_> {
         path: &str,
         default: BackendName,
         own: OwnContext,
-    ) -> Option<Arc<ReadyMap>> {
+    ) -> Option<Arc<LiveMap>> {
         let key = (path.to_owned(), default, own);
         if let Some(known) = self.maps.get(&key) {
             return known.clone();
         }
-        let ready = self.read_map(draft, path, default, own).map(Arc::new);
-        self.maps.insert(key, ready.clone());
-        ready
+        let live = self.read_map(draft, path, default, own).map(|(live, look)| {
+            let live = Arc::new(live);
+            self.looks.push((Arc::clone(&live), look));
+            live
+        });
+        self.maps.insert(key, live.clone());
+        live
     }
 
     fn read_map(
@@ -234,11 +248,12 @@ impl Maker<'_> {
         path: &str,
         default: BackendName,
         own: OwnContext,
-    ) -> Option<ReadyMap> {
-        let map = Map::load(Path::new(path), default);
-        let map = self.note(draft, map)?;
+    ) -> Option<(LiveMap, Look)> {
+        let map = Map::load_looking(Path::new(path), default);
+        let (map, look) = self.note(draft, map)?;
+        let early = self.after_early(draft);
         let named = format!("({} at {})", draft.directive, draft.origin);
-        let answers = ready::ask(&map, self.backends, own, self.after_early(draft).as_deref(), &Known::new());
+        let answers = ready::ask(&map, self.backends, own, early.as_deref(), &Known::new());
         for (line, contexts, error) in &answers.refused {
             self.faults.push(format!("{path}:{line}: {contexts}: {} {named}", with_hint(error)));
         }
@@ -248,9 +263,11 @@ impl Maker<'_> {
         if answers.unasked > 0 {
             self.warnings.push(unasked(path, answers.unasked));
         }
-        ReadyMap::new(map, self.backends, own)
+        let ready = ReadyMap::new(map, self.backends, own)
             .map_err(|(line, error)| self.faults.push(format!("{path}:{line}: {error} {named}")))
-            .ok()
+            .ok()?;
+        let recipe = Recipe { default, own, early };
+        Some((LiveMap::new(Path::new(path), recipe, ready, Arc::clone(&self.swaps)), look))
     }
 
     /// A table of TOMOYO's own module.

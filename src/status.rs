@@ -3,7 +3,10 @@
 
 use std::fmt::Write as _;
 
+use confine::live::State;
+
 use crate::{
+    config::{Ready, ServerConfig},
     counters::{self, ALL},
     httpd::{request::Request, thread},
 };
@@ -28,7 +31,69 @@ pub fn page(r: &mut Request<'_>) {
          # TYPE confine_workers_in_flight gauge\nconfine_workers_in_flight {}",
         thread::in_flight()
     );
+    if let Some(ready) = ready(r) {
+        let _ = writeln!(
+            out,
+            "# HELP confine_map_swaps_total Changed maps that the child which answers this took over.\n\
+             # TYPE confine_map_swaps_total counter\nconfine_map_swaps_total {}",
+            ready.map_swaps()
+        );
+    }
+    map_metrics(&mut out, &maps(r));
     r.write(&out);
+}
+
+fn ready<'r>(r: &Request<'r>) -> Option<&'r Ready> {
+    ServerConfig::of(&r.server()).and_then(|config| config.generation().ready())
+}
+
+/// The maps of the configuration that this request met, as the child that answers it has them.
+fn maps(r: &Request<'_>) -> Vec<(String, State)> {
+    let maps = ready(r).into_iter().flat_map(|ready| &ready.maps);
+    maps.map(|(map, _)| (map.path().display().to_string(), map.state())).collect()
+}
+
+/// How long ago a map's rules were taken over, in seconds.
+fn age(state: &State) -> u64 {
+    state.since.elapsed().map_or(0, |age| age.as_secs())
+}
+
+fn map_metrics(out: &mut String, maps: &[(String, State)]) {
+    type Value = fn(&State) -> u64;
+    let metrics: [(&str, &str, Value); 4] = [
+        ("generation", "How often a map's rules were taken over, the start included.", |s| s.generation),
+        ("rules", "Rules of a map.", |s| s.rules as u64),
+        ("age_seconds", "Time since a map's rules were taken over.", age),
+        ("stale", "1 where a map's file changed and could not be taken over.", |s| s.error.is_some().into()),
+    ];
+    for (name, help, value) in metrics.iter().filter(|_| !maps.is_empty()) {
+        let _ = writeln!(out, "# HELP confine_map_{name} {help}\n# TYPE confine_map_{name} gauge");
+        for (file, state) in maps {
+            let _ = writeln!(out, "confine_map_{name}{{map=\"{}\"}} {}", label(file), value(state));
+        }
+    }
+    for (file, state) in maps {
+        if let Some(error) = &state.error {
+            let _ = writeln!(out, "# {}: {}", label(file), label(error));
+        }
+    }
+}
+
+/// A text as Prometheus' label values are written.
+fn label(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// A text as HTML.
+fn html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// One line about a map.
+fn map_line(state: &State) -> String {
+    let State { generation, rules, error, .. } = state;
+    let error = error.as_deref().unwrap_or("-");
+    format!("generation={generation} rules={rules} age={} error={error}", age(state))
 }
 
 /// Adds the counts to mod_status's page, or to its `?auto` form.
@@ -38,10 +103,16 @@ pub fn server_status(r: &mut Request<'_>, short: bool) {
         for (counter, name) in ALL {
             let _ = writeln!(out, "Confine{name}: {}", counters::get(counter));
         }
+        for (file, state) in maps(r) {
+            let _ = writeln!(out, "ConfineMap: file={file} {}", map_line(&state).replace('\n', " "));
+        }
     } else {
         out.push_str("<hr />\n<h1>mod_confine</h1>\n<dl>\n");
         for (counter, name) in ALL {
             let _ = writeln!(out, "<dt>{name}: {}</dt>", counters::get(counter));
+        }
+        for (file, state) in maps(r) {
+            let _ = writeln!(out, "<dt>map {}: {}</dt>", html(&file), html(&map_line(&state)));
         }
         out.push_str("</dl>\n");
     }

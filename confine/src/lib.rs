@@ -7,6 +7,7 @@
 
 pub mod backends;
 pub mod context;
+pub mod live;
 pub mod lsm;
 pub mod map;
 pub mod origin;

@@ -5,9 +5,9 @@ use std::{ffi::CStr, path::Path, sync::Arc};
 use crate::{
     backends::{Backends, Moves, OwnContext, Prepared},
     context::{Context, ContextError},
+    live::LiveMap,
     lsm::{BackendName, PrepareError, tomoyo::TransitionMap},
     origin::Origin,
-    ready::ReadyMap,
     subject::Subject,
 };
 
@@ -27,7 +27,7 @@ pub enum Source<E> {
     /// The same for every request.
     Constant(Prepared),
     /// A map's first matching line.
-    Map(Arc<ReadyMap>),
+    Map(Arc<LiveMap>),
     /// The first matching line of a table of patterns; a file that none matches is refused.
     Transitions(Arc<TransitionMap>),
     /// An environment variable; unset or empty: the next rule.
@@ -154,14 +154,8 @@ pub fn decide<'a, E: 'a>(
         let at = RuleAt { file: &rule.origin.file, line: rule.origin.line };
         let made = match &rule.source {
             Source::Constant(prepared) => return fixed(prepared, at),
-            Source::Map(ready) => match ready.map().lookup(&facts.subject()) {
-                Some(hit) => {
-                    let at = RuleAt { file: ready.map().path(), line: hit.line };
-                    return match ready.contexts(hit.list, backends) {
-                        Ok(prepared) => held(&prepared, at),
-                        Err(error) => Decision::Failed(at, Failure::Prepare(error)),
-                    };
-                }
+            Source::Map(live) => match by_map(live, &facts.subject(), backends) {
+                Some(decision) => return decision,
                 None => continue,
             },
             Source::Transitions(table) => return transition(table, facts.subject().path, at),
@@ -182,6 +176,17 @@ pub fn decide<'a, E: 'a>(
         };
     }
     Decision::Unmatched
+}
+
+/// What a map's rules of now say, if one matches.
+fn by_map<'a>(live: &'a LiveMap, subject: &Subject<'_>, backends: &Backends) -> Option<Decision<'a>> {
+    let ready = live.current();
+    let hit = ready.map().lookup(subject)?;
+    let at = RuleAt { file: live.path(), line: hit.line };
+    Some(match ready.contexts(hit.list, backends) {
+        Ok(prepared) => held(&prepared, at),
+        Err(error) => Decision::Failed(at, Failure::Prepare(error)),
+    })
 }
 
 fn fixed<'a>(prepared: &'a Prepared, at: RuleAt<'a>) -> Decision<'a> {

@@ -69,7 +69,9 @@ unlike() { # NAME TEXT PATTERN
 
 # ---- requests -------------------------------------------------------------
 
+# The user's name twice, in base64.
 declare -A credentials
+while read -r user code; do credentials[$user]=$code; done </lab/credentials
 user=
 as() { user=$1; }
 anonymous() { user=; }
@@ -81,9 +83,6 @@ request() {
     shift 2
     (($# == 0)) || shift
     code=000 headers='' body=''
-    if [[ -n $user && -z ${credentials[$user]-} ]]; then
-        credentials[$user]=$(printf '%s:%s' "$user" "$user" | base64)
-    fi
     exec {http}<>/dev/tcp/127.0.0.1/80 || return 0
     {
         printf '%s %s HTTP/1.0\r\nHost: %s\r\n' "$method" "$path" "${host:-localhost}"
@@ -193,6 +192,70 @@ mcs_policy() {
 boolean() {
     echo "$2" >"/sys/fs/selinux/booleans/$1"
     echo 1 >/sys/fs/selinux/commit_pending_bools
+}
+
+# ---- TOMOYO ---------------------------------------------------------------
+
+tomoyo=/sys/kernel/security/tomoyo
+httpd_domain='<kernel> /usr/sbin/apache2'
+
+# policy <LINES: into the kernel's domain policy, as tomoyo-loadpolicy -d would, without starting it.
+policy() {
+    local lines
+    mapfile -t lines
+    printf '%s\n' "${lines[@]}" >"$tomoyo/domain_policy"
+}
+
+# domain NAME: what the loaded policy has below this name; nothing if it has no such domain.
+domain() {
+    local found='' line
+    while IFS= read -r line; do
+        case $line in
+            "$1") found=1 ;;
+            '<'*) found= ;;
+        esac
+        [[ -z $found ]] || printf '%s\n' "$line"
+    done < <(tomoyo-savepolicy -d)
+}
+
+# Refusals since the last `forget_refusals`, a line each: domain, and what it was refused. The kernel
+# keeps the first thousand lines that nobody read, those of permissive domains among them.
+refusals=
+forget_refusals() { cat "$tomoyo/audit" >/dev/null; refusals=; }
+refused() { # NAME PATTERN
+    local text head='' name=''
+    while IFS= read -r text; do
+        case $text in
+            '#'*) head=$text name= ;;
+            '') ;;
+            *)
+                if [[ -z $name ]]; then
+                    name=$text
+                elif [[ $head == *mode=enforcing*granted=no* ]]; then
+                    refusals+="enforcing $name: $text"$'\n'
+                fi
+                ;;
+        esac
+    done < <(cat "$tomoyo/audit")
+    if matching "$refusals" "$2"; then
+        pass "$1"
+        echo "#   tomoyo: $line"
+    else
+        fail "$1" "no refusal like /$2/; there are: ${refusals:0:600}"
+    fi
+}
+
+# The shipped policy, with the folders that it is about: four programs, each with a note.
+programs='dog.example.com/blog dog.example.com/shop cat.example.com/blog cat.example.com/shop'
+shipped_policy() {
+    local program
+    tomoyo-loadpolicy -e </lab/conf/tomoyo/exception_policy.conf
+    policy </lab/conf/tomoyo/domain_policy.conf
+    for program in $programs; do
+        mkdir -p "/srv/www/$program"
+        echo "page of $program" >"/srv/www/$program/index.html"
+        echo "note of $program" >"/srv/www/$program/note.txt"
+    done
 }
 
 # ---- the server -----------------------------------------------------------

@@ -22,6 +22,8 @@ build_root() {
         --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --dpkgopt='path-exclude=/usr/lib/postgresql/*/lib/bitcode/*' \
+        --dpkgopt='path-exclude=/usr/lib/x86_64-linux-gnu/libLLVM*' \
         --dpkgopt='force-unsafe-io' \
         --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/* "$1"/boot/*' \
         --customize-hook='tar -C "$1" -cf "$1/root/policy-as-shipped.tar" etc/selinux var/lib/selinux' \

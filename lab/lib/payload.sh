@@ -25,6 +25,14 @@ compile_programs() {
     done
 }
 
+# Everyone's Basic credentials, so that a test needs no program to make them.
+credentials() {
+    local name
+    while IFS=: read -r name _; do
+        printf '%s %s\n' "$name" "$(printf '%s:%s' "$name" "$name" | base64)"
+    done
+}
+
 build_payload() {
     local tree
     tree=$(mktemp -d)
@@ -33,6 +41,7 @@ build_payload() {
     cp -R -- "$LAB_DIR"/{tests,www,app} "$REPO_DIR/conf" "$tree/lab/"
     mkdir -- "$tree/lab/policy"
     cp -R -- "$LAB_DIR"/policy/{apparmor,tomoyo} "$tree/lab/policy/"
+    credentials <"$LAB_DIR/guest/users" >"$tree/lab/credentials"
     compile_programs "$tree/lab"
     [[ ! -e $MODULE ]] || cp -- "$MODULE" "$tree/lab/modules/mod_confine.so"
     mkdir -- "$tree/lab/tls"

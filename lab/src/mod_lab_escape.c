@@ -8,6 +8,8 @@
  *   leader=CONTEXT   write the attr of the process's first thread
  *   read=FILE        open and read        write=FILE   create or append
  *   thread=FILE      a new thread reads   fork=FILE    a new process reads
+ *   domain=NAME      move this thread to a TOMOYO domain (+ stands for a blank)
+ *   held=NAME        the same, through the server's own descriptor; and ask for the domain there
  *   libselinux       what is_selinux_enabled(3) believes here
  *   log              write a line to the error log
  *   panic            abort(3), for what the server makes of it
@@ -137,8 +139,48 @@ static int in_process(const char *path)
     return WEXITSTATUS(status);
 }
 
+#define TOMOYO "/sys/kernel/security/tomoyo/"
+
+/* The number of a file that this process holds open, or -1. */
+static int held(const char *path)
+{
+    char link[64], target[256];
+    int fd;
+
+    for (fd = 0; fd < 256; fd++) {
+        ssize_t length;
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        length = readlink(link, target, sizeof target - 1);
+        if (length < 0)
+            continue;
+        target[length] = '\0';
+        if (!strcmp(target, path))
+            return fd;
+    }
+    return -1;
+}
+
+static int tell(int fd, const char *text)
+{
+    if (fd < 0)
+        return ENOENT;
+    return write(fd, text, strlen(text)) < 0 ? errno : 0;
+}
+
+/* What code in the worker can do with the descriptors of the server's process. */
+static void use_held(request_rec *r, const char *name)
+{
+    int policy = held(TOMOYO "domain_policy");
+
+    ap_rprintf(r, "held self_domain=%s", outcome(tell(held(TOMOYO "self_domain"), name)));
+    ap_rprintf(r, " select=%s", outcome(tell(policy, apr_pstrcat(r->pool, "select domain=", name, "\n", NULL))));
+    ap_rprintf(r, " domain=%s", outcome(tell(policy, apr_pstrcat(r->pool, name, "\n", NULL))));
+    ap_rprintf(r, " allow=%s\n", outcome(tell(policy, "file read /etc/shadow\n")));
+}
+
 static void act(request_rec *r, const char *verb, char *value)
 {
+    char *blank;
     int error;
 
     if (!strcmp(verb, "libselinux")) {
@@ -155,6 +197,15 @@ static void act(request_rec *r, const char *verb, char *value)
         ap_rprintf(r, "back %s=%s", value,
                    outcome(put(attr_of(r->pool, "thread-self", value), O_WRONLY, value)));
         ap_rprintf(r, " %s\n", outcome(set_self(r->pool, value)));
+        return;
+    }
+    if (!strcmp(verb, "domain") || !strcmp(verb, "held")) {
+        for (blank = value; (blank = strchr(blank, '+')); )
+            *blank = ' ';
+        if (!strcmp(verb, "held"))
+            use_held(r, value);
+        else
+            ap_rprintf(r, "domain %s=%s\n", value, outcome(put(TOMOYO "self_domain", O_WRONLY, value)));
         return;
     }
     if (!strcmp(verb, "leader"))

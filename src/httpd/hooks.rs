@@ -100,6 +100,7 @@ pub unsafe fn register(hooks: &Hooks) {
         sys::ap_hook_check_config(Some(hooks.check_config), null(), null(), last);
         sys::ap_hook_post_config(Some(hooks.post_config), null(), null(), last);
         sys::ap_hook_drop_privileges(Some(hooks.drop_privileges), null(), null(), first);
+        sys::ap_hook_child_init(Some(hooks.child_ready), null(), null(), last);
         sys::ap_hook_child_stopping(Some(hooks.child_stopping), null(), null(), first);
         sys::ap_hook_mpm_register_timed_callback(Some(hooks.callback_wanted), null(), null(), first);
         // Before every filter of a resource (SSI among them), which come at RESOURCE.
@@ -152,6 +153,8 @@ pub struct Hooks {
     /// drop_privileges, before mod_unixd's: every child runs it as the user that started the server
     /// (server/mpm/*, child_main), before it becomes `User`.
     pub drop_privileges: unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::server_rec) -> c_int,
+    /// child_init, after all others.
+    pub child_ready: unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::server_rec),
     /// child_stopping.
     pub child_stopping: unsafe extern "C" fn(*mut sys::apr_pool_t, c_int),
     /// mpm_register_timed_callback.

@@ -1,6 +1,7 @@
 //! The server's objects, each wrapped once. Outside this folder the module is safe Rust, except for
 //! the C-visible functions that hand their pointers to these wrappers.
 
+pub mod background;
 pub mod boundary;
 pub mod command;
 pub mod expression;
@@ -11,6 +12,7 @@ mod nest;
 pub mod pool;
 pub mod request;
 pub mod server;
+pub mod shared;
 pub mod signals;
 mod stack;
 pub mod thread;

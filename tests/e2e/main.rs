@@ -1,10 +1,13 @@
 //! What the module promises, asked of a real httpd: one file a behaviour.
 
+mod a_bad_new_map_keeps_the_last_good_rules;
 mod a_cached_response_never_crosses_subjects;
+mod a_changed_map_counts_without_a_restart;
 mod a_client_address_chooses;
 mod a_graceful_restart_harms_no_request;
 mod a_handler_name_in_htaccess_does_not_escape;
 mod a_handler_that_suspends_is_refused;
+mod a_map_may_change_under_load;
 mod a_panic_is_500_and_the_server_goes_on;
 mod a_refused_context_is_500;
 mod a_refused_thread_is_503;

@@ -21,7 +21,7 @@ use crate::lsm::BackendName;
 
 /// What a file looks like from outside. Whoever changes it changes this, but within the granularity of the
 /// file system's clock (milliseconds): look twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Look {
     device: u64,
     inode: u64,

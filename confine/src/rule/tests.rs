@@ -5,8 +5,10 @@ use std::{collections::HashMap, path::Path};
 use super::*;
 use crate::{
     context::ContextList,
+    live::Recipe,
     lsm::landlock::{Ports, RulesetSpec},
     map::Map,
+    ready::ReadyMap,
 };
 
 /// A request as the rules see it.
@@ -64,7 +66,8 @@ fn expr(value: Expression) -> Source<Expression> {
 fn map(backends: &Backends, text: &str) -> Source<Expression> {
     let map = Map::parse(Path::new("users.map"), text.as_bytes(), BackendName::LANDLOCK).expect("a map");
     let ready = ReadyMap::new(map, backends, OwnContext::Refused).expect("known contexts");
-    Source::Map(Arc::new(ready))
+    let recipe = Recipe { default: BackendName::LANDLOCK, own: OwnContext::Refused, early: None };
+    Source::Map(Arc::new(LiveMap::new(Path::new("users.map"), recipe, ready, Arc::default())))
 }
 
 /// The decision as one text: contexts, or why not, and the rule.

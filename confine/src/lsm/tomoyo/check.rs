@@ -6,7 +6,7 @@
 use std::thread;
 
 use super::{
-    Domain, DomainEntry, PrepareError, Snapshot, Tomoyo, prepare_error,
+    Domain, DomainEntry, Domains, Kernel, PrepareError, Snapshot, Tomoyo, prepare_error,
     refusal::{Refusal, missing_line},
 };
 
@@ -17,55 +17,69 @@ impl Tomoyo {
             ..prepare_error(text, &why, &remedy)
         };
         let snapshot = self.snapshot().map_err(|e| prepare_error(text, &e.why, &e.remedy))?;
-        let Some(entry) = snapshot.domains.get(target) else { return Err(refused(Refusal::absent(target))) };
-        self.shared.accept(target, entry.profile).map_err(refused)?;
-        if let Some(early) = self.early.as_ref().filter(|early| !target.is_below(early)) {
-            return Err(refused(Refusal::not_below(early, target)));
-        }
-        if self.assumed {
-            let from = self.way.last().unwrap_or(own);
-            may_move(snapshot, from, target).map_err(refused)?;
+        let entry = if self.assumed {
+            self.look_up(snapshot, own, target)
         } else {
-            self.trial(text, own, target).map_err(refused)?;
-        }
-        findings(snapshot, target, entry).into_iter().for_each(|finding| self.note(finding));
+            self.shared.with_kernel(|kernel| self.try_it(kernel, text, own, target))
+        };
+        let entry = entry.map_err(refused)?;
+        findings(snapshot, target, &entry).into_iter().for_each(|finding| self.note(finding));
         Ok(())
     }
 
-    /// Moves a throw-away thread to `target`, by the way that requests take.
-    fn trial(&self, text: &str, own: &Domain, target: &Domain) -> Result<(), Refusal> {
-        let Ok(snapshot) = self.snapshot() else { return Ok(()) };
-        // What is wrong with the way itself is said where that is checked. A domain that is not there
-        // must not be entered, for it would be made.
-        if self.way.iter().any(|step| snapshot.domains.get(step).is_none()) {
-            return Ok(());
-        }
+    /// By what the policy says, for a process that is not the server.
+    fn look_up(&self, snapshot: &Snapshot, own: &Domain, target: &Domain) -> Result<DomainEntry, Refusal> {
+        let entry = snapshot.domains.get(target).ok_or_else(|| Refusal::absent(target))?;
+        self.shared.accept(target, entry.profile)?;
+        self.is_below_early(target)?;
+        may_move(snapshot, self.way.last().unwrap_or(own), target)?;
+        Ok(entry.clone())
+    }
+
+    /// By a throw-away thread that goes the way that requests go. Asks the policy as it is now: maps are
+    /// checked again when they change.
+    fn try_it(
+        &self,
+        kernel: &Kernel,
+        text: &str,
+        own: &Domain,
+        target: &Domain,
+    ) -> Result<DomainEntry, Refusal> {
+        let there = self.way_to(text, own, target.clone());
+        there.before(kernel)?;
+        self.is_below_early(target)?;
         let way = self.way.iter().map(|step| self.way_to(text, own, step.clone()));
-        let steps: Vec<_> = way.chain([self.way_to(text, own, target.clone())]).collect();
-        let tried = self.shared.with_kernel(|kernel| {
-            thread::scope(|scope| {
-                let thread = thread::Builder::new().spawn_scoped(scope, || {
-                    steps.iter().try_for_each(|step| {
-                        step.before(kernel)?;
-                        step.go(kernel)?;
-                        step.after(kernel)
-                    })
-                });
-                thread.map(|t| t.join())
-            })
-            .map_err(|e| {
-                Refusal::new(
-                    format!("no thread could be made to try the move: {e}"),
-                    "raise the limit of processes (TasksMax=, ulimit -u)",
-                )
-            })
-        })?;
-        tried.unwrap_or_else(|_| {
-            Err(Refusal::new(
-                "the thread that tried the move panicked",
-                "report this as a bug of mod_confine",
-            ))
-        })
+        let steps: Vec<_> = way.chain([there]).collect();
+        let tried = thread::scope(|scope| {
+            let go = || {
+                steps.iter().try_for_each(|step| {
+                    step.before(kernel)?;
+                    step.go(kernel)?;
+                    step.after(kernel)
+                })
+            };
+            thread::Builder::new().spawn_scoped(scope, go).map(thread::ScopedJoinHandle::join)
+        });
+        match tried {
+            Ok(Ok(outcome)) => outcome?,
+            Ok(Err(_)) => {
+                let why = "the thread that tried the move panicked";
+                return Err(Refusal::new(why, "report this as a bug of mod_confine"));
+            }
+            Err(e) => {
+                let why = format!("no thread could be made to try the move: {e}");
+                return Err(Refusal::new(why, "raise the limit of processes (TasksMax=, ulimit -u)"));
+            }
+        }
+        let printed = kernel.domain_text(target).map_err(|e| Refusal::unanswered(&e))?;
+        Domains::parse(&printed).get(target).cloned().ok_or_else(|| Refusal::absent(target))
+    }
+
+    fn is_below_early(&self, target: &Domain) -> Result<(), Refusal> {
+        match &self.early {
+            Some(early) if !target.is_below(early) => Err(Refusal::not_below(early, target)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -19,7 +19,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::policy::{Garbled, Header};
+use super::{
+    policy::{Garbled, Header},
+    text::Domain,
+};
 
 /// Open descriptors of one process.
 pub(super) struct Kernel {
@@ -157,8 +160,17 @@ impl Kernel {
     pub fn own_text(&self) -> Result<String, Unanswered> {
         // SAFETY: a plain query.
         let thread = unsafe { libc::gettid() };
+        self.text(&format!("select pid={thread}\n"))
+    }
+
+    /// All that is printed of a domain: one line where there is none.
+    pub fn domain_text(&self, domain: &Domain) -> Result<String, Unanswered> {
+        self.text(&format!("select domain={domain}\n"))
+    }
+
+    fn text(&self, question: &str) -> Result<String, Unanswered> {
         let mut policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        policy.file.write_all(format!("select pid={thread}\n").as_bytes())?;
+        policy.file.write_all(question.as_bytes())?;
         let mut text = Vec::new();
         policy.file.read_to_end(&mut text)?;
         String::from_utf8(text).map_err(|_| Unanswered::Garbled)
@@ -166,12 +178,8 @@ impl Kernel {
 
     /// The whole policy, of each domain only what has to do with moving between domains.
     pub fn transitions(&self) -> Result<String, Unanswered> {
-        let mut policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
         // What was asked before is forgotten by `reset`.
-        policy.file.write_all(b"reset\nselect transition_only\n")?;
-        let mut text = Vec::new();
-        policy.file.read_to_end(&mut text)?;
-        String::from_utf8(text).map_err(|_| Unanswered::Garbled)
+        self.text("reset\nselect transition_only\n")
     }
 }
 
