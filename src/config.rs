@@ -23,7 +23,10 @@ use confine::{
     rule::Rule,
 };
 
-use crate::httpd::{command::Command, expression::Expression, pool::Pool, request::Request, server::Server};
+use crate::{
+    httpd::{command::Command, expression::Expression, pool::Pool, request::Request, server::Server},
+    kept::Limits,
+};
 
 /// One reading of the configuration.
 #[derive(Default)]
@@ -38,6 +41,8 @@ pub struct Generation {
     pub path_expressions: Vec<Expression>,
     /// Where the server itself is to move.
     pub server_context: Option<ServerContext>,
+    /// The server sections that say `ConfineWorkers per-context`, and where.
+    pub per_context: Vec<(Origin, *mut sys::server_rec)>,
     /// Set once, by post_config.
     ready: OnceLock<Ready>,
 }
@@ -149,11 +154,22 @@ pub enum Gate {
     Handler,
 }
 
+/// How long a worker lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Workers {
+    /// For one request.
+    OneTime,
+    /// For further requests of its context, within limits.
+    PerContext(Limits),
+}
+
 /// Settings of a server section.
 #[derive(Clone, Copy)]
 pub struct ServerConfig {
     /// `ConfineGate`.
     pub gate: Option<Gate>,
+    /// `ConfineWorkers`.
+    pub workers: Option<Workers>,
     /// `ConfineBackend`.
     pub backend: Option<BackendName>,
     /// `ConfineEarly`: the index of its rule in [`Ready::rules`].
@@ -177,6 +193,11 @@ impl ServerConfig {
         self.gate.unwrap_or(Gate::Process)
     }
 
+    /// How long workers live, with the default.
+    pub fn workers(&self) -> Workers {
+        self.workers.unwrap_or(Workers::OneTime)
+    }
+
     /// The backend of contexts that name none.
     pub fn backend(&self) -> BackendName {
         self.backend.unwrap_or(BackendName::SELINUX)
@@ -196,6 +217,18 @@ pub fn edit_server<T>(command: &Command<'_>, edit: impl FnOnce(&mut ServerConfig
     // SAFETY: as ServerConfig::of; the configuration is read by one thread, before any request, and
     // `edit` reads no further directive.
     unsafe { raw.as_mut() }.map(edit).ok_or_else(|| "this server has no configuration".to_owned())
+}
+
+/// Sets how long workers live in the server section that a directive stands in.
+pub fn set_workers(command: &Command<'_>, workers: Workers) -> Result<(), String> {
+    edit_server(command, |s| s.workers = Some(workers))?;
+    if workers != Workers::OneTime {
+        let pool = command.pool().ok_or("the server gave no pool")?;
+        let server = command.server().ok_or("the server gave no section")?;
+        let place = (command.origin(), server.as_ptr());
+        Generation::edit(pool, |g| g.per_context.push(place));
+    }
+    Ok(())
 }
 
 /// Notes where the server itself is to move; once a configuration.
@@ -404,6 +437,7 @@ pub unsafe extern "C" fn create_server(pool: *mut sys::apr_pool_t, _: *mut sys::
     let Some(pool) = (unsafe { Pool::from_raw(pool) }) else { return std::ptr::null_mut() };
     let config = ServerConfig {
         gate: None,
+        workers: None,
         backend: None,
         early: None,
         has_rules: false,
@@ -428,6 +462,7 @@ pub unsafe extern "C" fn merge_server(
     let (Some(pool), Some(outer), Some(inner)) = parts else { return inner };
     let merged = ServerConfig {
         gate: inner.gate.or(outer.gate),
+        workers: inner.workers.or(outer.workers),
         backend: inner.backend.or(outer.backend),
         early: inner.early.or(outer.early),
         has_rules: inner.has_rules || outer.has_rules,

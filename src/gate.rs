@@ -21,7 +21,7 @@ use confine::{
 };
 
 use crate::{
-    config::{DirectoryConfig, Gate, Mode, Ready, ServerConfig, Settings, Unmatched},
+    config::{DirectoryConfig, Gate, Mode, Ready, ServerConfig, Settings, Unmatched, Workers},
     counters::{self, Counter},
     httpd::{expression::Expression, hooks, request::Request},
     other_process,
@@ -156,10 +156,24 @@ pub type HandlerHook = unsafe extern "C" fn(*mut sys::request_rec) -> c_int;
 fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>, own: HandlerHook) -> c_int {
     crate::fault::at_gate(r);
     match judge(r, scope, scope.rules()) {
-        Verdict::Confine(moves, rule) => worker::serve(r, Job::Handlers(Some((moves, rule)))),
+        Verdict::Confine(moves, rule) => match scope.server.workers() {
+            Workers::PerContext(limits) if can_be_kept(r, scope, &moves) => {
+                let host = std::ptr::from_ref(scope.server).addr();
+                worker::serve_kept(r, (moves, rule), host, scope.ready.map_swaps(), &limits)
+            }
+            _ => worker::serve(r, Job::Handlers(Some((moves, rule)))),
+        },
         Verdict::Pass => past_the_cache(r, scope, own),
         Verdict::Refuse(status) => status,
     }
+}
+
+/// Whether a kept worker may serve this request: its contexts are the same for every request that they are
+/// decided for, they are to be entered, and the connection stays what it is. (An upgrade starts mod_http2's
+/// threads before the move, and they must not inherit a context.)
+fn can_be_kept(r: &Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>) -> bool {
+    let constant = moves.steps.iter().all(|step| step.is_constant());
+    constant && !scope.reports_only() && r.header(c"Upgrade").is_none()
 }
 
 /// Lets the other handlers run, mod_cache's only if it may: a response given under a rule is neither
@@ -305,11 +319,9 @@ fn refuse<'r>(
 
 /// Carries a decision out: everything that can fail without a move first, then the moves in order.
 fn enter(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, rule: RuleAt<'_>) -> c_int {
-    let text = moves.text.to_string_lossy();
-    let checked = other_process::check(r, &scope.settings, scope.ready, Some((rule, &text)));
-    match checked {
+    match other_process::check(r, &scope.settings, scope.ready, Some((rule, &moves.text))) {
         Ok(()) => go(r, scope, moves, rule, State::Moved, "confined"),
-        Err(refusal) => or_report(r, scope, rule, &text, &refusal),
+        Err(refusal) => or_report(r, scope, rule, moves, &refusal),
     }
 }
 
@@ -327,19 +339,18 @@ fn go(
     reached: State,
     event: &str,
 ) -> c_int {
-    let text = moves.text.to_string_lossy();
     let report = scope.reports_only();
     let after_early = worker::state() == Some(State::Early);
     if let Some(context) = moves.leaving.as_ref().filter(|_| after_early) {
-        return or_report(r, scope, rule, &text, &Refusal::context(&leaves_early(context)));
+        return or_report(r, scope, rule, moves, &Refusal::context(&leaves_early(context)));
     }
     let values = PathValues::of(r, &scope.server.generation().path_expressions);
     if let Err(error) = carry_out(moves, &values, report) {
-        return or_report(r, scope, rule, &text, &Refusal::enter(&error));
+        return or_report(r, scope, rule, moves, &Refusal::enter(&error));
     }
     if report {
         counters::add(Counter::WouldConfine);
-        record::passed(r, "would confine", Some(rule), Some(&text));
+        record::passed(r, "would confine", Some(rule), Some(&moves.text.to_string_lossy()));
     } else {
         worker::reached(reached);
         if reached == State::Moved {
@@ -356,12 +367,21 @@ fn or_report(
     r: &mut Request<'_>,
     scope: Scope<'_>,
     rule: RuleAt<'_>,
-    context: &str,
+    moves: &MovesOf<'_>,
     refusal: &Refusal,
 ) -> c_int {
-    match refuse(r, scope, Some(rule), Some(context), refusal) {
+    match refuse(r, scope, Some(rule), Some(&moves.text.to_string_lossy()), refusal) {
         Verdict::Refuse(status) => status,
         Verdict::Confine(..) | Verdict::Pass => sys::DECLINED,
+    }
+}
+
+fn kept_elsewhere() -> EnterError {
+    EnterError {
+        why: "a worker that is kept in other contexts was asked to serve this".to_owned(),
+        errno: None,
+        remedy: "please report this as a bug of mod_confine".to_owned(),
+        forbidden: false,
     }
 }
 
@@ -369,6 +389,12 @@ fn or_report(
 /// nothing. Where one fails all the same, the thread may be in the contexts before it, which only
 /// makes it weaker; the request is refused and the thread dies.
 fn carry_out(moves: &MovesOf<'_>, values: &dyn Values, report: bool) -> Result<(), EnterError> {
+    match worker::settled(|there| there.map(|there| *there == *moves.text)) {
+        None => {}
+        // A kept worker is there since an earlier request.
+        Some(true) => return Ok(()),
+        Some(false) => return Err(kept_elsewhere()),
+    }
     if let [only] = &*moves.steps {
         let ready = only.ready(values)?;
         return if report { Ok(()) } else { ready.enter() };

@@ -16,6 +16,7 @@ mod directives;
 mod fault;
 mod gate;
 mod httpd;
+mod kept;
 mod other_process;
 mod record;
 mod startup;

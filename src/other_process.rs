@@ -73,7 +73,7 @@ pub fn check(
     r: &mut Request<'_>,
     settings: &Settings,
     ready: &Ready,
-    decided: Option<(RuleAt<'_>, &str)>,
+    decided: Option<(RuleAt<'_>, &CStr)>,
 ) -> Result<(), Refusal> {
     let report = settings.mode == Some(Mode::Report) && decided.is_some();
     let set = settings.out_of_process;
@@ -93,7 +93,8 @@ pub fn check(
                     maker.name(),
                     maker.remedy()
                 );
-                record::warned(r, rule, context, &text);
+                let context = context.map(CStr::to_string_lossy);
+                record::warned(r, rule, context.as_deref(), &text);
             }
             Ok(())
         }

@@ -22,6 +22,7 @@ use crate::{
         request::Request,
     },
     subject::proven_user,
+    worker,
 };
 
 /// The name of the variable and the note that carry a request's contexts.
@@ -137,6 +138,7 @@ pub fn refused(
     refusal: &Refusal,
 ) -> c_int {
     counters::add(refusal.counter);
+    worker::refused();
     log::request(r, Level::Error, &line(r, "refused", rule, context, &refusal.reason));
     refusal.status
 }

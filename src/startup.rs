@@ -8,7 +8,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
 };
 
+use apache_sys as sys;
 use confine::{
+    Origin,
     backends::{Backends, CheckError, OwnContext, Prepared},
     context::ContextList,
     live::{LiveMap, Recipe},
@@ -111,7 +113,8 @@ fn prepare(generation: &Generation, backends: Backends) -> Result<Ready, Faults>
         warnings: Vec::new(),
     };
     let rules: Vec<_> = generation.drafts.iter().filter_map(|draft| maker.rule(draft)).collect();
-    let Maker { faults, warnings, looks, swaps, .. } = maker;
+    let Maker { mut faults, warnings, looks, swaps, .. } = maker;
+    faults.extend(generation.per_context.iter().filter_map(kept_under_the_process_gate));
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -312,6 +315,19 @@ fn with_hint(error: &CheckError) -> String {
 fn config_of(draft: &Draft) -> Option<&ServerConfig> {
     // SAFETY: the server section of this very reading of the configuration, which is still in use.
     unsafe { Server::from_raw(draft.server) }.as_ref().and_then(ServerConfig::of)
+}
+
+/// Under the process gate a worker starts before anybody knows the context that it will need.
+fn kept_under_the_process_gate((origin, server): &(Origin, *mut sys::server_rec)) -> Option<String> {
+    // SAFETY: as in config_of.
+    let server = unsafe { Server::from_raw(*server) };
+    let gate = server.as_ref().and_then(ServerConfig::of).map(ServerConfig::gate);
+    (gate == Some(Gate::Process)).then(|| {
+        format!(
+            "{origin}: ConfineWorkers: per-context needs ConfineGate handler, under which the context is known \
+             before the worker is chosen"
+        )
+    })
 }
 
 /// The backend of contexts that name none, in the section that the rule stands in.

@@ -9,6 +9,7 @@ use crate::{
     config::{Ready, ServerConfig},
     counters::{self, ALL},
     httpd::{request::Request, thread},
+    kept,
 };
 
 /// The handler's name.
@@ -28,8 +29,11 @@ pub fn page(r: &mut Request<'_>) {
     let _ = writeln!(
         out,
         "# HELP confine_workers_in_flight Workers of the child that answers this.\n\
-         # TYPE confine_workers_in_flight gauge\nconfine_workers_in_flight {}",
-        thread::in_flight()
+         # TYPE confine_workers_in_flight gauge\nconfine_workers_in_flight {}\n\
+         # HELP confine_workers_resting Kept workers without a request in the child that answers this.\n\
+         # TYPE confine_workers_resting gauge\nconfine_workers_resting {}",
+        thread::in_flight(),
+        kept::resting_count()
     );
     if let Some(ready) = ready(r) {
         let _ = writeln!(

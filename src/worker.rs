@@ -1,15 +1,16 @@
-//! The one-time thread of a request: what runs in it, and what it remembers.
+//! The thread of a request: what runs in it, and what it remembers.
 
 use std::{
     cell::{Cell, RefCell},
-    ffi::c_int,
+    ffi::{CStr, c_int},
 };
 
 use apache_sys as sys;
 use confine::rule::{MovesOf, RuleAt};
 
 use crate::{
-    httpd::{request::Request, thread},
+    httpd::{per_thread::PerThread, request::Request, thread},
+    kept::{self, Key, Limits},
     record::{self, Refusal},
 };
 
@@ -45,12 +46,21 @@ struct Worker<'a> {
     request: *const sys::request_rec,
     state: Cell<State>,
     decided: RefCell<Option<Decided<'a>>>,
+    /// The contexts that the thread is in from an earlier request (`ConfineWorkers per-context`).
+    settled: Option<&'a CStr>,
+    /// Whether anything was refused in this thread.
+    refused: Cell<bool>,
 }
 
-thread_local! {
-    /// The worker that this thread is. No destructor, so nothing runs at the thread's end.
-    static CURRENT: Cell<*const Worker<'static>> = const { Cell::new(std::ptr::null()) };
+impl Worker<'_> {
+    fn new(r: &Request<'_>, state: State) -> Self {
+        let (state, decided) = (Cell::new(state), RefCell::new(None));
+        Self { request: r.as_ptr(), state, decided, settled: None, refused: Cell::new(false) }
+    }
 }
+
+/// The worker that a thread is.
+static CURRENT: PerThread<Worker<'static>> = PerThread::new();
 
 /// Calls `with` with this thread's worker, if it is one.
 fn current<T>(with: impl FnOnce(&Worker<'_>) -> T) -> Option<T> {
@@ -73,6 +83,18 @@ pub fn is_confined() -> bool {
 /// Whether this thread is the worker that was made for this very request.
 pub fn is_made_for(r: &Request<'_>) -> bool {
     current(|w| std::ptr::eq(w.request, r.as_ptr())).unwrap_or(false)
+}
+
+/// Calls `use_it` with the contexts that this thread is in from an earlier request, if it is a kept worker.
+pub fn settled<T>(use_it: impl FnOnce(Option<&CStr>) -> T) -> T {
+    let raw = CURRENT.get();
+    // SAFETY: as current().
+    use_it(unsafe { raw.as_ref() }.and_then(|w| w.settled))
+}
+
+/// Notes that something was refused: this thread serves no further request.
+pub fn refused() {
+    current(|w| w.refused.set(true));
 }
 
 /// Notes that this worker has come further.
@@ -99,9 +121,46 @@ pub fn serve(r: &mut Request<'_>, job: Job<'_>) -> c_int {
     // A worker made by a worker inherits the contexts that the kernel holds its maker to.
     let inherited = if state() == Some(State::Early) { State::Early } else { State::Unmoved };
     let outcome = thread::run(r, |r| {
-        let worker = Worker { request: r.as_ptr(), state: Cell::new(inherited), decided: RefCell::new(None) };
+        let worker = Worker::new(r, inherited);
         work(r, &worker, job)
     });
+    answer(r, outcome)
+}
+
+/// Serves the content of `r`, as decided, in a kept worker that is in these contexts, or will be. One
+/// that can be kept no longer ends: where anything was refused, or did not go as it should.
+pub fn serve_kept(
+    r: &mut Request<'_>,
+    decided: Decided<'_>,
+    host: usize,
+    map_swaps: u64,
+    limits: &Limits,
+) -> c_int {
+    let key = Key { host, map_swaps, contexts: &decided.0.text };
+    let mut kept = match kept::take(key, limits) {
+        Ok(Some(kept)) => kept,
+        Ok(None) => return serve(r, Job::Handlers(Some(decided))),
+        Err(errno) => return record::refused(r, None, None, &Refusal::no_thread(errno)),
+    };
+    let is_settled = kept.is_settled();
+    let (thread, contexts) = kept.parts();
+    let mut fit = false;
+    let outcome = thread::run_in(thread, r, |r| {
+        let settled = is_settled.then_some(contexts);
+        let worker = Worker { settled, ..Worker::new(r, State::Unmoved) };
+        let status = work(r, &worker, Job::Handlers(Some(decided)));
+        fit = worker.state.get() == State::Moved && !worker.refused.get();
+        status
+    });
+    if fit && matches!(outcome, Ok(Some(_))) {
+        kept.keep(limits);
+    } else {
+        kept.retire();
+    }
+    answer(r, outcome)
+}
+
+fn answer(r: &mut Request<'_>, outcome: Result<Option<c_int>, sys::apr_status_t>) -> c_int {
     match outcome {
         Ok(Some(status)) => status,
         Ok(None) => record::refused(r, None, None, &Refusal::panic()),
@@ -111,13 +170,10 @@ pub fn serve(r: &mut Request<'_>, job: Job<'_>) -> c_int {
 
 /// Runs the job, and ends the stream, with `worker` as this thread's worker.
 fn work<'a>(r: &mut Request<'_>, worker: &Worker<'a>, job: Job<'a>) -> c_int {
-    struct Reset(*const Worker<'static>);
-    impl Drop for Reset {
-        fn drop(&mut self) {
-            CURRENT.set(self.0);
-        }
-    }
-    let _reset = Reset(CURRENT.replace(std::ptr::from_ref(worker).cast()));
+    CURRENT.with(std::ptr::from_ref(worker).cast(), || run_job(r, worker, job))
+}
+
+fn run_job<'a>(r: &mut Request<'_>, worker: &Worker<'a>, job: Job<'a>) -> c_int {
     crate::fault::at_worker(r);
     let early = match worker.state.get() {
         State::Unmoved => crate::gate::early_move(r),

@@ -33,9 +33,9 @@ impl Table {
 }
 
 #[cfg(feature = "fault-injection")]
-const COUNT: usize = 29;
+const COUNT: usize = 30;
 #[cfg(not(feature = "fault-injection"))]
-const COUNT: usize = 28;
+const COUNT: usize = 29;
 
 /// Every directive there is, one line each.
 #[rustfmt::skip]
@@ -49,6 +49,7 @@ pub static TABLE: Table = Table([
     entry(c"ConfineOutOfProcess", settings::out_of_process, ANYWHERE, c"deny|warn|allow: content that another process makes"),
     entry(c"ConfineAllowCache", settings::allow_cache, ANYWHERE, c"on|off: whether httpd's cache may hold confined responses"),
     entry(c"ConfineGate", settings::gate, SERVER, c"process|handler: where a request is taken over"),
+    entry(c"ConfineWorkers", settings::workers, SERVER, c"one-time | per-context [max=NUMBER] [idle=SECONDS] [requests=NUMBER]: how long a worker lives"),
     entry(c"ConfineEarly", rules::early, SERVER, c"CONTEXT [CONTEXT ...] | expr=EXPRESSION: the move before the first phase"),
     entry(c"ConfineBackend", settings::backend, SERVER, c"NAME: the LSM of contexts that name none"),
     entry(c"ConfineServerContext", settings::server_context, SERVER, c"CONTEXT [CONTEXT ...]: where the server itself moves at startup"),

@@ -1,13 +1,19 @@
 //! Directives that set one value for a scope.
 
+use std::time::Duration;
+
 use confine::lsm::BackendName;
 
 use super::{choice, one};
 #[cfg(feature = "fault-injection")]
 use crate::config::Fault;
 use crate::{
-    config::{Gate, Mode, OutOfProcess, Unmatched, edit_server, edit_settings, set_server_context},
+    config::{
+        Gate, Mode, OutOfProcess, Unmatched, Workers, edit_server, edit_settings, set_server_context,
+        set_workers,
+    },
     httpd::command::Command,
+    kept::Limits,
 };
 
 type Done = Result<(), String>;
@@ -37,6 +43,37 @@ pub fn allow_cache(command: &mut Command<'_>) -> Done {
 pub fn gate(command: &mut Command<'_>) -> Done {
     let value = choice(&command.words, &[("process", Gate::Process), ("handler", Gate::Handler)])?;
     edit_server(command, |s| s.gate = Some(value))
+}
+
+pub fn workers(command: &mut Command<'_>) -> Done {
+    let Some((kind, limits)) = command.words.split_first() else {
+        return Err("takes one-time, or per-context and its limits".into());
+    };
+    let kept = choice(&[kind], &[("one-time", false), ("per-context", true)])?;
+    let value = match (kept, limits) {
+        (true, limits) => Workers::PerContext(parse_limits(limits)?),
+        (false, []) => Workers::OneTime,
+        (false, [word, ..]) => return Err(format!("{word:?}: one-time workers have no limits")),
+    };
+    set_workers(command, value)
+}
+
+fn parse_limits(words: &[&str]) -> Result<Limits, String> {
+    let mut limits = Limits::default();
+    for word in words {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        let number = value.parse::<u32>().ok().filter(|n| *n > 0);
+        match (name, number) {
+            ("max", Some(n)) => limits.max = n as usize,
+            ("idle", Some(n)) => limits.idle = Duration::from_secs(n.into()),
+            ("requests", Some(n)) => limits.requests = n,
+            ("max" | "idle" | "requests", None) => {
+                return Err(format!("{word:?}: {name} takes a whole number from 1 on"));
+            }
+            _ => return Err(format!("{word:?} is no limit; there are: max=, idle= and requests=")),
+        }
+    }
+    Ok(limits)
 }
 
 pub fn backend(command: &mut Command<'_>) -> Done {

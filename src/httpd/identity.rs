@@ -7,6 +7,7 @@
 
 use std::{
     marker::PhantomData,
+    mem::size_of,
     ptr::{NonNull, null_mut},
 };
 
@@ -47,8 +48,6 @@ impl Drop for ThreadPool {
 /// The calling thread as the server sees it.
 pub struct Identity<'n> {
     thread: NonNull<sys::apr_thread_t>,
-    /// What APR is told of the thread; it keeps a pointer.
-    _system: Box<sys::apr_os_thread_t>,
     pool: &'n ThreadPool,
     /// Of this thread alone.
     here: PhantomData<*const ()>,
@@ -57,13 +56,18 @@ pub struct Identity<'n> {
 impl<'n> Identity<'n> {
     /// Names the calling thread. The error is an APR status.
     pub fn of_this_thread(pool: &'n ThreadPool) -> Result<Self, sys::apr_status_t> {
-        // SAFETY: a plain query.
-        let mut system = Box::new(unsafe { sys::apr_os_thread_current() });
         let mut thread = null_mut();
-        // SAFETY: a live pool of this thread's, and a name that lives as long as the answer.
-        let status = unsafe { sys::apr_os_thread_put(&mut thread, &mut *system, pool.0.as_ptr()) };
+        // SAFETY: a live pool of this thread's, in which the system's name for it stands as long as APR's,
+        // aligned like everything of a pool. (A first malloc() would cost a new thread much more.)
+        let status = unsafe {
+            let place =
+                sys::apr_palloc(pool.0.as_ptr(), size_of::<sys::apr_os_thread_t>() as sys::apr_size_t);
+            let system = place.cast::<sys::apr_os_thread_t>();
+            system.write(sys::apr_os_thread_current());
+            sys::apr_os_thread_put(&mut thread, system, pool.0.as_ptr())
+        };
         let thread = NonNull::new(thread).filter(|_| status == 0).ok_or(status)?;
-        Ok(Self { thread, _system: system, pool, here: PhantomData })
+        Ok(Self { thread, pool, here: PhantomData })
     }
 
     /// For the connection's field.

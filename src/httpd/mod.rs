@@ -1,14 +1,18 @@
 //! The server's objects, each wrapped once. Outside this folder the module is safe Rust, except for
 //! the C-visible functions that hand their pointers to these wrappers.
 
+mod attributes;
 pub mod background;
 pub mod boundary;
 pub mod command;
 pub mod expression;
+mod futex;
 pub mod hooks;
 mod identity;
+pub mod kept_thread;
 pub mod log;
 mod nest;
+pub mod per_thread;
 pub mod pool;
 pub mod request;
 pub mod server;

@@ -8,14 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use apache_sys as sys;
-
-use super::{
-    identity::{Identity, ThreadPool},
-    log,
-    signals::Masks,
-    stack::Stack,
-};
+use super::{attributes::Attributes, identity::ThreadPool, log, signals::Masks, stack::Stack};
 
 /// Nests without a worker. The last one used comes first: its pages are still in the processor's cache.
 /// There are never more than there were workers at one time.
@@ -46,18 +39,16 @@ impl Nest {
 
     fn new(masks: &Masks) -> Result<Self, c_int> {
         let mut attributes = Attributes::new()?;
-        // SAFETY: the server's own setting, written before children start.
-        let asked = unsafe { sys::ap_thread_stacksize };
-        let size = if asked == 0 { attributes.stack_size()? } else { asked };
+        let size = attributes.stack_size()?;
         let stack = Stack::new(size).map_err(|e| e.raw_os_error().unwrap_or(libc::ENOMEM))?;
         attributes.set_stack(&stack)?;
         attributes.set_mask(masks)?;
         Ok(Self { attributes, masks: *masks, stack, pool: ThreadPool::new()? })
     }
 
-    /// Makes the calling thread, this nest's worker, one of the server's kind while the answer lives.
-    pub fn identity(&self) -> Result<Identity<'_>, sys::apr_status_t> {
-        Identity::of_this_thread(&self.pool)
+    /// The pool of this nest's worker.
+    pub fn pool(&self) -> &ThreadPool {
+        &self.pool
     }
 
     /// Runs `function` on this stack in a new thread and waits for its end. The error is the errno of
@@ -93,61 +84,4 @@ impl Nest {
         self.stack.trim();
         EMPTY.lock().unwrap_or_else(PoisonError::into_inner).push(self);
     }
-}
-
-/// Attributes of a thread.
-struct Attributes(Box<libc::pthread_attr_t>);
-
-impl Attributes {
-    fn new() -> Result<Self, c_int> {
-        let mut raw = Box::new(MaybeUninit::uninit());
-        // SAFETY: a place for the attributes, which the call fills where it succeeds.
-        unsafe {
-            errno(libc::pthread_attr_init(raw.as_mut_ptr()))?;
-            Ok(Self(raw.assume_init()))
-        }
-    }
-
-    /// The size that the C library gives stacks (`ulimit -s`, mostly).
-    fn stack_size(&self) -> Result<usize, c_int> {
-        let mut size = 0;
-        // SAFETY: initialised attributes, a place for the answer.
-        errno(unsafe { libc::pthread_attr_getstacksize(self.as_ptr(), &mut size) }).map(|()| size)
-    }
-
-    /// Threads are to run on `stack`, which has to live longer than they.
-    fn set_stack(&mut self, stack: &Stack) -> Result<(), c_int> {
-        // SAFETY: initialised attributes and memory of the size that is said.
-        errno(unsafe { libc::pthread_attr_setstack(&mut *self.0, stack.base(), stack.size()) })
-    }
-
-    /// Threads are to start with the signals of workers blocked. So the mask costs no system call: the
-    /// C library sets one in every new thread anyway.
-    fn set_mask(&mut self, masks: &Masks) -> Result<(), c_int> {
-        // SAFETY: initialised attributes, a full set.
-        errno(unsafe { pthread_attr_setsigmask_np(&mut *self.0, masks.of_workers()) })
-    }
-
-    fn as_ptr(&self) -> *const libc::pthread_attr_t {
-        &*self.0
-    }
-}
-
-impl Drop for Attributes {
-    fn drop(&mut self) {
-        // SAFETY: initialised attributes, which are not used afterwards.
-        unsafe { libc::pthread_attr_destroy(&mut *self.0) };
-    }
-}
-
-fn errno(answer: c_int) -> Result<(), c_int> {
-    if answer == 0 { Ok(()) } else { Err(answer) }
-}
-
-unsafe extern "C" {
-    /// glibc 2.32 and newer.
-    fn pthread_attr_setsigmask_np(
-        attributes: *mut libc::pthread_attr_t,
-        mask: *const libc::sigset_t,
-    ) -> c_int;
 }

@@ -76,6 +76,15 @@ impl<'r> Request<'r> {
         self.text(|r| r.user)
     }
 
+    /// A header of the request.
+    pub fn header(&self, name: &CStr) -> Option<&'r CStr> {
+        // SAFETY: a live table and a C string; the value lives in the request's pool.
+        unsafe {
+            let value = sys::apr_table_get(self.rec().headers_in, name.as_ptr());
+            (!value.is_null()).then(|| CStr::from_ptr(value))
+        }
+    }
+
     /// `Basic`, `Digest`, `ClientCert`, ...
     pub fn auth_type(&self) -> Option<&'r CStr> {
         self.text(|r| r.ap_auth_type)

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, ptr::null_mut, sync::Once};
 
-use super::boundary::guard;
+use super::{boundary::guard, per_thread::PerThread};
 
 /// The signals that httpd's processes act on. Their handlers belong to the server's own threads: in a
 /// prefork child they end the process from whichever thread they run on.
@@ -12,9 +12,10 @@ const SERVER_SIGNALS: [libc::c_int; 6] =
 thread_local! {
     /// What of_this_thread() found.
     static MASKS: Cell<Option<Masks>> = const { Cell::new(None) };
-    /// The mask of the server's thread, in a worker that was made with more signals blocked.
-    static SERVER_MASK: Cell<Option<libc::sigset_t>> = const { Cell::new(None) };
 }
+
+/// In a worker, the masks of the server's thread that it works for.
+static WORKS_FOR: PerThread<Masks> = PerThread::new();
 
 /// The signals that one thread of the server blocks, and those that its workers block.
 #[derive(Clone, Copy)]
@@ -57,9 +58,9 @@ impl Masks {
         &self.worker
     }
 
-    /// Notes, in a worker, whose signals its programs are to have.
-    pub fn remember(&self) {
-        SERVER_MASK.set(Some(self.server));
+    /// Runs `work` in a worker; programs that it starts are to have the server's mask.
+    pub fn during<R>(&self, work: impl FnOnce() -> R) -> R {
+        WORKS_FOR.with(self, work)
     }
 }
 
@@ -69,16 +70,19 @@ pub fn keep_masks_of_programs() {
     unsafe extern "C" fn in_the_child() {
         guard(
             || {
-                if let Some(mask) = SERVER_MASK.get() {
-                    // SAFETY: a mask that pthread_sigmask gave; the call is allowed after fork.
-                    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &mask, null_mut()) };
+                // SAFETY: null, or set by during() for as long as the masks live; the mask is one that
+                // pthread_sigmask gave; the call is allowed after fork.
+                unsafe {
+                    if let Some(masks) = WORKS_FOR.get().as_ref() {
+                        libc::pthread_sigmask(libc::SIG_SETMASK, &masks.server, null_mut());
+                    }
                 }
             },
             |_| (),
         );
     }
     static ONCE: Once = Once::new();
-    // SAFETY: the handler only reads a thread-local without destructor and makes one system call.
+    // SAFETY: the handler only reads a thread's own pointer and makes one system call.
     ONCE.call_once(|| unsafe {
         libc::pthread_atfork(None, None, Some(in_the_child));
     });

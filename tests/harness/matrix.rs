@@ -33,6 +33,8 @@ pub enum Gate {
     Process,
     /// Right before the content is made.
     Handler,
+    /// There, too, with workers that are kept for further requests of their context.
+    Kept,
 }
 
 impl Gate {
@@ -41,6 +43,7 @@ impl Gate {
         match self {
             Self::Process => "",
             Self::Handler => "ConfineGate handler\n",
+            Self::Kept => "ConfineGate handler\nConfineWorkers per-context\n",
         }
     }
 }
@@ -67,17 +70,21 @@ impl fmt::Display for Cell {
     }
 }
 
-/// Makes tests of a function that takes a [`Cell`]: by default one for each MPM and gate; `for mpms`
-/// one for each MPM under the process gate; `for threaded` the threaded MPMs under both gates; `for
-/// prefork` prefork under both gates; `for process_gate` and `for handler_gate` each MPM under that
-/// gate; `once` a single one (event, process gate) for what cannot depend on either.
+/// Makes tests of a function that takes a [`Cell`]: by default one for each MPM and each [`Gate`]; `for
+/// threaded` the threaded MPMs under each, `for prefork` prefork under each, `for gates` event under each;
+/// `for process_gate`, `for handler_gate` and `for kept` each MPM under that one; `once` a single one (event,
+/// process gate) for what cannot depend on either.
 #[macro_export]
 macro_rules! matrix {
     ($behaviour:ident) => {
         $crate::matrix!(@ $behaviour
-            event_process Event Process, event_handler Event Handler,
-            worker_process Worker Process, worker_handler Worker Handler,
-            prefork_process Prefork Process, prefork_handler Prefork Handler);
+            event_process Event Process, event_handler Event Handler, event_kept Event Kept,
+            worker_process Worker Process, worker_handler Worker Handler, worker_kept Worker Kept,
+            prefork_process Prefork Process, prefork_handler Prefork Handler, prefork_kept Prefork Kept);
+    };
+    ($behaviour:ident for kept) => {
+        $crate::matrix!(@ $behaviour
+            event_kept Event Kept, worker_kept Worker Kept, prefork_kept Prefork Kept);
     };
     ($behaviour:ident for process_gate) => {
         $crate::matrix!(@ $behaviour
@@ -89,14 +96,16 @@ macro_rules! matrix {
     };
     ($behaviour:ident for threaded) => {
         $crate::matrix!(@ $behaviour
-            event_process Event Process, event_handler Event Handler,
-            worker_process Worker Process, worker_handler Worker Handler);
+            event_process Event Process, event_handler Event Handler, event_kept Event Kept,
+            worker_process Worker Process, worker_handler Worker Handler, worker_kept Worker Kept);
     };
     ($behaviour:ident for prefork) => {
-        $crate::matrix!(@ $behaviour prefork_process Prefork Process, prefork_handler Prefork Handler);
+        $crate::matrix!(@ $behaviour
+            prefork_process Prefork Process, prefork_handler Prefork Handler, prefork_kept Prefork Kept);
     };
     ($behaviour:ident for gates) => {
-        $crate::matrix!(@ $behaviour event_process Event Process, event_handler Event Handler);
+        $crate::matrix!(@ $behaviour
+            event_process Event Process, event_handler Event Handler, event_kept Event Kept);
     };
     ($behaviour:ident once) => {
         $crate::matrix!(@ $behaviour event_process Event Process);

@@ -118,6 +118,12 @@ pub trait Move: Send + Sync {
     /// The context as it stands in logs and in `CONFINE_CONTEXT`, with its backend's prefix.
     fn context(&self) -> &Context;
 
+    /// Whether the context is the same for every request: [`Move::ready`] asks for no values. A thread that
+    /// has made such a move may serve others of the same context.
+    fn is_constant(&self) -> bool {
+        true
+    }
+
     /// Adds what only the request can supply. Runs before any move of the request, with the
     /// server's privileges, so that the request's contexts are all or nothing.
     fn ready<'a>(&'a self, values: &dyn Values) -> Result<Ready<'a>, EnterError>;

@@ -158,6 +158,10 @@ impl Move for RulesetMove {
         &self.context
     }
 
+    fn is_constant(&self) -> bool {
+        matches!(self.ruleset, Ruleset::Static(_))
+    }
+
     fn ready<'a>(&'a self, values: &dyn Values) -> Result<Ready<'a>, EnterError> {
         match &self.ruleset {
             Ruleset::Static(ruleset) => Ok(Ready::Shared(ruleset)),

@@ -1,0 +1,160 @@
+//! `ConfineWorkers per-context`: workers that stay in their context and serve further requests of it.
+//!
+//! A kept worker belongs to one virtual host and one context, which it can never leave: it entered
+//! it for its first request, and nothing in it restores privileges. It serves requests that were
+//! decided to run in exactly that context, one at a time, and no others.
+
+use std::{
+    ffi::CStr,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::httpd::kept_thread::KeptThread;
+
+/// How many, how long, how often: the words behind `per-context`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Kept workers of one child, resting ones and those at work.
+    pub max: usize,
+    /// After this time without work a kept worker ends.
+    pub idle: Duration,
+    /// After this many requests it ends.
+    pub requests: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max: 64, idle: Duration::from_secs(10), requests: 1000 }
+    }
+}
+
+/// What a kept worker is for.
+#[derive(Clone, Copy)]
+pub struct Key<'k> {
+    /// Tells virtual hosts apart.
+    pub host: usize,
+    /// How often maps were replaced; a worker from before ends.
+    pub map_swaps: u64,
+    /// The contexts, with their prefixes, in order.
+    pub contexts: &'k CStr,
+}
+
+/// A worker with what it is for.
+pub struct Kept {
+    thread: KeptThread,
+    hash: u64,
+    host: usize,
+    contexts: Box<CStr>,
+    /// Requests served so far.
+    served: u32,
+}
+
+/// The resting workers of this child, the last one used at the end.
+static RESTING: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+/// All kept workers of this child, resting or not, as far as it is known.
+static ALIVE: AtomicUsize = AtomicUsize::new(0);
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+fn resting() -> MutexGuard<'static, Vec<Kept>> {
+    RESTING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How many kept workers rest in this child.
+pub fn resting_count() -> usize {
+    resting().len()
+}
+
+/// A worker for `key`: one that rests, or a new one. `Ok(None)` where there are as many as may be, and all
+/// at work; the error is the errno of a thread that could not be made.
+pub fn take(key: Key<'_>, limits: &Limits) -> Result<Option<Kept>, i32> {
+    end_those_before(key.map_swaps);
+    let hash = HASHER.hash_one((key.host, key.contexts));
+    if let Some(kept) = resting_for(key, hash) {
+        return Ok(Some(kept));
+    }
+    if !make_room(limits.max) {
+        return Ok(None);
+    }
+    let thread = KeptThread::start(limits.idle).inspect_err(|_| gone())?;
+    Ok(Some(Kept { thread, hash, host: key.host, contexts: key.contexts.into(), served: 0 }))
+}
+
+/// Ends the resting workers when a map was replaced.
+fn end_those_before(map_swaps: u64) {
+    static SEEN: AtomicU64 = AtomicU64::new(0);
+    if SEEN.load(Ordering::Relaxed) == map_swaps || SEEN.swap(map_swaps, Ordering::Relaxed) == map_swaps {
+        return;
+    }
+    let old = std::mem::take(&mut *resting());
+    old.into_iter().for_each(Kept::retire);
+}
+
+/// A resting worker of exactly this key that has not ended meanwhile.
+fn resting_for(key: Key<'_>, hash: u64) -> Option<Kept> {
+    let mut resting = resting();
+    loop {
+        let is_for = |k: &Kept| k.hash == hash && k.host == key.host && *k.contexts == *key.contexts;
+        let place = resting.iter().rposition(is_for)?;
+        let kept = resting.remove(place);
+        if kept.thread.claim() {
+            return Some(kept);
+        }
+        gone();
+    }
+}
+
+/// Counts one more, which may cost the worker that rests longest its place.
+fn make_room(max: usize) -> bool {
+    if ALIVE.fetch_add(1, Ordering::Relaxed) < max {
+        return true;
+    }
+    let mut resting = resting();
+    if resting.is_empty() {
+        gone();
+        return false;
+    }
+    let oldest = resting.remove(0);
+    drop(resting);
+    // Those that ended by themselves are behind it; the next ones to be asked for find out.
+    drop(oldest);
+    gone();
+    true
+}
+
+fn gone() {
+    ALIVE.fetch_sub(1, Ordering::Relaxed);
+}
+
+impl Kept {
+    /// The thread, and the contexts that it is in or will be.
+    pub fn parts(&mut self) -> (&mut KeptThread, &CStr) {
+        (&mut self.thread, &self.contexts)
+    }
+
+    /// Whether it is in its contexts already, from an earlier request.
+    pub fn is_settled(&self) -> bool {
+        self.served > 0
+    }
+
+    /// After a request that ended well: rests until the next one, or ends where it has served enough.
+    pub fn keep(mut self, limits: &Limits) {
+        self.served += 1;
+        if self.served >= limits.requests {
+            return self.retire();
+        }
+        let mut resting = resting();
+        self.thread.rest();
+        resting.push(self);
+    }
+
+    /// Ends it.
+    pub fn retire(self) {
+        drop(self);
+        gone();
+    }
+}
