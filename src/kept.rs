@@ -50,6 +50,7 @@ pub struct Kept {
     hash: u64,
     host: usize,
     contexts: Box<CStr>,
+    map_swaps: u64,
     /// Requests served so far.
     served: u32,
 }
@@ -58,6 +59,8 @@ pub struct Kept {
 static RESTING: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
 /// All kept workers of this child, resting or not, as far as it is known.
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
+/// How often maps had been replaced when the last worker was asked for.
+static SEEN: AtomicU64 = AtomicU64::new(0);
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 fn resting() -> MutexGuard<'static, Vec<Kept>> {
@@ -81,12 +84,18 @@ pub fn take(key: Key<'_>, limits: &Limits) -> Result<Option<Kept>, i32> {
         return Ok(None);
     }
     let thread = KeptThread::start(limits.idle).inspect_err(|_| gone())?;
-    Ok(Some(Kept { thread, hash, host: key.host, contexts: key.contexts.into(), served: 0 }))
+    Ok(Some(Kept {
+        thread,
+        hash,
+        host: key.host,
+        contexts: key.contexts.into(),
+        map_swaps: key.map_swaps,
+        served: 0,
+    }))
 }
 
 /// Ends the resting workers when a map was replaced.
 fn end_those_before(map_swaps: u64) {
-    static SEEN: AtomicU64 = AtomicU64::new(0);
     if SEEN.load(Ordering::Relaxed) == map_swaps || SEEN.swap(map_swaps, Ordering::Relaxed) == map_swaps {
         return;
     }
@@ -144,7 +153,7 @@ impl Kept {
     /// After a request that ended well: rests until the next one, or ends where it has served enough.
     pub fn keep(mut self, limits: &Limits) {
         self.served += 1;
-        if self.served >= limits.requests {
+        if self.served >= limits.requests || self.map_swaps != SEEN.load(Ordering::Relaxed) {
             return self.retire();
         }
         let mut resting = resting();

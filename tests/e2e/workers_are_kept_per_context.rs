@@ -165,6 +165,23 @@ fn the_status_counts_the_resting(cell: Cell) {
 
 matrix!(the_status_counts_the_resting for kept);
 
+fn a_changed_map_ends_it(cell: Cell) {
+    let server = telling(cell)
+        .file("hosts.map", "* landlock:alice\n")
+        .host("mapped", "ConfineMap \"@root@/hosts.map\"")
+        .start();
+    let before = thread_for(&server, "mapped");
+    assert_eq!(thread_for(&server, "mapped"), before);
+    fs::write(server.path("hosts.map"), "# the same, said anew\n* landlock:alice\n").expect("a map");
+    let ended = (0..100).any(|_| {
+        thread::sleep(Duration::from_millis(50));
+        thread_for(&server, "mapped") != before
+    });
+    assert!(ended, "thread {before} still serves, five seconds after the change");
+}
+
+matrix!(a_changed_map_ends_it for kept);
+
 fn it_needs_the_handler_gate(cell: Cell) {
     let lines =
         "ConfineBackend landlock\n<VirtualHost 127.0.0.1:@port@>\nConfineWorkers per-context\n</VirtualHost>";
