@@ -32,8 +32,8 @@ unit: ## the library's and the command's tests alone
 e2e: ## the end-to-end tests alone (ARGS=FILTER)
 	@$(SETUP) test && $(CARGO) run -q -p xtask -- test --only e2e $(ARGS)
 
-bench-maps: ## what maps cost: look-ups, loading, memory (ARGS=--lines=10,1000000)
-	@$(SETUP) test && $(CARGO) run -q --release -p xtask -- bench-maps $(ARGS)
+bench-maps: ## what maps cost: look-ups, loading, memory (ARGS=--lines=10,1000000, ARGS=--children)
+	@$(SETUP) test && $(CARGO) build -q --release -p mod_confine && $(CARGO) run -q --release -p xtask -- bench-maps $(ARGS)
 
 lab: build ## the lab's images: kernels that enforce, a root file system, the policy, this module
 	@$(LAB) image

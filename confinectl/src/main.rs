@@ -6,6 +6,7 @@
 
 mod check;
 mod explain;
+mod map;
 mod selinux_domain;
 
 use std::{
@@ -34,6 +35,9 @@ enum Command {
     ///
     /// Exit status: 0 a rule matches, 1 none does, 2 the map cannot be read or has an error.
     Explain(explain::Args),
+    /// Change the form of a map.
+    #[command(subcommand)]
+    Map(map::Command),
     /// Write an SELinux policy module (CIL) that declares the domain of an application.
     ///
     /// Exit status: 0 written, 2 refused, with the reason.
@@ -79,6 +83,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Check(args) => check::run(args, &mut out),
         Command::Explain(args) => explain::run(args, &mut out),
+        Command::Map(command) => map::run(command, &mut out),
         Command::SelinuxDomain(args) => selinux_domain::run(args, &mut out),
     };
     let result = result.and_then(|outcome| out.flush().map(|()| outcome).map_err(Failure::from));

@@ -231,3 +231,35 @@ fn a_reader_who_leaves_early_is_no_crash() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(output.stdout.starts_with(b"m:2: alice never matches: line 1 (*)"));
 }
+
+#[test]
+fn map_compile_writes_beside_the_map_and_the_result_is_used_like_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let d = with_map("alice landlock:x\n* landlock:y\n");
+    fs::set_permissions(d.path().join("m"), fs::Permissions::from_mode(0o640)).expect("rights");
+    let run = confinectl(d.path(), &["map", "compile", "m"]);
+    assert_eq!((run.status, run.err.as_str()), (Some(0), ""));
+    assert!(run.out.starts_with("m.compiled: 2 rules, "), "{}", run.out);
+    let mode = fs::metadata(d.path().join("m.compiled")).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o640, "as readable as its source");
+    let run = confinectl(d.path(), &["explain", "m.compiled", "--user", "alice"]);
+    assert_eq!(run.out, "user=alice addr=- vhost=-: landlock:x from m.compiled:1\n");
+    let run = confinectl(d.path(), &["check", "m.compiled"]);
+    assert_eq!(run.status, Some(2));
+    assert_eq!(run.err, "m.compiled: is a compiled map; name the text that it was made from\n");
+    assert_eq!(fs::read_dir(d.path()).expect("a folder").count(), 2, "nothing is left behind");
+}
+
+#[test]
+fn map_compile_refuses_what_check_does() {
+    let d = with_map("alice landlock:x\nbob\n");
+    let run = confinectl(d.path(), &["map", "compile", "m"]);
+    assert_eq!((run.status, run.out.as_str()), (Some(2), ""));
+    assert!(run.err.starts_with("m:2:4: no context given"), "{}", run.err);
+    let run = confinectl(d.path(), &["map", "compile", "m", "-o", "no/where"]);
+    assert_eq!(run.status, Some(2));
+    let d = with_map("alice landlock:x\n");
+    let run = confinectl(d.path(), &["map", "compile", "m", "--output", "no/where"]);
+    assert_eq!(run.err, "confinectl: no/where: cannot be written: No such file or directory (os error 2)\n");
+    assert_eq!(fs::read_dir(d.path()).expect("a folder").count(), 1);
+}

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::bench_children;
 use confine::{Subject, lsm::BackendName, map::Map};
 
 /// The command line of `bench-maps`.
@@ -18,6 +19,9 @@ pub struct Options {
     /// Numbers of lines.
     #[arg(long, value_delimiter = ',', default_value = "10,1000,100000,1000000")]
     lines: Vec<u32>,
+    /// Measure a map in sixteen children of a server instead.
+    #[arg(long)]
+    children: bool,
     /// One measurement, in a process of its own so that memory can be told apart: a kind of subject.
     #[arg(long, hide = true)]
     one: Option<String>,
@@ -131,6 +135,11 @@ pub fn run(options: &Options) -> ExitCode {
             _ => ExitCode::FAILURE,
         };
     }
+    if options.children {
+        let most = options.lines.iter().max().copied().unwrap_or(0);
+        bench_children::run(most, write_users);
+        return ExitCode::SUCCESS;
+    }
     println!(
         "{:6} {:>8} {:>9} {:>9} {:>9} {:>6} {:>8} {:>8} {:>8} {:>8}",
         "", "lines", "file MB", "load ms", "memory MB", "x file", "peak MB", "mean ns", "p50 ns", "p99 ns"
@@ -187,6 +196,16 @@ fn write_map(kind: &Kind, lines: u32, path: &Path) -> u64 {
     let mut text = String::new();
     for n in 0..lines {
         let _ = writeln!(text, "{} httpd_tenant_t:s0:c{},c{}", (kind.line)(n), n % 20, 100 + n % 30);
+    }
+    fs::write(path, &text).expect("a map");
+    text.len() as u64
+}
+
+/// Writes a map of users, who all get the same ruleset, beginning with number `first`.
+fn write_users(lines: u32, first: u32, path: &Path) -> u64 {
+    let mut text = String::new();
+    for n in first..first + lines {
+        let _ = writeln!(text, "{} landlock:tenant", (KINDS[0].line)(n));
     }
     fs::write(path, &text).expect("a map");
     text.len() as u64

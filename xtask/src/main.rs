@@ -1,5 +1,6 @@
 //! What is more than one line of make.
 
+mod bench_children;
 mod bench_maps;
 mod demo;
 mod suite;

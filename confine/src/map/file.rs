@@ -173,24 +173,18 @@ impl Map {
         let named = default.as_str().as_bytes();
         let flat = map.flat.to_file(stamp(&metadata), named, full.as_os_str().as_bytes());
         let flat = flat.map_err(|source| MapError::Memory { path: Arc::from(path), source })?;
-        Ok(CompiledMap { flat, rules: map.len() })
+        Ok(CompiledMap { flat })
     }
 }
 
 /// A compiled map, to be written to a file.
 pub struct CompiledMap {
     flat: Flat,
-    rules: usize,
 }
 
 impl CompiledMap {
     /// What the file is to hold.
     pub fn bytes(&self) -> &[u8] {
         self.flat.bytes()
-    }
-
-    /// How many rules there are.
-    pub fn rules(&self) -> usize {
-        self.rules
     }
 }

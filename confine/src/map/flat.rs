@@ -162,6 +162,14 @@ impl Flat {
         Ok(flat)
     }
 
+    /// A block whose checksum is not asked for.
+    #[cfg(test)]
+    pub fn unchecked(bytes: &[u8]) -> Option<Self> {
+        let mut block = MmapMut::map_anon(bytes.len().max(size_of::<Header>())).ok()?;
+        block[..bytes.len()].copy_from_slice(bytes);
+        Some(Self { bytes: block.make_read_only().ok()? })
+    }
+
     /// The block as a file is to hold it: with its checksum, and with what it was made from.
     pub fn to_file(&self, source: SourceStamp, default: &[u8], path: &[u8]) -> std::io::Result<Self> {
         let header = Header { source, ..*self.header() };

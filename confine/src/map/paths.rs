@@ -376,7 +376,8 @@ impl<'s> Search<'s, '_> {
         if left == 0 || self.best.is_some_and(|best| best.line <= lowest) {
             return;
         }
-        for length in lengths(runs).take_while(|&n| n <= left) {
+        // No run is empty; a damaged file must not make us stay in one place.
+        for length in lengths(runs & !1).take_while(|&n| n <= left) {
             let found = self.view.table.get(&prefix(fork, RUN), self.components(from, length));
             if let Some(Hit { line: place, .. }) = found {
                 self.arrive(place, from + length);
