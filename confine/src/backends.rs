@@ -185,16 +185,24 @@ impl Backends {
         early: Option<&[Box<dyn Backend>]>,
     ) -> Result<(), CheckError> {
         let ContextList::Contexts(list) = contexts else { return Ok(()) };
-        for context in list {
-            let Some(backend) = self.seen_from(early.unwrap_or_default(), context.backend) else { continue };
+        // A later context of the list starts where an earlier one led.
+        let mut moved: Vec<Box<dyn Backend>> = Vec::new();
+        for (i, context) in list.iter().enumerate() {
+            let here = moved.iter().rev().chain(early.unwrap_or_default()).map(|b| &**b);
+            let here = here.chain(self.iter()).find(|b| b.name() == context.backend);
+            let Some(backend) = here else { continue };
             backend.active()?;
             if own == OwnContext::Exempt && backend.prepare_server(&context.text)?.is_none() {
                 continue;
             }
-            if early.is_some() && backend.leaves(&context.text) {
-                return Err(leaves_early(context).into());
+            if backend.leaves(&context.text) {
+                in_order(context, &list[..i])?;
+                if early.is_some() {
+                    return Err(leaves_early(context).into());
+                }
             }
             backend.check(&context.text)?;
+            moved.extend(backend.after(&context.text, Moved::Thread));
         }
         Ok(())
     }

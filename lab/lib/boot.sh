@@ -14,8 +14,9 @@ lsm_arguments() {
         # The kernel starts TOMOYO when this program is executed: guest/init's second run.
         tomoyo) echo 'lsm=landlock,yama,tomoyo TOMOYO_trigger=/sbin/lab-init-tomoyo' ;;
         apparmor) echo 'lsm=landlock,yama,apparmor' ;;
+        apparmor-off) echo 'lsm=landlock,yama,apparmor apparmor=0' ;;
         landlock) echo 'lsm=landlock,yama' ;;
-        *) die "no LSM $1 here; there are selinux, selinux-permissive, selinux-off, selinux-no-policy, tomoyo, apparmor, landlock" ;;
+        *) die "no LSM $1 here; there are selinux, selinux-permissive, selinux-off, selinux-no-policy, tomoyo, apparmor, apparmor-off, landlock" ;;
     esac
 }
 

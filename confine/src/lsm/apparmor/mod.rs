@@ -28,7 +28,7 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::{CStr, CString},
+    ffi::{CStr, CString, OsStr},
     io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -371,7 +371,7 @@ struct ProfileMove {
     context: Context,
     how: How,
     door: Door,
-    /// The label it starts from, for messages.
+    /// The server's label, for messages where the thread's own cannot be read.
     own: Arc<str>,
 }
 
@@ -409,6 +409,18 @@ impl ProfileMove {
         Written { how: self.how, name: text.strip_prefix(text::STACK).unwrap_or(text) }
     }
 
+    /// Where the calling thread is, for a message: after an early move it is not where the server is.
+    fn start(&self) -> String {
+        let here = match &self.door {
+            Door::Syscall(_) => Interface::Syscall.current(LsmId::APPARMOR, Path::new("")),
+            Door::Proc { file, .. } => {
+                Interface::Proc.current(LsmId::APPARMOR, Path::new(OsStr::from_bytes(file.to_bytes())))
+            }
+        };
+        let label = here.as_deref().unwrap_or(&self.own);
+        Label::parse(label.as_bytes()).names()
+    }
+
     /// Moves the calling thread. Allocates nothing where that goes well.
     fn go(&self) -> Fate {
         match &self.door {
@@ -444,8 +456,8 @@ impl Enter for ProfileMove {
         match self.go() {
             Fate::Arrived => Ok(()),
             Fate::Refused(step, errno) => {
-                let own = Label::parse(self.own.as_bytes()).names();
-                Err(failed(Refusal::new(step, errno, &own, self.written()), Some(errno)))
+                let refusal = Refusal::new(step, errno, &self.start(), self.written());
+                Err(failed(refusal, Some(errno)))
             }
             Fate::Elsewhere(label) => Err(failed(refusal::elsewhere(&label, self.written()), None)),
         }
