@@ -15,6 +15,7 @@ use crate::{
 #[derive(Default)]
 struct Request {
     user: Option<&'static [u8]>,
+    path: Option<&'static [u8]>,
     env: HashMap<&'static CStr, &'static [u8]>,
 }
 
@@ -23,7 +24,7 @@ type Expression = Result<&'static [u8], &'static str>;
 
 impl Facts<Expression> for Request {
     fn subject(&self) -> Subject<'_> {
-        Subject { user: self.user, ..Subject::default() }
+        Subject { user: self.user, path: self.path, ..Subject::default() }
     }
 
     fn env(&self, name: &CStr) -> Option<&[u8]> {
@@ -169,4 +170,23 @@ fn a_map_with_an_unknown_context_names_the_line_that_uses_it_first() {
     let error = ReadyMap::new(map, &b, OwnContext::Refused).err().expect("an error");
     assert_eq!(error.0, 2);
     assert!(error.1.to_string().starts_with("landlock:c: there is no ruleset of this name"), "{}", error.1);
+}
+
+#[test]
+fn a_table_of_patterns_decides_every_request() {
+    let table = TransitionMap::parse(Path::new("t.conf"), b"# files\n/srv/\\*.php //php\n").expect("a table");
+    let backends = backends();
+    let later = rule(9, constant(&backends, &["landlock:a"]));
+    let rules = [rule(1, Source::Transitions(Arc::new(table))), later];
+    let of = |path: &'static [u8]| {
+        let request = Request { path: Some(path), ..Request::default() };
+        decided(&backends, &request, &rules)
+    };
+    // Not prepared: a fault of this program, and refused.
+    assert!(of(b"/srv/x.php").starts_with("failed by t.conf:2: the table's line has no prepared context"));
+    assert_eq!(
+        of(b"/srv/x\n.html"),
+        "failed by httpd.conf:1: no pattern of t.conf matches \"/srv/x\\n.html\"; add a line for it"
+    );
+    assert!(of(b"").starts_with("failed by httpd.conf:1: no pattern"));
 }

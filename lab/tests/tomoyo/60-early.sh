@@ -11,6 +11,7 @@ printf 'ErrorDocument 403 "from .htaccess"\n' >/srv/www/early/out/.htaccess
 cat >/srv/www/early/check.lua <<'LUA'
 function check(r)
     local file, why = io.open("/srv/www/early/outside.txt", "r")
+    r.user = "somebody"
     r.headers_out["X-Outside"] = file and file:read("*l") or why
     return apache2.OK
 end
@@ -44,8 +45,10 @@ RewriteRule ^/mapped\$ /in/index.html?\${keys:key|nothing} [E=KEY:\${keys:key|no
 Header always set X-Key "%{KEY}e" env=KEY
 <Directory /srv/www/early>
     AllowOverride All
-    Require all granted
-    LuaHookFixups /srv/www/early/check.lua check
+    AuthType Lua
+    AuthName lab
+    Require valid-user
+    LuaHookCheckUserID /srv/www/early/check.lua check early
     $2
 </Directory>
 CONF
@@ -53,13 +56,13 @@ CONF
 
 early_server ''  'ConfineContext unconfined'
 fetch /in/index.html
-like 'without it, a Lua hook reads outside' "$headers" '^X-Outside: key of-the-outside'
+like 'without it, authentication in Lua reads outside' "$headers" '^X-Outside: key of-the-outside'
 fetch /out/index.html
 is 'a .htaccess outside is read' "$code" 200
 
 early_server 'ConfineEarly //early' 'ConfineContext unconfined'
 serves 'with it, the page is served' '^a page' /in/index.html
-like 'and the Lua hook is refused' "$headers" '^X-Outside: .*(Operation not permitted|Permission denied)'
+like 'and authentication in Lua is refused' "$headers" '^X-Outside: .*(Operation not permitted|Permission denied)'
 logged 'the early move is logged' 'confined early GET /in/index.html.*context=tomoyo://early'
 forget_refusals
 status 'a .htaccess outside cannot be read' '(403|500)' /out/index.html
