@@ -13,6 +13,7 @@ use confine::{
         Backend, BackendName,
         apparmor::AppArmor,
         selinux::{SecurityContext, Selinux},
+        tomoyo::{Domain, Tomoyo},
     },
     map::{Cover, Hit, Map, MapError, MapLine, MapSubject, MapText},
 };
@@ -37,6 +38,15 @@ pub struct Args {
         value_parser = server_context
     )]
     server_context: SecurityContext,
+    /// The TOMOYO domain of the server, below which //NAME lies (/sys/kernel/security/tomoyo/self_domain,
+    /// read by the server, holds it).
+    #[arg(
+        long,
+        value_name = "DOMAIN",
+        default_value = "<kernel> /usr/sbin/apache2",
+        value_parser = Domain::parse
+    )]
+    server_domain: Domain,
     /// Print one JSON object instead of lines of text.
     #[arg(long)]
     json: bool,
@@ -82,7 +92,7 @@ struct Report {
 pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
     let text = MapText::load(&args.map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
     let report = match text.all_errors() {
-        Ok(map) => examine(&text, &map, &args.server_context),
+        Ok(map) => examine(&text, &map, args),
         Err(errors) => Report { findings: errors.into_iter().map(syntax).collect(), ..Report::default() },
     };
     let file = args.map.display().to_string();
@@ -111,7 +121,7 @@ fn syntax(error: MapError) -> Finding {
 }
 
 /// Checks what can be checked of a map that reads well.
-fn examine(text: &MapText, map: &Map, server: &SecurityContext) -> Report {
+fn examine(text: &MapText, map: &Map, args: &Args) -> Report {
     let findings = shadowed(text);
     let contexts = distinct_contexts(map);
     let mut report = Report { rules: map.len(), contexts: contexts.len(), findings, ..Report::default() };
@@ -121,7 +131,7 @@ fn examine(text: &MapText, map: &Map, server: &SecurityContext) -> Report {
             continue;
         }
         let what = counted(used.len(), &format!("{name} context"));
-        match checker(*name, server) {
+        match checker(*name, args) {
             Ok((backend, how)) => {
                 report.notes.push(format!("{what} checked {how}"));
                 report.findings.extend(used.iter().filter_map(|(context, line)| {
@@ -198,9 +208,10 @@ fn distinct_contexts(map: &Map) -> Vec<(Context, u32)> {
 }
 
 /// What checks the contexts of a backend here and in which way, or why nothing does.
-fn checker(name: BackendName, server: &SecurityContext) -> Result<(Box<dyn Backend>, String), String> {
+fn checker(name: BackendName, args: &Args) -> Result<(Box<dyn Backend>, String), String> {
     if name == BackendName::SELINUX {
         // This process is not the server: its own context and its own moves prove nothing.
+        let server = &args.server_context;
         let backend = Selinux::assuming(server.clone());
         backend.active().map_err(|inactive| inactive.to_string())?;
         return Ok((Box::new(backend), format!("against the loaded policy, for a server in {server}")));
@@ -212,6 +223,12 @@ fn checker(name: BackendName, server: &SecurityContext) -> Result<(Box<dyn Backe
             Box::new(backend),
             "against the loaded profiles, not whether the server may go there".to_owned(),
         ));
+    }
+    if name == BackendName::TOMOYO {
+        let backend = Tomoyo::assuming(args.server_domain.clone());
+        backend.active().map_err(|inactive| inactive.to_string())?;
+        let how = format!("against the loaded policy, for a server in {}", args.server_domain);
+        return Ok((Box::new(backend), how));
     }
     Err("what they name is in the server's configuration, not in the map; let httpd check it (apachectl -t)"
         .to_owned())
