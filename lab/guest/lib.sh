@@ -79,7 +79,7 @@ anonymous() { user=; }
 # request METHOD PATH [BODY [HEADER...]]: $code, $headers, $body. Spoken by bash itself,
 # as curl takes 0.4 s to start here; ciphers, HTTP/2 and big files are curl's.
 request() {
-    local method=$1 path=$2 content=${3-} header
+    local method=$1 path=$2 content=${3-} header reply=
     shift 2
     (($# == 0)) || shift
     code=000 headers='' body=''
@@ -91,13 +91,13 @@ request() {
         for header in "$@"; do printf '%s\r\n' "$header"; done
         printf '\r\n%s' "$content"
     } >&"$http"
-    if IFS= read -r -t 20 header <&"$http"; then
-        code=${header#* }
-        code=${code:0:3}
-        while IFS= read -r -t 20 header <&"$http" && [[ $header != $'\r' ]]; do
-            headers+=${header%$'\r'}$'\n'
-        done
-        IFS= read -r -t 20 -d '' body <&"$http"
+    # By number of bytes, as only then bash reads more than one at a time from a socket.
+    IFS= read -r -t 20 -N 9000000 reply <&"$http"
+    if [[ $reply == HTTP/* ]]; then
+        code=${reply:9:3}
+        headers=${reply%%$'\r\n\r\n'*}
+        body=${reply:${#headers}+4}
+        headers=${headers//$'\r'/}
     fi
     exec {http}>&-
 }
@@ -280,8 +280,8 @@ configure() {
 }
 
 # As an administrator would, from initrc_t, in a session of its own, because it signals
-# its whole process group when it stops. It may not use the terminal, hence the pipe.
-httpd() { setsid -w apache2 -f "$work/httpd.conf" "$@" 2>&1 {never}>&- | cat; return "${PIPESTATUS[0]}"; }
+# its whole process group when it stops. It may not use the terminal: call it in $(...).
+httpd() { setsid -w apache2 -f "$work/httpd.conf" "$@" 2>&1 {never}>&-; }
 
 listening() { { exec {probe}<>/dev/tcp/127.0.0.1/80; } 2>/dev/null && exec {probe}>&-; }
 

@@ -24,13 +24,14 @@ lsm_arguments() {
 # only where the caller says that a guest boots with it. Without -cx16 one boot in four
 # of 6.12 dies in cmpxchg16b under TCG; a CPU with fewer features boots faster, because
 # fewer of them have to be emulated, and addresses that are the same in every process
-# (norandmaps) let translated code be used again.
+# (norandmaps) let translated code be used again. With +rdrand the kernel has its random
+# numbers at once; without, the first program that wants some waits for seconds.
 #
 # LAB_CLOCK=instructions: the guest's clock counts the instructions that it executes, 8 ns
 # each, and jumps where it would idle. What the guest measures then does not depend on who
 # else uses this machine.
 qemu() {
-    local kernel=$1 lsm=$2 extra=$3 accel=${LAB_ACCEL:-tcg,thread=multi} cpu='qemu64,-cx16' clock=()
+    local kernel=$1 lsm=$2 extra=$3 accel=${LAB_ACCEL:-tcg,thread=multi} cpu='qemu64,-cx16,+rdrand' clock=()
     shift 3
     [[ ${LAB_CLOCK:-time} == time ]] || accel=tcg,thread=single clock=(-icount 'shift=3,sleep=off')
     [[ $accel != kvm* ]] || cpu=host

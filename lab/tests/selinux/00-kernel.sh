@@ -5,7 +5,7 @@
 S=system_u:system_r
 mine=/lab/www/alice/index.html
 other=/lab/www/bob/index.html
-as_www() { setpriv --reuid=33 --regid=33 --clear-groups /lab/bin/thread-move "$@" 2>&1 | cat; }
+as_www() { setpriv --reuid=33 --regid=33 --clear-groups /lab/bin/thread-move "$@" 2>&1; }
 
 interface() {
     how=$1 flag=$2

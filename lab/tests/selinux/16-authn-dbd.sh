@@ -53,7 +53,7 @@ database_up
     echo "UPDATE account SET domain = 'unconfined' WHERE name = 'three';"
     echo 'GRANT SELECT ON account TO "www-data";'
 } >"$work/account.sql"
-said=$(as_postgres "$programs/psql" -qX -v ON_ERROR_STOP=1 <"$work/account.sql" 2>&1 | cat)
+said=$(as_postgres "$programs/psql" -qX -v ON_ERROR_STOP=1 <"$work/account.sql" 2>&1)
 is 'users are in the database' "$said" ''
 read -r pid <"$database_pid"
 like 'which runs in its own domain' "$(context_of "$pid")" ':postgresql_t:s0'

@@ -42,7 +42,7 @@ start_cell() { # CELL
         many) map 100000 >"${place[many]}/map" ;;
     esac
     { cat /lab/speed.conf && rules "$1"; } >"${place[$1]}/httpd.conf"
-    said=$(PORT=${port[$1]} PLACE=${place[$1]} setsid -w apache2 -f "${place[$1]}/httpd.conf" -k start 2>&1 | cat)
+    said=$(PORT=${port[$1]} PLACE=${place[$1]} setsid -w apache2 -f "${place[$1]}/httpd.conf" -k start 2>&1)
     [[ -z $said ]] || { fail "$1: the server starts" "$said" && exit 0; }
 }
 
