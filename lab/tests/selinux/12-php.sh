@@ -3,7 +3,8 @@
 
 php_server
 
-own() { # USER OTHER
+own() { # USER OTHER [CONTEXT FILES]: as a domain of the own, or by the patterns given
+    local context=${3-"$1\\.process:s0"} files=${4-"$2\\.(read|writ)able"}
     as "$1"
     forget
     fetch "/app/app.php?read=/lab/www/$1/index.html&write=/lab/www/$1/data/php&read=/lab/www/$2/index.html&write=/lab/www/$2/data/php"
@@ -11,10 +12,13 @@ own() { # USER OTHER
     like "$1's script writes into $1's data" "$body" "^write /lab/www/$1/data/php=OK"
     like "$1's script may not read $2's file" "$body" "^read /lab/www/$2/index.html=refused"
     like "$1's script may not write $2's data" "$body" "^write /lab/www/$2/data/php=refused"
-    denial 'on record' "denied .*scontext=$1\.process:s0 tcontext=$2\.(read|writ)able"
+    denial 'on record' "denied .*scontext=$context tcontext=$files"
 }
 own alice bob
 own bob alice
+# In one domain, by category.
+own three four 'tenants\.process:s0:c3' 'tenants\.(read|writ)able:s0:c4'
+own four three 'tenants\.process:s0:c4' 'tenants\.(read|writ)able:s0:c3'
 
 as alice
 forget

@@ -17,7 +17,28 @@ logged 'the early move is logged' 'confined early GET'
 forget
 status "bob's folder is refused" 403 /bob/index.html
 denial 'before any .htaccess was read' 'denied  \{ search \}.*scontext=alice\.process:s0 tcontext=bob\.readable'
+
+# A rewriting that asks for bob's file: the server would find it, alice's domain may not look.
+printf 'RewriteEngine on\nRewriteCond /lab/www/bob/index.html -f\nRewriteRule ^rewritten$ index.html\n' >/lab/www/alice/.htaccess
+forget
+status 'a rewriting finds none of his files' 404 /alice/rewritten
+denial 'as the kernel refuses the look' 'scontext=alice\.process:s0 tcontext=bob\.readable'
 rm /lab/www/alice/.htaccess
+
+# Authentication: a file of passwords that only bob's domain and the server may read.
+cp /lab/users /lab/www/bob/data/users
+authentication() { # DIRECTIVE
+    server event confine < <(printf '%s\n' "$1" '<Directory /lab/www>' 'AuthType Basic' 'AuthName lab' \
+        'AuthUserFile /lab/www/bob/data/users' 'Require valid-user' '</Directory>')
+}
+as alice
+authentication 'ConfineContext alice.process:s0'
+serves 'authentication by the server reads the passwords' '^page of alice' /alice/index.html
+authentication 'ConfineEarly alice.process:s0'
+status 'with ConfineEarly it may not' '(401|403|500)' /alice/index.html
+unlike 'and nothing is served' "$body" 'page of'
+denial 'by the kernel' 'scontext=alice\.process:s0 tcontext=bob\.(read|writ)able'
+anonymous
 
 # Two moves: first what all tenants may see, then what this one may.
 printf 'three tenants.process:s0:c3\n' >"$work/three.map"
