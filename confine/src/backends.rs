@@ -140,17 +140,19 @@ impl Backends {
                 in_order(context, &list[..i])?;
                 leaving.get_or_insert_with(|| context.clone());
             }
-            match own {
-                OwnContext::Refused => steps.push(prepare(backend, &context.text)?),
+            let step = match own {
+                OwnContext::Refused => prepare(backend, &context.text)?,
                 OwnContext::Exempt => match backend.prepare_server(&context.text)? {
-                    Some(step) => steps.push(step),
+                    Some(step) => step,
                     None => continue,
                 },
-            }
+            };
             if !text.is_empty() {
                 text.push(' ');
             }
-            text.push_str(&context.to_string());
+            // As the backend writes it: one text must not mean two contexts, for kept workers are known by it.
+            text.push_str(&step.context().to_string());
+            steps.push(step);
         }
         if steps.is_empty() {
             return Ok(Prepared::Unconfined);

@@ -20,7 +20,7 @@ impl Tomoyo {
         let entry = if self.assumed {
             self.look_up(snapshot, own, target)
         } else {
-            self.shared.with_kernel(|kernel| self.try_it(kernel, text, own, target))
+            self.shared.with_kernel(|kernel| self.try_it(kernel, own, target))
         };
         let entry = entry.map_err(refused)?;
         findings(snapshot, target, &entry).into_iter().for_each(|finding| self.note(finding));
@@ -38,17 +38,11 @@ impl Tomoyo {
 
     /// By a throw-away thread that goes the way that requests go. Asks the policy as it is now: maps are
     /// checked again when they change.
-    fn try_it(
-        &self,
-        kernel: &Kernel,
-        text: &str,
-        own: &Domain,
-        target: &Domain,
-    ) -> Result<DomainEntry, Refusal> {
-        let there = self.way_to(text, own, target.clone());
+    fn try_it(&self, kernel: &Kernel, own: &Domain, target: &Domain) -> Result<DomainEntry, Refusal> {
+        let there = self.way_to(own, target.clone());
         there.before(kernel)?;
         self.is_below_early(target)?;
-        let way = self.way.iter().map(|step| self.way_to(text, own, step.clone()));
+        let way = self.way.iter().map(|step| self.way_to(own, step.clone()));
         let steps: Vec<_> = way.chain([there]).collect();
         let tried = thread::scope(|scope| {
             let go = || {

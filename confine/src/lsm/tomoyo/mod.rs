@@ -168,9 +168,11 @@ impl Tomoyo {
         Ok((own, target))
     }
 
-    fn way_to(&self, text: &str, own: &Domain, target: Domain) -> DomainMove {
+    fn way_to(&self, own: &Domain, target: Domain) -> DomainMove {
+        // Not as it was written: the same text means another domain in a configuration than in a value.
+        let text = target.as_str().strip_prefix(own.as_str()).and_then(|t| t.strip_prefix(' '));
         DomainMove {
-            context: Context { backend: BackendName::TOMOYO, text: text.into() },
+            context: Context { backend: BackendName::TOMOYO, text: text.unwrap_or(target.as_str()).into() },
             own: own.clone(),
             question: Question::about(target.as_str()),
             target,
@@ -227,12 +229,12 @@ impl Backend for Tomoyo {
 
     fn prepare(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
         let (own, target) = self.other_target(text, Notation::Tomoyo)?;
-        Ok(Arc::new(self.way_to(text, own, target)))
+        Ok(Arc::new(self.way_to(own, target)))
     }
 
     fn prepare_value(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
         let (own, target) = self.other_target(text, Notation::Raw)?;
-        Ok(Arc::new(self.way_to(text, own, target)))
+        Ok(Arc::new(self.way_to(own, target)))
     }
 
     fn check(&self, text: &str) -> Result<(), PrepareError> {
@@ -251,7 +253,7 @@ impl Backend for Tomoyo {
         if *own == target {
             return Ok(None);
         }
-        Ok(Some(Arc::new(self.way_to(text, own, target))))
+        Ok(Some(Arc::new(self.way_to(own, target))))
     }
 
     fn after(&self, text: &str, who: Moved) -> Option<Box<dyn Backend>> {

@@ -188,6 +188,13 @@ fn names_are_relative_to_the_servers_domain() {
     let tomoyo = backend(&[(DOG, 3)]);
     assert_eq!(tomoyo.resolve("//dog").unwrap().as_str(), DOG);
     assert_eq!(tomoyo.prepare("//dog").unwrap().context().to_string(), "tomoyo://dog");
+    // One text, one domain: what a request supplied is shown with its escapes.
+    let context = |way: Arc<dyn Move>| way.context().to_string();
+    assert_eq!(context(tomoyo.prepare(r"//d\303\266g").unwrap()), r"tomoyo://d\303\266g");
+    assert_eq!(context(tomoyo.prepare("//dög  //app").unwrap()), r"tomoyo://d\303\266g //app");
+    assert_eq!(context(tomoyo.prepare_value("//dög").unwrap()), r"tomoyo://d\303\266g");
+    assert_eq!(context(tomoyo.prepare_value(r"//d\303\266g").unwrap()), r"tomoyo://d\\303\\266g");
+    assert_eq!(context(tomoyo.prepare("<web> /x").unwrap()), "tomoyo:<web> /x");
     let refused = tomoyo.prepare(OWN).err().unwrap().to_string();
     assert!(
         refused.contains(
