@@ -77,7 +77,10 @@ fn watch(stop: &Stop, mut watches: Vec<Watch>, backends: &Backends) {
             let event = watch.look(backends);
             let (level, line) = match event {
                 Event::Nothing => continue,
-                Event::Swapped(state) => (Level::Notice, swapped(watch, &state)),
+                Event::Swapped(state) => {
+                    background::give_memory_back();
+                    (Level::Notice, swapped(watch, &state))
+                }
                 Event::Kept(error) => (Level::Error, format!("{error}; the rules from before stay")),
             };
             if is_first(number, watch.sight()) {

@@ -133,3 +133,84 @@ pub fn ask(
     }
     answers
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::lsm::{
+        BackendName,
+        selinux::{SecurityContext, Selinux},
+    };
+
+    /// More distinct contexts than are kept, as categories give them.
+    fn many() -> Map {
+        let line = |n: usize| format!("user{n} *:s0:c{},c{}\n", n % 512, 512 + n / 512);
+        let text: String = (0..KEPT + 10).map(line).collect();
+        Map::parse(Path::new("m"), text.as_bytes(), BackendName::SELINUX).expect("a map")
+    }
+
+    /// SELinux as it would be, on a kernel that may have none.
+    fn backends() -> Backends {
+        let mut backends = Backends::new(Vec::new()).unwrap_or_else(|e| panic!("{e:?}"));
+        let own = SecurityContext::parse("system_u:system_r:httpd_t:s0").expect("a context");
+        backends.put(Box::new(Selinux::assuming(own)));
+        backends
+    }
+
+    fn text(prepared: &Prepared) -> String {
+        match prepared {
+            Prepared::Moves(moves) => moves.text.to_string_lossy().into_owned(),
+            Prepared::Unconfined => panic!("confined"),
+        }
+    }
+
+    #[test]
+    fn lists_beyond_those_that_are_kept_are_prepared_when_they_are_met() {
+        let backends = backends();
+        let ready =
+            ReadyMap::new(many(), &backends, OwnContext::Refused).unwrap_or_else(|(_, e)| panic!("{e}"));
+        assert_eq!(ready.kept.len(), KEPT);
+        let count = ready.map().list_count();
+        assert_eq!(count as usize, KEPT + 10);
+        for number in [0, KEPT as u32 - 1, KEPT as u32, count - 1] {
+            let prepared = ready.contexts(number, &backends).expect("contexts");
+            let list = ready.map().list(number).expect("a list");
+            assert_eq!(text(&prepared), list.contexts.to_string());
+            assert_eq!(matches!(prepared, Cow::Borrowed(_)), (number as usize) < KEPT);
+        }
+        assert!(ready.contexts(count, &backends).is_err(), "no list, no confinement, and no exemption");
+    }
+
+    #[test]
+    fn a_bad_context_is_found_beyond_those_that_are_kept() {
+        let mut text: String =
+            (0..KEPT).map(|n| format!("u{n} *:s0:c{},c{}\n", n % 512, 512 + n / 512)).collect();
+        text += "bob *:*\n";
+        let map = Map::parse(Path::new("m"), text.as_bytes(), BackendName::SELINUX).expect("a map");
+        let error = ReadyMap::new(map, &backends(), OwnContext::Refused).err().expect("an error");
+        assert_eq!(error.0 as usize, KEPT + 1);
+    }
+
+    #[test]
+    fn what_is_known_is_taken_and_not_asked_about() {
+        let backends = backends();
+        let ready =
+            ReadyMap::new(many(), &backends, OwnContext::Refused).unwrap_or_else(|(_, e)| panic!("{e}"));
+        let known = ready.known();
+        assert_eq!(known.len(), KEPT);
+        let again = ReadyMap::with(many(), &backends, OwnContext::Refused, &known);
+        let again = again.unwrap_or_else(|(_, e)| panic!("{e}"));
+        let same = |list| match (&ready.kept[list], &again.kept[list]) {
+            (Prepared::Moves(a), Prepared::Moves(b)) => std::sync::Arc::ptr_eq(a, b),
+            _ => false,
+        };
+        assert!(same(0) && same(KEPT - 1));
+        let answers = ask(again.map(), &backends, OwnContext::Refused, None, &known);
+        assert!(answers.refused.len() <= 10 && answers.unasked == 0);
+        // Nothing known: no more than some are asked about, or reported.
+        let answers = ask(again.map(), &backends, OwnContext::Refused, None, &Known::new());
+        assert!(answers.refused.len() == REPORTED || answers.unasked == KEPT + 10 - ASKED);
+    }
+}

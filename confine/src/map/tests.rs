@@ -7,6 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod bad_input;
+
 const LANDLOCK: BackendName = BackendName::LANDLOCK;
 
 fn parse(text: &str) -> Result<Map, MapError> {
