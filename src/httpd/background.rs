@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{boundary::guard, pool::Pool};
+use super::{boundary::guard, log, pool::Pool};
 
 /// How long the end of a child waits for a line that is being logged.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -85,7 +85,15 @@ where
         // SAFETY: a plain call that concerns the calling thread alone (Linux: 0 is the caller). Where it is
         // refused the thread is as urgent as any other.
         unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
-        guard(|| body(&its_stop), |_| ());
+        guard(
+            || body(&its_stop),
+            |panic| {
+                let line = format!(
+                    "confine: panic in a thread of this child: {panic}; changed maps no longer count here"
+                );
+                its_stop.unless(|| log::main(log::Level::Error, &line));
+            },
+        );
     });
     // SAFETY: restores the mask that block_signals() read.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &mask, null_mut()) };
