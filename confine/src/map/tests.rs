@@ -101,6 +101,22 @@ fn a_pattern_of_paths_matches_the_file() {
 }
 
 #[test]
+fn skipped_components_are_counted_from_wherever_a_pattern_can_go_on() {
+    let map = map("path:/**/*/**/b x\npath:/**/[ac]/**/c/** y\n");
+    for (file, expected) in [
+        ("/a/b", Some(1)),
+        ("/b", None),
+        ("/a/a/a/b", Some(1)),
+        ("/a/c", Some(2)),
+        ("/c/c/a", Some(2)),
+        ("/c/a", None),
+        ("/x/a/x/x/c/x/x", Some(2)),
+    ] {
+        assert_eq!(line(&map, &path(file)), expected, "{file}");
+    }
+}
+
+#[test]
 fn anonymous_is_the_absence_of_a_user_and_star_is_everybody() {
     let map = map("__anonymous__ a\n* b\n");
     assert_eq!(line(&map, &Subject::default()), Some(1));
