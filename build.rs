@@ -1,8 +1,14 @@
-//! Link options of the module.
+//! Link options of the module, and the one thing that only C can say: where a thread-local stands.
 
 fn main() {
     // The server unloads modules between two readings of its configuration. Code that threads, panic
     // hooks and thread-local destructors may still refer to must stay mapped.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    cc::Build::new()
+        .file("src/httpd/per_thread.c")
+        .pic(true)
+        .warnings_into_errors(true)
+        .compile("per_thread");
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=src/httpd/per_thread.c");
 }

@@ -9,7 +9,11 @@ use apache_sys as sys;
 use confine::rule::{MovesOf, RuleAt};
 
 use crate::{
-    httpd::{per_thread::PerThread, request::Request, thread},
+    httpd::{
+        per_thread::{PerThread, Slot},
+        request::Request,
+        thread,
+    },
     kept::{self, Key, Limits},
     record::{self, Refusal},
 };
@@ -60,7 +64,7 @@ impl Worker<'_> {
 }
 
 /// The worker that a thread is.
-static CURRENT: PerThread<Worker<'static>> = PerThread::new();
+static CURRENT: PerThread<Worker<'static>> = PerThread::new(Slot::Worker);
 
 /// Calls `with` with this thread's worker, if it is one.
 fn current<T>(with: impl FnOnce(&Worker<'_>) -> T) -> Option<T> {

@@ -51,7 +51,7 @@ impl KeptThread {
     pub fn start(idle: Duration) -> Result<Self, c_int> {
         let mut attributes = Attributes::new()?;
         attributes.set_detached()?;
-        attributes.set_mask(&Masks::of_this_thread())?;
+        attributes.set_mask(Masks::of_this_thread())?;
         let word = AtomicU32::new(DONE);
         let shared = Arc::new(Shared { word, job: UnsafeCell::new(None), pool: ThreadPool::new()?, idle });
         let its_own = Arc::into_raw(Arc::clone(&shared)).cast_mut().cast::<c_void>();

@@ -17,33 +17,33 @@ static EMPTY: Mutex<Vec<Nest>> = Mutex::new(Vec::new());
 /// A place for one worker at a time.
 pub struct Nest {
     attributes: Attributes,
-    masks: Masks,
+    masks: &'static Masks,
     stack: Stack,
     pool: ThreadPool,
 }
 
 impl Nest {
     /// A nest whose workers are to block `masks`. The error is an errno.
-    pub fn take(masks: &Masks) -> Result<Self, c_int> {
+    pub fn take(masks: &'static Masks) -> Result<Self, c_int> {
         let kept = EMPTY.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match kept {
-            Some(nest) if nest.masks.same(masks) => Ok(nest),
+            Some(nest) if std::ptr::eq(nest.masks, masks) => Ok(nest),
             Some(mut nest) => {
                 nest.attributes.set_mask(masks)?;
-                nest.masks = *masks;
+                nest.masks = masks;
                 Ok(nest)
             }
             None => Self::new(masks),
         }
     }
 
-    fn new(masks: &Masks) -> Result<Self, c_int> {
+    fn new(masks: &'static Masks) -> Result<Self, c_int> {
         let mut attributes = Attributes::new()?;
         let size = attributes.stack_size()?;
         let stack = Stack::new(size).map_err(|e| e.raw_os_error().unwrap_or(libc::ENOMEM))?;
         attributes.set_stack(&stack)?;
         attributes.set_mask(masks)?;
-        Ok(Self { attributes, masks: *masks, stack, pool: ThreadPool::new()? })
+        Ok(Self { attributes, masks, stack, pool: ThreadPool::new()? })
     }
 
     /// The pool of this nest's worker.

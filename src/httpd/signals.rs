@@ -1,24 +1,26 @@
 //! Signals: the server's are for the server's threads.
 
-use std::{cell::Cell, ptr::null_mut, sync::Once};
+use std::{
+    ptr::null_mut,
+    sync::{Mutex, Once, PoisonError},
+};
 
-use super::{boundary::guard, per_thread::PerThread};
+use super::{
+    boundary::guard,
+    per_thread::{PerThread, Slot},
+};
 
 /// The signals that httpd's processes act on. Their handlers belong to the server's own threads: in a
 /// prefork child they end the process from whichever thread they run on.
 const SERVER_SIGNALS: [libc::c_int; 6] =
     [libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGUSR1, libc::SIGWINCH];
 
-thread_local! {
-    /// What of_this_thread() found.
-    static MASKS: Cell<Option<Masks>> = const { Cell::new(None) };
-}
-
+/// What of_this_thread() found.
+static MASKS: PerThread<Masks> = PerThread::new(Slot::Masks);
 /// In a worker, the masks of the server's thread that it works for.
-static WORKS_FOR: PerThread<Masks> = PerThread::new();
+static WORKS_FOR: PerThread<Masks> = PerThread::new(Slot::WorksFor);
 
 /// The signals that one thread of the server blocks, and those that its workers block.
-#[derive(Clone, Copy)]
 pub struct Masks {
     /// The server's mask as bits, to compare.
     bits: u64,
@@ -28,29 +30,42 @@ pub struct Masks {
 
 impl Masks {
     /// Those of the calling thread, which is asked once: threads of the server keep theirs.
-    pub fn of_this_thread() -> Self {
-        if let Some(known) = MASKS.get() {
+    pub fn of_this_thread() -> &'static Self {
+        // SAFETY: null, or set below to what lives for good.
+        if let Some(known) = unsafe { MASKS.get().as_ref() } {
             return known;
         }
+        let masks = Self::read().shared();
+        MASKS.set(masks);
+        masks
+    }
+
+    fn read() -> Self {
         // SAFETY: the sets are plain data; the first call only reads the mask into one of them.
-        let masks = unsafe {
+        unsafe {
             let mut server = std::mem::zeroed();
             libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &mut server);
             let mut worker = server;
             for signal in SERVER_SIGNALS {
                 libc::sigaddset(&mut worker, signal);
             }
-            let bits =
-                (1..=64).filter(|s| libc::sigismember(&server, *s) == 1).fold(0, |b, s| b | 1 << (s - 1));
-            Self { bits, server, worker }
-        };
-        MASKS.set(Some(masks));
-        masks
+            let blocked = (1..=64).filter(|s| libc::sigismember(&server, *s) == 1);
+            Self { bits: blocked.fold(0, |bits, s| bits | 1 << (s - 1)), server, worker }
+        }
     }
 
-    /// Whether both stem from the same mask.
-    pub fn same(&self, other: &Self) -> bool {
-        self.bits == other.bits
+    /// The one of its kind in this process: a server has two or three different masks.
+    fn shared(self) -> &'static Self {
+        static KNOWN: Mutex<Vec<&Masks>> = Mutex::new(Vec::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.iter().find(|k| k.bits == self.bits) {
+            Some(same) => same,
+            None => {
+                let new: &'static Self = Box::leak(Box::new(self));
+                known.push(new);
+                new
+            }
+        }
     }
 
     /// What a worker is to block.

@@ -31,7 +31,7 @@ pub fn in_flight() -> usize {
 struct Task<'t, 'r, F> {
     request: &'t mut Request<'r>,
     body: Option<F>,
-    masks: Masks,
+    masks: &'static Masks,
     result: Result<Option<c_int>, sys::apr_status_t>,
 }
 
@@ -53,7 +53,7 @@ where
     F: FnOnce(&mut Request<'_>) -> c_int + Send,
 {
     let masks = Masks::of_this_thread();
-    let nest = Nest::take(&masks)?;
+    let nest = Nest::take(masks)?;
     let result = wait_for(r, body, masks, |task| {
         let mut handed = InNest { task, pool: nest.pool() };
         nest.hatch(start::<F>, std::ptr::from_mut(&mut handed).cast())?;
@@ -83,7 +83,7 @@ where
 fn wait_for<'r, F>(
     r: &mut Request<'r>,
     body: F,
-    masks: Masks,
+    masks: &'static Masks,
     by: impl FnOnce(Task<'_, 'r, F>) -> Result<Option<c_int>, sys::apr_status_t>,
 ) -> Result<Option<c_int>, sys::apr_status_t> {
     let server_thread = r.connection_thread();
