@@ -117,7 +117,7 @@ pub fn process_gate(r: &mut Request<'_>, lookup: bool) -> c_int {
     }
     crate::fault::at_gate(r);
     match (worker::state(), scope.server.gate()) {
-        (None, Gate::Process) => worker::serve(r, Job::Pipeline { quick }),
+        (None, Gate::Process) => worker::serve(r, scope.server.early.is_some(), Job::Pipeline { quick }),
         _ if quick => sys::DECLINED,
         _ => worker::pipeline(r),
     }
@@ -138,12 +138,12 @@ pub fn handler_gate(r: &mut Request<'_>, own: HandlerHook) -> c_int {
             past_the_cache(r, scope, own)
         }
         None if scope.server.gate() == Gate::Handler => decide_then_serve(r, scope, own),
-        None => worker::serve(r, Job::Handlers(None)),
+        None => worker::serve(r, scope.server.early.is_some(), Job::Handlers(None)),
         // A subrequest's handler that runs while the main request has not moved (it is exempt, or an
         // application's hook runs early) must neither run unconfined nor move the main request with
         // it: it gets a worker and a decision of its own.
         Some(state) if scope.is_undecided(state) && r.is_subrequest() && !worker::is_made_for(r) => {
-            worker::serve(r, Job::Handlers(None))
+            worker::serve(r, scope.server.early.is_some(), Job::Handlers(None))
         }
         Some(_) => past_the_cache(r, scope, own),
     }
@@ -161,7 +161,7 @@ fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>, own: HandlerHook) ->
                 let host = std::ptr::from_ref(scope.server).addr();
                 worker::serve_kept(r, (moves, rule), host, scope.ready.map_swaps(), &limits)
             }
-            _ => worker::serve(r, Job::Handlers(Some((moves, rule)))),
+            _ => worker::serve(r, scope.server.early.is_some(), Job::Handlers(Some((moves, rule)))),
         },
         Verdict::Pass => past_the_cache(r, scope, own),
         Verdict::Refuse(status) => status,

@@ -121,12 +121,15 @@ pub fn take_decided<T>(use_it: impl FnOnce(Option<&Decided<'_>>) -> T) -> T {
 
 /// Serves `r` in a worker made for it and waits. The answer is for the server: what its own pipeline
 /// would have returned, with the response's stream ended where that was OK or DONE.
-pub fn serve(r: &mut Request<'_>, job: Job<'_>) -> c_int {
+///
+/// `early`: there is a `ConfineEarly` to be carried out first.
+pub fn serve(r: &mut Request<'_>, early: bool, job: Job<'_>) -> c_int {
     // A worker made by a worker inherits the contexts that the kernel holds its maker to.
     let inherited = if state() == Some(State::Early) { State::Early } else { State::Unmoved };
+    let early = early && inherited == State::Unmoved;
     let outcome = thread::run(r, |r| {
         let worker = Worker::new(r, inherited);
-        work(r, &worker, job)
+        work(r, &worker, early, job)
     });
     answer(r, outcome)
 }
@@ -143,7 +146,7 @@ pub fn serve_kept(
     let key = Key { host, map_swaps, contexts: &decided.0.text };
     let mut kept = match kept::take(key, limits) {
         Ok(Some(kept)) => kept,
-        Ok(None) => return serve(r, Job::Handlers(Some(decided))),
+        Ok(None) => return serve(r, false, Job::Handlers(Some(decided))),
         Err(errno) => return record::refused(r, None, None, &Refusal::no_thread(errno)),
     };
     let is_settled = kept.is_settled();
@@ -152,7 +155,7 @@ pub fn serve_kept(
     let outcome = thread::run_in(thread, r, |r| {
         let settled = is_settled.then_some(contexts);
         let worker = Worker { settled, ..Worker::new(r, State::Unmoved) };
-        let status = work(r, &worker, Job::Handlers(Some(decided)));
+        let status = work(r, &worker, false, Job::Handlers(Some(decided)));
         fit = worker.state.get() == State::Moved && !worker.refused.get();
         status
     });
@@ -173,16 +176,13 @@ fn answer(r: &mut Request<'_>, outcome: Result<Option<c_int>, sys::apr_status_t>
 }
 
 /// Runs the job, and ends the stream, with `worker` as this thread's worker.
-fn work<'a>(r: &mut Request<'_>, worker: &Worker<'a>, job: Job<'a>) -> c_int {
-    CURRENT.with(std::ptr::from_ref(worker).cast(), || run_job(r, worker, job))
+fn work<'a>(r: &mut Request<'_>, worker: &Worker<'a>, early: bool, job: Job<'a>) -> c_int {
+    CURRENT.with(std::ptr::from_ref(worker).cast(), || run_job(r, worker, early, job))
 }
 
-fn run_job<'a>(r: &mut Request<'_>, worker: &Worker<'a>, job: Job<'a>) -> c_int {
+fn run_job<'a>(r: &mut Request<'_>, worker: &Worker<'a>, early: bool, job: Job<'a>) -> c_int {
     crate::fault::at_worker(r);
-    let early = match worker.state.get() {
-        State::Unmoved => crate::gate::early_move(r),
-        _ => sys::OK,
-    };
+    let early = if early { crate::gate::early_move(r) } else { sys::OK };
     let status = match job {
         _ if early != sys::OK => early,
         Job::Pipeline { quick } => {

@@ -41,7 +41,7 @@ qemu() {
         -drive "file=$CACHE/root.img,format=raw,if=virtio,snapshot=on" \
         -drive "file=$CACHE/payload.img,format=raw,if=virtio,snapshot=on" \
         -append "console=ttyS0 quiet loglevel=3 panic=-1 net.ifnames=0 mitigations=off norandmaps nokaslr \
-audit=1 audit_backlog_limit=8192 printk.devkmsg=on $(lsm_arguments "$lsm") ${LAB_APPEND:-} $extra" "$@"
+${LAB_AUDIT-audit=1} audit_backlog_limit=8192 printk.devkmsg=on $(lsm_arguments "$lsm") ${LAB_APPEND:-} $extra" "$@"
 }
 
 # boot KERNEL LSM TEST...: results as they come on stdout, kernel console in a log.

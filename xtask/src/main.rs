@@ -1,5 +1,6 @@
 //! What is more than one line of make.
 
+mod bench;
 mod bench_children;
 mod bench_maps;
 mod demo;
@@ -20,6 +21,8 @@ struct Arguments {
 enum Task {
     /// Start a real httpd, two people and one leaky application, and show what the kernel refuses.
     Demo(demo::Options),
+    /// Measure requests per second beside stock httpd.
+    Bench(bench::Options),
     /// Measure maps: look-ups, loading, memory.
     BenchMaps(bench_maps::Options),
     /// Run every test and close with one line.
@@ -29,6 +32,7 @@ enum Task {
 fn main() -> ExitCode {
     match Arguments::parse().task {
         Task::Demo(options) => demo::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::BenchMaps(options) => bench_maps::run(&options),
         Task::Test(options) => suite::run(&options),
     }
