@@ -16,7 +16,7 @@ use std::ffi::c_int;
 use apache_sys as sys;
 use confine::{
     backends::{OwnContext, leaves_early},
-    lsm::{Enter, EnterError, Values},
+    lsm::{self, Enter, EnterError, Values},
     rule::{Decision, Failure, MovesOf, Rule, RuleAt, decide},
 };
 
@@ -345,7 +345,7 @@ fn go(
         return or_report(r, scope, rule, moves, &Refusal::context(&leaves_early(context)));
     }
     let values = PathValues::of(r, &scope.server.generation().path_expressions);
-    if let Err(error) = carry_out(moves, &values, report) {
+    if let Err(error) = carry_out(moves, &values, report, after_early) {
         return or_report(r, scope, rule, moves, &Refusal::enter(&error));
     }
     if report {
@@ -388,7 +388,15 @@ fn kept_elsewhere() -> EnterError {
 /// Makes every move ready before the first is made, so that the contexts of a rule are all or
 /// nothing. Where one fails all the same, the thread may be in the contexts before it, which only
 /// makes it weaker; the request is refused and the thread dies.
-fn carry_out(moves: &MovesOf<'_>, values: &dyn Values, report: bool) -> Result<(), EnterError> {
+fn carry_out(
+    moves: &MovesOf<'_>,
+    values: &dyn Values,
+    report: bool,
+    after_early: bool,
+) -> Result<(), EnterError> {
+    let enter = |i: usize, ready: &lsm::Ready<'_>| {
+        if after_early || i > 0 { ready.enter_further() } else { ready.enter() }
+    };
     match worker::settled(|there| there.map(|there| *there == *moves.text)) {
         None => {}
         // A kept worker is there since an earlier request.
@@ -397,8 +405,8 @@ fn carry_out(moves: &MovesOf<'_>, values: &dyn Values, report: bool) -> Result<(
     }
     if let [only] = &*moves.steps {
         let ready = only.ready(values)?;
-        return if report { Ok(()) } else { ready.enter() };
+        return if report { Ok(()) } else { enter(0, &ready) };
     }
     let ready = moves.steps.iter().map(|step| step.ready(values)).collect::<Result<Vec<_>, _>>()?;
-    if report { Ok(()) } else { ready.iter().try_for_each(Enter::enter) }
+    if report { Ok(()) } else { ready.iter().enumerate().try_for_each(|(i, ready)| enter(i, ready)) }
 }

@@ -134,6 +134,12 @@ pub trait Enter {
     /// Moves the calling thread, and it alone, into the context. There is no way back. On the hot
     /// path: no allocation, one system call where the kernel has one.
     fn enter(&self) -> Result<(), EnterError>;
+
+    /// The same for a thread that an earlier move, or `ConfineEarly`, has brought elsewhere than the
+    /// server: a backend whose moves do not add up has nothing to do where the thread is there already.
+    fn enter_further(&self) -> Result<(), EnterError> {
+        self.enter()
+    }
 }
 
 /// A move with everything in place: either shared by all requests or made for this one.
@@ -149,6 +155,13 @@ impl Enter for Ready<'_> {
         match self {
             Self::Shared(e) => e.enter(),
             Self::Own(e) => e.enter(),
+        }
+    }
+
+    fn enter_further(&self) -> Result<(), EnterError> {
+        match self {
+            Self::Shared(e) => e.enter_further(),
+            Self::Own(e) => e.enter_further(),
         }
     }
 }

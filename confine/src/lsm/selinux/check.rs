@@ -7,7 +7,7 @@
 use std::{io, thread};
 
 use super::{
-    ContextMove, PrepareError, SecurityContext, Selinux, prepare_error,
+    ContextMove, Left, PrepareError, SecurityContext, Selinux, Target, prepare_error,
     refusal::{self, Refusal},
 };
 
@@ -23,42 +23,55 @@ impl Selinux {
     /// Moves a throw-away thread to the context `text` means, and gives the kernel's answer. For a
     /// process in the server's own context.
     pub fn trial(&self, text: &str) -> Result<(), PrepareError> {
-        let (own, target) = self.other_target(text)?;
-        let way = self.way(text, own, &target)?;
-        match try_in_a_thread(&way).map_err(|e| no_thread(text, &e))? {
+        let target = self.other_target(text)?;
+        let (own, whole) = (target.own, target.whole.clone());
+        let way = self.way_to(text, target)?;
+        match try_in_a_thread(&[], &way).map_err(|e| no_thread(text, &e))? {
             Ok(()) => Ok(()),
-            Err(errno) => Err(self.refused(text, errno, own, &target)),
+            Err(errno) => Err(self.refused(text, errno, own, &whole)),
         }
     }
 
-    pub(super) fn check_target(
-        &self,
-        text: &str,
-        own: &SecurityContext,
-        target: &SecurityContext,
-    ) -> Result<(), PrepareError> {
-        let unanswered = match self.selinuxfs.validate(&target.to_string()) {
+    pub(super) fn check_target(&self, text: &str, target: Target<'_>) -> Result<(), PrepareError> {
+        let from = self.way.last().unwrap_or(target.own);
+        if *from == target.whole {
+            // Behind an early move: the thread is there, by a move that has a check of its own.
+            return Ok(());
+        }
+        if let Some(Refusal { why, remedy }) = target.unclear_from(from) {
+            return Err(prepare_error(text, &why, None, &remedy));
+        }
+        let whole = target.whole.clone();
+        let unanswered = match self.selinuxfs.validate(&whole.to_string()) {
             Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
-                return Err(self.refused(text, libc::EINVAL, own, target));
+                return Err(self.refused(text, libc::EINVAL, from, &whole));
             }
             validity => validity.err(),
         };
-        let (missing, unanswered) = match self.missing_rules(own, target) {
+        let (missing, unanswered) = match self.missing_rules(from, &whole) {
             Ok(rules) => (rules, unanswered),
             Err(e) => (Vec::new(), unanswered.or(Some(e))),
         };
-
-        let trial = if self.assumed {
-            Trial::Impossible
-        } else {
-            match try_in_a_thread(&self.way(text, own, target)?).map_err(|e| no_thread(text, &e))? {
-                Ok(()) => Trial::Moved,
-                Err(errno) => Trial::Refused(errno),
-            }
-        };
-        self.conclude(text, own, target, &trial, missing, unanswered)?;
-        self.look_for_traps(own, target);
+        let trial = self.try_target(text, target)?;
+        self.conclude(text, from, &whole, &trial, missing, unanswered)?;
+        self.look_for_traps(from, &whole);
         Ok(())
+    }
+
+    /// The way that requests go, gone by a thread that then ends.
+    fn try_target(&self, text: &str, target: Target<'_>) -> Result<Trial, PrepareError> {
+        if self.assumed {
+            return Ok(Trial::Impossible);
+        }
+        let own = target.own;
+        let step = |whole: &SecurityContext| {
+            let step = Target { own, left: Left::NOTHING, whole: whole.clone() };
+            self.way_to(text, step)
+        };
+        let earlier = self.way.iter().map(step).collect::<Result<Vec<_>, _>>()?;
+        let way = self.way_to(text, target)?;
+        let tried = try_in_a_thread(&earlier, &way).map_err(|e| no_thread(text, &e))?;
+        Ok(tried.map_or_else(Trial::Refused, |()| Trial::Moved))
     }
 
     /// The trial decides; what the policy said about its rules goes into the message.
@@ -168,11 +181,11 @@ impl Selinux {
     }
 }
 
-fn try_in_a_thread(way: &ContextMove) -> io::Result<Result<(), i32>> {
+fn try_in_a_thread(earlier: &[ContextMove], way: &ContextMove) -> io::Result<Result<(), i32>> {
     thread::scope(|scope| {
         let thread = thread::Builder::new()
             .name("confine-trial".to_owned())
-            .spawn_scoped(scope, || way.enter_raw())?;
+            .spawn_scoped(scope, || earlier.iter().chain([way]).try_for_each(ContextMove::enter_raw))?;
         thread.join().map_err(|_| io::Error::other("the trial's thread panicked"))
     })
 }
@@ -205,7 +218,7 @@ fn categories_ignored(domain: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Backend, Interface, Roots},
+        super::{Backend, Interface, Moved, Roots},
         *,
     };
 
@@ -230,6 +243,62 @@ mod tests {
     }
 
     const DYNTRANSITION: &str = "(allow httpd_t httpd_dog_t (process (dyntransition)))";
+
+    fn behind(early: &str) -> Box<dyn Backend> {
+        backend().after(early, Moved::Thread).unwrap()
+    }
+
+    #[test]
+    fn behind_an_early_move_a_check_means_what_a_move_means() {
+        // A context that is written out is the same from everywhere, and so is what the early move kept.
+        for (early, text) in [
+            ("dog.process:s0", "dog_app_t:s0"),
+            ("dog.process:s0", "dog_app_t"),
+            ("httpd_t:s0:c1,c2", "*:s0:c1"),
+            ("user_u:user_r:dog_t:s0", "user_u:user_r:dog_app_t:s0"),
+        ] {
+            assert_eq!(behind(early).check(text).map_err(|e| e.to_string()), Ok(()), "{early} {text}");
+        }
+        for (early, text, here, meant) in [
+            ("dog.process:s0", "*:s0:c1", "httpd_t:s0:c1", "dog.process:s0:c1"),
+            ("dog.process:s0:c1", "dog_app_t", "dog_app_t:s0", "dog_app_t:s0:c1"),
+            ("dog.process:s0:c1", "dog_app_t:*", "dog_app_t:s0", "dog_app_t:s0:c1"),
+        ] {
+            assert_eq!(
+                behind(early).check(text).unwrap_err().to_string(),
+                format!(
+                    "selinux:{text}: what it leaves out is the server's own, which makes it system_u:system_r:{here}, \
+                     and an earlier move (ConfineEarly) has left the server's context for system_u:system_r:{early}; \
+                     write the whole context, as in system_u:system_r:{meant}"
+                )
+            );
+        }
+        let error = behind("user_u:user_r:dog_t:s0").check("dog_app_t:s0").unwrap_err();
+        assert!(error.remedy.ends_with("as in user_u:user_r:dog_app_t:s0"), "{error}");
+    }
+
+    #[test]
+    fn where_the_early_move_led_there_is_nothing_to_ask() {
+        for text in ["dog.process", "dog.process:s0", "system_u:system_r:dog.process:s0"] {
+            assert!(behind("dog.process:s0").check(text).is_ok(), "{text}");
+        }
+        // No move could be asked about here: a warning says so wherever one was asked about.
+        let dog = behind("dog.process:s0");
+        dog.check("dog.process:s0").unwrap();
+        assert!(!dog.warnings().iter().any(|w| w.contains("could not be checked")));
+        dog.check("dog_app_t:s0").unwrap();
+        assert!(dog.warnings().iter().any(|w| w.contains("could not be checked")));
+        // The server's own is no confinement, from wherever.
+        let error = dog.check(OWN).unwrap_err();
+        assert!(error.why.starts_with("it is the server's own context"), "{error}");
+    }
+
+    #[test]
+    fn once_the_server_itself_has_moved_its_new_context_completes() {
+        let moved = backend().after("dog.process:s0", Moved::Server).unwrap();
+        assert!(moved.check("*:s0:c1").is_ok());
+        assert!(moved.check("dog.process:s0").is_err());
+    }
 
     #[test]
     fn every_missing_rule_is_named_at_once() {

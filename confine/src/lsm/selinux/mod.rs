@@ -30,10 +30,10 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::{CStr, CString},
+    ffi::{CStr, CString, OsStr},
     io,
     os::unix::ffi::OsStrExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -54,9 +54,10 @@ pub use text::SecurityContext;
 use active::Evidence;
 use refusal::Refusal;
 use selinuxfs::Selinuxfs;
-use text::Written;
+use text::{Left, Written};
 
 /// Where the kernel's file systems are; in tests, directories that stand for them.
+#[derive(Clone)]
 struct Roots {
     selinuxfs: PathBuf,
     proc: PathBuf,
@@ -89,6 +90,8 @@ pub struct Selinux {
     proc_file: Arc<CStr>,
     /// The server's context, to which pairs are relative.
     own: Result<SecurityContext, Inactive>,
+    /// Contexts that a thread is moved through before the moves that are checked.
+    way: Vec<SecurityContext>,
     /// `own` was given, not read: this process is not the server, so its own moves prove nothing.
     assumed: bool,
     /// What the checks found worth a line in the log.
@@ -129,7 +132,16 @@ impl Selinux {
         // A path with a NUL opens nothing, and neither does an empty one.
         let proc_file = CString::new(current.as_os_str().as_bytes()).unwrap_or_default().into();
         let selinuxfs = Selinuxfs { root: roots.selinuxfs.clone() };
-        Self { roots, selinuxfs, interface, proc_file, own, assumed, found: Mutex::default() }
+        Self {
+            roots,
+            selinuxfs,
+            interface,
+            proc_file,
+            own,
+            way: Vec::new(),
+            assumed,
+            found: Mutex::default(),
+        }
     }
 
     /// The server's own context.
@@ -139,7 +151,7 @@ impl Selinux {
 
     /// The whole context that `text` means, as it would be for this server. Not asked of the kernel.
     pub fn resolve(&self, text: &str) -> Result<SecurityContext, PrepareError> {
-        self.target(text).map(|(_, target)| target)
+        self.target(text).map(|target| target.whole)
     }
 
     /// Whether the kernel enforces the policy (`enforce` in selinuxfs). A permissive kernel logs
@@ -148,40 +160,38 @@ impl Selinux {
         self.selinuxfs.enforcing()
     }
 
-    /// The server's context, and the one that `text` means.
-    fn target(&self, text: &str) -> Result<(&SecurityContext, SecurityContext), PrepareError> {
+    /// What `text` means for this server.
+    fn target(&self, text: &str) -> Result<Target<'_>, PrepareError> {
         let own = self.own.as_ref().map_err(|e| prepare_error(text, &e.why, None, &e.remedy))?;
-        let target = Written::parse(text)
-            .and_then(|written| written.complete(own))
+        let (left, whole) = Written::parse(text)
+            .and_then(|written| Ok((written.left(), written.complete(own)?)))
             .map_err(|e| prepare_error(text, &e.why, None, &e.remedy))?;
-        Ok((own, target))
+        Ok(Target { own, left, whole })
     }
 
     /// [`Selinux::target`], and it must not be where the server is: to stay there is not a
     /// confinement, and a request is exempt only in plain words.
-    fn other_target(&self, text: &str) -> Result<(&SecurityContext, SecurityContext), PrepareError> {
-        let (own, target) = self.target(text)?;
-        if *own == target {
+    fn other_target(&self, text: &str) -> Result<Target<'_>, PrepareError> {
+        let target = self.target(text)?;
+        if *target.own == target.whole {
+            let own = target.own;
             let why = format!("it is the server's own context {own}, in which nothing is confined");
             let remedy = "name another domain or range, or write unconfined to exempt these requests";
             return Err(prepare_error(text, &why, None, remedy));
         }
-        Ok((own, target))
+        Ok(target)
     }
 
-    fn way(
-        &self,
-        text: &str,
-        own: &SecurityContext,
-        target: &SecurityContext,
-    ) -> Result<ContextMove, PrepareError> {
+    fn way_to(&self, text: &str, target: Target<'_>) -> Result<ContextMove, PrepareError> {
+        let Target { own, left, whole } = target;
         // The text was found to be printable ASCII.
-        let raw = CString::new(target.to_string())
+        let raw = CString::new(whole.to_string())
             .map_err(|_| prepare_error(text, "it holds a NUL byte", None, "remove it"))?;
         Ok(ContextMove {
             context: Context { backend: BackendName::SELINUX, text: text.into() },
             own: own.clone(),
-            target: target.clone(),
+            left,
+            target: whole,
             door: match self.interface {
                 Interface::Syscall => Door::Syscall(Wire::new(LsmId::SELINUX, &raw)),
                 Interface::Proc => Door::Proc { file: Arc::clone(&self.proc_file), context: raw },
@@ -205,26 +215,31 @@ impl Backend for Selinux {
     }
 
     fn prepare(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
-        let (own, target) = self.other_target(text)?;
-        Ok(Arc::new(self.way(text, own, &target)?))
+        Ok(Arc::new(self.way_to(text, self.other_target(text)?)?))
     }
 
     fn check(&self, text: &str) -> Result<(), PrepareError> {
-        let (own, target) = self.other_target(text)?;
-        self.check_target(text, own, &target)
+        self.check_target(text, self.other_target(text)?)
     }
 
     fn prepare_server(&self, text: &str) -> Result<Option<Arc<dyn Move>>, PrepareError> {
-        let (own, target) = self.target(text)?;
-        if *own == target {
+        let target = self.target(text)?;
+        if *target.own == target.whole {
             return Ok(None);
         }
-        Ok(Some(Arc::new(self.way(text, own, &target)?)))
+        Ok(Some(Arc::new(self.way_to(text, target)?)))
     }
 
-    fn after(&self, text: &str, _who: Moved) -> Option<Box<dyn Backend>> {
+    fn after(&self, text: &str, who: Moved) -> Option<Box<dyn Backend>> {
         let after = self.resolve(text).ok()?;
-        Some(Box::new(Self::assuming(after)))
+        let own = match who {
+            // Requests' contexts stay relative to the server's.
+            Moved::Thread => self.own.clone(),
+            Moved::Server => return Some(Box::new(Self::assuming(after))),
+        };
+        let roots = self.roots.clone();
+        let way = self.way.iter().cloned().chain([after]).collect();
+        Some(Box::new(Self { way, ..Self::with(roots, self.interface, own, self.assumed) }))
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -267,12 +282,45 @@ fn prepare_error(text: &str, why: &str, errno: Option<i32>, remedy: &str) -> Pre
     }
 }
 
+/// What a text means.
+struct Target<'a> {
+    /// The server's context.
+    own: &'a SecurityContext,
+    /// What the text leaves to it.
+    left: Left,
+    whole: SecurityContext,
+}
+
+impl Target<'_> {
+    /// Why a thread that is elsewhere than the server cannot take this text: what is not written means
+    /// something else to it than to the server. Neither is guessed, as either may widen the request.
+    fn unclear_from(&self, there: &SecurityContext) -> Option<Refusal> {
+        unclear(self.left, self.own, there, &self.whole)
+    }
+}
+
+fn unclear(
+    left: Left,
+    own: &SecurityContext,
+    there: &SecurityContext,
+    target: &SecurityContext,
+) -> Option<Refusal> {
+    (!left.same(own, there)).then(|| Refusal {
+        why: format!(
+            "what it leaves out is the server's own, which makes it {target}, and an earlier move (ConfineEarly) has \
+             left the server's context for {there}"
+        ),
+        remedy: format!("write the whole context, as in {}", left.as_in(there, target)),
+    })
+}
+
 /// The way into one context.
 struct ContextMove {
     context: Context,
     door: Door,
-    // For messages.
+    /// The server's context.
     own: SecurityContext,
+    left: Left,
     target: SecurityContext,
 }
 
@@ -301,13 +349,47 @@ impl ContextMove {
     }
 }
 
-impl Enter for ContextMove {
-    fn enter(&self) -> Result<(), EnterError> {
+impl ContextMove {
+    /// The calling thread's context.
+    fn here(&self) -> Option<SecurityContext> {
+        let raw = match &self.door {
+            Door::Syscall(_) => Interface::Syscall.current(LsmId::SELINUX, Path::new("")),
+            Door::Proc { file, .. } => {
+                Interface::Proc.current(LsmId::SELINUX, Path::new(OsStr::from_bytes(file.to_bytes())))
+            }
+        };
+        SecurityContext::parse(&raw.ok()?)
+    }
+
+    fn enter_from(&self, from: &SecurityContext) -> Result<(), EnterError> {
         self.enter_raw().map_err(|errno| {
             let by_proc = matches!(self.door, Door::Proc { .. });
-            let Refusal { why, remedy } = Refusal::new(errno, &self.own, &self.target, by_proc);
-            EnterError { why, errno: Some(errno), remedy, forbidden: false }
+            enter_error(Refusal::new(errno, from, &self.target, by_proc), Some(errno))
         })
+    }
+}
+
+fn enter_error(Refusal { why, remedy }: Refusal, errno: Option<i32>) -> EnterError {
+    EnterError { why, errno, remedy, forbidden: false }
+}
+
+impl Enter for ContextMove {
+    fn enter(&self) -> Result<(), EnterError> {
+        self.enter_from(&self.own)
+    }
+
+    fn enter_further(&self) -> Result<(), EnterError> {
+        // A domain may be kept from asking; then the kernel's answer to the move has to do.
+        let Some(here) = self.here() else { return self.enter() };
+        if here == self.target {
+            // Not the server's context, which is no target: the thread is confined. The kernel would
+            // ask for permission to move where it is.
+            return Ok(());
+        }
+        match unclear(self.left, &self.own, &here, &self.target) {
+            Some(refusal) => Err(enter_error(refusal, None)),
+            None => self.enter_from(&here),
+        }
     }
 }
 
@@ -397,6 +479,40 @@ mod tests {
             "/proc/thread-self/attr/current cannot be opened (ENOENT); mount /proc where the server runs, also \
              inside a chroot"
         );
+    }
+
+    /// Whether a move was made, by a thread whose context the kernel gives as `here`.
+    fn further(here: &str, text: &str) -> Result<bool, String> {
+        let proc = tempfile::tempdir().unwrap();
+        let attr = proc.path().join("thread-self/attr/current");
+        std::fs::create_dir_all(attr.parent().unwrap()).unwrap();
+        std::fs::write(&attr, here).unwrap();
+        let roots = Roots { proc: proc.path().to_owned(), ..Roots::default() };
+        let own = Ok(SecurityContext::parse(OWN).unwrap());
+        let way = Selinux::with(roots, Interface::Proc, own, false).prepare(text).unwrap();
+        let entered = way.ready(&NoValues).unwrap().enter_further().map_err(|e| e.to_string());
+        let moved = std::fs::read_to_string(attr).unwrap() != here;
+        assert!(!moved || entered.is_ok());
+        entered.map(|()| moved)
+    }
+
+    #[test]
+    fn a_thread_that_is_there_already_makes_no_move() {
+        let there = "system_u:system_r:dog.process:s0:c1";
+        assert_eq!(further(there, "dog.process:s0:c1"), Ok(false));
+        assert_eq!(further(there, "dog.process:s0:c2"), Ok(true));
+    }
+
+    #[test]
+    fn what_is_left_to_the_server_is_not_taken_from_elsewhere() {
+        let error = further("system_u:system_r:dog.process:s0:c1", "*:s0:c2").unwrap_err();
+        assert_eq!(
+            error,
+            "what it leaves out is the server's own, which makes it system_u:system_r:httpd_t:s0:c2, and an earlier \
+             move (ConfineEarly) has left the server's context for system_u:system_r:dog.process:s0:c1; write the \
+             whole context, as in system_u:system_r:dog.process:s0:c2"
+        );
+        assert!(further("system_u:system_r:dog.process:s0:c1", "dog_app_t").is_err());
     }
 
     #[test]

@@ -16,7 +16,8 @@
 //! (`app_t:secret`), behind `*` (`*:secret:c1`) and in a whole context.
 //!
 //! `*` stands for the server's own domain or range and for nothing else. A range that is not
-//! written is the server's.
+//! written is the server's. Behind an earlier move that changed such a part, it has to be written
+//! out: the server's would be given back, or the reader deceived.
 
 use std::fmt;
 
@@ -69,6 +70,37 @@ pub(super) struct Written<'a> {
     pub user_and_role: Option<(&'a str, &'a str)>,
     pub domain: Option<&'a str>,
     pub range: Option<&'a str>,
+}
+
+/// The parts of a context that a text leaves to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    user_and_role: bool,
+    domain: bool,
+    range: bool,
+}
+
+impl Left {
+    /// All is written.
+    pub(super) const NOTHING: Self = Self { user_and_role: false, domain: false, range: false };
+
+    /// Whether these parts are the same in both contexts.
+    pub(super) fn same(self, a: &SecurityContext, b: &SecurityContext) -> bool {
+        (!self.user_and_role || (&a.user, &a.role) == (&b.user, &b.role))
+            && (!self.domain || a.domain == b.domain)
+            && (!self.range || a.range == b.range)
+    }
+
+    /// `target` with these parts as `there` has them.
+    pub(super) fn as_in(self, there: &SecurityContext, target: &SecurityContext) -> SecurityContext {
+        let of = |left: bool| if left { there } else { target };
+        SecurityContext {
+            user: of(self.user_and_role).user.clone(),
+            role: of(self.user_and_role).role.clone(),
+            domain: of(self.domain).domain.clone(),
+            range: of(self.range).range.clone(),
+        }
+    }
 }
 
 /// Why a text is no context.
@@ -141,6 +173,15 @@ impl<'a> Written<'a> {
                 Ok(Self { user_and_role: Some((user, role)), domain: Some(domain), range })
             }
             _ => Err(TextError::forms("* cannot stand for a part of a whole context other than its range")),
+        }
+    }
+
+    /// What is not written.
+    pub(super) fn left(self) -> Left {
+        Left {
+            user_and_role: self.user_and_role.is_none(),
+            domain: self.domain.is_none(),
+            range: self.range.is_none(),
         }
     }
 
