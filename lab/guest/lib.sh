@@ -355,3 +355,48 @@ refuses_to_start() {
 
 # The server of most tests under AppArmor, in a profile of its own.
 people_server() { server event lua lab_escape confine </lab/people.conf; }
+
+# ---- workers kept per context ---------------------------------------------
+
+# worker USER [QUERY]: the id of the thread that serves this user's application, in $tid.
+worker() {
+    as "$1"
+    fetch "/$1/escape?tid&${2-}"
+    tid=none
+    [[ $code == 200 && $body =~ ^tid=([0-9]+) ]] && tid=${BASH_REMATCH[1]}
+}
+
+# Two users in turn, then what alice's application tries in her worker (QUERY), then many requests
+# over few connections. For a server with `ConfineWorkers per-context` and lab-escape.
+kept_workers() { # QUERY
+    local user i alice='' bob=''
+    for i in 1 2 3 4; do
+        for user in alice bob; do
+            worker "$user" "read=/lab/www/alice/index.html&read=/lab/www/bob/index.html"
+            like "$user, round $i: reads the own page" "$body" "^read /lab/www/$user/index.html=OK"
+            unlike "$user, round $i: and no other" "${body//"/$user/index.html=OK"/}" '=OK'
+            [[ $user == alice ]] && alice+=" $tid" || bob+=" $tid"
+        done
+    done
+    # shellcheck disable=SC2086
+    set -- "$1" $alice $bob
+    is 'four requests of alice, one thread' "$alice" " $2 $2 $2 $2"
+    is 'four requests of bob, one thread' "$bob" " $6 $6 $6 $6"
+    if [[ $2 != none && $2 != "$6" ]]; then pass 'not the same'; else fail 'not the same' "$2, $6"; fi
+
+    worker alice "$1&read=/lab/www/bob/index.html&thread=/lab/www/bob/index.html"
+    is 'alice tries to get across, in her worker' "$tid" "$2"
+    like 'his page stays closed to her' "$body" '^read /lab/www/bob/index.html=E(ACCES|PERM)'
+    like 'to a new thread, too' "$body" '^thread /lab/www/bob/index.html=E(ACCES|PERM)'
+    tries=$body
+    worker bob
+    is "bob's worker is still his" "$tid" "$6"
+    is '200 mixed requests over 3 connections, each answered as it should be' \
+        "$(perl /lab/mixed.pl 200 3 --keep alice bob)" '200 '
+    worker alice "read=/lab/www/alice/index.html&read=/lab/www/bob/index.html"
+    # By now each may have several workers.
+    if [[ $tid != none && $tid != "$6" ]]; then pass "alice is in none of bob's"; else fail "alice is in none of bob's" "$tid"; fi
+    like 'where she reads her page' "$body" '^read /lab/www/alice/index.html=OK'
+    like 'and not his' "$body" '^read /lab/www/bob/index.html=E(ACCES|PERM)'
+    anonymous
+}

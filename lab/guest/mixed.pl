@@ -1,12 +1,15 @@
 #!/usr/bin/perl
-# mixed.pl REQUESTS AT-A-TIME TENANT...: each tenant asks for the own page and for the next
+# mixed.pl REQUESTS AT-A-TIME [--keep] TENANT...: each tenant asks for the own page and for the next
 # tenant's, in turn, all at the same time. Prints how many were answered rightly (own: 200
-# and the page; other's: 403 and no page) and the first few that were not.
+# and the page; other's: 403 and no page) and the first few that were not. With --keep, each of
+# the AT-A-TIME asks over one connection, for as long as the server keeps it.
 use strict;
 use warnings;
 use IO::Socket::INET;
 
 my ($requests, $workers, @tenants) = @ARGV;
+my $keep = $tenants[0] eq '--keep' && shift @tenants;
+my $kept;
 
 sub base64 {
     my $text = pack 'u', $_[0];    # uuencode differs by its alphabet and a length byte
@@ -16,13 +19,30 @@ sub base64 {
     return $text;
 }
 
+# All that the server says, or where it keeps the connection, one answer.
+sub answer_of {
+    my ($server) = @_;
+    if (!$keep) { local $/; return <$server> // ''; }
+    my ($answer, $body) = ('', '');
+    while (defined(my $line = <$server>)) {
+        $answer .= $line;
+        last if $line eq "\r\n";
+    }
+    my ($length) = $answer =~ /^Content-Length: (\d+)/mi or return '';
+    read $server, $body, $length;
+    $kept = $answer =~ /^Connection: close/mi ? undef : $server;
+    return "$answer$body";
+}
+
 sub ask {
     my ($user, $target) = @_;
-    my $server = IO::Socket::INET->new(PeerAddr => '127.0.0.1:80', Timeout => 20) or return "no connection: $!";
-    print $server "GET /$target/index.html HTTP/1.0\r\nHost: localhost\r\n",
+    my $server = $kept // IO::Socket::INET->new(PeerAddr => '127.0.0.1:80', Timeout => 20)
+        or return "no connection: $!";
+    $kept = undef;
+    my $version = $keep ? '1.1' : '1.0';
+    print $server "GET /$target/index.html HTTP/$version\r\nHost: localhost\r\n",
         'Authorization: Basic ', base64("$user:$user"), "\r\n\r\n";
-    local $/;
-    my $answer = <$server> // '';
+    my $answer = answer_of($server);
     my ($code) = $answer =~ m{^HTTP/1\.1 (\d+)};
     my ($page) = $answer =~ /^page of (\w+)/m;
     $code //= 0;

@@ -3,6 +3,7 @@
  * string says, a word after the other, and answers with the outcome of each:
  *
  *   context          the context this thread is in
+ *   tid              this thread's id
  *   back=CONTEXT     move this thread, by file and by lsm_set_self_attr(2). For AppArmor it
  *                    is a command with a + for each blank (changeprofile+apache2)
  *   leader=CONTEXT   write the attr of the process's first thread
@@ -191,6 +192,10 @@ static void act(request_rec *r, const char *verb, char *value)
     }
     if (!strcmp(verb, "context")) {
         ap_rprintf(r, "context=%s\n", own_context(r->pool));
+        return;
+    }
+    if (!strcmp(verb, "tid")) {
+        ap_rprintf(r, "tid=%ld\n", (long)syscall(SYS_gettid));
         return;
     }
     if (!strcmp(verb, "back")) {

@@ -67,3 +67,47 @@ ConfineEarly "apparmor:stack lab_people"
 </Location>
 CONF
 refuses_to_start 'a later stack is tried from where it starts' 'add `change_profile -> &lab_carol,` to each of the profiles apache2//&lab_people'
+
+# An authentication hook in Lua and a rewrite map, which want a file outside.
+cat >/lab/www/alice/check.lua <<'LUA'
+function check(r)
+    local file, why = io.open("/lab/www/dave/index.html", "r")
+    r.user = "somebody"
+    r.headers_out["X-Outside"] = file and file:read("*l") or why
+    return apache2.OK
+end
+LUA
+printf 'key of-the-outside\n' >/lab/www/dave/keys.txt
+chmod 644 /lab/www/alice/check.lua /lab/www/dave/keys.txt
+hooks_server() { # [DIRECTIVE]
+    server event rewrite lua headers confine <<CONF
+$1
+RewriteEngine on
+RewriteMap keys txt:/lab/www/dave/keys.txt
+RewriteRule ^/mapped\$ /alice/index.html [E=KEY:\${keys:key|nothing}]
+Header always set X-Key "%{KEY}e" env=KEY
+<Directory /lab/www>
+    AuthType Lua
+    AuthName lab
+    Require valid-user
+    LuaHookCheckUserID /lab/www/alice/check.lua check early
+    ConfineContext unconfined
+</Directory>
+CONF
+}
+hooks_server ''
+serves 'without ConfineEarly, the page' '^page of alice' /alice/index.html
+like 'and authentication in Lua reads outside' "$headers" '^X-Outside: page of dave'
+hooks_server 'ConfineEarly "apparmor:stack lab_people"'
+forget
+serves 'with it, the page' '^page of alice' /alice/index.html
+like 'and authentication in Lua is refused' "$headers" '^X-Outside: .*Permission denied'
+denial 'by the kernel' 'apparmor="DENIED" operation="open" .*profile="lab_people" name="/lab/www/dave/index.html"'
+forget
+fetch /mapped
+unlike 'nor does a rewrite map read outside' "$headers" 'of-the-outside'
+denial 'by the kernel' 'apparmor="DENIED" .*profile="lab_people" name="/lab/www/dave/keys.txt"'
+hooks_server ''
+fetch /mapped
+like 'which it does without' "$headers" '^X-Key: of-the-outside'
+rm /lab/www/alice/check.lua /lab/www/dave/keys.txt
