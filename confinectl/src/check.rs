@@ -53,7 +53,7 @@ pub struct Args {
 }
 
 /// A security context, for the command line.
-fn server_context(text: &str) -> Result<SecurityContext, String> {
+pub fn server_context(text: &str) -> Result<SecurityContext, String> {
     SecurityContext::parse(text)
         .ok_or_else(|| "a security context is user:role:type or user:role:type:range".to_owned())
 }

@@ -5,9 +5,11 @@
 //! that cannot be read or written.
 
 mod check;
+mod doctor;
 mod explain;
 mod map;
 mod selinux_domain;
+mod term;
 
 use std::{
     io::{self, BufWriter, Write},
@@ -31,6 +33,10 @@ enum Command {
     ///
     /// Exit status: 0 nothing found, 1 findings, 2 the map cannot be read.
     Check(check::Args),
+    /// Look at this machine: what confines requests here, what is missing, and what to do.
+    ///
+    /// Sees most as root. Exit status: 0 no errors, 1 errors.
+    Doctor(doctor::Args),
     /// Show which rules of a map a request meets, and what it gets.
     ///
     /// Exit status: 0 a rule matches, 1 none does, 2 the map cannot be read or has an error.
@@ -82,6 +88,7 @@ fn main() -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let result = match &cli.command {
         Command::Check(args) => check::run(args, &mut out),
+        Command::Doctor(args) => doctor::run(args, &mut out),
         Command::Explain(args) => explain::run(args, &mut out),
         Command::Map(command) => map::run(command, &mut out),
         Command::SelinuxDomain(args) => selinux_domain::run(args, &mut out),

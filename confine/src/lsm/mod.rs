@@ -5,7 +5,7 @@
 //! (the values in a Landlock path); for most contexts there is nothing to add and nothing is
 //! allocated. [`Enter::enter`] moves the calling thread; it is final.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, fs, io, sync::Arc};
 
 use crate::context::Context;
 
@@ -14,6 +14,18 @@ pub mod landlock;
 mod selfattr;
 pub mod selinux;
 pub mod tomoyo;
+
+/// The names of the active security modules, in the kernel's order: by `lsm_list_modules(2)`, before Linux
+/// 6.8 from /sys/kernel/security/lsm. The error is that of reading the file.
+pub fn active_modules() -> io::Result<Vec<String>> {
+    match selfattr::active_modules() {
+        Some(modules) => Ok(modules.into_iter().map(selfattr::LsmId::name).collect()),
+        None => {
+            let names = fs::read_to_string("/sys/kernel/security/lsm")?;
+            Ok(names.trim().split(',').map(str::to_owned).collect())
+        }
+    }
+}
 
 /// The name of a backend that this build knows. Only [`BackendName::parse`] makes one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

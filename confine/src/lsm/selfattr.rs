@@ -202,6 +202,33 @@ impl Size {
     }
 }
 
+/// Names of the numbers above (kernel: include/uapi/linux/lsm.h), in their order from 100 on.
+const NAMES: [&str; 14] = [
+    "capability",
+    "selinux",
+    "smack",
+    "tomoyo",
+    "apparmor",
+    "yama",
+    "loadpin",
+    "safesetid",
+    "lockdown",
+    "bpf",
+    "landlock",
+    "ima",
+    "evm",
+    "ipe",
+];
+
+impl LsmId {
+    /// The name that the kernel gives it in /sys/kernel/security/lsm; one that is newer than this build
+    /// has its number.
+    pub(super) fn name(self) -> String {
+        let known = self.0.checked_sub(100).and_then(|i| NAMES.get(usize::try_from(i).ok()?));
+        known.map_or_else(|| format!("number {}", self.0), |name| (*name).to_owned())
+    }
+}
+
 /// The errno of the call just made. Allocates nothing.
 fn last_errno() -> i32 {
     io::Error::last_os_error().raw_os_error().unwrap_or(0)
@@ -249,6 +276,18 @@ mod tests {
         assert_eq!(trimmed(b"u:r:t:s0\n"), b"u:r:t:s0");
         assert_eq!(trimmed(b"\0"), b"");
         assert!(owned(b"\xff").is_err());
+    }
+
+    #[test]
+    fn modules_have_the_names_that_the_kernel_prints() {
+        assert_eq!(
+            [101, 103, 104, 110].map(|id| LsmId(id).name()),
+            ["selinux", "tomoyo", "apparmor", "landlock"]
+        );
+        assert_eq!(
+            [7, 100, 113, 114].map(|id| LsmId(id).name()),
+            ["number 7", "capability", "ipe", "number 114"]
+        );
     }
 
     #[test]

@@ -50,8 +50,10 @@ mod profiles;
 mod refusal;
 mod text;
 
+pub use profiles::Mode;
+
 use active::Evidence;
-use profiles::{Mode, Profiles};
+use profiles::Profiles;
 use refusal::{Refusal, Step};
 use text::{How, Label, Written};
 
@@ -139,6 +141,11 @@ impl AppArmor {
             assumed: false,
             found: Arc::default(),
         }
+    }
+
+    /// The loaded profiles and what the kernel does under each, sorted by name. Root alone may read them.
+    pub fn profiles(&self) -> io::Result<Vec<(String, Mode)>> {
+        Profiles::read(&self.roots.securityfs).map(Profiles::sorted)
     }
 
     /// The label that moves start from.

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, fs, io, path::PathBuf};
 
 /// What the kernel does with what a profile does not grant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
     /// Refuses it (`enforce`, and `kill`, `prompt`).
     Enforces,
     /// Logs and allows it.
@@ -40,6 +40,13 @@ impl Profiles {
         Self(text.lines().filter_map(line).collect())
     }
 
+    /// All of them, sorted by name.
+    pub(super) fn sorted(self) -> Vec<(String, Mode)> {
+        let mut all: Vec<_> = self.0.into_iter().collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
     pub(super) fn mode(&self, name: &str) -> Option<&Mode> {
         self.0.get(name)
     }
@@ -60,6 +67,8 @@ mod tests {
         assert_eq!(profiles.mode("podman"), Some(&Mode::Unconfined));
         assert_eq!(profiles.mode("broken"), None);
         assert_eq!(profiles.mode("blog (enforce)"), None);
+        let names: Vec<_> = profiles.sorted().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["/usr/bin/x y (z)", "apache2//a", "blog", "podman"]);
     }
 
     #[test]

@@ -181,6 +181,57 @@ impl Selinux {
     }
 }
 
+/// What the loaded policy says about the server, whatever contexts its rules name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerPolicy {
+    /// The newest format of policy that the kernel reads (`policyvers`).
+    pub version: u32,
+    /// Whether the policy knows the server's context; the rest is of use only then.
+    pub knows_server: bool,
+    /// Whether the server's domain is permissive: denials are logged and not enforced.
+    pub permissive: bool,
+    /// The rule, in CIL, without which no thread of the server may move; none where the policy has it.
+    pub missing: Option<String>,
+    /// Whether categories are enforced for the server's domain; `None` where it has no range.
+    pub categories: Option<bool>,
+}
+
+impl Selinux {
+    /// Asks the loaded policy about the server's own context. For a look at a machine; needs selinuxfs, and
+    /// the right to ask (process domains of administrators have it).
+    pub fn server_policy(&self) -> io::Result<ServerPolicy> {
+        let own = self.own.as_ref().map_err(|e| io::Error::other(e.clone()))?;
+        let version = self.selinuxfs.policy_version()?;
+        let raw = own.to_string();
+        match self.selinuxfs.validate(&raw) {
+            Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
+                let nothing = ServerPolicy {
+                    version,
+                    knows_server: false,
+                    permissive: false,
+                    missing: None,
+                    categories: None,
+                };
+                return Ok(nothing);
+            }
+            validity => validity?,
+        }
+        let decision = self.selinuxfs.access(&raw, &raw, "process")?;
+        let setcurrent = self.selinuxfs.permission("process", "setcurrent")?;
+        let categories = match own.range {
+            Some(_) => Some(!self.ignores_categories(own)?),
+            None => None,
+        };
+        Ok(ServerPolicy {
+            version,
+            knows_server: true,
+            permissive: decision.permissive,
+            missing: (decision.allowed & setcurrent == 0).then(|| refusal::allow_setcurrent(own)),
+            categories,
+        })
+    }
+}
+
 fn try_in_a_thread(earlier: &[ContextMove], way: &ContextMove) -> io::Result<Result<(), i32>> {
     thread::scope(|scope| {
         let thread = thread::Builder::new()

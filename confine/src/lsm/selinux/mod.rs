@@ -49,6 +49,7 @@ mod refusal;
 mod selinuxfs;
 mod text;
 
+pub use check::ServerPolicy;
 pub use text::SecurityContext;
 
 use active::Evidence;

@@ -30,6 +30,11 @@ impl Selinuxfs {
         }
     }
 
+    /// The newest format of policy that the kernel reads.
+    pub(super) fn policy_version(&self) -> io::Result<u32> {
+        self.number("policyvers")
+    }
+
     /// Asks whether `context` is valid under the policy: EINVAL if not.
     pub(super) fn validate(&self, context: &str) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).open(self.root.join("context"))?;

@@ -1,0 +1,127 @@
+//! Looks at the kernel; the server and its limits have files of their own.
+
+use std::{fs, io, path::Path, process::Command};
+
+use confine::lsm::{
+    self, Backend,
+    apparmor::AppArmor,
+    landlock::Landlock,
+    selinux::{self, SecurityContext},
+    tomoyo::{self, Domain},
+};
+
+use super::{
+    Args,
+    facts::{Facts, Running, Seen, Selinux, Server, State, Tomoyo, Unseen},
+    limits, server,
+};
+
+/// The context of httpd in the reference policy and what is made of it.
+const USUAL_CONTEXT: &str = "system_u:system_r:httpd_t:s0";
+
+/// All that can be seen from here.
+pub fn gather(args: &Args) -> Facts {
+    let modules = lsm::active_modules()
+        .map_err(|e| unseen("/sys/kernel/security/lsm", &e, "mount securityfs at /sys/kernel/security"));
+    let server = server::look(args.httpd.as_deref(), args.config.as_deref());
+    let running = server.as_ref().ok().and_then(|s| server::running(Path::new("/proc"), &s.program));
+    let listed = |name: &str| modules.as_ref().is_ok_and(|names| names.iter().any(|n| n == name));
+    Facts {
+        kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
+            .map(|release| release.trim().to_owned())
+            .map_err(|e| unseen("/proc/sys/kernel/osrelease", &e, "mount /proc")),
+        selinux: selinux(args, running.as_ref()),
+        libselinux: libselinux(),
+        tomoyo: tomoyo(args, server.as_ref().ok(), listed("tomoyo")),
+        apparmor: apparmor(),
+        landlock: Landlock::abi().map_or_else(State::Inactive, State::Active),
+        limits: limits::look(running.as_ref().map(|r| r.pid)),
+        modules,
+        server,
+        running,
+    }
+}
+
+/// A file that could not be read.
+pub fn unseen(path: &str, error: &io::Error, remedy: &str) -> Unseen {
+    let remedy = if error.kind() == io::ErrorKind::PermissionDenied { "run this as root" } else { remedy };
+    Unseen::new(format!("{path} cannot be read: {error}"), remedy)
+}
+
+fn selinux(args: &Args, running: Option<&Running>) -> State<Selinux> {
+    let of_running = || running.and_then(|r| SecurityContext::parse(r.label.as_deref()?));
+    let usual = || SecurityContext::parse(USUAL_CONTEXT);
+    let Some(context) = args.server_context.clone().or_else(of_running).or_else(usual) else {
+        return State::Unseen(Unseen::new("no context of a server is known", "give --server-context"));
+    };
+    let backend = selinux::Selinux::assuming(context.clone());
+    if let Err(inactive) = backend.active() {
+        return State::Inactive(inactive);
+    }
+    let root = "mount selinuxfs at /sys/fs/selinux";
+    State::Active(Selinux {
+        context: context.to_string(),
+        enforcing: backend.enforcing().map_err(|e| unseen("/sys/fs/selinux/enforce", &e, root)),
+        policy: backend.server_policy().map_err(|e| unseen("/sys/fs/selinux", &e, root)),
+    })
+}
+
+/// By the package managers of the two families: the library does not tell its version.
+fn libselinux() -> Seen<String> {
+    let managers: [(&str, &[&str]); 2] = [
+        ("dpkg-query", &["-W", "-f", "${Version}", "libselinux1"]),
+        ("rpm", &["-q", "--qf", "%{VERSION}-%{RELEASE}", "libselinux"]),
+    ];
+    for (program, arguments) in managers {
+        let Ok(output) = Command::new(program).args(arguments).output() else { continue };
+        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        if output.status.success() && !version.is_empty() {
+            return Ok(version);
+        }
+    }
+    Err(Unseen::new("neither dpkg-query nor rpm knows its package", "ask the package manager of this system"))
+}
+
+fn tomoyo(args: &Args, server: Option<&Server>, is_listed: bool) -> State<Tomoyo> {
+    let program = server.map_or("/usr/sbin/apache2", |s| &s.program);
+    let domain = args.server_domain.clone().map_or_else(|| Domain::parse(&format!("<kernel> {program}")), Ok);
+    let domain = match domain {
+        Ok(domain) => domain,
+        Err(e) => return State::Unseen(Unseen::new(e, "give --server-domain")),
+    };
+    let backend = tomoyo::Tomoyo::assuming(domain.clone());
+    let snapshot = match backend.snapshot() {
+        Ok(snapshot) => snapshot,
+        // Its policy is for root alone.
+        Err(e) if is_listed && !is_root() => {
+            return State::Unseen(Unseen::new(e.why.clone(), "run this as root"));
+        }
+        Err(e) => return State::Inactive(e.clone()),
+    };
+    State::Active(Tomoyo {
+        is_known: snapshot.domains.get(&domain).is_some(),
+        ways: snapshot.domains.get(&domain).map_or(0, |entry| entry.moves_to.len()),
+        domain: domain.to_string(),
+        findings: backend.findings(),
+    })
+}
+
+fn apparmor() -> State<Vec<(String, lsm::apparmor::Mode)>> {
+    let backend = AppArmor::of_another_process();
+    if let Err(inactive) = backend.active() {
+        return State::Inactive(inactive);
+    }
+    backend.profiles().map_or_else(
+        |e| {
+            let path = "/sys/kernel/security/apparmor/profiles";
+            State::Unseen(unseen(path, &e, "mount securityfs at /sys/kernel/security"))
+        },
+        State::Active,
+    )
+}
+
+/// Whether this process has root's rights over files, by the owner of what the kernel shows of it.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0)
+}

@@ -1,0 +1,265 @@
+use confine::lsm::{Inactive, selinux::ServerPolicy};
+
+use super::{
+    super::facts::{Seen, Unseen},
+    *,
+};
+
+fn hidden<T>() -> Seen<T> {
+    Err(Unseen::new("hidden", "look"))
+}
+
+fn inactive<T>(backend: BackendName) -> State<T> {
+    State::Inactive(Inactive { backend, why: "not built in".into(), remedy: "build it in".into() })
+}
+
+fn config(modules: &[&str], directives: &[(&str, &str)]) -> Config {
+    Config {
+        modules: modules.iter().map(|m| ((*m).to_owned(), None)).collect(),
+        directives: Ok(directives.iter().map(|(n, a)| ((*n).to_owned(), (*a).to_owned())).collect()),
+        php_threads: None,
+    }
+}
+
+/// A machine with Landlock and a server that uses nothing.
+fn machine() -> Facts {
+    let config = config(&["confine_module", "mpm_event_module"], &[("ThreadStackSize", "262144")]);
+    Facts {
+        kernel: Ok("6.12.1".into()),
+        modules: Ok(vec!["capability".into(), "landlock".into()]),
+        selinux: inactive(BackendName::SELINUX),
+        libselinux: hidden(),
+        tomoyo: inactive(BackendName::TOMOYO),
+        apparmor: inactive(BackendName::APPARMOR),
+        landlock: State::Active(6),
+        server: Ok(Server {
+            program: "/usr/sbin/httpd".into(),
+            version: Ok("Apache/2.4.66".into()),
+            config: Ok(config),
+        }),
+        running: None,
+        limits: Limits { threads_max: Ok(10_000), processes: Ok(None), group: Ok(None) },
+    }
+}
+
+fn with(config: Config) -> Facts {
+    let mut facts = machine();
+    facts.server.as_mut().expect("a server").config = Ok(config);
+    facts
+}
+
+/// The levels and texts of findings that hold `text`.
+fn about(facts: &Facts, text: &str) -> Vec<(Level, String)> {
+    let found = judge(facts).findings.into_iter().filter(|f| f.text.contains(text));
+    found.map(|f| (f.level, f.text)).collect()
+}
+
+fn level(facts: &Facts, text: &str) -> Option<Level> {
+    let found = about(facts, text);
+    assert!(found.len() < 2, "{found:?}");
+    found.first().map(|f| f.0)
+}
+
+fn policy() -> ServerPolicy {
+    ServerPolicy { version: 33, knows_server: true, permissive: false, missing: None, categories: Some(true) }
+}
+
+fn selinux(enforcing: bool, policy: ServerPolicy) -> State<Selinux> {
+    State::Active(Selinux {
+        context: "system_u:system_r:httpd_t:s0".into(),
+        enforcing: Ok(enforcing),
+        policy: Ok(policy),
+    })
+}
+
+#[test]
+fn a_machine_in_order_has_nothing_to_mend() {
+    let d = judge(&machine());
+    assert_eq!((d.count(Level::Error), d.count(Level::Warning), d.not_seen.len()), (0, 0, 0));
+    assert!(d.findings.iter().filter(|f| f.level > Level::Note).all(|f| f.remedy.is_some()));
+}
+
+#[test]
+fn every_fault_has_a_remedy_and_what_is_hidden_is_said() {
+    let mut facts = machine();
+    facts.landlock = inactive(BackendName::LANDLOCK);
+    facts.kernel = hidden();
+    facts.modules = hidden();
+    facts.server = hidden();
+    facts.limits = Limits { threads_max: hidden(), processes: hidden(), group: hidden() };
+    let d = judge(&facts);
+    assert_eq!(d.not_seen.len(), 6);
+    assert_eq!(level(&facts, "no LSM that could confine"), Some(Level::Error));
+    assert!(d.findings.iter().filter(|f| f.level > Level::Note).all(|f| f.remedy.is_some()));
+}
+
+#[test]
+fn a_policy_that_root_alone_may_read_is_no_missing_lsm() {
+    let mut facts = machine();
+    facts.landlock = inactive(BackendName::LANDLOCK);
+    facts.tomoyo = State::Unseen(Unseen::new("Permission denied", "run this as root"));
+    assert_eq!(level(&facts, "no LSM that could confine"), None);
+    assert_eq!(judge(&facts).not_seen[0].0, "tomoyo");
+}
+
+#[test]
+fn a_fault_is_an_error_where_the_configuration_uses_the_lsm() {
+    for (directive, arguments, wanted) in [
+        ("ConfineContext", "httpd_dog_t:s0", Level::Error),
+        ("ConfineMap", "/etc/x.map", Level::Error),
+        ("selinuxDomainVal", "x", Level::Error),
+        ("ConfineContext", "landlock:x", Level::Note),
+        ("ConfineContext", "unconfined", Level::Note),
+        ("ServerName", "selinux:x", Level::Note),
+    ] {
+        let facts = with(config(&["confine_module"], &[(directive, arguments)]));
+        let found = judge(&facts).findings.into_iter().find(|f| f.area == "selinux").expect("a finding");
+        assert_eq!(found.level, wanted, "{directive} {arguments}");
+    }
+    let directives = [("ConfineBackend", "apparmor"), ("ConfineContext", "dog")];
+    let facts = with(config(&["confine_module"], &directives));
+    let levels: Vec<_> = judge(&facts).findings.iter().map(|f| (f.area, f.level)).collect();
+    assert!(levels.contains(&("apparmor", Level::Error)) && levels.contains(&("selinux", Level::Note)));
+}
+
+#[test]
+fn the_module_must_be_loaded() {
+    assert_eq!(level(&machine(), "confine_module"), Some(Level::Ok));
+    assert_eq!(level(&with(config(&["mpm_event_module"], &[])), "confine_module"), Some(Level::Error));
+}
+
+#[test]
+fn content_of_other_processes_is_told_of() {
+    for (module, wanted) in [
+        ("cgid_module", Level::Warning),
+        ("fcgid_module", Level::Warning),
+        ("proxy_fcgi_module", Level::Warning),
+        ("proxy_http_module", Level::Note),
+    ] {
+        assert_eq!(level(&with(config(&["confine_module", module], &[])), module), Some(wanted));
+    }
+    assert_eq!(level(&with(config(&["confine_module", "cgi_module"], &[])), "cgi_module"), None);
+}
+
+#[test]
+fn php_without_threads_needs_prefork() {
+    for (mpm, threads, wanted) in [
+        ("mpm_event_module", false, Level::Error),
+        ("mpm_worker_module", false, Level::Error),
+        ("mpm_prefork_module", false, Level::Ok),
+        ("mpm_event_module", true, Level::Ok),
+    ] {
+        let mut config = config(&["confine_module", mpm], &[]);
+        config.php_threads = Some(Ok(threads));
+        assert_eq!(level(&with(config), "mod_php"), Some(wanted), "{mpm} {threads}");
+    }
+}
+
+#[test]
+fn limits_are_compared_with_twice_the_requests() {
+    let facts = |max: u64, directives: &[(&str, &str)]| {
+        let mut facts = with(config(&["confine_module", "mpm_event_module"], directives));
+        facts.limits.group = Ok(Some(("TasksMax of x.service".into(), max)));
+        facts
+    };
+    let workers = [("MaxRequestWorkers", "150")];
+    assert_eq!(level(&facts(299, &workers), "TasksMax"), Some(Level::Warning));
+    assert_eq!(level(&facts(300, &workers), "TasksMax"), Some(Level::Ok));
+    assert_eq!(level(&facts(799, &[]), "TasksMax"), Some(Level::Warning));
+    assert_eq!(level(&facts(800, &[]), "TasksMax"), Some(Level::Ok));
+    assert_eq!(level(&facts(800, &[]), "ThreadStackSize is not set"), Some(Level::Note));
+    let mut prefork = facts(512, &[]);
+    prefork.server.as_mut().expect("a server").config = Ok(config(&["mpm_prefork_module"], &[]));
+    assert_eq!(level(&prefork, "TasksMax"), Some(Level::Ok));
+}
+
+#[test]
+fn landlock_says_what_it_lacks() {
+    let text = |abi| {
+        let mut facts = machine();
+        facts.landlock = State::Active(abi);
+        let found = judge(&facts).findings.into_iter().find(|f| f.area == "landlock").expect("a finding");
+        (found.level, found.text, found.remedy)
+    };
+    assert_eq!(text(7).0, Level::Ok);
+    let (level, said, remedy) = text(4);
+    assert_eq!(level, Level::Note);
+    assert_eq!(said, "ABI 4: cannot restrict device commands, signals and abstract sockets (LandlockScope)");
+    assert_eq!(remedy.as_deref(), Some("boot Linux 6.12 or newer, if rulesets are to restrict these"));
+    assert_eq!(text(2).0, Level::Warning);
+}
+
+#[test]
+fn what_selinuxs_policy_lacks_is_told() {
+    let judged = |enforcing, policy, text: &str| {
+        let mut facts = with(config(&["confine_module"], &[("ConfineContext", "a_t:s0")]));
+        facts.selinux = selinux(enforcing, policy);
+        facts.libselinux = Ok("3.8".into());
+        level(&facts, text)
+    };
+    assert_eq!(judged(true, policy(), "enforcing"), Some(Level::Ok));
+    assert_eq!(judged(true, policy(), "libselinux 3.8"), Some(Level::Ok));
+    assert_eq!(judged(false, policy(), "permissive"), Some(Level::Error));
+    let missing = ServerPolicy { missing: Some("(allow x)".into()), ..policy() };
+    assert_eq!(judged(true, missing, "may move"), Some(Level::Error));
+    let unknown = ServerPolicy { knows_server: false, ..policy() };
+    assert_eq!(judged(true, unknown, "does not know"), Some(Level::Error));
+    let permissive = ServerPolicy { permissive: true, ..policy() };
+    assert_eq!(judged(true, permissive, "httpd_t is permissive"), Some(Level::Error));
+    let ranges = ServerPolicy { categories: Some(false), ..policy() };
+    assert_eq!(judged(true, ranges, "does not enforce categories"), Some(Level::Note));
+}
+
+#[test]
+fn what_the_library_finds_in_tomoyos_policy_comes_with_its_remedy() {
+    let mut facts = machine();
+    facts.tomoyo = State::Active(Tomoyo {
+        domain: "<kernel> /usr/sbin/httpd".into(),
+        is_known: true,
+        ways: 1,
+        findings: vec!["an application may leave it; remove the line".into()],
+    });
+    let found = judge(&facts).findings.into_iter().find(|f| f.text.contains("may leave")).expect("a finding");
+    assert_eq!((found.level, &*found.text), (Level::Warning, "an application may leave it"));
+    assert_eq!(found.remedy.as_deref(), Some("remove the line"));
+    if let State::Active(tomoyo) = &mut facts.tomoyo {
+        tomoyo.is_known = false;
+    }
+    assert_eq!(level(&facts, "does not hold the server's domain"), Some(Level::Warning));
+}
+
+#[test]
+fn profiles_that_complain_are_named() {
+    let mut facts = machine();
+    facts.apparmor = State::Active(vec![("blog".into(), Mode::Complain), ("dog".into(), Mode::Enforces)]);
+    facts.running = Some(Running { pid: 1, label: Some("unconfined".into()) });
+    assert_eq!(
+        about(&facts, "complain"),
+        [(Level::Warning, "in complain mode, so they confine nothing: blog".to_owned())]
+    );
+    assert_eq!(level(&facts, "has no profile"), Some(Level::Note));
+    facts.apparmor = State::Active((0..10).map(|n| (format!("p{n}"), Mode::Complain)).collect());
+    assert!(about(&facts, "complain")[0].1.ends_with("p7 and 2 more"));
+    facts.apparmor = State::Active(Vec::new());
+    assert_eq!(level(&facts, "no profile is loaded"), Some(Level::Warning));
+}
+
+#[test]
+fn text_and_json_say_the_same() {
+    let facts = with(config(&["mpm_event_module"], &[("ThreadStackSize", "1")]));
+    let d = judge(&facts);
+    let mut plain = Vec::new();
+    assert!(d.write(false, &mut plain).is_ok());
+    let plain = String::from_utf8(plain).expect("UTF-8");
+    assert!(plain.contains(
+        "\nerror    httpd: confine_module is not loaded: no request is confined\n         to do: add "
+    ));
+    assert!(plain.ends_with("\nerrors: 1, warnings: 0, notes: 4, not seen: 0\n"), "{plain}");
+    assert!(!plain.contains('\x1b'));
+    let mut colored = Vec::new();
+    assert!(d.write(true, &mut colored).is_ok());
+    assert!(String::from_utf8_lossy(&colored).contains("\x1b["));
+    let json = d.json();
+    assert_eq!(json["errors"], 1);
+    assert_eq!(json["findings"].as_array().map(Vec::len), Some(d.findings.len()));
+}
