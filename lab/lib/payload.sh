@@ -3,11 +3,14 @@
 # It is made in about a second, so a new build of the module needs no new root image.
 
 MODULE=${LAB_MODULE:-$REPO_DIR/target/release/libmod_confine.so}
+# The command is built beside the module.
+COMMAND=${LAB_COMMAND:-$(dirname -- "$MODULE")/confinectl}
 
 payload_key() {
-    local module=none
+    local module=none command=none
     [[ ! -e $MODULE ]] || module=$(sha256sum "$MODULE" | cut -c1-16)
-    printf '%s-%s-%s\n' "$(<"$CACHE/root.img.key")" "$module" \
+    [[ ! -e $COMMAND ]] || command=$(sha256sum "$COMMAND" | cut -c1-16)
+    printf '%s-%s-%s-%s\n' "$(<"$CACHE/root.img.key")" "$module" "$command" \
         "$(hash_of lab/guest lab/src lab/tests lab/www lab/app lab/policy conf lab/lib/payload.sh)"
 }
 
@@ -44,6 +47,8 @@ build_payload() {
     credentials <"$LAB_DIR/guest/users" >"$tree/lab/credentials"
     compile_programs "$tree/lab"
     [[ ! -e $MODULE ]] || cp -- "$MODULE" "$tree/lab/modules/mod_confine.so"
+    # Without its symbols it fits on the disk beside everything else.
+    [[ ! -e $COMMAND ]] || strip -o "$tree/lab/bin/confinectl" -- "$COMMAND"
     mkdir -- "$tree/lab/tls"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
         -subj /CN=localhost -keyout "$tree/lab/tls/key.pem" -out "$tree/lab/tls/cert.pem"
@@ -60,6 +65,7 @@ payload() {
     local key
     key=$(payload_key)
     is_fresh payload "$key" && return 0
+    [[ -e $COMMAND ]] || say "no command at $COMMAND; tests that need it will fail"
     [[ -e $MODULE ]] || say "no module at $MODULE; tests that need it will say so"
     timed 'payload' build_payload
     set_fresh payload "$key"

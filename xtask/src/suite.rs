@@ -99,7 +99,7 @@ fn modules() -> Result<Vec<(&'static str, OsString)>, &'static str> {
     let target = target_folder();
     let shipped = target.join("release/libmod_confine.so");
     let faults = target.join("faults");
-    let built = cargo().args(["build", "--release", "-p", "mod_confine"]).status();
+    let built = cargo().args(["build", "--release", "-p", "mod_confine", "-p", "confinectl"]).status();
     if !built.is_ok_and(|s| s.success()) {
         return Err("the module");
     }
