@@ -1,16 +1,24 @@
-//! `confinectl map compile`: a map in the form that the server maps into memory instead of reading it.
+//! `confinectl map`: a map in another form (`compile`, `fmt`), and what changes between two (`diff`).
+
+mod diff;
+mod fmt;
 
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
 };
 
-use confine::{lsm::BackendName, map::Map};
+use confine::{
+    lsm::BackendName,
+    map::{Map, MapText},
+};
+use serde_json::{Value, json};
 
-use crate::{Failure, Outcome};
+use crate::{Failure, Outcome, term::during};
+use diff::{Change, Given};
 
 /// The commands below `map`.
 #[derive(clap::Subcommand)]
@@ -19,6 +27,43 @@ pub enum Command {
     ///
     /// Exit status: 0 written, 2 the map has an error or a file cannot be read or written.
     Compile(Compile),
+    /// Bring a map into the layout of all maps. Words and comments stay as they are.
+    ///
+    /// Exit status: 0 done, 1 (with --check) the layout is another, 2 the map has an error or a file cannot
+    /// be read or written.
+    Fmt(Fmt),
+    /// Show whose contexts change from one map to another.
+    ///
+    /// Exit status: 0 nobody's, 1 somebody's, 2 a map has an error or cannot be read.
+    Diff(Diff),
+}
+
+/// The command line of `map fmt`.
+#[derive(clap::Args)]
+pub struct Fmt {
+    /// The map; it is replaced by a rename.
+    map: PathBuf,
+    /// Only say whether the layout is another one.
+    #[arg(long)]
+    check: bool,
+    /// Print the result instead of replacing the map.
+    #[arg(long, conflicts_with = "check")]
+    stdout: bool,
+}
+
+/// The command line of `map diff`.
+#[derive(clap::Args)]
+pub struct Diff {
+    /// The map as it was.
+    old: PathBuf,
+    /// The map as it will be.
+    new: PathBuf,
+    /// The backend of contexts that name none, as in the directive ConfineBackend.
+    #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend)]
+    default_backend: BackendName,
+    /// Print one JSON object instead of lines of text.
+    #[arg(long)]
+    json: bool,
 }
 
 /// The command line of `map compile`.
@@ -36,8 +81,17 @@ pub struct Compile {
 
 /// Runs a command below `map`.
 pub fn run(command: &Command, out: &mut impl Write) -> Result<Outcome, Failure> {
-    let Command::Compile(args) = command;
-    let compiled = Map::compile(&args.map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
+    match command {
+        Command::Compile(args) => compile(args, out),
+        Command::Fmt(args) => format(args, out),
+        Command::Diff(args) => compare(args, out),
+    }
+}
+
+fn compile(args: &Compile, out: &mut impl Write) -> Result<Outcome, Failure> {
+    let compiled = during("compiling the map", || {
+        Map::compile(&args.map, args.default_backend).map_err(|e| Failure::Map(vec![e]))
+    })?;
     let output = args.output.clone().unwrap_or_else(|| with_suffix(&args.map, ".compiled"));
     replace(&args.map, &output, compiled.bytes())
         .map_err(|error| Failure::Refused(format!("{}: cannot be written: {error}", output.display())))?;
@@ -46,6 +100,58 @@ pub fn run(command: &Command, out: &mut impl Write) -> Result<Outcome, Failure> 
     let (rules, kept) = (map.len(), map.size());
     writeln!(out, "{}: {rules} rules, {kept} bytes", output.display())?;
     Ok(Outcome::Good)
+}
+
+/// A map whose every line is right.
+fn valid(path: &Path, default: BackendName) -> Result<MapText, Failure> {
+    let text = MapText::load(path, default).map_err(|e| Failure::Map(vec![e]))?;
+    text.all_errors().map_err(Failure::Map)?;
+    Ok(text)
+}
+
+fn format(args: &Fmt, out: &mut impl Write) -> Result<Outcome, Failure> {
+    let shown = args.map.display();
+    // The backend of contexts that name none does not matter here.
+    during("reading the map", || valid(&args.map, BackendName::SELINUX))?;
+    let unusable =
+        |error: io::Error| Failure::Refused(format!("{shown}: cannot be read or written: {error}"));
+    let text = fs::read_to_string(&args.map).map_err(unusable)?;
+    let laid_out = during("laying out the map", || fmt::layout(&text));
+    if args.stdout {
+        out.write_all(laid_out.as_bytes())?;
+    } else if laid_out != text {
+        if args.check {
+            writeln!(out, "{shown}: the layout is another; run confinectl map fmt {shown}")?;
+            return Ok(Outcome::Bad);
+        }
+        // The file, not a link to it.
+        let real = args.map.canonicalize().map_err(unusable)?;
+        replace(&real, &real, laid_out.as_bytes()).map_err(unusable)?;
+    }
+    Ok(Outcome::Good)
+}
+
+fn compare(args: &Diff, out: &mut impl Write) -> Result<Outcome, Failure> {
+    let read = |path| during("reading the maps", || valid(path, args.default_backend));
+    let (old, new) = (read(&args.old)?, read(&args.new)?);
+    let changes = during("comparing the maps", || diff::diff(&old, &new));
+    if args.json {
+        let given = |g: &Option<Given>| g.as_ref().map(|g| json!({"contexts": g.contexts, "line": g.line}));
+        let change = |(subject, c): (&String, &Change)| -> Value {
+            json!({"subject": subject, "old": given(&c.old), "new": given(&c.new)})
+        };
+        writeln!(out, "{:#}", json!({"changes": changes.iter().map(change).collect::<Vec<_>>()}))?;
+    } else {
+        let given = |g: &Option<Given>, map: &Path| {
+            g.as_ref()
+                .map_or("no rule".to_owned(), |g| format!("{} ({}:{})", g.contexts, map.display(), g.line))
+        };
+        for (subject, Change { old, new }) in &changes {
+            writeln!(out, "{subject}: {} -> {}", given(old, &args.old), given(new, &args.new))?;
+        }
+        writeln!(out, "contexts change for {} subjects", changes.len())?;
+    }
+    Ok(if changes.is_empty() { Outcome::Good } else { Outcome::Bad })
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -57,11 +163,16 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// Writes a new file beside `output`, as readable as `source`, and renames it into place: a server that has the
 /// old one mapped keeps that, whole.
 fn replace(source: &Path, output: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mode = fs::metadata(source)?.permissions().mode() & 0o777;
+    let like = fs::metadata(source)?;
+    let mode = like.permissions().mode() & 0o777;
     let beside = with_suffix(output, &format!(".{}", std::process::id()));
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
         file.write_all(bytes)?;
+        if source == output {
+            // Whose it was, it stays; who may not give files away owns it anyway, or is told.
+            fchown(&file, Some(like.uid()), Some(like.gid()))?;
+        }
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.sync_all()?;
         fs::rename(&beside, output)?;

@@ -1,0 +1,111 @@
+//! `confinectl map fmt`: one layout for all maps. No word is changed, only the blanks between words.
+//!
+//! - One blank between words. In a paragraph, lines without an empty one between them, contexts begin in one
+//!   column, as long as that is at most [`WIDEST`]; a longer subject has its contexts behind one blank.
+//! - Two blanks before a comment behind a rule; a line that is a comment begins at its `#`.
+//! - No blanks at the end of a line, one empty line between paragraphs, none at the start and end.
+//! - Lines end in LF, and there is no byte order mark.
+
+use std::fmt::Write;
+
+/// The widest subject that others are aligned with, in characters.
+const WIDEST: usize = 32;
+
+/// A line of a map, cut into words that stay as they are written.
+struct Line<'a> {
+    /// With their quotes.
+    words: Vec<&'a str>,
+    comment: Option<&'a str>,
+}
+
+/// `text` in the layout of all maps. `text` is a valid map.
+pub fn layout(text: &str) -> String {
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    let lines: Vec<_> = text.lines().map(cut).collect();
+    let mut laid_out = String::with_capacity(text.len());
+    for paragraph in lines.split(|l| l.words.is_empty() && l.comment.is_none()).filter(|p| !p.is_empty()) {
+        if !laid_out.is_empty() {
+            laid_out.push('\n');
+        }
+        let widths = paragraph.iter().filter_map(|l| l.words.first()).map(|w| w.chars().count());
+        let column = widths.filter(|w| *w <= WIDEST).max().unwrap_or(0);
+        for line in paragraph {
+            put(line, column, &mut laid_out);
+        }
+    }
+    laid_out
+}
+
+fn put(line: &Line<'_>, column: usize, out: &mut String) {
+    if let Some((subject, contexts)) = line.words.split_first() {
+        // Writing to a string does not fail.
+        let _ = write!(out, "{subject:<column$} {}", contexts.join(" "));
+    }
+    if let Some(comment) = line.comment {
+        out.push_str(if line.words.is_empty() { "" } else { "  " });
+        out.push_str(comment);
+    }
+    out.push('\n');
+}
+
+/// Cuts a line as the map's own parser does (confine: map/parse.rs): a quote may hold blanks, and a
+/// backslash in it takes the next character along.
+fn cut(line: &str) -> Line<'_> {
+    let blank = |c: char| c == ' ' || c == '\t';
+    let mut rest = line.trim_matches(blank);
+    let mut words = Vec::new();
+    while !rest.is_empty() {
+        if rest.starts_with('#') {
+            return Line { words, comment: Some(rest) };
+        }
+        let (mut in_quotes, mut escaped) = (false, false);
+        let end = rest.find(|c| {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' if in_quotes => escaped = true,
+                '"' => in_quotes = !in_quotes,
+                c => return blank(c) && !in_quotes,
+            }
+            false
+        });
+        let (word, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        words.push(word);
+        rest = behind.trim_start_matches(blank);
+    }
+    Line { words, comment: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contexts_of_a_paragraph_begin_in_one_column() {
+        let text = "\u{FEFF}\n\n  # who\t\nalice\tlandlock:a   b\r\n10.0.0.0/8 c # lan \n\n\n\n* unconfined";
+        let expected = "# who\nalice      landlock:a b\n10.0.0.0/8 c  # lan\n\n* unconfined\n";
+        assert_eq!(layout(text), expected);
+        assert_eq!(layout(expected), expected);
+    }
+
+    #[test]
+    fn a_long_subject_moves_no_other() {
+        let long = "path:/srv/www/a-folder/of/many/letters/**";
+        let text = format!("a x\n{long}    y\nbob z\n");
+        assert_eq!(layout(&text), format!("a   x\n{long} y\nbob z\n"));
+    }
+
+    #[test]
+    fn words_stay_as_they_are_written() {
+        let first = r#"user:"John  \" # Smith""#;
+        let text = format!("{first}   \"landlock:a\"\nb#c d#e  #f\n");
+        let expected = format!("{first} \"landlock:a\"\n{:23} d#e  #f\n", "b#c");
+        assert_eq!(layout(&text), expected);
+        assert_eq!(layout(&expected), expected);
+    }
+
+    #[test]
+    fn a_file_without_lines_stays_empty() {
+        assert_eq!(layout(""), "");
+        assert_eq!(layout(" \n\t\n"), "");
+    }
+}
