@@ -229,6 +229,21 @@ impl PrepareError {
     }
 }
 
+/// Why a text is no context of some backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TextError {
+    /// What is wrong.
+    pub why: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
+impl TextError {
+    pub(crate) fn new(why: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { why: why.into(), remedy: remedy.into() }
+    }
+}
+
 /// A move that the kernel, or the check of a request's value, refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{why}{}; {remedy}", errno_suffix(.errno))]

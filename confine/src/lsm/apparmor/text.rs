@@ -13,6 +13,8 @@
 
 use std::fmt;
 
+use crate::lsm::TextError;
+
 /// Longer names are no names of people's making, and the label of a stack of some must fit into the
 /// page that the kernel prints into.
 const MAX_LEN: usize = 1024;
@@ -42,28 +44,15 @@ pub(super) struct Written<'a> {
     pub name: &'a str,
 }
 
-/// Why a text is no context.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TextError {
-    pub why: String,
-    pub remedy: String,
-}
-
-impl TextError {
-    fn new(why: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { why: why.into(), remedy: remedy.into() }
-    }
-
-    /// With all forms as the remedy.
-    fn forms(why: impl Into<String>) -> Self {
-        Self::new(why, "write a profile, as in blog, a hat, as in apache2//blog, or \"stack blog\"")
-    }
+/// An error with all forms as the remedy.
+fn forms(why: impl Into<String>) -> TextError {
+    TextError::new(why, "write a profile, as in blog, a hat, as in apache2//blog, or \"stack blog\"")
 }
 
 impl<'a> Written<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Self, TextError> {
         if text == "stack" {
-            return Err(TextError::forms("stack wants a profile behind it, in the same word"));
+            return Err(forms("stack wants a profile behind it, in the same word"));
         }
         let (how, name) = match text.strip_prefix(STACK) {
             Some(name) => (How::Stack, name),
@@ -88,10 +77,10 @@ impl fmt::Display for Written<'_> {
 /// What no name that can be written holds.
 fn check_bytes(name: &str) -> Result<(), TextError> {
     if name.is_empty() {
-        return Err(TextError::forms("there is no profile's name"));
+        return Err(forms("there is no profile's name"));
     }
     if name.len() > MAX_LEN {
-        return Err(TextError::forms(format!("it has {} bytes, more than {MAX_LEN}", name.len())));
+        return Err(forms(format!("it has {} bytes, more than {MAX_LEN}", name.len())));
     }
     if let Some(c) = name.chars().find(|c| c.is_control() || c.is_whitespace()) {
         return Err(TextError::new(
@@ -145,7 +134,7 @@ fn check_parts(name: &str) -> Result<(), TextError> {
     let mut rest = name;
     while let Some((part, hat)) = rest.split_once(HAT) {
         if part.is_empty() || hat.is_empty() {
-            return Err(TextError::forms("a profile or hat beside // has no name"));
+            return Err(forms("a profile or hat beside // has no name"));
         }
         rest = hat;
     }

@@ -21,6 +21,8 @@
 
 use std::fmt;
 
+use crate::lsm::TextError;
+
 /// Longer texts cannot reach the kernel (kernel: fs/proc/base.c and security/security.c,
 /// lsm_set_self_attr, take at most a page, of which `struct lsm_ctx` is a part).
 const MAX_LEN: usize = 4000;
@@ -103,26 +105,13 @@ impl Left {
     }
 }
 
-/// Why a text is no context.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TextError {
-    pub why: String,
-    pub remedy: String,
-}
-
-impl TextError {
-    fn new(why: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { why: why.into(), remedy: remedy.into() }
-    }
-
-    /// With both forms as the remedy.
-    fn forms(why: impl Into<String>) -> Self {
-        Self::new(
-            why,
-            "write domain:range, as in httpd_app_t:s0:c1, *:s0:c1 or httpd_app_t:*, or a whole \
-             user:role:type:range, as in system_u:system_r:httpd_app_t:s0:c1",
-        )
-    }
+/// An error with both forms as the remedy.
+fn forms(why: impl Into<String>) -> TextError {
+    TextError::new(
+        why,
+        "write domain:range, as in httpd_app_t:s0:c1, *:s0:c1 or httpd_app_t:*, or a whole \
+         user:role:type:range, as in system_u:system_r:httpd_app_t:s0:c1",
+    )
 }
 
 impl<'a> Written<'a> {
@@ -141,12 +130,12 @@ impl<'a> Written<'a> {
         } else if has_more && second.ends_with("_r") {
             Self::whole(first, rest)
         } else if has_more {
-            Err(TextError::forms(format!(
+            Err(forms(format!(
                 "it could be domain:range or user:role:type: \"{second}\" is neither a sensitivity (s0) nor a \
                  role (one that ends in _r)"
             )))
         } else if ["_r", "_t", "_u"].iter().any(|end| second.ends_with(end)) {
-            Err(TextError::forms(format!("\"{second}\" is not a range, and a whole context has more parts")))
+            Err(forms(format!("\"{second}\" is not a range, and a whole context has more parts")))
         } else {
             Self::pair(first, Some(rest))
         }
@@ -165,14 +154,14 @@ impl<'a> Written<'a> {
     fn whole(user: &'a str, rest: &'a str) -> Result<Self, TextError> {
         let mut fields = rest.splitn(3, ':');
         let (Some(role), Some(domain)) = (fields.next(), fields.next()) else {
-            return Err(TextError::forms("it ends before its type"));
+            return Err(forms("it ends before its type"));
         };
         let range = fields.next().map(part).transpose()?.flatten();
         match (part(user)?, part(role)?, part(domain)?) {
             (Some(user), Some(role), Some(domain)) => {
                 Ok(Self { user_and_role: Some((user, role)), domain: Some(domain), range })
             }
-            _ => Err(TextError::forms("* cannot stand for a part of a whole context other than its range")),
+            _ => Err(forms("* cannot stand for a part of a whole context other than its range")),
         }
     }
 
@@ -213,7 +202,7 @@ fn part(text: &str) -> Result<Option<&str>, TextError> {
     match text {
         "*" => Ok(None),
         t if t.contains('*') => {
-            Err(TextError::forms("* stands for the server's whole domain or range, not for a piece of it"))
+            Err(forms("* stands for the server's whole domain or range, not for a piece of it"))
         }
         t => Ok(Some(t)),
     }
@@ -221,7 +210,7 @@ fn part(text: &str) -> Result<Option<&str>, TextError> {
 
 fn check_shape(text: &str) -> Result<(), TextError> {
     if text.is_empty() {
-        return Err(TextError::forms("it is empty"));
+        return Err(forms("it is empty"));
     }
     if text.len() > MAX_LEN {
         return Err(TextError::new(
@@ -230,12 +219,10 @@ fn check_shape(text: &str) -> Result<(), TextError> {
         ));
     }
     if let Some(c) = text.chars().find(|c| !c.is_ascii_graphic()) {
-        return Err(TextError::forms(format!(
-            "it holds {c:?}, and contexts are printable ASCII without spaces"
-        )));
+        return Err(forms(format!("it holds {c:?}, and contexts are printable ASCII without spaces")));
     }
     if text.split(':').any(str::is_empty) {
-        return Err(TextError::forms("it has an empty part"));
+        return Err(forms("it has an empty part"));
     }
     Ok(())
 }

@@ -36,7 +36,8 @@ use std::{
 };
 
 use super::{
-    Backend, BackendName, Enter, EnterError, Inactive, Move, Moved, PrepareError, Ready, Values, quoted,
+    Backend, BackendName, Enter, EnterError, Inactive, Move, Moved, PrepareError, Ready, TextError, Values,
+    quoted,
 };
 use crate::context::Context;
 
@@ -57,7 +58,7 @@ pub use transition_map::{TransitionMap, TransitionMapError};
 use kernel::{Kernel, Question, Unanswered};
 use policy::Header;
 use refusal::Refusal;
-use text::{Notation, TextError, Written};
+use text::{Notation, Written};
 
 /// The policy as it was when the server was started or restarted, and where the server stands in it.
 #[derive(Clone, Debug)]

@@ -10,6 +10,8 @@
 
 use std::fmt;
 
+use crate::lsm::TextError;
+
 /// Longer names are refused by the kernel (security/tomoyo/securityfs_if.c, tomoyo_write_self:
 /// TOMOYO_EXEC_TMPSIZE - 10, and less than that).
 const MAX_LEN: usize = 4096 - 10 - 1;
@@ -71,26 +73,13 @@ pub(super) struct Written {
     words: String,
 }
 
-/// Why a text names no domain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TextError {
-    pub why: String,
-    pub remedy: String,
-}
-
-impl TextError {
-    fn new(why: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { why: why.into(), remedy: remedy.into() }
-    }
-
-    /// With both forms as the remedy.
-    fn forms(why: impl Into<String>) -> Self {
-        Self::new(
-            why,
-            "write //name, or //name //name, for a domain below the server's own, or a whole name, as in \
-             <kernel> /usr/sbin/apache2 //name",
-        )
-    }
+/// An error with both forms as the remedy.
+fn forms(why: impl Into<String>) -> TextError {
+    TextError::new(
+        why,
+        "write //name, or //name //name, for a domain below the server's own, or a whole name, as in \
+         <kernel> /usr/sbin/apache2 //name",
+    )
 }
 
 impl Written {
@@ -108,12 +97,12 @@ impl Written {
                 continue;
             }
             if !word.starts_with('/') {
-                return Err(TextError::forms(format!("\"{}\" does not begin with /", word.escape_debug())));
+                return Err(forms(format!("\"{}\" does not begin with /", word.escape_debug())));
             }
             push_word(&mut words, word, notation)?;
         }
         if words.is_empty() {
-            return Err(TextError::forms("it is empty"));
+            return Err(forms("it is empty"));
         }
         Ok(Self { whole, words })
     }
@@ -139,7 +128,7 @@ fn push_namespace(words: &mut String, word: &str) -> Result<(), TextError> {
             words.push_str(word);
             Ok(())
         }
-        _ => Err(TextError::forms(format!("\"{}\" is no namespace", word.escape_debug()))),
+        _ => Err(forms(format!("\"{}\" is no namespace", word.escape_debug()))),
     }
 }
 
