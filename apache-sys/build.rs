@@ -20,18 +20,19 @@ const FUNCTIONS: &[&str] = &[
     "ap_hook_get_handler",
     "ap_invoke_handler",
     "ap_process_request_internal",
-    "ap_finalize_request_protocol",
+    "ap_finalize_(request|sub_req)_protocol",
     "ap_find_linked_module",
     "ap_allow_options",
     "ap_get_request_module_loglevel",
     "ap_walk_config",
-    "ap_create_request_config",
+    "ap_create_(per_dir|request)_config",
     "ap_merge_per_dir_configs",
     "ap_expr_parse_cmd_mi",
     "ap_expr_str_exec",
     "ap_log_(rerror|error)_",
     "ap_mpm_query",
     "ap_server_root_relative",
+    "ap_(set_)?(document_root|context_info|context_prefix|context_document_root)",
     "ap_ssl_var_lookup",
     "ap_state_query",
     "ap_(register|add)_output_filter",
@@ -39,9 +40,10 @@ const FUNCTIONS: &[&str] = &[
     "ap_set_content_type",
     "apr_optional_hook_add",
     "apr_(palloc|pstrmemdup|strerror)",
-    "apr_pool_(allocator_get|clear|create_unmanaged_ex|cleanup_register|cleanup_null|destroy|userdata_get|userdata_setn)",
+    "apr_pool_(allocator_get|clear|create_ex|create_unmanaged_ex|parent_get|cleanup_register|cleanup_null|destroy|userdata_get|userdata_setn)",
     "apr_table_(get|setn|unset)",
     "apr_os_thread_(current|put)",
+    "apr_thread_pool_get",
     "apr_allocator_max_free_set",
 ];
 
@@ -67,7 +69,7 @@ const TYPES: &[&str] = &[
 ];
 
 const VARIABLES: &[&str] = &[
-    "(ACCESS_CONF|RSRC_CONF|EXEC_ON_READ|NOT_IN_FILES|GLOBAL_ONLY|NOT_IN_HTACCESS)",
+    "(OR_ALL|ACCESS_CONF|RSRC_CONF|EXEC_ON_READ|NOT_IN_FILES|GLOBAL_ONLY|NOT_IN_HTACCESS)",
     "AP_EXPR_FLAG_.*",
     "AP_FILTER_ERROR",
     "AP_FTYPE_RESOURCE",

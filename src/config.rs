@@ -24,7 +24,10 @@ use confine::{
 };
 
 use crate::{
-    httpd::{command::Command, expression::Expression, pool::Pool, request::Request, server::Server},
+    httpd::{
+        command::Command, directives::Directives, expression::Expression, pool::Pool, request::Request,
+        server::Server,
+    },
     kept::Limits,
 };
 
@@ -103,6 +106,8 @@ pub struct Ready {
     pub cache_handler: bool,
     /// Whether CGI programs are started by mod_cgid's daemon.
     pub cgid: bool,
+    /// What ends mod_lua's states in the worker, where mod_lua is loaded. See [`crate::lua`].
+    pub lua: Option<Directives>,
 }
 
 impl Ready {

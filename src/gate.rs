@@ -24,7 +24,7 @@ use crate::{
     config::{DirectoryConfig, Gate, Mode, Ready, ServerConfig, Settings, Unmatched, Workers},
     counters::{self, Counter},
     httpd::{expression::Expression, hooks, request::Request},
-    other_process,
+    lua, other_process,
     record::{self, Refusal},
     subject::{PathValues, RequestFacts},
     type_map,
@@ -149,6 +149,20 @@ pub fn handler_gate(r: &mut Request<'_>, own: HandlerHook) -> c_int {
     }
 }
 
+/// post_perdir_config: keeps redirects and subrequests of a confined request alike to it where they
+/// are, though its directory configuration was replaced, and has their Lua states end in the worker.
+pub fn directory_known(r: &mut Request<'_>) {
+    if !worker::is_confined() {
+        return;
+    }
+    for source in [r.redirected_from(), r.main()].into_iter().flatten() {
+        r.share_own_config(&source);
+    }
+    if let Some(ready) = ServerConfig::of(&r.server()).and_then(|s| s.generation().ready()) {
+        lua::end_in_worker(r, ready);
+    }
+}
+
 /// The type of a handler hook, as C sees it.
 pub type HandlerHook = unsafe extern "C" fn(*mut sys::request_rec) -> c_int;
 
@@ -224,6 +238,7 @@ pub fn the_move(r: &mut Request<'_>) -> c_int {
 /// A request that goes on in the contexts that its worker is in.
 fn stay(r: &mut Request<'_>, scope: Scope<'_>) -> c_int {
     record::inherit(r);
+    lua::end_in_worker(r, scope.ready);
     match other_process::check(r, &scope.settings, scope.ready, None) {
         Ok(()) => sys::DECLINED,
         Err(refusal) => record::refused(r, None, None, &refusal),
@@ -353,6 +368,7 @@ fn go(
         record::passed(r, "would confine", Some(rule), Some(&moves.text.to_string_lossy()));
     } else {
         worker::reached(reached);
+        lua::end_in_worker(r, scope.ready);
         if reached == State::Moved {
             counters::add(Counter::Confined);
         }

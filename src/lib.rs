@@ -17,6 +17,7 @@ mod fault;
 mod gate;
 mod httpd;
 mod kept;
+mod lua;
 mod other_process;
 mod record;
 mod startup;
@@ -101,6 +102,7 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         callback_wanted,
         no_content,
         server_status,
+        lua_runs,
     };
     guard(
         // SAFETY: this is the server's call; the functions below keep the hooks' contracts.
@@ -154,7 +156,7 @@ unsafe extern "C" fn status_page(r: *mut sys::request_rec) -> c_int {
 
 unsafe extern "C" fn directory_known(r: *mut sys::request_rec) -> c_int {
     on_request(r, |r| {
-        other_process::directory_known(r);
+        gate::directory_known(r);
         sys::DECLINED
     })
 }
@@ -164,6 +166,24 @@ unsafe extern "C" fn user_proven(r: *mut sys::request_rec) -> c_int {
         subject::user_proven(r);
         sys::DECLINED
     })
+}
+
+/// mod_lua has a state ready and is about to run a function in it; `lua.rs` says why the thread is renamed.
+unsafe extern "C" fn lua_runs(_: *mut c_void, r: *mut sys::request_rec) -> c_int {
+    guard(
+        || {
+            // SAFETY: mod_lua hands its hooks the live request that it serves in this thread.
+            if let Some(mut request) = unsafe { Request::from_raw(r) }.filter(|_| worker::is_confined()) {
+                // SAFETY: a confined thread is a worker, and it serves this request.
+                unsafe { request.rename_connection_thread() };
+            }
+            sys::DECLINED
+        },
+        |panic| {
+            log::main(Level::Error, &format!("confine: panic: {panic}"));
+            sys::DECLINED
+        },
+    )
 }
 
 unsafe extern "C" fn server_status(r: *mut sys::request_rec, flags: c_int) -> c_int {

@@ -11,7 +11,6 @@ use crate::{
     config::{Mode, OutOfProcess, Ready, Settings},
     httpd::request::Request,
     record::{self, Refusal},
-    worker::{self, State},
 };
 
 /// Who would make the content.
@@ -99,15 +98,5 @@ pub fn check(
             Ok(())
         }
         OutOfProcess::Deny => Err(Refusal::out_of_process(maker.name(), maker.remedy())),
-    }
-}
-
-/// post_perdir_config: keeps redirects and subrequests of a confined request alike to it where they
-/// are, though its directory configuration was replaced (see [`Request::forbid_ssi_exec`]).
-pub fn directory_known(r: &mut Request<'_>) {
-    if worker::state() == Some(State::Moved) {
-        for source in [r.redirected_from(), r.main()].into_iter().flatten() {
-            r.share_own_config(&source);
-        }
     }
 }

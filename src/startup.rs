@@ -34,7 +34,7 @@ use crate::{
         server::Server,
         signals,
     },
-    watch,
+    lua, watch,
 };
 
 /// Everything that is wrong, one text each, beginning with file and line.
@@ -53,12 +53,13 @@ pub fn check(main: &Server<'_>) -> bool {
     let Some(config) = ServerConfig::of(main) else { return true };
     let generation = config.generation();
     if hooks::first_reading() || hooks::only_testing() {
-        let result = check_server_context(config, generation).and_then(|after| prepare(generation, after));
+        let result =
+            check_server_context(config, generation).and_then(|after| prepare(main, generation, after));
         return report(main, result).is_some();
     }
     let result = move_server(config, generation)
         .and_then(|()| backends(generation))
-        .and_then(|here| prepare(generation, here));
+        .and_then(|here| prepare(main, generation, here));
     match report(main, result) {
         Some(ready) => {
             generation.set_ready(ready);
@@ -102,7 +103,7 @@ fn report<T>(main: &Server<'_>, result: Result<T, Faults>) -> Option<T> {
 
 /// Makes a generation's rules, and asks the kernel about each context; `backends` know where the
 /// server's moves start.
-fn prepare(generation: &Generation, backends: Backends) -> Result<Ready, Faults> {
+fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Result<Ready, Faults> {
     let mut maker = Maker {
         backends: &backends,
         drafts: &generation.drafts,
@@ -114,6 +115,10 @@ fn prepare(generation: &Generation, backends: Backends) -> Result<Ready, Faults>
     };
     let rules: Vec<_> = generation.drafts.iter().filter_map(|draft| maker.rule(draft)).collect();
     let Maker { mut faults, warnings, looks, swaps, .. } = maker;
+    let lua = lua::scope(main).unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    });
     faults.extend(generation.per_context.iter().filter_map(kept_under_the_process_gate));
     if !faults.is_empty() {
         return Err(faults);
@@ -126,6 +131,7 @@ fn prepare(generation: &Generation, backends: Backends) -> Result<Ready, Faults>
         warnings,
         cache_handler: hooks::has_handler_of(c"mod_cache.c"),
         cgid: hooks::module_loaded(c"mod_cgid.c"),
+        lua,
     })
 }
 

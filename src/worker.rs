@@ -215,17 +215,23 @@ fn answered(r: &mut Request<'_>, run: impl FnOnce(&mut Request<'_>) -> c_int) ->
 }
 
 /// Ends the stream while still in the worker, so that filters which only flush at the end run
-/// confined. Every other status is the server's to answer.
+/// confined. Every other status is the server's to answer, without anything of the worker's.
 fn settle(r: &mut Request<'_>, status: c_int, state: State) -> c_int {
-    match status {
+    let confined = matches!(state, State::Moved | State::Early);
+    let status = match status {
         // No callback was registered (see callback_wanted), so nothing goes on with this request.
-        sys::SUSPENDED if matches!(state, State::Moved | State::Early) => {
-            record::refused(r, None, None, &Refusal::suspended())
-        }
+        sys::SUSPENDED if confined => record::refused(r, None, None, &Refusal::suspended()),
         sys::OK | sys::DONE if !r.is_subrequest() => {
             r.finalize();
             status
         }
         _ => status,
+    };
+    if confined && r.is_subrequest() {
+        // Whatever the status: the server would end the subrequest's stream next, through its filters.
+        r.finalize_subrequest();
+    } else if confined {
+        r.leave_worker();
     }
+    status
 }

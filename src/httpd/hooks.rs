@@ -120,8 +120,14 @@ pub unsafe fn register(hooks: &Hooks) {
             null(),
             sys::APR_HOOK_MIDDLE as c_int,
         );
+        // So is mod_lua's (modules/lua/mod_lua.h).
+        let function = std::mem::transmute::<LuaHook, unsafe extern "C" fn()>(hooks.lua_runs);
+        let name = c"lua_request".as_ptr();
+        sys::apr_optional_hook_add(name, Some(function), null(), null(), sys::APR_HOOK_MIDDLE as c_int);
     }
 }
+
+type LuaHook = unsafe extern "C" fn(*mut c_void, *mut sys::request_rec) -> c_int;
 
 type QuickHook = unsafe extern "C" fn(*mut sys::request_rec, c_int) -> c_int;
 type RequestHook = unsafe extern "C" fn(*mut sys::request_rec) -> c_int;
@@ -166,6 +172,8 @@ pub struct Hooks {
     /// The output filter [`crate::type_map::GUARD`].
     pub no_content:
         unsafe extern "C" fn(*mut sys::ap_filter_t, *mut sys::apr_bucket_brigade) -> sys::apr_status_t,
+    /// lua_request: mod_lua is about to run a function for a request.
+    pub lua_runs: LuaHook,
     /// mod_status's page.
     pub server_status: QuickHook,
 }

@@ -56,17 +56,8 @@ pub struct Identity<'n> {
 impl<'n> Identity<'n> {
     /// Names the calling thread. The error is an APR status.
     pub fn of_this_thread(pool: &'n ThreadPool) -> Result<Self, sys::apr_status_t> {
-        let mut thread = null_mut();
-        // SAFETY: a live pool of this thread's, in which the system's name for it stands as long as APR's,
-        // aligned like everything of a pool. (A first malloc() would cost a new thread much more.)
-        let status = unsafe {
-            let place =
-                sys::apr_palloc(pool.0.as_ptr(), size_of::<sys::apr_os_thread_t>() as sys::apr_size_t);
-            let system = place.cast::<sys::apr_os_thread_t>();
-            system.write(sys::apr_os_thread_current());
-            sys::apr_os_thread_put(&mut thread, system, pool.0.as_ptr())
-        };
-        let thread = NonNull::new(thread).filter(|_| status == 0).ok_or(status)?;
+        // SAFETY: a live pool of this thread's.
+        let thread = unsafe { name_this_thread(pool.0.as_ptr())? };
         Ok(Self { thread, pool, here: PhantomData })
     }
 
@@ -74,6 +65,43 @@ impl<'n> Identity<'n> {
     pub fn as_ptr(&self) -> *mut sys::apr_thread_t {
         self.thread.as_ptr()
     }
+}
+
+/// Another name for the calling thread, which is a worker that `named` names: with a new pool, which ends
+/// with the worker's own. The error is an APR status.
+///
+/// # Safety
+/// `named` came from [`Identity::as_ptr`] or from this function, and the identity is alive in this thread.
+pub unsafe fn rename(named: *mut sys::apr_thread_t) -> Result<NonNull<sys::apr_thread_t>, sys::apr_status_t> {
+    // SAFETY: live pools by the caller's promise. The worker's own has no parent (ThreadPool::new); all others
+    // are its children. The new pool's life ends in Identity::drop, before the thread's.
+    unsafe {
+        let pool = sys::apr_thread_pool_get(named);
+        let parent = sys::apr_pool_parent_get(pool);
+        let root = if parent.is_null() { pool } else { parent };
+        let mut new = null_mut();
+        match sys::apr_pool_create_ex(&mut new, root, None, null_mut()) {
+            0 => name_this_thread(new),
+            status => Err(status),
+        }
+    }
+}
+
+/// # Safety
+/// A live pool of the calling thread's.
+unsafe fn name_this_thread(
+    pool: *mut sys::apr_pool_t,
+) -> Result<NonNull<sys::apr_thread_t>, sys::apr_status_t> {
+    let mut thread = null_mut();
+    // SAFETY: a live pool, in which the system's name for the thread stands as long as APR's, aligned like
+    // everything of a pool. (A first malloc() would cost a new thread much more.)
+    let status = unsafe {
+        let place = sys::apr_palloc(pool, size_of::<sys::apr_os_thread_t>() as sys::apr_size_t);
+        let system = place.cast::<sys::apr_os_thread_t>();
+        system.write(sys::apr_os_thread_current());
+        sys::apr_os_thread_put(&mut thread, system, pool)
+    };
+    NonNull::new(thread).filter(|_| status == 0).ok_or(status)
 }
 
 impl Drop for Identity<'_> {

@@ -9,7 +9,28 @@ use std::{
 
 use apache_sys as sys;
 
-use super::{config_entry, pool::Pool, server::Server, set_config_entry};
+use super::{config_entry, directives::Directives, identity, pool::Pool, server::Server, set_config_entry};
+
+/// A directory configuration that one request has instead of the one that the server found for it.
+#[derive(Clone, Copy)]
+struct OwnConfig {
+    /// What the server had found, to be compared and given back.
+    before: *mut sys::ap_conf_vector_t,
+    /// The request's own.
+    own: *mut sys::ap_conf_vector_t,
+    /// Whether [`Request::force`] had its turn.
+    forced: bool,
+    /// As they were when the request first got a configuration of its own.
+    paths: Paths,
+}
+
+/// What `ap_set_document_root` and `ap_set_context_info` set.
+#[derive(Clone, Copy)]
+struct Paths {
+    root: *const c_char,
+    prefix: *const c_char,
+    context_root: *const c_char,
+}
 
 /// A `request_rec` for the length of one hook, `'r`. Whoever holds it is the only user of the
 /// request: the server's thread, or the worker that the server's thread waits for.
@@ -237,6 +258,13 @@ impl<'r> Request<'r> {
         self.rec_mut().eos_sent = 1;
     }
 
+    /// Ends a subrequest's part of the stream, as the server does after its handler; once.
+    pub fn finalize_subrequest(&mut self) {
+        // SAFETY: live subrequest after its handler; what ap_run_sub_req does next, too.
+        unsafe { sys::ap_finalize_sub_req_protocol(self.as_ptr()) };
+        self.rec_mut().eos_sent = 1;
+    }
+
     /// The thread that the connection names as its own.
     pub fn connection_thread(&self) -> *mut sys::apr_thread_t {
         // SAFETY: a request always has a connection that outlives it.
@@ -250,43 +278,139 @@ impl<'r> Request<'r> {
     }
 
     /// Takes SSI's `exec` away from this request: gives it a directory configuration of its own,
-    /// alike but for the option `IncludesNoExec`. What it had before is remembered for
-    /// [`Request::share_own_config`].
+    /// alike but for the option `IncludesNoExec`.
     pub fn forbid_ssi_exec(&mut self) {
-        // SAFETY: all objects are live and of this request; ap_merge_per_dir_configs with an empty
-        // second vector copies the first one's pointers into a new vector; core's entry is a
-        // core_dir_config (http_core.h) in every request, and the copy replaces it in the new vector
-        // only, so that other requests keep theirs.
-        unsafe {
-            let (pool, rec) = (self.pool().as_ptr(), self.raw.as_ptr());
-            if sys::ap_allow_options(rec) & sys::OPT_INC_WITH_EXEC as c_int == 0 {
-                return;
-            }
-            let empty = sys::ap_create_request_config(pool);
-            let own = sys::ap_merge_per_dir_configs(pool, (*rec).per_dir_config, empty);
+        // SAFETY: a live request, for the server's own question.
+        if unsafe { sys::ap_allow_options(self.as_ptr()) } & sys::OPT_INC_WITH_EXEC as c_int == 0 {
+            return;
+        }
+        let pool = self.pool();
+        // SAFETY: ap_merge_per_dir_configs with an empty second vector copies the first one's pointers
+        // into a new vector; core's entry is a core_dir_config (http_core.h) in every request, and the
+        // copy replaces it in the new vector only, so that other requests keep theirs.
+        let own = unsafe {
+            let empty = sys::ap_create_request_config(pool.as_ptr());
+            let own = sys::ap_merge_per_dir_configs(pool.as_ptr(), self.rec().per_dir_config, empty);
             let index = sys::core_module.module_index as isize;
             let entry = own.cast::<*mut sys::core_dir_config>().offset(index);
-            let copy = self.pool().place(std::ptr::read(*entry));
+            let copy = pool.place(std::ptr::read(*entry));
             copy.opts &= !(sys::OPT_INC_WITH_EXEC as sys::allow_options_t);
             *entry = copy;
-            set_config_entry((*rec).request_config, (*rec).per_dir_config.cast());
-            (*rec).per_dir_config = own;
+            own
+        };
+        let forced = self.own_config().is_some_and(|own| own.forced);
+        self.replace_config(own, forced);
+    }
+
+    /// Gives this request a directory configuration of its own, in which `directives` come last, as if
+    /// they stood in the innermost section. Does nothing where that was done already.
+    pub fn force(&mut self, directives: &Directives) {
+        if self.own_config().is_some_and(|own| own.forced) {
+            return;
         }
+        // SAFETY: live vectors; the result lives in the request's pool, and the vector of the directives
+        // as long as the configuration, so longer.
+        let own = unsafe {
+            sys::ap_merge_per_dir_configs(self.rec().pool, self.rec().per_dir_config, directives.vector())
+        };
+        self.replace_config(own, true);
+    }
+
+    /// What this request's own directory configuration is about, while that is still the one in use.
+    fn own_config(&self) -> Option<OwnConfig> {
+        self.last_own_config().filter(|own| own.own == self.rec().per_dir_config)
+    }
+
+    /// The same, though the server may have found another one since.
+    fn last_own_config(&self) -> Option<OwnConfig> {
+        // SAFETY: every request has a vector; this module's entry is null or an OwnConfig that
+        // set_own_config placed in the request's pool.
+        unsafe { config_entry(self.rec().request_config).cast::<OwnConfig>().as_ref() }.copied()
+    }
+
+    fn replace_config(&mut self, own: *mut sys::ap_conf_vector_t, forced: bool) {
+        let before = self.own_config().map_or(self.rec().per_dir_config, |known| known.before);
+        self.set_own_config(before, own, forced);
+    }
+
+    fn set_own_config(
+        &mut self,
+        before: *mut sys::ap_conf_vector_t,
+        own: *mut sys::ap_conf_vector_t,
+        forced: bool,
+    ) {
+        let paths = self.last_own_config().map_or_else(|| self.paths(), |known| known.paths);
+        let place = std::ptr::from_mut(self.pool().place(OwnConfig { before, own, forced, paths })).cast();
+        // SAFETY: a live request and its vector, of which this thread is the only user.
+        unsafe { set_config_entry(self.rec().request_config, place) };
+        self.rec_mut().per_dir_config = own;
     }
 
     /// Gives this request `source`'s directory configuration where it came to the one that `source`
-    /// had before [`Request::forbid_ssi_exec`]. The server compares the two right afterwards, and
-    /// would ask for the password again, now confined, if they differed.
+    /// had before it got one of its own. The server compares the two right afterwards, and would ask
+    /// for the password again, now confined, if they differed.
     pub fn share_own_config(&mut self, source: &Request<'_>) {
-        // SAFETY: live requests of one chain; this module's entry of a request's vector is null or
-        // what forbid_ssi_exec left there, which is only compared.
+        if let Some(own) = source.own_config().filter(|own| own.before == self.rec().per_dir_config) {
+            self.set_own_config(own.before, own.own, own.forced);
+        }
+    }
+
+    /// Gives the connection's thread, which is the calling worker, another name with a new pool: what
+    /// applications keep with the thread from now on is not what they kept before. All of it ends with the
+    /// worker. Where there is no memory for it, they go on with what they have.
+    ///
+    /// # Safety
+    /// The calling thread is a worker that serves this request.
+    pub unsafe fn rename_connection_thread(&mut self) {
+        // SAFETY: in a worker, the connection's thread is its identity or a name made here.
+        if let Ok(thread) = unsafe { identity::rename(self.connection_thread()) } {
+            self.set_connection_thread(thread.as_ptr());
+        }
+    }
+
+    /// The paths of this request that applications may set.
+    fn paths(&self) -> Paths {
+        let r = self.as_ptr();
+        // SAFETY: a live request; the answers are kept, not read.
         unsafe {
-            let (own, source) = (self.raw.as_ptr(), source.raw.as_ptr());
-            let before = config_entry((*source).request_config);
-            if !before.is_null() && before == (*own).per_dir_config.cast() {
-                set_config_entry((*own).request_config, before);
-                (*own).per_dir_config = (*source).per_dir_config;
+            Paths {
+                root: sys::ap_document_root(r),
+                prefix: sys::ap_context_prefix(r),
+                context_root: sys::ap_context_document_root(r),
             }
+        }
+    }
+
+    /// Gives the paths back. What an application set instead may lie in memory that ends with it, or ended
+    /// (mod_lua sets a script's own strings), so it is not even looked at.
+    fn restore_paths(&mut self, paths: Paths) {
+        let r = self.as_ptr();
+        // SAFETY: a live request, and what it had before, which lives as long.
+        unsafe {
+            sys::ap_set_context_info(r, paths.prefix, paths.context_root);
+            sys::ap_set_document_root(r, paths.root);
+        }
+    }
+
+    /// Ends what is the worker's alone, for this request and those that it led to inside the server: the
+    /// server goes on with the directory configuration that it had found, and without the filters of a
+    /// resource. Those may hold what ended with the worker (a Lua state), or are applications that read the
+    /// rest of a body; the server itself puts the output filters aside before it sends an error
+    /// (modules/http/http_protocol.c, ap_send_error_response), and nothing else is left to send.
+    pub fn leave_worker(&mut self) {
+        let mut next = Some(Request { raw: self.raw, life: PhantomData });
+        while let Some(mut request) = next {
+            if let Some(own) = request.own_config() {
+                if own.forced {
+                    request.restore_paths(own.paths);
+                }
+                request.rec_mut().per_dir_config = own.before;
+            }
+            let rec = request.rec_mut();
+            rec.input_filters = rec.proto_input_filters;
+            rec.output_filters = rec.proto_output_filters;
+            // SAFETY: null or a request of the same chain, which lives at least as long.
+            next = unsafe { Request::from_raw(rec.next) };
         }
     }
 

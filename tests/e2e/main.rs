@@ -27,6 +27,7 @@ mod cgi_scripts_inherit_the_context;
 mod content_of_another_process_is_refused_or_warned_of;
 mod directives_are_refused_in_htaccess;
 mod each_reads_theirs_and_not_the_others;
+mod finalizers_of_lua_run_confined;
 mod head_requests_and_ranges_work;
 mod http2_streams_are_confined_apart;
 mod includes_in_output_filters_run_confined;

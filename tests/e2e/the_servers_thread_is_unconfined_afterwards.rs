@@ -1,7 +1,7 @@
 //! A worker takes its confinement with it when it ends: the thread that waited for it, and the whole
 //! process, go on as before. Nothing is left for the next request, whoever asks.
 
-use confine_tests::{Cell, Gate, Mpm, Request, matrix, tenants::*};
+use confine_tests::{Cell, Mpm, Request, matrix, tenants::*};
 
 fn the_next_request_on_the_same_connection(cell: Cell) {
     let server = two_people(cell).workers(1).start();
@@ -81,47 +81,3 @@ end
 }
 
 matrix!(what_is_kept_with_a_thread);
-
-/// With `LuaScope thread`, the application's finalizers run when the worker's Lua state ends: still in
-/// the worker, and in its context.
-fn what_a_thread_leaves_ends_in_its_context(cell: Cell) {
-    let script = r#"
-function handle(r)
-    log = io.open("@root@/out/" .. r.args, "a")
-    setmetatable({}, { __gc = function()
-        local note, why = io.open("@root@/data/bob/note")
-        log:write(note and "read" or why, "\n")
-        log:flush()
-    end })
-    r:puts("done")
-    return apache2.OK
-end
-"#;
-    let alice = ALICE.replace("</Confine", "LandlockWrite \"@root@/out\"\n</Confine");
-    let server = application(cell)
-        .writable_folder("out")
-        .file("www/app/finalizer.lua", script)
-        .config("ConfineBackend landlock")
-        .config(alice)
-        .config("LuaScope thread")
-        .host("guarded", "ConfineContext landlock:alice")
-        .host("exempt", "ConfineContext unconfined")
-        .start();
-    let client = server.client();
-    let ask = |host: &str| {
-        let request = Request::get(format!("/app/finalizer.lua?{host}")).header("Host", host);
-        client.send(&request).expect_status(200);
-        // The worker has ended before the response's last byte goes out, or soon after.
-        (0..500).find_map(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-            std::fs::read_to_string(server.path("out").join(host)).ok().filter(|text| !text.is_empty())
-        })
-    };
-    if cell.gate == Gate::Process {
-        assert_eq!(ask("exempt").as_deref(), Some("read\n"), "without a context nothing stands in its way");
-    }
-    let guarded = ask("guarded").unwrap_or_default();
-    assert!(guarded.contains("Permission denied"), "the finalizer said {guarded:?}");
-}
-
-matrix!(what_a_thread_leaves_ends_in_its_context);
