@@ -131,7 +131,7 @@ fn examine(text: &MapText, map: &Map, args: &Args) -> Report {
             continue;
         }
         let what = counted(used.len(), &format!("{name} context"));
-        match checker(*name, args) {
+        match checker(*name, &args.server_context, &args.server_domain) {
             Ok((backend, how)) => {
                 report.notes.push(format!("{what} checked {how}"));
                 report.findings.extend(used.iter().filter_map(|(context, line)| {
@@ -208,10 +208,13 @@ fn distinct_contexts(map: &Map) -> Vec<(Context, u32)> {
 }
 
 /// What checks the contexts of a backend here and in which way, or why nothing does.
-fn checker(name: BackendName, args: &Args) -> Result<(Box<dyn Backend>, String), String> {
+pub fn checker(
+    name: BackendName,
+    server: &SecurityContext,
+    domain: &Domain,
+) -> Result<(Box<dyn Backend>, String), String> {
     if name == BackendName::SELINUX {
         // This process is not the server: its own context and its own moves prove nothing.
-        let server = &args.server_context;
         let backend = Selinux::assuming(server.clone());
         backend.active().map_err(|inactive| inactive.to_string())?;
         return Ok((Box::new(backend), format!("against the loaded policy, for a server in {server}")));
@@ -225,9 +228,9 @@ fn checker(name: BackendName, args: &Args) -> Result<(Box<dyn Backend>, String),
         ));
     }
     if name == BackendName::TOMOYO {
-        let backend = Tomoyo::assuming(args.server_domain.clone());
+        let backend = Tomoyo::assuming(domain.clone());
         backend.active().map_err(|inactive| inactive.to_string())?;
-        let how = format!("against the loaded policy, for a server in {}", args.server_domain);
+        let how = format!("against the loaded policy, for a server in {domain}");
         return Ok((Box::new(backend), how));
     }
     Err("what they name is in the server's configuration, not in the map; let httpd check it (apachectl -t)"

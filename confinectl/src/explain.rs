@@ -5,12 +5,12 @@ use std::{
 };
 
 use confine::{
-    Subject,
-    lsm::BackendName,
-    map::{Map, MapLine, MapText},
+    ContextList, Subject,
+    lsm::{BackendName, selinux::SecurityContext, tomoyo::Domain},
+    map::{Map, MapLine, MapSubject, MapText},
 };
 
-use crate::{Failure, Outcome};
+use crate::{Failure, Outcome, check};
 
 /// The command line of `explain`.
 #[derive(clap::Args)]
@@ -32,6 +32,71 @@ pub struct Args {
     /// The backend of contexts that name none, as in the directive ConfineBackend.
     #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend)]
     default_backend: BackendName,
+    /// Show the rules that do not match, too, and why not.
+    #[arg(long)]
+    all: bool,
+    /// Say what the kernel answers about each context that the request gets.
+    #[arg(long)]
+    kernel: bool,
+    /// With --kernel: the security context of the server.
+    #[arg(
+        long,
+        value_name = "CONTEXT",
+        default_value = "system_u:system_r:httpd_t:s0",
+        value_parser = check::server_context
+    )]
+    server_context: SecurityContext,
+    /// With --kernel: the TOMOYO domain of the server.
+    #[arg(
+        long,
+        value_name = "DOMAIN",
+        default_value = "<kernel> /usr/sbin/apache2",
+        value_parser = Domain::parse
+    )]
+    server_domain: Domain,
+}
+
+/// Why a rule for `rule` does not match `subject`; `None` where it does.
+fn mismatch(rule: MapSubject<'_>, subject: &Subject<'_>) -> Option<&'static str> {
+    if rule.matches(subject) {
+        return None;
+    }
+    let other = |is_known: bool, other, unknown| if is_known { other } else { unknown };
+    Some(match rule {
+        MapSubject::User(_) => {
+            other(subject.user.is_some(), "the user is another", "the request is anonymous")
+        }
+        MapSubject::Net(_) => {
+            other(subject.addr.is_some(), "the address is outside of it", "no --ip was given")
+        }
+        MapSubject::Host(_) => {
+            other(subject.host.is_some(), "the virtual host is another", "no --host was given")
+        }
+        MapSubject::Path(_) => {
+            other(subject.path.is_some(), "the path is none of these", "no --path was given")
+        }
+        MapSubject::Anonymous => "the user is proven",
+        MapSubject::Any => "it matches everything",
+    })
+}
+
+/// What the kernel says about each context; whether it refuses none.
+fn ask_kernel(args: &Args, contexts: &ContextList, out: &mut impl Write) -> Result<bool, Failure> {
+    let ContextList::Contexts(contexts) = contexts else { return Ok(true) };
+    let mut accepted = true;
+    for context in contexts {
+        match check::checker(context.backend, &args.server_context, &args.server_domain) {
+            Err(why) => writeln!(out, "kernel: {context}: not asked: {why}")?,
+            Ok((backend, how)) => match backend.check(&context.text) {
+                Ok(()) => writeln!(out, "kernel: {context}: accepted, {how}")?,
+                Err(error) => {
+                    accepted = false;
+                    writeln!(out, "kernel: {error}")?;
+                }
+            },
+        }
+    }
+    Ok(accepted)
 }
 
 /// Writes every rule that matches, in order, and what the request gets.
@@ -55,10 +120,13 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
     let mut result = Ok(());
     if let Some(text) = text {
         text.scan(|line| {
-            let Some(line) = line.ok().filter(|line| line.subject.matches(&subject)) else {
+            let Ok(line) = line else { return ControlFlow::Continue(()) };
+            let mismatch = mismatch(line.subject, &subject);
+            if mismatch.is_some() && !args.all {
                 return ControlFlow::Continue(());
-            };
+            }
             let verdict = match hit {
+                _ if mismatch.is_some() => format!("does not match: {}", mismatch.unwrap_or_default()),
                 Some(hit) if hit.line == line.line => "applies: the first that matches".to_owned(),
                 Some(hit) => format!("matches too, but line {} comes first", hit.line),
                 None => String::new(),
@@ -72,7 +140,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
     match hit {
         Some(hit) => {
             writeln!(out, "{}: {} from {file}:{}", Facts(&subject), gives(hit.list), hit.line)?;
-            Ok(Outcome::Good)
+            let list = map.list(hit.list).filter(|_| args.kernel);
+            let accepted = list.map_or(Ok(true), |list| ask_kernel(args, &list.contexts, out))?;
+            Ok(if accepted { Outcome::Good } else { Outcome::Bad })
         }
         None => {
             writeln!(

@@ -39,7 +39,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Show which rules of a map a request meets, and what it gets.
     ///
-    /// Exit status: 0 a rule matches, 1 none does, 2 the map cannot be read or has an error.
+    /// Exit status: 0 a rule matches, 1 none does or (--kernel) a context is refused, 2 the map cannot be read or
+    /// has an error.
     Explain(explain::Args),
     /// Change the form of a map.
     #[command(subcommand)]

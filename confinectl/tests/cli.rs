@@ -194,6 +194,32 @@ fn every_rule_that_matches_and_the_one_that_applies() {
 }
 
 #[test]
+fn rules_that_do_not_match_say_why_and_the_kernel_is_asked() {
+    let d = with_map(
+        "10.0.0.0/8 landlock:l\nbob landlock:b\npath:/x landlock:p\nhost:h landlock:h\n__anonymous__ \
+                      landlock:n\nalice landlock:a\n",
+    );
+    let run = confinectl(
+        d.path(),
+        &["explain", "m", "--all", "--kernel", "--user", "alice", "--ip", "192.0.2.1", "--host", "i"],
+    );
+    assert_eq!(
+        run.out,
+        format!(
+            "m:1: 10.0.0.0/8 -> landlock:l (does not match: the address is outside of it)\n\
+             m:2: bob -> landlock:b (does not match: the user is another)\n\
+             m:3: path:/x -> landlock:p (does not match: no --path was given)\n\
+             m:4: host:h -> landlock:h (does not match: the virtual host is another)\n\
+             m:5: __anonymous__ -> landlock:n (does not match: the user is proven)\n\
+             m:6: alice -> landlock:a (applies: the first that matches)\n\
+             user=alice addr=192.0.2.1 vhost=i: landlock:a from m:6\n\
+             kernel: landlock:a: not asked: {NOT_CHECKED}\n"
+        )
+    );
+    assert_eq!(run.status, Some(0));
+}
+
+#[test]
 fn no_rule_matches() {
     let d = with_map("alice landlock:a\n");
     let run = confinectl(d.path(), &["explain", "m", "--user", "b\nob"]);
