@@ -14,8 +14,8 @@ use indicatif::ProgressBar;
 /// Work that takes less shows nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Does `work`; where it takes more than a second, a moving line on standard error says that it goes on and
-/// for how long. Nothing where that is no terminal.
+/// Does `work`; where it takes more than a second, a moving line on standard error says that it goes on.
+/// Nothing where that is no terminal.
 pub fn during<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
     if !std::io::stderr().is_terminal() {
         return work();
