@@ -140,12 +140,16 @@ fn backends(generation: &Generation) -> Result<Backends, Faults> {
         .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
+/// What a map is read and checked for: the file, the backend of contexts that name none, the meaning of the
+/// server's own context, and the contexts in which its moves start.
+type MapKey = (String, BackendName, OwnContext, Option<Vec<String>>);
+
 /// Makes rules, collecting what is wrong.
 struct Maker<'b> {
     backends: &'b Backends,
     drafts: &'b [Draft],
     /// A map that several rules name is read once.
-    maps: HashMap<(String, BackendName, OwnContext), Option<Arc<LiveMap>>>,
+    maps: HashMap<MapKey, Option<Arc<LiveMap>>>,
     /// All of them, with what their files looked like.
     looks: Vec<(Arc<LiveMap>, Look)>,
     swaps: Arc<AtomicU64>,
@@ -203,6 +207,14 @@ impl Maker<'_> {
         }
     }
 
+    /// The words of the early move that comes before this rule, where they are constant.
+    fn early_words(&self, draft: &Draft) -> Option<&[String]> {
+        match &self.early_of(draft)?.source {
+            DraftSource::Constant(words) => Some(words),
+            _ => None,
+        }
+    }
+
     /// The contexts that a directive's words name, asked of the kernel.
     fn constant(
         &mut self,
@@ -238,7 +250,7 @@ impl Maker<'_> {
         default: BackendName,
         own: OwnContext,
     ) -> Option<Arc<LiveMap>> {
-        let key = (path.to_owned(), default, own);
+        let key = (path.to_owned(), default, own, self.early_words(draft).map(<[_]>::to_vec));
         if let Some(known) = self.maps.get(&key) {
             return known.clone();
         }

@@ -9,8 +9,8 @@ fn one_bad_line_of_a_million_is_named_at_once() {
     let line =
         |n| if n == 987_654 { "bob\n".to_owned() } else { format!("user{n} landlock:tenant{}\n", n % 50) };
     let text: String = (1..=1_000_000).map(line).collect();
-    // The debug build gets ten times what is promised of a release build.
-    let limit = if cfg!(debug_assertions) { Duration::from_secs(10) } else { Duration::from_secs(1) };
+    // A debug build takes ten times as long, and on a busy machine that again.
+    let limit = if cfg!(debug_assertions) { Duration::from_secs(60) } else { Duration::from_secs(1) };
     let start = Instant::now();
     let error = error(&text);
     assert!(start.elapsed() < limit, "{:?}", start.elapsed());
