@@ -40,7 +40,8 @@ suite() {
     cat -- "${parts[@]}" >"$summary"
     printf '# all: %s passed, %s failed, %s skipped, %s s\n' "$(count ok "$summary")" \
         "$(count 'not ok' "$summary")" "$(count skip "$summary")" "$((SECONDS - start))"
-    ! grep '^not ok ' "$summary"
+    # Said again at the end, in words that no reader counts once more.
+    ! sed -n 's/^not ok /# failed: /p' "$summary" | grep .
 }
 
 # speed [KERNEL [CLOCK]]: the comparison of tests/speed, alone on this machine if the clock is
