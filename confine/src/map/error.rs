@@ -133,7 +133,7 @@ pub enum CompiledError {
 }
 
 /// What to do about a file that does not open.
-fn open_remedy(error: &io::Error) -> &'static str {
+pub(crate) fn open_remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound => "create it, or correct the name",
         io::ErrorKind::PermissionDenied => {

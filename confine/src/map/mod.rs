@@ -44,6 +44,7 @@ use bytemuck::{Pod, Zeroable};
 
 pub use address::AddressError;
 pub use cover::Cover;
+pub(crate) use error::open_remedy;
 pub use error::{CompiledError, LineError, MapError};
 pub use file::Look;
 pub use subject::MapSubject;

@@ -39,7 +39,7 @@ struct Line {
 #[derive(Debug, thiserror::Error)]
 pub enum TransitionMapError {
     /// The file cannot be read.
-    #[error("{}: cannot be read: {source}; see that the user who starts the server may read it", .path.display())]
+    #[error("{}: cannot be read: {source}; {}", .path.display(), crate::map::open_remedy(source))]
     Read {
         /// The file.
         path: Arc<Path>,
@@ -295,8 +295,8 @@ mod tests {
         let missing = TransitionMap::load(Path::new("/nonexistent/t")).err().unwrap().to_string();
         assert_eq!(
             missing,
-            "/nonexistent/t: cannot be read: No such file or directory (os error 2); see that the user who starts the \
-             server may read it"
+            "/nonexistent/t: cannot be read: No such file or directory (os error 2); create it, or \
+             correct the name"
         );
     }
 }
