@@ -1,0 +1,172 @@
+//! `make bench`: requests per second beside stock httpd.
+//!
+//! All servers of a workload are up at once and the client asks each in turn, in rounds, in an order that goes
+//! round. A ratio is of two servers in the same round, so that what else the machine does touches both
+//! alike; what counts are medians.
+
+mod bare_thread;
+mod client;
+mod costs;
+mod table;
+mod workloads;
+
+use std::{
+    path::Path,
+    process::{Command, ExitCode},
+};
+
+use confine_tests::{Gate, Server};
+
+use self::{
+    client::{PROGRAMS, Round, ask},
+    table::{table, write},
+    workloads::{WORKLOADS, Workload},
+};
+
+/// The command line of `bench`.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Rounds of each workload; one more runs first and does not count.
+    #[arg(long, default_value_t = 9)]
+    rounds: usize,
+    /// Seconds for which a server is asked in a round.
+    #[arg(long, default_value_t = 2)]
+    seconds: u32,
+    /// Only workloads whose names hold this.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Only servers whose names hold one of these, beside the stock one.
+    #[arg(long, value_delimiter = ',')]
+    servers: Vec<String>,
+    /// What is paid elsewhere instead: memory of a worker, start-up and restart of large configurations.
+    #[arg(long)]
+    costs: bool,
+    /// Put the tables into docs/performance.md.
+    #[arg(long)]
+    write: bool,
+}
+
+/// A kind of server: what it is called, and what it says beyond the stock server's configuration.
+struct Kind {
+    name: &'static str,
+    has: Has,
+}
+
+/// What a server has that the stock one has not.
+enum Has {
+    Nothing,
+    /// The yardstick, with this word.
+    BareThread(&'static str),
+    /// The module, with these lines.
+    Module(Gate, &'static str),
+}
+
+const RULESETS: &str = r#"
+<ConfineLandlock fixed>
+    LandlockRead / "@root@/www"
+    LandlockExecute /usr "@root@/cgi-bin"
+    LandlockWrite /dev/null
+</ConfineLandlock>
+<ConfineLandlock by-value>
+    LandlockRead / "@root@/data/%{HTTP_HOST}"
+    LandlockExecute /usr "@root@/cgi-bin"
+    LandlockWrite /dev/null
+</ConfineLandlock>
+"#;
+
+const KINDS: [Kind; 11] = [
+    Kind { name: "stock httpd", has: Has::Nothing },
+    Kind { name: "stock, a bare thread joined", has: Has::BareThread("on") },
+    Kind { name: "stock, a bare thread in a ruleset", has: Has::BareThread("landlock") },
+    Kind { name: "stock, a bare thread woken", has: Has::BareThread("kept") },
+    Kind { name: "a worker, no move", has: Has::Module(Gate::Process, "ConfineContext unconfined") },
+    Kind { name: "Landlock", has: Has::Module(Gate::Process, "ConfineContext landlock:fixed") },
+    Kind { name: "Landlock, handler gate", has: Has::Module(Gate::Handler, "ConfineContext landlock:fixed") },
+    Kind {
+        name: "Landlock, a value in a path",
+        has: Has::Module(Gate::Process, "ConfineContext landlock:by-value"),
+    },
+    Kind { name: "Landlock, kept workers", has: Has::Module(Gate::Kept, "ConfineContext landlock:fixed") },
+    Kind { name: "no rules here", has: Has::Module(Gate::Process, "") },
+    Kind {
+        name: "rules elsewhere, handler gate",
+        has: Has::Module(Gate::Handler, "<Location /elsewhere>\nConfineContext landlock:fixed\n</Location>"),
+    },
+];
+
+impl Kind {
+    fn start(&self, workload: &Workload, bare_thread: &Path) -> Server {
+        match self.has {
+            Has::Nothing => workload.server(Gate::Process).stock(),
+            Has::BareThread(word) => workload.server(Gate::Process).stock().config(format!(
+                "LoadModule bare_thread_module \"{}\"\nBareThread {word}",
+                bare_thread.display()
+            )),
+            Has::Module(gate, lines) => {
+                workload.server(gate).config("ConfineBackend landlock").config(RULESETS).config(lines)
+            }
+        }
+        .start()
+    }
+}
+
+/// Runs every workload that is asked for and prints its table.
+pub fn run(options: &Options) -> ExitCode {
+    match if options.costs { costs::run(options.write) } else { rates(options) } {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("bench: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn rates(options: &Options) -> Result<(), String> {
+    for (program, packages) in PROGRAMS {
+        let there = Command::new(program).arg("--version").output();
+        there.map_err(|error| format!("{program}: {error}; install it ({packages})"))?;
+    }
+    let folder = tempfile::tempdir().map_err(|e| format!("a temporary folder: {e}"))?;
+    let bare_thread = bare_thread::build(folder.path())?;
+    let wanted = |kind: &&Kind| {
+        let named = options.servers.iter().any(|part| kind.name.contains(part.as_str()));
+        options.servers.is_empty() || matches!(kind.has, Has::Nothing) || named
+    };
+    let kinds: Vec<_> = KINDS.iter().filter(wanted).collect();
+    let mut tables = String::new();
+    for workload in WORKLOADS.iter().filter(|w| w.name.contains(&options.only)) {
+        if let Some(missing) = workload.missing() {
+            println!("{}: left out, {missing}\n", workload.name);
+            continue;
+        }
+        let table = table(workload, &measure(workload, &kinds, &bare_thread, options));
+        println!("{table}");
+        tables.push_str(&table);
+        tables.push('\n');
+    }
+    if options.write {
+        write("bench", &tables).map_err(|error| format!("docs/performance.md: {error}"))?;
+    }
+    Ok(())
+}
+
+/// The rounds of each server, the stock one first.
+fn measure<'k>(
+    workload: &Workload,
+    kinds: &[&'k Kind],
+    bare_thread: &Path,
+    options: &Options,
+) -> Vec<(&'k str, Vec<Round>)> {
+    let servers: Vec<_> = kinds.iter().map(|kind| kind.start(workload, bare_thread)).collect();
+    let mut rows: Vec<_> = kinds.iter().map(|kind| (kind.name, Vec::new())).collect();
+    for round in 0..=options.rounds {
+        for turn in 0..servers.len() {
+            let which = (turn + round) % servers.len();
+            let result = ask(&servers[which], workload, options.seconds);
+            if round > 0 {
+                rows[which].1.push(result);
+            }
+        }
+    }
+    rows
+}
