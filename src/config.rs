@@ -409,6 +409,7 @@ fn draft(command: &Command<'_>, source: DraftSource, of_mod_selinux: bool) -> Re
         of_mod_selinux,
     };
     edit_server(command, |s| s.has_rules = true)?;
+    command.read_files();
     Ok(Generation::edit(pool, |g| {
         g.drafts.push(draft);
         g.drafts.len() - 1

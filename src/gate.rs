@@ -159,8 +159,15 @@ pub fn directory_known(r: &mut Request<'_>) {
         r.share_own_config(&source);
     }
     if let Some(ready) = ServerConfig::of(&r.server()).and_then(|s| s.generation().ready()) {
-        lua::end_in_worker(r, ready);
+        settle_in(r, ready);
     }
+}
+
+/// Settles a request in the contexts that its worker is in: how the server gets at files, and where Lua states
+/// end.
+fn settle_in(r: &mut Request<'_>, ready: &Ready) {
+    r.read_files();
+    lua::end_in_worker(r, ready);
 }
 
 /// The type of a handler hook, as C sees it.
@@ -238,7 +245,7 @@ pub fn the_move(r: &mut Request<'_>) -> c_int {
 /// A request that goes on in the contexts that its worker is in.
 fn stay(r: &mut Request<'_>, scope: Scope<'_>) -> c_int {
     record::inherit(r);
-    lua::end_in_worker(r, scope.ready);
+    settle_in(r, scope.ready);
     match other_process::check(r, &scope.settings, scope.ready, None) {
         Ok(()) => sys::DECLINED,
         Err(refusal) => record::refused(r, None, None, &refusal),
@@ -368,7 +375,7 @@ fn go(
         record::passed(r, "would confine", Some(rule), Some(&moves.text.to_string_lossy()));
     } else {
         worker::reached(reached);
-        lua::end_in_worker(r, scope.ready);
+        settle_in(r, scope.ready);
         if reached == State::Moved {
             counters::add(Counter::Confined);
         }

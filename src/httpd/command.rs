@@ -9,7 +9,7 @@ use std::{
 use apache_sys as sys;
 use confine::Origin;
 
-use super::{boundary::guard, log, pool::Pool, server::Server};
+use super::{boundary::guard, core_files, log, pool::Pool, server::Server};
 
 /// The parameters of one directive, for the length of its command function.
 pub struct Command<'c> {
@@ -78,6 +78,23 @@ impl<'c> Command<'c> {
     /// This module's configuration of the section that the directive stands in.
     pub fn directory_config(&self) -> *mut c_void {
         self.directory
+    }
+
+    /// Has the server read the files of the section that the directive stands in. Confined requests read them
+    /// in any case ([`Request::read_files`]); said here, it costs them nothing.
+    ///
+    /// [`Request::read_files`]: super::request::Request::read_files
+    pub fn read_files(&self) {
+        let parms = self.parms();
+        // SAFETY: the server's own way to a module's part of the section that is being read (server/config.c,
+        // ap_walk_config_sub), made if it is not there yet; core's is a core_dir_config.
+        let core = unsafe {
+            let core = &raw mut sys::core_module;
+            sys::ap_set_config_vectors(parms.server, parms.context, parms.path, core, parms.pool)
+                .cast::<sys::core_dir_config>()
+                .as_mut()
+        };
+        core.into_iter().for_each(core_files::read);
     }
 
     /// A file's path, relative ones below ServerRoot.

@@ -5,6 +5,7 @@ mod attributes;
 pub mod background;
 pub mod boundary;
 pub mod command;
+mod core_files;
 pub mod directives;
 pub mod expression;
 mod futex;

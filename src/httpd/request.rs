@@ -9,7 +9,9 @@ use std::{
 
 use apache_sys as sys;
 
-use super::{config_entry, directives::Directives, identity, pool::Pool, server::Server, set_config_entry};
+use super::{
+    config_entry, core_files, directives::Directives, identity, pool::Pool, server::Server, set_config_entry,
+};
 
 /// A directory configuration that one request has instead of the one that the server found for it.
 #[derive(Clone, Copy)]
@@ -22,6 +24,15 @@ struct OwnConfig {
     forced: bool,
     /// As they were when the request first got a configuration of its own.
     paths: Paths,
+}
+
+/// Where core's part stands in a directory configuration.
+///
+/// # Safety
+/// `vector` is a live directory configuration.
+unsafe fn core_entry(vector: *mut sys::ap_conf_vector_t) -> *mut *mut sys::core_dir_config {
+    // SAFETY: core is part of every server, and a vector has a place for every module.
+    unsafe { vector.cast::<*mut sys::core_dir_config>().offset(sys::core_module.module_index as isize) }
 }
 
 /// What `ap_set_document_root` and `ap_set_context_info` set.
@@ -277,13 +288,26 @@ impl<'r> Request<'r> {
         unsafe { (*self.rec().connection).current_thread = thread }
     }
 
-    /// Takes SSI's `exec` away from this request: gives it a directory configuration of its own,
-    /// alike but for the option `IncludesNoExec`.
+    /// Takes SSI's `exec` away from this request.
     pub fn forbid_ssi_exec(&mut self) {
         // SAFETY: a live request, for the server's own question.
-        if unsafe { sys::ap_allow_options(self.as_ptr()) } & sys::OPT_INC_WITH_EXEC as c_int == 0 {
-            return;
+        if unsafe { sys::ap_allow_options(self.as_ptr()) } & sys::OPT_INC_WITH_EXEC as c_int != 0 {
+            self.change_core(|core| core.opts &= !(sys::OPT_INC_WITH_EXEC as sys::allow_options_t));
         }
+    }
+
+    /// Has the server read the files of this request, whatever `EnableMMAP` says: a file that is cut short
+    /// while it is mapped ends the process (SIGBUS), and with it other requests.
+    pub fn read_files(&mut self) {
+        // SAFETY: core's entry is a live core_dir_config in every request; the borrow ends at once.
+        let core = unsafe { (*core_entry(self.rec().per_dir_config)).as_ref() };
+        if core.is_some_and(core_files::maps) {
+            self.change_core(core_files::read);
+        }
+    }
+
+    /// Gives this request a directory configuration of its own, alike but for a change to core's part.
+    fn change_core(&mut self, change: impl FnOnce(&mut sys::core_dir_config)) {
         let pool = self.pool();
         // SAFETY: ap_merge_per_dir_configs with an empty second vector copies the first one's pointers
         // into a new vector; core's entry is a core_dir_config (http_core.h) in every request, and the
@@ -291,10 +315,9 @@ impl<'r> Request<'r> {
         let own = unsafe {
             let empty = sys::ap_create_request_config(pool.as_ptr());
             let own = sys::ap_merge_per_dir_configs(pool.as_ptr(), self.rec().per_dir_config, empty);
-            let index = sys::core_module.module_index as isize;
-            let entry = own.cast::<*mut sys::core_dir_config>().offset(index);
+            let entry = core_entry(own);
             let copy = pool.place(std::ptr::read(*entry));
-            copy.opts &= !(sys::OPT_INC_WITH_EXEC as sys::allow_options_t);
+            change(copy);
             *entry = copy;
             own
         };

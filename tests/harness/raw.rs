@@ -50,6 +50,15 @@ impl RawConnection {
         bytes
     }
 
+    /// How many bytes still come until the server closes, or breaks off.
+    pub fn until_it_ends(&mut self) -> usize {
+        let (mut count, mut buffer) = (0, [0; 64 << 10]);
+        while let Ok(more @ 1..) = self.stream.read(&mut buffer) {
+            count += more;
+        }
+        count
+    }
+
     fn head(&mut self) -> Response {
         let mut response = Response::default();
         loop {
@@ -97,7 +106,8 @@ impl RawConnection {
         }
     }
 
-    fn exactly(&mut self, length: usize) -> Vec<u8> {
+    /// Exactly so many bytes.
+    pub fn exactly(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         self.stream.read_exact(&mut bytes).unwrap_or_else(|e| panic!("a body of {length} bytes: {e}"));
         bytes
