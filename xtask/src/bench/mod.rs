@@ -55,6 +55,8 @@ struct Kind {
 /// What a server has that the stock one has not.
 enum Has {
     Nothing,
+    /// Lines of httpd's own.
+    Lines(&'static str),
     /// The yardstick, with this word.
     BareThread(&'static str),
     /// The module, with these lines.
@@ -74,8 +76,9 @@ const RULESETS: &str = r#"
 </ConfineLandlock>
 "#;
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     Kind { name: "stock httpd", has: Has::Nothing },
+    Kind { name: "stock, EnableMMAP off", has: Has::Lines("EnableMMAP off") },
     Kind { name: "stock, a bare thread joined", has: Has::BareThread("on") },
     Kind { name: "stock, a bare thread in a ruleset", has: Has::BareThread("landlock") },
     Kind { name: "stock, a bare thread woken", has: Has::BareThread("kept") },
@@ -98,8 +101,9 @@ impl Kind {
     fn start(&self, workload: &Workload, bare_thread: &Path) -> Server {
         match self.has {
             Has::Nothing => workload.server(Gate::Process).stock(),
+            Has::Lines(lines) => workload.server(Gate::Process).stock().config(lines),
             Has::BareThread(word) => workload.server(Gate::Process).stock().config(format!(
-                "LoadModule bare_thread_module \"{}\"\nBareThread {word}",
+                "EnableMMAP off\nLoadModule bare_thread_module \"{}\"\nBareThread {word}",
                 bare_thread.display()
             )),
             Has::Module(gate, lines) => {
