@@ -79,9 +79,9 @@ const RULESETS: &str = r#"
 const KINDS: [Kind; 12] = [
     Kind { name: "stock httpd", has: Has::Nothing },
     Kind { name: "stock, EnableMMAP off", has: Has::Lines("EnableMMAP off") },
-    Kind { name: "stock, a bare thread joined", has: Has::BareThread("on") },
-    Kind { name: "stock, a bare thread in a ruleset", has: Has::BareThread("landlock") },
-    Kind { name: "stock, a bare thread woken", has: Has::BareThread("kept") },
+    Kind { name: "EnableMMAP off, a bare thread joined", has: Has::BareThread("on") },
+    Kind { name: "EnableMMAP off, a bare thread in a ruleset", has: Has::BareThread("landlock") },
+    Kind { name: "EnableMMAP off, a bare thread woken", has: Has::BareThread("kept") },
     Kind { name: "a worker, no move", has: Has::Module(Gate::Process, "ConfineContext unconfined") },
     Kind { name: "Landlock", has: Has::Module(Gate::Process, "ConfineContext landlock:fixed") },
     Kind { name: "Landlock, handler gate", has: Has::Module(Gate::Handler, "ConfineContext landlock:fixed") },
