@@ -23,6 +23,7 @@ pub mod ports;
 mod process;
 mod raw;
 mod server;
+pub mod services;
 pub mod tenants;
 mod tls;
 

@@ -5,7 +5,7 @@ use std::{
     ffi::CString,
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 /// Debian's name and Fedora's.
@@ -91,7 +91,7 @@ pub fn is_root() -> bool {
 pub fn child_user() -> (&'static str, libc::uid_t) {
     static FOUND: OnceLock<(&str, libc::uid_t)> = OnceLock::new();
     *FOUND.get_or_init(|| {
-        let known = CHILD_USERS.into_iter().find_map(|name| user_id(name).map(|uid| (name, uid)));
+        let known = CHILD_USERS.into_iter().find_map(|name| account(name).map(|(uid, _)| (name, uid)));
         known.unwrap_or_else(|| panic!("none of the accounts {CHILD_USERS:?} exists"))
     })
 }
@@ -101,10 +101,18 @@ pub fn child_group(user: &str) -> &str {
     if user == "nobody" { "nogroup" } else { user }
 }
 
-/// To be called by [`child_user`] alone: getpwnam answers in a buffer that all threads share.
-fn user_id(name: &str) -> Option<libc::uid_t> {
+/// Who runs the services beside httpd: `None` is this process's own user. Neither PostgreSQL nor anything
+/// else that a test starts has a reason to be root, and PostgreSQL refuses to be.
+pub fn service_account() -> Option<(libc::uid_t, libc::gid_t)> {
+    is_root().then(|| account("nobody").unwrap_or_else(|| panic!("there is no account `nobody`")))
+}
+
+/// The user and group id of an account.
+fn account(name: &str) -> Option<(libc::uid_t, libc::gid_t)> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let name = CString::new(name).ok()?;
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: `name` is a C string that lives over the call. The answer is null or points into a
-    // static buffer, read here at once; the OnceLock around the only caller keeps other threads out.
-    unsafe { libc::getpwnam(name.as_ptr()).as_ref().map(|entry| entry.pw_uid) }
+    // static buffer, read here at once; the lock keeps our other threads out.
+    unsafe { libc::getpwnam(name.as_ptr()).as_ref().map(|entry| (entry.pw_uid, entry.pw_gid)) }
 }

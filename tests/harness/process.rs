@@ -1,4 +1,4 @@
-//! The server as a process: in a session of its own, and never left behind.
+//! A server as a process: in a session of its own, and never left behind.
 
 use std::{
     fs::{self, File},
@@ -17,25 +17,36 @@ const STOP_LIMIT: Duration = Duration::from_secs(15);
 const READING_CAPABILITIES: [libc::c_ulong; 2] =
     [1 /* CAP_DAC_OVERRIDE */, 2 /* CAP_DAC_READ_SEARCH */];
 
-/// A running httpd, first process of a session and of a process group: httpd signals its whole group
-/// when it stops.
+/// A running server, first process of a session and of a process group: httpd signals its whole group
+/// when it stops. It ends at the latest with the thread that started it.
 pub(crate) struct Daemon {
     child: Child,
+    end_signal: libc::c_int,
 }
 
 impl Daemon {
-    /// Starts `command` with its output going to `output`. `bound_by_modes` takes from root the right
-    /// to read files whose mode forbids it.
-    pub(crate) fn spawn(mut command: Command, output: &Path, bound_by_modes: bool) -> io::Result<Self> {
+    /// Starts httpd with its output going to `output`. `bound_by_modes` takes from root the right to read
+    /// files whose mode forbids it.
+    pub(crate) fn spawn(command: Command, output: &Path, bound_by_modes: bool) -> io::Result<Self> {
+        Self::spawn_ending_on(libc::SIGTERM, command, output, bound_by_modes)
+    }
+
+    /// As [`spawn`](Self::spawn), for a server that ends at once on another signal.
+    pub(crate) fn spawn_ending_on(
+        end_signal: libc::c_int,
+        mut command: Command,
+        output: &Path,
+        bound_by_modes: bool,
+    ) -> io::Result<Self> {
         let file = File::create(output)?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).env("LC_ALL", "C");
         // SAFETY: between fork and exec the closure makes system calls only; it allocates nothing and
         // takes no lock.
-        unsafe { command.pre_exec(move || prepare_session(bound_by_modes)) };
-        command.spawn().map(|child| Self { child })
+        unsafe { command.pre_exec(move || prepare_session(end_signal, bound_by_modes)) };
+        command.spawn().map(|child| Self { child, end_signal })
     }
 
-    /// The process id of httpd's parent process.
+    /// The process id of the server's first process.
     pub(crate) fn pid(&self) -> libc::pid_t {
         // Linux numbers processes below 2^22.
         self.child.id() as libc::pid_t
@@ -57,7 +68,7 @@ impl Daemon {
         }
     }
 
-    /// Sends a signal to httpd's parent process.
+    /// Sends a signal to the server's first process.
     pub(crate) fn signal(&self, signal: libc::c_int) {
         // SAFETY: kill has no memory preconditions. The id is ours: after a start only `stop` waits for
         // the child, so until then no other process can have it.
@@ -87,7 +98,7 @@ impl Daemon {
         if self.exited().is_some() {
             return true;
         }
-        self.signal(libc::SIGTERM);
+        self.signal(self.end_signal);
         let ended = self.wait(STOP_LIMIT).is_some();
         if !ended {
             self.kill_group();
@@ -109,12 +120,12 @@ impl Drop for Daemon {
     }
 }
 
-/// Runs in the new process before httpd does.
-fn prepare_session(bound_by_modes: bool) -> io::Result<()> {
+/// Runs in the new process before the server does.
+fn prepare_session(end_signal: libc::c_int, bound_by_modes: bool) -> io::Result<()> {
     // SAFETY: setsid has no preconditions. In a child just forked it cannot fail.
     unsafe { libc::setsid() };
     // A test run that is interrupted must not leave servers behind.
-    prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM as libc::c_ulong)?;
+    prctl(libc::PR_SET_PDEATHSIG, end_signal as libc::c_ulong)?;
     if bound_by_modes {
         for capability in READING_CAPABILITIES {
             prctl(libc::PR_CAPBSET_DROP, capability)?;

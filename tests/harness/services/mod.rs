@@ -1,0 +1,147 @@
+//! What a server asks about its users: a PostgreSQL server, an LDAP directory, an SQLite file.
+//!
+//! Each is the distribution's own program, started for one test in a temporary folder, on a free port of
+//! the loopback, by an account that is not root. It ends when it is dropped, and at the latest with the
+//! test's thread.
+
+mod directory;
+mod postgresql;
+mod sqlite;
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::{fs::chown, process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use crate::{platform, ports, process::Daemon};
+
+pub use directory::Directory;
+pub use postgresql::PostgreSql;
+pub use sqlite::Sqlite;
+
+/// Attempts to start on another port where the first was taken in the meantime.
+const ATTEMPTS: usize = 5;
+
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// How one of these programs is started, and how one knows that it is up.
+struct Program {
+    /// The command, for this port.
+    command: Box<dyn Fn(u16) -> Command + Send>,
+    /// The signal on which it ends without waiting for its clients.
+    end_signal: libc::c_int,
+    /// What it writes once it accepts connections.
+    ready: &'static str,
+}
+
+/// A program that can be stopped, and started again on the same port with the same data.
+struct Service {
+    program: Program,
+    daemon: Option<Daemon>,
+    port: u16,
+    output: PathBuf,
+}
+
+impl Service {
+    /// Starts it on a free port. `output` is a file for what it says.
+    #[track_caller]
+    fn start(program: Program, output: PathBuf) -> Self {
+        let mut service = Self { program, daemon: None, port: 0, output };
+        for _ in 0..ATTEMPTS {
+            service.port = ports::free();
+            match service.try_start() {
+                Ok(()) => return service,
+                Err(said) if said.contains("Address already in use") => {}
+                Err(said) => panic!("a service did not start: {said}"),
+            }
+        }
+        panic!("no free port after {ATTEMPTS} attempts");
+    }
+
+    /// Ends it, whoever is connected.
+    fn stop(&mut self) {
+        // Dropping it waits for its end.
+        self.daemon = None;
+    }
+
+    #[track_caller]
+    fn start_again(&mut self) {
+        self.stop();
+        self.try_start().unwrap_or_else(|said| panic!("a service did not start again: {said}"));
+    }
+
+    fn try_start(&mut self) -> Result<(), String> {
+        let command = (self.program.command)(self.port);
+        let daemon = Daemon::spawn_ending_on(self.program.end_signal, command, &self.output, false);
+        let mut daemon = daemon.map_err(|e| e.to_string())?;
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            let said = fs::read(&self.output).map_err(|e| e.to_string())?;
+            let said = String::from_utf8_lossy(&said);
+            if said.contains(self.program.ready) {
+                self.daemon = Some(daemon);
+                return Ok(());
+            }
+            if daemon.exited().is_some() || Instant::now() > deadline {
+                return Err(said.into_owned());
+            }
+            thread::sleep(Duration::from_millis(3));
+        }
+    }
+}
+
+/// A folder that only the services' account may enter.
+fn private_folder(prefix: &str) -> TempDir {
+    let folder = tempfile::Builder::new().prefix(prefix).tempdir();
+    let folder = folder.unwrap_or_else(|e| panic!("a temporary folder: {e}"));
+    give_to_service(folder.path());
+    folder
+}
+
+/// Makes the services' account the owner of a file or folder.
+fn give_to_service(path: &Path) {
+    if let Some((uid, gid)) = platform::service_account() {
+        chown(path, Some(uid), Some(gid)).unwrap_or_else(|e| panic!("chown {}: {e}", path.display()));
+    }
+}
+
+/// Writes a file of the services' account.
+fn write_for_service(path: &Path, content: impl AsRef<[u8]>) {
+    fs::write(path, content).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    give_to_service(path);
+}
+
+/// A command that the services' account runs.
+fn command_in(folder: &Path, program: &Path) -> Command {
+    let mut command = Command::new(program);
+    if let Some((uid, gid)) = platform::service_account() {
+        command.uid(uid).gid(gid);
+    }
+    // Not where the tests were started: the account may be unable to enter that.
+    command.current_dir(folder).env("LC_ALL", "C");
+    command
+}
+
+/// Runs a command with this input to its end, and returns what it said. Fails the test if it fails.
+#[track_caller]
+fn run(mut command: Command, input: &str) -> String {
+    let name = command.get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|e| panic!("{name}: {e}"));
+    if let Some(mut stdin) = child.stdin.take() {
+        // A command that ends before it has read everything says why in its status and output.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().unwrap_or_else(|e| panic!("{name}: {e}"));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {}\n{said}{complaint}", output.status);
+    said
+}
