@@ -5,6 +5,8 @@ mod a_cached_response_never_crosses_subjects;
 mod a_changed_map_counts_without_a_restart;
 mod a_client_address_chooses;
 mod a_compiled_map_is_used_like_its_source;
+mod a_database_row_chooses;
+mod a_directory_entry_chooses;
 mod a_file_that_shrinks_crashes_nothing;
 mod a_graceful_restart_harms_no_request;
 mod a_handler_name_in_htaccess_does_not_escape;

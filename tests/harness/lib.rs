@@ -14,6 +14,7 @@
 //! A harness has one way to report that something is wrong, and that is to fail the test with a
 //! message that shows the server's own words; so its functions panic where a library would return.
 
+pub mod accounts;
 mod builder;
 mod client;
 mod http;

@@ -16,6 +16,7 @@ const SCHEMAS: [&str; 2] = ["/etc/ldap/schema", "/etc/openldap/schema"];
 /// The directory's top, its manager, and everybody's rights: anybody may search, nobody may read a password.
 const CONFIGURATION: &str = r#"
 include @schemas@/core.schema
+include @schemas@/cosine.schema
 attributetype ( 1.3.6.1.4.1.4203.666.1.1 NAME 'confineContext' EQUALITY caseExactMatch
     SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
 objectclass ( 1.3.6.1.4.1.4203.666.1.2 NAME 'confineAccount' SUP top AUXILIARY MAY confineContext )

@@ -11,6 +11,7 @@ mod sqlite;
 use std::{
     fs,
     io::Write as _,
+    net::{Ipv4Addr, TcpStream},
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -37,7 +38,7 @@ struct Program {
     command: Box<dyn Fn(u16) -> Command + Send>,
     /// The signal on which it ends without waiting for its clients.
     end_signal: libc::c_int,
-    /// What it writes once it accepts connections.
+    /// What it writes when it is up: whoever else may answer at the port does not write it.
     ready: &'static str,
 }
 
@@ -85,7 +86,8 @@ impl Service {
         loop {
             let said = fs::read(&self.output).map_err(|e| e.to_string())?;
             let said = String::from_utf8_lossy(&said);
-            if said.contains(self.program.ready) {
+            // slapd says so before it listens.
+            if said.contains(self.program.ready) && accepts_connections(self.port) {
                 self.daemon = Some(daemon);
                 return Ok(());
             }
@@ -95,6 +97,10 @@ impl Service {
             thread::sleep(Duration::from_millis(3));
         }
     }
+}
+
+fn accepts_connections(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 /// A folder that only the services' account may enter.
