@@ -42,7 +42,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_optional_hook_add",
     "apr_(palloc|pstrmemdup|strerror)",
     "apr_pool_(allocator_get|clear|create_ex|create_unmanaged_ex|parent_get|cleanup_register|cleanup_null|destroy|userdata_get|userdata_setn)",
-    "apr_table_(get|setn|unset)",
+    "apr_table_(copy|get|setn|unset)",
     "apr_os_thread_(current|put)",
     "apr_thread_pool_get",
     "apr_allocator_max_free_set",

@@ -26,7 +26,7 @@ use crate::{
     httpd::{expression::Expression, hooks, request::Request},
     lua, other_process,
     record::{self, Refusal},
-    subject::{PathValues, RequestFacts},
+    subject::{self, PathValues, RequestFacts},
     type_map,
     worker::{self, Job, State},
 };
@@ -132,6 +132,9 @@ pub fn handler_gate(r: &mut Request<'_>, own: HandlerHook) -> c_int {
     }
     if is_rewritten(r) {
         return past_the_cache(r, scope, own);
+    }
+    if !type_map::leads_on(r) {
+        subject::seal(r);
     }
     match state {
         None if scope.server.gate() == Gate::Handler && type_map::leads_on(r) => {

@@ -28,18 +28,57 @@ pub fn proven_user<'r>(r: &Request<'r>) -> Option<&'r CStr> {
     is_proven(r, user).then_some(user)
 }
 
+/// handler, before all others: from here on, an application may change what it likes about its request, and
+/// the server may start an error document after it, with a decision of its own.
+pub fn seal(r: &mut Request<'_>) {
+    let user = proven_user(r);
+    r.seal(user);
+}
+
 fn is_proven(r: &Request<'_>, user: &CStr) -> bool {
+    if let Some(sealed) = r.sealed_user() {
+        return sealed == Some(user);
+    }
     if let Some(proven) = r.note(PROVEN) {
         return proven == user;
     }
-    // The server copies name and all from these where the configuration is the very same.
-    for source in [r.redirected_from(), r.main()].into_iter().flatten() {
-        if source.same_directory_config(r) {
-            return source.claimed_user() == Some(user) && is_proven(&source, user);
-        }
+    if let Some(source) = authenticated_as(r) {
+        return source.claimed_user() == Some(user) && is_proven(&source, user);
     }
     // SSLUserName: mod_ssl took the name from a certificate, which TLS verified or did not.
     r.auth_type() == Some(c"ClientCert") && r.tls(c"SSL_CLIENT_VERIFY") == Some(c"SUCCESS")
+}
+
+/// The request of which the server copied the user's name to `r`, instead of authenticating again: it does
+/// so where the directory configuration is the very same.
+fn authenticated_as<'r>(r: &Request<'r>) -> Option<Request<'r>> {
+    [r.redirected_from(), r.main()].into_iter().flatten().find(|source| source.same_directory_config(r))
+}
+
+/// What the variables are called that mod_authn_dbd, mod_authnz_ldap and others make of the row or entry
+/// that proves the user.
+const AUTHENTICATED: &[u8] = b"AUTHENTICATE_";
+
+/// A variable of the request.
+///
+/// Authentication sets its variables where it happens, and no further: a request that was redirected within
+/// one directory (to a front controller, say) gets the user's name from the server, and REDIRECT_ before the
+/// variables' names. Under such a name they prove nothing: mod_authn_dbd sets them before it looks at the
+/// password. So they are read where the proof was made.
+fn variable<'r>(r: &Request<'r>, name: &CStr) -> Option<&'r CStr> {
+    let value = r.env(name);
+    if value.is_some() || !name.to_bytes().starts_with(AUTHENTICATED) {
+        return value;
+    }
+    proven_user(r)?;
+    of_the_proof(&authenticated_as(r)?, name)
+}
+
+/// What authentication called `name`, in the request where it took place: as it was before an application
+/// could change it.
+fn of_the_proof<'r>(r: &Request<'r>, name: &CStr) -> Option<&'r CStr> {
+    let value = if r.sealed_user().is_some() { r.sealed_env(name) } else { r.env(name) };
+    value.or_else(|| of_the_proof(&authenticated_as(r)?, name))
 }
 
 /// A request's facts, for one decision.
@@ -69,7 +108,7 @@ impl Facts<Expression> for RequestFacts<'_, '_> {
     }
 
     fn env(&self, name: &CStr) -> Option<&[u8]> {
-        self.request.borrow().env(name).map(CStr::to_bytes)
+        variable(&self.request.borrow(), name).map(CStr::to_bytes)
     }
 
     fn expr(&self, expr: &Expression) -> Result<Vec<u8>, String> {

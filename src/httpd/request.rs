@@ -4,7 +4,7 @@ use std::{
     ffi::{CStr, c_char, c_int},
     marker::PhantomData,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    ptr::NonNull,
+    ptr::{NonNull, null, null_mut},
 };
 
 use apache_sys as sys;
@@ -33,6 +33,23 @@ struct OwnConfig {
 unsafe fn core_entry(vector: *mut sys::ap_conf_vector_t) -> *mut *mut sys::core_dir_config {
     // SAFETY: core is part of every server, and a vector has a place for every module.
     unsafe { vector.cast::<*mut sys::core_dir_config>().offset(sys::core_module.module_index as isize) }
+}
+
+/// Who is behind a request, and its environment, as they were before any content handler ran. An application
+/// can change name, notes and environment of its request, but not this.
+#[derive(Clone, Copy)]
+struct Seal {
+    /// Null: nobody proved who they are.
+    user: *const c_char,
+    /// Null where there is no user.
+    env: *mut sys::apr_table_t,
+}
+
+/// What this module keeps with a request, where only the server's own code finds it.
+#[derive(Clone, Copy, Default)]
+struct Private {
+    own: Option<OwnConfig>,
+    seal: Option<Seal>,
 }
 
 /// What `ap_set_document_root` and `ap_set_context_info` set.
@@ -110,11 +127,8 @@ impl<'r> Request<'r> {
 
     /// A header of the request.
     pub fn header(&self, name: &CStr) -> Option<&'r CStr> {
-        // SAFETY: a live table and a C string; the value lives in the request's pool.
-        unsafe {
-            let value = sys::apr_table_get(self.rec().headers_in, name.as_ptr());
-            (!value.is_null()).then(|| CStr::from_ptr(value))
-        }
+        // SAFETY: as env().
+        unsafe { table_value(self.rec().headers_in, name) }
     }
 
     /// `Basic`, `Digest`, `ClientCert`, ...
@@ -177,10 +191,7 @@ impl<'r> Request<'r> {
     /// A variable of the request's environment.
     pub fn env(&self, name: &CStr) -> Option<&'r CStr> {
         // SAFETY: a live table of the request; the value lives in one of its pools.
-        unsafe {
-            let value = sys::apr_table_get(self.rec().subprocess_env, name.as_ptr());
-            (!value.is_null()).then(|| CStr::from_ptr(value))
-        }
+        unsafe { table_value(self.rec().subprocess_env, name) }
     }
 
     /// Sets a variable of the request's environment. Both strings outlive the request.
@@ -192,10 +203,7 @@ impl<'r> Request<'r> {
     /// A note of the request.
     pub fn note(&self, name: &CStr) -> Option<&'r CStr> {
         // SAFETY: as env().
-        unsafe {
-            let value = sys::apr_table_get(self.rec().notes, name.as_ptr());
-            (!value.is_null()).then(|| CStr::from_ptr(value))
-        }
+        unsafe { table_value(self.rec().notes, name) }
     }
 
     /// Sets a note of the request. Both strings outlive the request.
@@ -346,9 +354,52 @@ impl<'r> Request<'r> {
 
     /// The same, though the server may have found another one since.
     fn last_own_config(&self) -> Option<OwnConfig> {
-        // SAFETY: every request has a vector; this module's entry is null or an OwnConfig that
-        // set_own_config placed in the request's pool.
-        unsafe { config_entry(self.rec().request_config).cast::<OwnConfig>().as_ref() }.copied()
+        self.private().own
+    }
+
+    fn private(&self) -> Private {
+        // SAFETY: every request has a vector; this module's entry is null or what set_private placed in the
+        // request's pool.
+        unsafe { config_entry(self.rec().request_config).cast::<Private>().as_ref() }
+            .copied()
+            .unwrap_or_default()
+    }
+
+    fn set_private(&mut self, private: Private) {
+        let place = std::ptr::from_mut(self.pool().place(private)).cast();
+        // SAFETY: a live request and its vector, of which this thread is the only user.
+        unsafe { set_config_entry(self.rec().request_config, place) };
+    }
+
+    /// Keeps who is behind this request, and its environment, for when an application may have changed what
+    /// everybody can change. Only the first time counts.
+    pub fn seal(&mut self, user: Option<&'r CStr>) {
+        let private = self.private();
+        if private.seal.is_some() {
+            return;
+        }
+        let env = match user {
+            // SAFETY: a live table and pool. The copy shares the values, which live as long as the request;
+            // who changes the original replaces its values.
+            Some(_) => unsafe { sys::apr_table_copy(self.rec().pool, self.rec().subprocess_env) },
+            None => null_mut(),
+        };
+        let seal = Seal { user: user.map_or(null(), CStr::as_ptr), env };
+        self.set_private(Private { seal: Some(seal), ..private });
+    }
+
+    /// The user as sealed; `None` where nothing is sealed yet.
+    pub fn sealed_user(&self) -> Option<Option<&'r CStr>> {
+        let user = self.private().seal?.user;
+        // SAFETY: what seal() was given, which lives as long as the request.
+        Some((!user.is_null()).then(|| unsafe { CStr::from_ptr(user) }))
+    }
+
+    /// A variable as sealed.
+    pub fn sealed_env(&self, name: &CStr) -> Option<&'r CStr> {
+        let table = self.private().seal?.env;
+        // SAFETY: null, or the table that seal() made in the request's pool.
+        (!table.is_null()).then(|| unsafe { table_value(table, name) }).flatten()
     }
 
     fn replace_config(&mut self, own: *mut sys::ap_conf_vector_t, forced: bool) {
@@ -363,9 +414,8 @@ impl<'r> Request<'r> {
         forced: bool,
     ) {
         let paths = self.last_own_config().map_or_else(|| self.paths(), |known| known.paths);
-        let place = std::ptr::from_mut(self.pool().place(OwnConfig { before, own, forced, paths })).cast();
-        // SAFETY: a live request and its vector, of which this thread is the only user.
-        unsafe { set_config_entry(self.rec().request_config, place) };
+        let own_config = OwnConfig { before, own, forced, paths };
+        self.set_private(Private { own: Some(own_config), ..self.private() });
         self.rec_mut().per_dir_config = own;
     }
 
@@ -456,5 +506,17 @@ impl<'r> Request<'r> {
     pub fn write(&mut self, text: &str) {
         // SAFETY: live request; the buffer is valid for its length.
         unsafe { sys::ap_rwrite(text.as_ptr().cast(), text.len() as c_int, self.as_ptr()) };
+    }
+}
+
+/// A table's value.
+///
+/// # Safety
+/// The table lives, with its values, for all of `'r`.
+unsafe fn table_value<'r>(table: *const sys::apr_table_t, name: &CStr) -> Option<&'r CStr> {
+    // SAFETY: a live table of C strings.
+    unsafe {
+        let value = sys::apr_table_get(table, name.as_ptr());
+        (!value.is_null()).then(|| CStr::from_ptr(value))
     }
 }

@@ -17,6 +17,7 @@ mod a_refused_context_is_500;
 mod a_refused_thread_is_503;
 mod a_value_that_is_no_path_component_is_403;
 mod a_virtual_host_without_rules_is_untouched;
+mod an_application_cannot_change_its_user;
 mod an_early_move_confines_every_phase;
 mod an_environment_variable_chooses;
 mod an_error_document_has_a_decision_of_its_own;

@@ -1,0 +1,60 @@
+//! What a confined application writes into its request's name, notes and environment counts for nothing in
+//! the decision about an error document, which the server starts after it.
+
+use confine_tests::{
+    Cell, Server,
+    accounts::{self, request},
+    matrix,
+    services::Sqlite,
+    tenants::*,
+};
+
+/// Alice's application wants to be taken for bob's.
+const FORGERY: &str = r#"
+function handle(r)
+    r.user = "bob"
+    r.notes["confine-proven-user"] = "bob"
+    r.subprocess_env["AUTHENTICATE_CONTEXT"] = "landlock:bob"
+    return 404
+end
+"#;
+
+/// The error document lies beside the application, so that the server copies the name and does not
+/// authenticate again.
+const ERROR_DOCUMENT: &str = r#"ErrorDocument 404 "/app/leaky.lua?read=@root@/data/bob/note""#;
+
+fn asks_for_an_error_document(server: &Server) {
+    let forged = server.client().send(&request("alice", "/app/forge.lua")).expect_status(404);
+    assert!(!forged.text().contains(NOTE_OF_BOB.trim()), "{forged:?}");
+    server.wait_for_log(&["confine: confined GET /app/forge.lua user=alice ", "context=landlock:alice"]);
+    assert_eq!(server.log_lines("context=landlock:bob"), [""; 0]);
+    // Bob himself is served the error document in his own context.
+    let honest = server.client().send(&request("bob", "/app/nothing")).expect_status(404);
+    assert_eq!(honest.text(), NOTE_OF_BOB);
+}
+
+fn by_its_name(cell: Cell) {
+    let login = LOGIN.replace("<Location \"/\">", "<Directory \"@root@/www\">").replace("</Location>", "");
+    let server = leaky_app(cell)
+        .file("www/app/forge.lua", FORGERY)
+        .config(format!("{login}{ERROR_DOCUMENT}\n</Directory>\nConfineMap \"@root@/tenants.map\""))
+        .start();
+    asks_for_an_error_document(&server);
+}
+
+matrix!(by_its_name);
+
+fn by_a_variable(cell: Cell) {
+    let database = Sqlite::new(&accounts::table());
+    let login = format!("{}\n{ERROR_DOCUMENT}", accounts::LOGIN_BY_ROW);
+    let server = leaky_app(cell)
+        .modules(["dbd", "authn_dbd"])
+        .config(accounts::connection("sqlite3", &database.file().display().to_string()))
+        .file("www/app/forge.lua", FORGERY)
+        .directory("www", &login)
+        .config("ConfineEnv AUTHENTICATE_CONTEXT")
+        .start();
+    asks_for_an_error_document(&server);
+}
+
+matrix!(by_a_variable);
