@@ -10,14 +10,9 @@ use confine_tests::{
 };
 
 /// Alice's application wants to be taken for bob's.
-const FORGERY: &str = r#"
-function handle(r)
-    r.user = "bob"
-    r.notes["confine-proven-user"] = "bob"
-    r.subprocess_env["AUTHENTICATE_CONTEXT"] = "landlock:bob"
-    return 404
-end
-"#;
+fn forgery(writes: &str) -> String {
+    format!("function handle(r)\n{writes}\nreturn 404\nend\n")
+}
 
 /// The error document lies beside the application, so that the server copies the name and does not
 /// authenticate again.
@@ -36,7 +31,7 @@ fn asks_for_an_error_document(server: &Server) {
 fn by_its_name(cell: Cell) {
     let login = LOGIN.replace("<Location \"/\">", "<Directory \"@root@/www\">").replace("</Location>", "");
     let server = leaky_app(cell)
-        .file("www/app/forge.lua", FORGERY)
+        .file("www/app/forge.lua", forgery("r.user = 'bob' r.notes['confine-proven-user'] = 'bob'"))
         .config(format!("{login}{ERROR_DOCUMENT}\n</Directory>\nConfineMap \"@root@/tenants.map\""))
         .start();
     asks_for_an_error_document(&server);
@@ -50,7 +45,7 @@ fn by_a_variable(cell: Cell) {
     let server = leaky_app(cell)
         .modules(["dbd", "authn_dbd"])
         .config(accounts::connection("sqlite3", &database.file().display().to_string()))
-        .file("www/app/forge.lua", FORGERY)
+        .file("www/app/forge.lua", forgery("r.subprocess_env['AUTHENTICATE_CONTEXT'] = 'landlock:bob'"))
         .directory("www", &login)
         .config("ConfineEnv AUTHENTICATE_CONTEXT")
         .start();
