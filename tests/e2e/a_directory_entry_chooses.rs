@@ -5,14 +5,16 @@ use confine_tests::{
     Cell, Server, ServerBuilder,
     accounts::{self, *},
     matrix,
-    services::Directory,
+    services::*,
     tenants::*,
 };
 
 fn server(cell: Cell, directory: &Directory, caching: &str) -> ServerBuilder {
     let url = format!("ldap://127.0.0.1:{}/dc=example,dc=org?uid,confineContext", directory.port());
+    let (manager, password) = MANAGER;
     let login = format!(
-        "AuthType Basic\nAuthName \"tests\"\nAuthBasicProvider ldap\nAuthLDAPURL \"{url}\"\nRequire valid-user"
+        "AuthType Basic\nAuthName \"tests\"\nAuthBasicProvider ldap\nAuthLDAPURL \"{url}\"\n\
+         AuthLDAPBindDN \"{manager}\"\nAuthLDAPBindPassword {password}\nRequire valid-user"
     );
     leaky_app(cell)
         .modules(["ldap", "authnz_ldap"])

@@ -13,7 +13,8 @@ use super::{Program, Service, command_in, give_to_service, private_folder, run, 
 /// Where the distributions keep OpenLDAP's schemas: Debian, Fedora.
 const SCHEMAS: [&str; 2] = ["/etc/ldap/schema", "/etc/openldap/schema"];
 
-/// The directory's top, its manager, and everybody's rights: anybody may search, nobody may read a password.
+/// The directory's top, its manager, and everybody's rights: who proved who they are may search, nobody may
+/// read a password.
 const CONFIGURATION: &str = r#"
 include @schemas@/core.schema
 include @schemas@/cosine.schema
@@ -25,10 +26,10 @@ threads 4
 database ldif
 suffix "dc=example,dc=org"
 directory "@folder@/data"
-rootdn "cn=manager,dc=example,dc=org"
-rootpw manager
+rootdn "@manager@"
+rootpw @password@
 access to attrs=userPassword by anonymous auth by * none
-access to * by * read
+access to * by users read by * none
 "#;
 
 const TOP: &str = "\
@@ -39,6 +40,9 @@ o: example
 dc: example
 
 ";
+
+/// Who may change the directory, and the password.
+pub const MANAGER: (&str, &str) = ("cn=manager,dc=example,dc=org", "manager");
 
 /// A running slapd with the entries `dc=example,dc=org` and what the test adds. Entries may have the
 /// object class `confineAccount` and with it any number of `confineContext`.
@@ -57,8 +61,7 @@ impl Directory {
         let data = path.join("data");
         fs::create_dir(&data).unwrap_or_else(|e| panic!("{}: {e}", data.display()));
         give_to_service(&data);
-        let configuration = CONFIGURATION.replace("@folder@", &path.display().to_string());
-        write_for_service(&path.join("slapd.conf"), configuration.replace("@schemas@", schemas()));
+        write_for_service(&path.join("slapd.conf"), configuration(&path));
         fill(&path, &format!("{TOP}{entries}"));
         let program = Program {
             command: Box::new(move |port| server_command(&path, port)),
@@ -85,7 +88,7 @@ impl Directory {
     #[track_caller]
     pub fn modify(&self, changes: &str) {
         let mut command = command_in(self.folder.path(), Path::new("ldapmodify"));
-        command.args(["-x", "-D", "cn=manager,dc=example,dc=org", "-w", "manager"]);
+        command.args(["-x", "-D", MANAGER.0, "-w", MANAGER.1]);
         command.arg("-H").arg(format!("ldap://127.0.0.1:{}", self.port()));
         run(command, changes);
     }
@@ -100,6 +103,12 @@ impl Directory {
     pub fn start_again(&mut self) {
         self.service.start_again();
     }
+}
+
+fn configuration(folder: &Path) -> String {
+    let (manager, password) = MANAGER;
+    let text = CONFIGURATION.replace("@folder@", &folder.display().to_string());
+    text.replace("@schemas@", schemas()).replace("@manager@", manager).replace("@password@", password)
 }
 
 fn server_command(folder: &Path, port: u16) -> Command {

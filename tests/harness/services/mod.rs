@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 use crate::{platform, ports, process::Daemon};
 
-pub use directory::Directory;
+pub use directory::{Directory, MANAGER};
 pub use postgresql::PostgreSql;
 pub use sqlite::Sqlite;
 
