@@ -97,6 +97,8 @@ fn with_connections_that_are_kept(cell: Cell) {
             unknown => expect_nothing(unknown, 401),
         }
     }
+    server.restart_gracefully();
+    is_confined(&server, "alice");
 }
 
 matrix!(with_connections_that_are_kept for gates);

@@ -70,6 +70,8 @@ fn with_a_cache(cell: Cell) {
     directory.stop();
     is_confined(&server, "alice");
     nobody_is_served(&server, "bob");
+    server.restart_gracefully();
+    nobody_is_served(&server, "alice");
     directory.start_again();
     is_confined(&server, "bob");
 }

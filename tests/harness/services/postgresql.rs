@@ -162,8 +162,15 @@ fn initialize(folder: &Path, data: &Path) {
     write_for_service(&data.join("pg_hba.conf"), ACCESS);
     let mut alone = command_in(folder, &program("postgres"));
     alone.args(["--single", "-D"]).arg(data).arg("postgres");
-    run(alone, &format!("CREATE ROLE {CLIENT} LOGIN PASSWORD '{CLIENT}'\n"));
+    run(alone, &format!("CREATE ROLE {CLIENT} LOGIN PASSWORD '{CLIENT}'\n{WITHOUT_TEMPLATES}"));
 }
+
+/// Two thirds of a cluster's files are databases from which others are made: none is, here.
+const WITHOUT_TEMPLATES: &str = "\
+UPDATE pg_database SET datistemplate = false
+DROP DATABASE template0
+DROP DATABASE template1
+";
 
 fn append(path: &Path, text: &str) {
     let old = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
