@@ -227,6 +227,10 @@ fn settle(r: &mut Request<'_>, status: c_int, state: State) -> c_int {
         }
         _ => status,
     };
+    if confined && (r.is_subrequest() || !matches!(status, sys::OK | sys::DONE)) {
+        // The main request goes on with them, or an error document that the server starts.
+        r.restore_headers();
+    }
     if confined && r.is_subrequest() {
         // Whatever the status: the server would end the subrequest's stream next, through its filters.
         r.finalize_subrequest();

@@ -35,10 +35,11 @@ unsafe fn core_entry(vector: *mut sys::ap_conf_vector_t) -> *mut *mut sys::core_
     unsafe { vector.cast::<*mut sys::core_dir_config>().offset(sys::core_module.module_index as isize) }
 }
 
-/// Who is behind a request, and its environment, as they were before any content handler ran. An application
-/// can change name, notes and environment of its request, but not this.
+/// Who is behind a request, its environment and its headers, as they were before any content handler ran. An
+/// application can change name, notes, environment and headers of its request, but not this.
 #[derive(Clone, Copy)]
 struct Seal {
+    headers: *const sys::apr_table_t,
     /// Null: nobody proved who they are.
     user: *const c_char,
     /// Null where there is no user.
@@ -371,21 +372,39 @@ impl<'r> Request<'r> {
         unsafe { set_config_entry(self.rec().request_config, place) };
     }
 
-    /// Keeps who is behind this request, and its environment, for when an application may have changed what
-    /// everybody can change. Only the first time counts.
+    /// Keeps who is behind this request, its environment and its headers, for when an application may have
+    /// changed what everybody can change. Only the first time counts.
     pub fn seal(&mut self, user: Option<&'r CStr>) {
         let private = self.private();
         if private.seal.is_some() {
             return;
         }
-        let env = match user {
-            // SAFETY: a live table and pool. The copy shares the values, which live as long as the request;
-            // who changes the original replaces its values.
-            Some(_) => unsafe { sys::apr_table_copy(self.rec().pool, self.rec().subprocess_env) },
-            None => null_mut(),
+        // SAFETY: live tables and a live pool. The copies share the values, which live as long as the request;
+        // who changes the originals replaces their values.
+        let copy = |table| unsafe { sys::apr_table_copy(self.rec().pool, table) };
+        let seal = Seal {
+            headers: copy(self.rec().headers_in),
+            user: user.map_or(null(), CStr::as_ptr),
+            env: user.map_or(null_mut(), |_| copy(self.rec().subprocess_env)),
         };
-        let seal = Seal { user: user.map_or(null(), CStr::as_ptr), env };
         self.set_private(Private { seal: Some(seal), ..private });
+    }
+
+    /// Gives the headers back that came with the request. Its subrequests, and requests that it leads to inside
+    /// the server, have the same table.
+    pub fn restore_headers(&mut self) {
+        let Some(seal) = self.private().seal else { return };
+        let headers = self.rec().headers_in;
+        // SAFETY: a live table, and the copy that seal() made: an array of entries (never null, apr_tables.c,
+        // make_array_core) whose strings live as long as the request.
+        unsafe {
+            let entries = &*sys::apr_table_elts(seal.headers);
+            let first = entries.elts.cast::<sys::apr_table_entry_t>();
+            sys::apr_table_clear(headers);
+            for entry in std::slice::from_raw_parts(first, entries.nelts as usize) {
+                sys::apr_table_addn(headers, entry.key, entry.val);
+            }
+        }
     }
 
     /// The user as sealed; `None` where nothing is sealed yet.

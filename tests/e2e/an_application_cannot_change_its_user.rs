@@ -1,8 +1,8 @@
-//! What a confined application writes into its request's name, notes and environment counts for nothing in
-//! the decision about an error document, which the server starts after it.
+//! What a confined application writes into its request's name, notes, environment and headers counts for
+//! nothing in the decision about an error document, which the server starts after it.
 
 use confine_tests::{
-    Cell, Server,
+    Cell, Request, Server,
     accounts::{self, request},
     matrix,
     services::Sqlite,
@@ -53,3 +53,24 @@ fn by_a_variable(cell: Cell) {
 }
 
 matrix!(by_a_variable);
+
+/// Say, a proxy in front of the server authenticates and names the tenant.
+fn by_a_header(cell: Cell) {
+    let server = leaky_app(cell)
+        .modules(["setenvif"])
+        .file("www/app/forge.lua", forgery("r.headers_in['X-Tenant'] = 'bob' r.headers_in['X-New'] = 'bob'"))
+        .directory("www", ERROR_DOCUMENT)
+        .config("SetEnvIf X-Tenant ^(alice|bob)$ TENANT=landlock:$1\nSetEnvIf X-New .+ TENANT=landlock:bob")
+        .config("ConfineEnv TENANT")
+        .start();
+    let ask = |tenant: &str, target: &str| {
+        let request = Request::get(target).header("X-Tenant", tenant).header("X-Other", "1");
+        server.client().send(&request.header("X-Other", "2")).expect_status(404)
+    };
+    let forged = ask("alice", "/app/forge.lua");
+    assert!(forged.text().contains("Permission denied"), "{forged:?}");
+    forged.expect_context("landlock:alice");
+    assert_eq!(ask("bob", "/app/nothing").text(), NOTE_OF_BOB);
+}
+
+matrix!(by_a_header);
