@@ -15,17 +15,19 @@ use confine_tests::{
 };
 
 fn server(cell: Cell, directory: &Directory, caching: &str) -> ServerBuilder {
+    let builder = login(cell, directory, "").config(caching);
+    builder.config("ConfineEnv AUTHENTICATE_CONFINECONTEXT")
+}
+
+/// Everybody proves themselves by their entry; no rule is set.
+fn login(cell: Cell, directory: &Directory, more: &str) -> ServerBuilder {
     let url = format!("ldap://127.0.0.1:{}/dc=example,dc=org?uid,confineContext", directory.port());
     let (manager, password) = MANAGER;
     let login = format!(
         "AuthType Basic\nAuthName \"tests\"\nAuthBasicProvider ldap\nAuthLDAPURL \"{url}\"\n\
-         AuthLDAPBindDN \"{manager}\"\nAuthLDAPBindPassword {password}\nRequire valid-user"
+         AuthLDAPBindDN \"{manager}\"\nAuthLDAPBindPassword {password}\nRequire valid-user\n{more}"
     );
-    leaky_app(cell)
-        .modules(["ldap", "authnz_ldap"])
-        .config(format!("LDAPConnectionTimeout 5\n{caching}"))
-        .location("/", &login)
-        .config("ConfineEnv AUTHENTICATE_CONFINECONTEXT")
+    leaky_app(cell).modules(["ldap", "authnz_ldap"]).config("LDAPConnectionTimeout 5").location("/", &login)
 }
 
 /// Alice's entry says from now on what bob's does.
@@ -94,3 +96,22 @@ fn a_cache_ends(cell: Cell) {
 }
 
 matrix!(a_cache_ends for gates);
+
+/// The name that counts is the one that mod_authnz_ldap gave in the place of the one that was typed.
+fn by_another_name(cell: Cell) {
+    let directory = Directory::start(&accounts::entries());
+    for (more, alice, bob) in [
+        ("AuthLDAPRemoteUserIsDN on", "uid=alice,dc=example,dc=org", "uid=bob,dc=example,dc=org"),
+        ("AuthLDAPRemoteUserAttribute confineContext", "landlock:alice", "bob"),
+    ] {
+        let map =
+            format!("alice landlock:bob\nuser:\"{alice}\" landlock:alice\nuser:\"{bob}\" landlock:bob\n");
+        let server =
+            login(cell, &directory, more).file("names.map", map).config("ConfineMap names.map").start();
+        is_confined(&server, "alice");
+        is_confined(&server, "bob");
+        who_is_not_proven_is_asked_again(&server);
+    }
+}
+
+matrix!(by_another_name for gates);
