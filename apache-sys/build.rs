@@ -24,6 +24,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_find_linked_module",
     "ap_allow_options",
     "ap_get_request_module_loglevel",
+    "ap_getword_conf",
     "ap_walk_config",
     "ap_create_(per_dir|request)_config",
     "ap_merge_per_dir_configs",
@@ -39,6 +40,9 @@ const FUNCTIONS: &[&str] = &[
     "ap_(register|add)_output_filter",
     "ap_rwrite",
     "ap_set_content_type",
+    "apr_dbd_(pselect|prepare|get_row|get_entry|error|check_conn)",
+    "apr_dynamic_fn_retrieve",
+    "apr_hash_(get|set)",
     "apr_optional_hook_add",
     "apr_(palloc|pstrmemdup|strerror)",
     "apr_pool_(allocator_get|clear|create_ex|create_unmanaged_ex|parent_get|cleanup_register|cleanup_null|destroy|userdata_get|userdata_setn)",
@@ -49,6 +53,7 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 const TYPES: &[&str] = &[
+    "ap_dbd_t",
     "apr_array_header_t",
     "apr_pool_t",
     "apr_sockaddr_t",
@@ -78,9 +83,11 @@ const VARIABLES: &[&str] = &[
     "AP_MPMQ_(IS_THREADED|NAME|MPM_STATE)",
     "AP_SQ_.*",
     "AP_STATUS_SHORT",
+    "ap_conftree",
     "ap_server_conf",
     "ap_thread_stacksize",
     "APLOG_(EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG|TRACE[1-8]|STARTUP|NOERRNO)",
+    "APR_HASH_KEY_STRING",
     "APR_HOOK_.*",
     "(OK|DECLINED|DONE|SUSPENDED)",
     "HTTP_(OK|FORBIDDEN|UNAUTHORIZED|INTERNAL_SERVER_ERROR|SERVICE_UNAVAILABLE)",

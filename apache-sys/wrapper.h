@@ -13,8 +13,13 @@
 #include <ap_mmn.h>
 #include <mpm_common.h>
 #include <mod_status.h>
+/* mod_dbd.h needs apr_dbd.h before it. */
+#include <apr_dbd.h>
+#include <mod_dbd.h>
 #include <apr_file_io.h>
+#include <apr_hash.h>
 #include <apr_hooks.h>
+#include <apr_optional.h>
 #include <apr_optional_hooks.h>
 #include <apr_pools.h>
 #include <apr_portable.h>

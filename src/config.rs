@@ -15,8 +15,9 @@ use std::{
 
 use apache_sys as sys;
 use confine::{
-    Origin,
+    Origin, answers,
     backends::Backends,
+    database::Parameters,
     live::LiveMap,
     lsm::{BackendName, landlock::RulesetSpec},
     map::Look,
@@ -82,6 +83,8 @@ pub enum DraftSource {
     Constant(Vec<String>),
     /// `ConfineMap`, the file's full path.
     Map(String),
+    /// `ConfineMap dbd:`: the statement's label, and what it is asked with.
+    Database(CString, Parameters<Expression>, answers::Limits),
     /// `TOMOYO_TransitionMap`, the file's full path.
     Transitions(String),
     /// `ConfineEnv`.

@@ -27,6 +27,8 @@ pub enum Counter {
     RefusedContext,
     /// Refused: an expression failed.
     RefusedExpression,
+    /// Refused: a database could not be asked.
+    RefusedDatabase,
     /// Refused: a value of the request is not one path component.
     RefusedValue,
     /// Refused: the content would be made in another process.
@@ -40,7 +42,7 @@ pub enum Counter {
 }
 
 /// Every counter with its name as shown to people and programs.
-pub const ALL: [(Counter, &str); 13] = [
+pub const ALL: [(Counter, &str); 14] = [
     (Counter::Confined, "Confined"),
     (Counter::WouldConfine, "WouldConfine"),
     (Counter::WouldRefuse, "WouldRefuse"),
@@ -49,6 +51,7 @@ pub const ALL: [(Counter, &str); 13] = [
     (Counter::RefusedUnmatched, "RefusedUnmatched"),
     (Counter::RefusedContext, "RefusedContext"),
     (Counter::RefusedExpression, "RefusedExpression"),
+    (Counter::RefusedDatabase, "RefusedDatabase"),
     (Counter::RefusedValue, "RefusedValue"),
     (Counter::RefusedOutOfProcess, "RefusedOutOfProcess"),
     (Counter::RefusedSuspended, "RefusedSuspended"),

@@ -319,6 +319,7 @@ fn judge<'r>(
         Decision::Failed(rule, failure) => {
             let refusal = match failure {
                 Failure::Expression(_) => Refusal::expression(&failure),
+                Failure::Database { .. } => Refusal::database(&failure),
                 _ => Refusal::context(&failure),
             };
             refuse(r, scope, Some(rule), None, &refusal)

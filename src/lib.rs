@@ -12,6 +12,7 @@ use apache_sys as sys;
 
 mod config;
 mod counters;
+mod database;
 mod directives;
 mod fault;
 mod gate;

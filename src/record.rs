@@ -54,6 +54,11 @@ impl Refusal {
         Self::new(sys::HTTP_INTERNAL_SERVER_ERROR, Counter::RefusedExpression, error.to_string())
     }
 
+    /// A database could not be asked.
+    pub fn database(error: &dyn fmt::Display) -> Self {
+        Self::new(sys::HTTP_SERVICE_UNAVAILABLE, Counter::RefusedDatabase, error.to_string())
+    }
+
     /// A rule gave something that is no context here.
     pub fn context(error: &dyn fmt::Display) -> Self {
         Self::new(sys::HTTP_INTERNAL_SERVER_ERROR, Counter::RefusedContext, error.to_string())

@@ -13,6 +13,7 @@ use confine::{
     Origin,
     backends::{Backends, CheckError, OwnContext, Prepared},
     context::ContextList,
+    database::Database,
     live::{LiveMap, Recipe},
     lsm::{
         Backend, BackendName, Enter, Moved, NoValues,
@@ -27,6 +28,7 @@ use confine::{
 use crate::{
     config::{Draft, DraftSource, Gate, Generation, Ready, ServerConfig, ServerContext},
     counters,
+    database::Statements,
     httpd::{
         expression::Expression,
         hooks,
@@ -112,6 +114,7 @@ fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Re
         swaps: Arc::default(),
         faults: Vec::new(),
         warnings: Vec::new(),
+        statements: Statements::of(main),
     };
     let rules: Vec<_> = generation.drafts.iter().filter_map(|draft| maker.rule(draft)).collect();
     let Maker { mut faults, warnings, looks, swaps, .. } = maker;
@@ -156,6 +159,7 @@ struct Maker<'b> {
     faults: Faults,
     /// What deserves a line in the log.
     warnings: Vec<String>,
+    statements: Statements,
 }
 
 impl Maker<'_> {
@@ -181,6 +185,12 @@ impl Maker<'_> {
             DraftSource::Expr(expr) => {
                 self.active(draft, default)?;
                 Source::Expr { expr: *expr, default }
+            }
+            DraftSource::Database(label, parameters, limits) => {
+                self.active(draft, default)?;
+                let found = self.statements.find(label, parameters, &server_of(draft)?);
+                let statement = self.note(draft, found)?;
+                Source::Database(Box::new(Database::new(statement, parameters.clone(), default, *limits)))
             }
         };
         Some(Rule { origin: draft.origin.clone(), source, own })
@@ -331,13 +341,18 @@ fn with_hint(error: &CheckError) -> String {
 
 /// The settings of the server section that the rule stands in.
 fn config_of(draft: &Draft) -> Option<&ServerConfig> {
+    server_of(draft).as_ref().and_then(ServerConfig::of)
+}
+
+/// The server section that the rule stands in.
+fn server_of(draft: &Draft) -> Option<Server<'_>> {
     // SAFETY: the server section of this very reading of the configuration, which is still in use.
-    unsafe { Server::from_raw(draft.server) }.as_ref().and_then(ServerConfig::of)
+    unsafe { Server::from_raw(draft.server) }
 }
 
 /// Under the process gate a worker starts before anybody knows the context that it will need.
 fn kept_under_the_process_gate((origin, server): &(Origin, *mut sys::server_rec)) -> Option<String> {
-    // SAFETY: as in config_of.
+    // SAFETY: as in server_of.
     let server = unsafe { Server::from_raw(*server) };
     let gate = server.as_ref().and_then(ServerConfig::of).map(ServerConfig::gate);
     (gate == Some(Gate::Process)).then(|| {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use confine::live::State;
+use confine::{answers::Counts, live::State, rule::Source};
 
 use crate::{
     config::{Ready, ServerConfig},
@@ -44,6 +44,7 @@ pub fn page(r: &mut Request<'_>) {
         );
     }
     map_metrics(&mut out, &maps(r));
+    database_metrics(&mut out, &databases(r));
     r.write(&out);
 }
 
@@ -83,6 +84,43 @@ fn map_metrics(out: &mut String, maps: &[(String, State)]) {
     }
 }
 
+/// The rules of the configuration that ask a database, label and place, as the child that answers has them.
+fn databases(r: &Request<'_>) -> Vec<(String, String, Counts)> {
+    let rules = ready(r).into_iter().flat_map(|ready| &ready.rules);
+    let database = rules.filter_map(|rule| match &rule.source {
+        Source::Database(database) => {
+            let label = format!("dbd:{}", database.label().to_string_lossy());
+            Some((label, rule.origin.to_string(), database.counts()))
+        }
+        _ => None,
+    });
+    database.collect()
+}
+
+fn database_metrics(out: &mut String, databases: &[(String, String, Counts)]) {
+    type Value = fn(&Counts) -> u64;
+    let metrics: [(&str, &str, &str, Value); 4] = [
+        ("entries", "gauge", "Answers of a database that are kept.", |c| c.entries as u64),
+        ("hits_total", "counter", "Requests that a kept answer of a database was for.", |c| c.hits),
+        ("misses_total", "counter", "Questions to a database.", |c| c.misses),
+        ("errors_total", "counter", "Questions to a database that failed.", |c| c.errors),
+    ];
+    for (name, kind, help, value) in metrics.iter().filter(|_| !databases.is_empty()) {
+        let _ = writeln!(out, "# HELP confine_database_{name} {help}\n# TYPE confine_database_{name} {kind}");
+        for (map, rule, counts) in databases {
+            let (map, rule) = (label(map), label(rule));
+            let _ =
+                writeln!(out, "confine_database_{name}{{map=\"{map}\",rule=\"{rule}\"}} {}", value(counts));
+        }
+    }
+}
+
+/// One line about a rule that asks a database.
+fn database_line(rule: &str, counts: &Counts) -> String {
+    let Counts { entries, hits, misses, errors } = counts;
+    format!("rule={rule} entries={entries} hits={hits} misses={misses} errors={errors}")
+}
+
 /// A text as Prometheus' label values are written.
 fn label(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
@@ -110,6 +148,9 @@ pub fn server_status(r: &mut Request<'_>, short: bool) {
         for (file, state) in maps(r) {
             let _ = writeln!(out, "ConfineMap: file={file} {}", map_line(&state).replace('\n', " "));
         }
+        for (map, rule, counts) in databases(r) {
+            let _ = writeln!(out, "ConfineDatabase: map={map} {}", database_line(&rule, &counts));
+        }
     } else {
         out.push_str("<hr />\n<h1>mod_confine</h1>\n<dl>\n");
         for (counter, name) in ALL {
@@ -117,6 +158,10 @@ pub fn server_status(r: &mut Request<'_>, short: bool) {
         }
         for (file, state) in maps(r) {
             let _ = writeln!(out, "<dt>map {}: {}</dt>", html(&file), html(&map_line(&state)));
+        }
+        for (map, rule, counts) in databases(r) {
+            let line = database_line(&rule, &counts);
+            let _ = writeln!(out, "<dt>map {}: {}</dt>", html(&map), html(&line));
         }
         out.push_str("</dl>\n");
     }

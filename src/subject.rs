@@ -2,9 +2,14 @@
 
 use std::{cell::RefCell, ffi::CStr};
 
-use confine::{Subject, lsm::Values, rule::Facts};
+use confine::{
+    Subject,
+    database::{Rows, Statement},
+    lsm::Values,
+    rule::Facts,
+};
 
-use crate::httpd::{expression::Expression, request::Request};
+use crate::httpd::{database, expression::Expression, request::Request};
 
 /// The note that carries a proven user's name. Notes are copied where the server replaces a request
 /// by a subrequest of its own (ap_internal_fast_redirect: DirectoryIndex, content negotiation), and
@@ -113,6 +118,14 @@ impl Facts<Expression> for RequestFacts<'_, '_> {
 
     fn expr(&self, expr: &Expression) -> Result<Vec<u8>, String> {
         evaluate(&mut self.request.borrow_mut(), self.user.is_some(), expr)
+    }
+
+    fn database(&self) -> usize {
+        self.request.borrow().server().as_ptr().addr()
+    }
+
+    fn ask(&self, statement: &Statement, values: &[&[u8]]) -> Result<Rows, String> {
+        database::ask(&self.request.borrow(), statement, values)
     }
 }
 

@@ -113,10 +113,9 @@ impl Backends {
         self.prepare_with(contexts, own, |backend, text| backend.prepare(text))
     }
 
-    /// Makes a context ready that a request supplied. Does no I/O.
-    pub fn prepare_value(&self, context: Context, own: OwnContext) -> Result<Prepared, PrepareError> {
-        let contexts = ContextList::Contexts([context].into());
-        self.prepare_with(&contexts, own, |backend, text| backend.prepare_value(text))
+    /// Makes contexts ready that became known at a request. Does no I/O.
+    pub fn prepare_value(&self, contexts: &ContextList, own: OwnContext) -> Result<Prepared, PrepareError> {
+        self.prepare_with(contexts, own, |backend, text| backend.prepare_value(text))
     }
 
     fn prepare_with(

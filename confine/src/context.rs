@@ -55,7 +55,7 @@ impl fmt::Display for ContextList {
 }
 
 /// Why a text is not a context.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ContextError {
     /// No word at all.

@@ -5,8 +5,10 @@
 //! [`lsm::Move`] beforehand; [`lsm::Enter::enter`] moves the calling thread, and no function leads
 //! back.
 
+pub mod answers;
 pub mod backends;
 pub mod context;
+pub mod database;
 pub mod live;
 pub mod lsm;
 pub mod map;

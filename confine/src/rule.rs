@@ -4,7 +4,8 @@ use std::{ffi::CStr, path::Path, sync::Arc};
 
 use crate::{
     backends::{Backends, Moves, OwnContext, Prepared},
-    context::{Context, ContextError},
+    context::{Context, ContextError, ContextList},
+    database::{Database, Rows, Statement},
     live::LiveMap,
     lsm::{BackendName, PrepareError, tomoyo::TransitionMap},
     origin::Origin,
@@ -44,6 +45,8 @@ pub enum Source<E> {
         /// Backend of a value that names none.
         default: BackendName,
     },
+    /// A row of a database; no row: the next rule.
+    Database(Box<Database<E>>),
 }
 
 /// What the server can say of one request.
@@ -55,6 +58,11 @@ pub trait Facts<E> {
     /// An expression's value, or the evaluator's message. A user name that is not proven must be
     /// empty in it.
     fn expr(&self, expr: &E) -> Result<Vec<u8>, String>;
+    /// Which of the server's databases this request would ask: answers of one are not given for another.
+    fn database(&self) -> usize;
+    /// Asks that database. `values` are as many as the statement has parameters. The error says what went
+    /// wrong, in the words of whoever knows.
+    fn ask(&self, statement: &Statement, values: &[&[u8]]) -> Result<Rows, String>;
 }
 
 /// The rule that decided, as shown to people.
@@ -104,7 +112,7 @@ pub enum Decision<'a> {
 }
 
 /// Why a rule cannot be carried out on this request.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
     /// The expression's evaluation failed.
     #[error("the expression failed: {0}; mend the expression of this rule")]
@@ -139,6 +147,27 @@ pub enum Failure {
         /// The table.
         table: String,
     },
+    /// The database could not be asked.
+    #[error(
+        "the database could not be asked with {label}: {error}; mend the database or the way to it, \
+         no restart is needed"
+    )]
+    Database {
+        /// The statement's label.
+        label: String,
+        /// What went wrong.
+        error: String,
+    },
+    /// What the database gave cannot be used.
+    #[error("the database gave {value} for {label}: {why}; correct what it gives")]
+    Row {
+        /// The statement's label.
+        label: String,
+        /// What it gave, as it may stand in a message.
+        value: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// No backend knows the context.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
@@ -167,6 +196,11 @@ pub fn decide<'a, E: 'a>(
                 Ok(value) if value.is_empty() => continue,
                 Ok(value) => made(&value, "expression", *default, rule.own, backends),
                 Err(message) => Err(Failure::Expression(message)),
+            },
+            Source::Database(database) => match database.contexts(facts, rule.own, backends) {
+                Ok(None) => continue,
+                Ok(Some(moves)) => Ok(Prepared::Moves(moves)),
+                Err(failure) => Err(failure),
             },
         };
         return match made {
@@ -236,7 +270,7 @@ fn made(
         value: text.to_owned(),
         error,
     })?;
-    Ok(backends.prepare_value(context, own)?)
+    Ok(backends.prepare_value(&ContextList::Contexts([context].into()), own)?)
 }
 
 #[cfg(test)]

@@ -42,6 +42,16 @@ impl<'p> Pool<'p> {
         }
     }
 
+    /// A pool that ends with what is returned, and at the latest with this one. `None`: no memory.
+    pub fn scratch(self) -> Option<Scratch<'p>> {
+        let mut raw = std::ptr::null_mut();
+        // SAFETY: a live parent, which one thread uses at a time; its own functions for want of memory and its
+        // allocator, as null asks for.
+        let status = unsafe { sys::apr_pool_create_ex(&mut raw, self.as_ptr(), None, std::ptr::null_mut()) };
+        // SAFETY: a fresh pool, which lives until Scratch is dropped or its parent ends, 'p.
+        (status == 0).then(|| unsafe { Self::from_raw(raw) }).flatten().map(Scratch)
+    }
+
     /// Puts a plain value (one that needs no drop) into the pool.
     pub fn place<T>(self, value: T) -> &'p mut T {
         const { assert!(align_of::<T>() <= 8, "APR aligns to 8 bytes") };
@@ -101,5 +111,27 @@ impl<'p> Pool<'p> {
                 self.as_ptr(),
             )
         };
+    }
+}
+
+/// A pool for a while.
+pub struct Scratch<'p>(Pool<'p>);
+
+impl Scratch<'_> {
+    /// The pool, for as long as this is not dropped.
+    pub fn pool(&self) -> Pool<'_> {
+        self.0
+    }
+
+    /// Lets it live as long as the pool that it was made of.
+    pub fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Scratch<'_> {
+    fn drop(&mut self) {
+        // SAFETY: live (see Pool::scratch), and every borrow of it has ended.
+        unsafe { sys::apr_pool_destroy(self.0.as_ptr()) }
     }
 }

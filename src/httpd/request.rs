@@ -230,6 +230,17 @@ impl<'r> Request<'r> {
         unsafe { config_entry(self.rec().per_dir_config) }
     }
 
+    /// Whether the module whose source file is `module` keeps something with this request.
+    pub fn has_config_of(&self, module: &CStr) -> bool {
+        // SAFETY: a C string; a loaded module's record is static, and every request has a vector with room for
+        // every module's entry.
+        unsafe {
+            let Some(module) = sys::ap_find_linked_module(module.as_ptr()).as_ref() else { return false };
+            let entries = self.rec().request_config.cast::<*mut std::ffi::c_void>();
+            !(*entries.offset(module.module_index as isize)).is_null()
+        }
+    }
+
     /// Runs `body` with the request's user hidden, so that no expression sees a name that was typed
     /// and never proven.
     pub fn without_user<T>(&mut self, body: impl FnOnce(&mut Self) -> T) -> T {

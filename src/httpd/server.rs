@@ -25,6 +25,16 @@ impl<'s> Server<'s> {
         self.raw.as_ptr()
     }
 
+    /// Where `<VirtualHost>` stands, file and line; `None` for the main server.
+    pub fn defined_at(&self) -> Option<(&'s CStr, u32)> {
+        // SAFETY: live for 's; the field is null or a string of the configuration pool.
+        unsafe {
+            let raw = &*self.as_ptr();
+            let named = raw.is_virtual != 0 && !raw.defn_name.is_null();
+            named.then(|| (CStr::from_ptr(raw.defn_name), raw.defn_line_number))
+        }
+    }
+
     /// ServerName without the port, or what httpd takes for it.
     pub fn name(&self) -> Option<&'s CStr> {
         // SAFETY: live for 's; the field is null or a string of the configuration pool.

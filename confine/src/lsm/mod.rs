@@ -209,7 +209,7 @@ pub struct Inactive {
 
 /// A context that cannot be prepared or would be refused: a configuration error at startup, an
 /// error answer on a request.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{context}: {why}{}; {remedy}", errno_suffix(.errno))]
 pub struct PrepareError {
     /// The context with its backend's prefix.

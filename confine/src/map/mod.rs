@@ -48,7 +48,7 @@ pub(crate) use error::open_remedy;
 pub use error::{CompiledError, LineError, MapError};
 pub use file::Look;
 pub use subject::MapSubject;
-pub use text::{MapLine, MapText};
+pub use text::{MapLine, MapText, contexts};
 
 use self::{
     build::{BETWEEN, ListRow},

@@ -29,6 +29,17 @@ pub struct MapLine<'l> {
     pub contexts: ContextList,
 }
 
+/// Reads what may stand behind a map line's subject, where it stands alone. `default` is the backend of
+/// contexts that name none.
+///
+/// # Errors
+/// It is not of a line's form, or its words are no list of contexts.
+pub fn contexts(text: &str, default: BackendName) -> Result<ContextList, LineError> {
+    let mut words = Vec::new();
+    parse::split(text.as_bytes(), &mut words).map_err(|fault| fault.problem)?;
+    ContextList::parse(words.iter().map(|w| &*w.text), default).map_err(LineError::Context)
+}
+
 impl MapText {
     /// Reads a file. `default` is the backend of contexts that name none.
     ///

@@ -1,0 +1,244 @@
+//! Answers that are kept for a while: bounded in number and in age, and asked for once.
+//!
+//! While one request asks, others that want the same answer wait for it. So a user's hundred requests after a
+//! restart are one question, and a slow source is not asked more often because it is slow. No lock is held
+//! meanwhile. A failure is told to those who waited for that very question, and to nobody after them.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// How long answers are kept, and how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The age at which an answer is forgotten, counted from the question. 0 keeps none.
+    pub ttl: Duration,
+    /// The number of answers. One more, and that which would be forgotten next goes.
+    pub entries: usize,
+}
+
+/// How often something happened since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Answers that are kept now, those included whose time is over and whose place nobody needed.
+    pub entries: usize,
+    /// Answered without a question of one's own.
+    pub hits: u64,
+    /// Questions.
+    pub misses: u64,
+    /// Questions that failed.
+    pub errors: u64,
+}
+
+/// Answers of type `T` by keys; `F` is why there is none.
+pub struct Answers<T, F> {
+    limits: Limits,
+    state: Mutex<State<T, F>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    errors: AtomicU64,
+}
+
+struct State<T, F> {
+    kept: HashMap<Arc<[u8]>, Kept<T>>,
+    /// When the kept answers end, about in this order. An entry whose time is not that of the kept answer is
+    /// of an earlier one.
+    ends: VecDeque<(Instant, Arc<[u8]>)>,
+    asked: HashMap<Arc<[u8]>, Arc<Question<T, F>>>,
+}
+
+struct Kept<T> {
+    answer: T,
+    until: Instant,
+}
+
+/// What became of a question: `None` while it is asked.
+struct Question<T, F> {
+    outcome: Mutex<Option<Outcome<T, F>>>,
+    known: Condvar,
+}
+
+#[derive(Clone)]
+enum Outcome<T, F> {
+    /// An answer, and until when it may be used.
+    Answer(T, Instant),
+    Failure(F),
+    /// Whoever asked went away without a word (a panic).
+    Abandoned,
+}
+
+/// What is known of a key.
+enum Known<T, F> {
+    Answer(T),
+    Asked(Arc<Question<T, F>>),
+    /// Nothing: the caller is the one to ask.
+    Nothing(Arc<Question<T, F>>, Arc<[u8]>),
+}
+
+impl<T: Clone, F: Clone> Answers<T, F> {
+    /// Nothing is known yet.
+    pub fn new(limits: Limits) -> Self {
+        let state = State { kept: HashMap::new(), ends: VecDeque::new(), asked: HashMap::new() };
+        Self {
+            limits,
+            state: Mutex::new(state),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+        }
+    }
+
+    /// The answer for `key`: a kept one, that of a question which is being asked, or what `ask` gives.
+    ///
+    /// # Errors
+    /// Whatever `ask` failed with, here or in the request that this one waited for.
+    pub fn get(&self, key: &[u8], ask: impl FnOnce() -> Result<T, F>) -> Result<T, F> {
+        if self.limits.ttl.is_zero() {
+            return self.counted(ask);
+        }
+        loop {
+            // In a statement of its own, which ends the lock.
+            let known = self.lock().look(key);
+            match known {
+                Known::Answer(answer) => return Ok(self.hit(answer)),
+                Known::Asked(question) => match question.wait() {
+                    Outcome::Answer(answer, until) if Instant::now() < until => return Ok(self.hit(answer)),
+                    Outcome::Failure(failure) => return Err(failure),
+                    // It took so long that the answer is too old for others, or there is none.
+                    Outcome::Answer(..) | Outcome::Abandoned => {}
+                },
+                Known::Nothing(question, key) => {
+                    let asking =
+                        Asking { answers: self, question, key, since: Instant::now(), settled: false };
+                    return asking.settle(self.counted(ask));
+                }
+            }
+        }
+    }
+
+    /// What happened so far.
+    pub fn counts(&self) -> Counts {
+        let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            entries: self.lock().kept.len(),
+            hits: number(&self.hits),
+            misses: number(&self.misses),
+            errors: number(&self.errors),
+        }
+    }
+
+    fn hit(&self, answer: T) -> T {
+        self.hits.fetch_add(1, Ordering::Relaxed);
+        answer
+    }
+
+    fn counted(&self, ask: impl FnOnce() -> Result<T, F>) -> Result<T, F> {
+        self.misses.fetch_add(1, Ordering::Relaxed);
+        ask().inspect_err(|_| {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+}
+
+impl<T, F> Answers<T, F> {
+    /// Nothing that can panic runs under the lock but the allocator and the clone of an answer; what it guards
+    /// is whole at any time.
+    fn lock(&self) -> MutexGuard<'_, State<T, F>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Clone, F> State<T, F> {
+    fn look(&mut self, key: &[u8]) -> Known<T, F> {
+        if let Some(kept) = self.kept.get(key).filter(|kept| Instant::now() < kept.until) {
+            return Known::Answer(kept.answer.clone());
+        }
+        if let Some(question) = self.asked.get(key) {
+            return Known::Asked(Arc::clone(question));
+        }
+        let question = Arc::new(Question { outcome: Mutex::new(None), known: Condvar::new() });
+        let key: Arc<[u8]> = key.into();
+        self.asked.insert(Arc::clone(&key), Arc::clone(&question));
+        Known::Nothing(question, key)
+    }
+
+    /// Keeps an answer in the place of those whose time is over, or, where all places are taken, of the one
+    /// whose time is over next.
+    fn keep(&mut self, key: &Arc<[u8]>, answer: T, until: Instant, limit: usize) {
+        let now = Instant::now();
+        while let Some((end, _)) = self.ends.front() {
+            if *end > now && self.ends.len() < limit {
+                break;
+            }
+            let Some((end, oldest)) = self.ends.pop_front() else { break };
+            if self.kept.get(&oldest).is_some_and(|kept| kept.until == end) {
+                self.kept.remove(&oldest);
+            }
+        }
+        if until > now {
+            self.kept.insert(Arc::clone(key), Kept { answer, until });
+            self.ends.push_back((until, Arc::clone(key)));
+        }
+    }
+}
+
+impl<T: Clone, F: Clone> Question<T, F> {
+    fn wait(&self) -> Outcome<T, F> {
+        let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match &*outcome {
+                Some(known) => return known.clone(),
+                None => outcome = self.known.wait(outcome).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+/// The one who asks. Whatever happens to it, those who wait learn of it.
+struct Asking<'a, T: Clone, F: Clone> {
+    answers: &'a Answers<T, F>,
+    question: Arc<Question<T, F>>,
+    key: Arc<[u8]>,
+    since: Instant,
+    settled: bool,
+}
+
+impl<T: Clone, F: Clone> Asking<'_, T, F> {
+    fn settle(mut self, result: Result<T, F>) -> Result<T, F> {
+        // As old as the question: what changed while it was asked may not be in the answer.
+        let until = self.since + self.answers.limits.ttl;
+        self.tell(match &result {
+            Ok(answer) => Outcome::Answer(answer.clone(), until),
+            Err(failure) => Outcome::Failure(failure.clone()),
+        });
+        result
+    }
+
+    fn tell(&mut self, outcome: Outcome<T, F>) {
+        self.settled = true;
+        let mut state = self.answers.lock();
+        if let Outcome::Answer(answer, until) = &outcome {
+            state.keep(&self.key, answer.clone(), *until, self.answers.limits.entries);
+        }
+        state.asked.remove(&self.key);
+        drop(state);
+        *self.question.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        self.question.known.notify_all();
+    }
+}
+
+impl<T: Clone, F: Clone> Drop for Asking<'_, T, F> {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.tell(Outcome::Abandoned);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

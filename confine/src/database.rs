@@ -1,0 +1,225 @@
+//! Contexts that stand in a database: which statement is asked, with which values, and what its answer means.
+//!
+//! The server asks ([`Facts::ask`]); what it was told is kept for a while ([`Answers`]), prepared, so that a
+//! request whose answer is kept costs about what one costs that a map decides. A failure is never kept.
+
+use std::{
+    ffi::{CStr, CString},
+    sync::Arc,
+};
+
+use crate::{
+    answers::{Answers, Counts, Limits},
+    backends::{Backends, Moves, OwnContext, Prepared},
+    context::{ContextList, excerpt},
+    lsm::BackendName,
+    map,
+    rule::{Facts, Failure},
+};
+
+/// The longest text of a row that is looked at, in bytes. A message shows what is wrong with it.
+const LONGEST: usize = 4096;
+
+/// A statement that the server has prepared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The name that it was prepared under.
+    pub label: CString,
+    /// Its text.
+    pub sql: CString,
+}
+
+/// Why a statement cannot be asked with texts.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StatementError {
+    /// `%` before a byte that a locale may or may not take for a letter.
+    #[error("its text holds {0:?}; write %% for a percent sign, and %s for a parameter")]
+    Percent(String),
+    /// A parameter that is no text.
+    #[error("its parameter {0} is for binary data; write %s")]
+    Binary(String),
+}
+
+impl Statement {
+    /// How many parameters the statement has, counted as APR does (apr-util, dbd/apr_dbd.c, apr_dbd_prepare): `%`
+    /// and a letter, the start of a type's name, is one; `%%` stands for a percent sign.
+    ///
+    /// # Errors
+    /// Not every parameter takes one text.
+    pub fn parameters(&self) -> Result<usize, StatementError> {
+        let (mut count, mut rest) = (0, self.sql.to_bytes());
+        while let Some(percent) = rest.iter().position(|&b| b == b'%') {
+            rest = &rest[percent + 1..];
+            let shown = || format!("%{}", String::from_utf8_lossy(&rest[..rest.len().min(3)]));
+            match rest {
+                [b'%', behind @ ..] => rest = behind,
+                // Each takes four values.
+                [b'p', b'D', b'b' | b'c', ..] => return Err(StatementError::Binary(shown())),
+                [letter, ..] if letter.is_ascii_alphabetic() => count += 1,
+                [byte, ..] if !byte.is_ascii() => return Err(StatementError::Percent(shown())),
+                _ => {}
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// What is put in for a statement's parameters.
+#[derive(Clone)]
+pub enum Parameters<E> {
+    /// The proven user for the only one. A request without one asks nothing and goes on to the next rule.
+    User,
+    /// An expression's value for each.
+    Values(Box<[E]>),
+}
+
+/// What a statement gave: the first column of its rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// No row.
+    None,
+    /// One row. Empty also for NULL.
+    One(Vec<u8>),
+    /// More than one.
+    Several,
+}
+
+/// A rule whose contexts stand in a database.
+pub struct Database<E> {
+    statement: Statement,
+    parameters: Parameters<E>,
+    default: BackendName,
+    /// No contexts: no row has any.
+    answers: Answers<Option<Arc<Moves>>, Failure>,
+}
+
+impl<E> Database<E> {
+    /// Nothing is asked yet. `default` is the backend of contexts that name none.
+    pub fn new(
+        statement: Statement,
+        parameters: Parameters<E>,
+        default: BackendName,
+        limits: Limits,
+    ) -> Self {
+        Self { statement, parameters, default, answers: Answers::new(limits) }
+    }
+
+    /// The statement's name.
+    pub fn label(&self) -> &CStr {
+        &self.statement.label
+    }
+
+    /// How often it was asked so far, and what is kept.
+    pub fn counts(&self) -> Counts {
+        self.answers.counts()
+    }
+
+    /// The contexts that a row gives for this request; `None`: the next rule.
+    ///
+    /// # Errors
+    /// The request must be refused.
+    pub fn contexts(
+        &self,
+        facts: &dyn Facts<E>,
+        own: OwnContext,
+        backends: &Backends,
+    ) -> Result<Option<Arc<Moves>>, Failure> {
+        let answer = |values: &[&[u8]]| {
+            with_key(facts.database(), values, |key| {
+                self.answers.get(key, || self.ask(facts, values, own, backends))
+            })
+        };
+        match &self.parameters {
+            Parameters::User => match facts.subject().user {
+                None | Some(b"") => Ok(None),
+                Some(user) => answer(&[user]),
+            },
+            Parameters::Values(expressions) => {
+                let values: Result<Vec<_>, _> = expressions.iter().map(|e| facts.expr(e)).collect();
+                let values = values.map_err(Failure::Expression)?;
+                answer(&values.iter().map(Vec::as_slice).collect::<Vec<_>>())
+            }
+        }
+    }
+
+    fn ask(
+        &self,
+        facts: &dyn Facts<E>,
+        values: &[&[u8]],
+        own: OwnContext,
+        backends: &Backends,
+    ) -> Result<Option<Arc<Moves>>, Failure> {
+        let label = || self.statement.label.to_string_lossy().into_owned();
+        let rows = facts.ask(&self.statement, values);
+        let unusable = |value: String, why: String| Failure::Row { label: label(), value, why };
+        match rows.map_err(|error| Failure::Database { label: label(), error })? {
+            Rows::None => Ok(None),
+            // Which of them comes first is up to the database's mood.
+            Rows::Several => Err(unusable(
+                "more than one row".to_owned(),
+                "which one counts would be left to chance; select one, say by LIMIT 1 behind an ORDER BY"
+                    .to_owned(),
+            )),
+            Rows::One(value) => self
+                .prepare(&value, own, backends)
+                .map_err(|why| unusable(format!("{:?}", excerpt(&String::from_utf8_lossy(&value))), why)),
+        }
+    }
+
+    /// What a row's value means. The error says why it means nothing.
+    fn prepare(
+        &self,
+        value: &[u8],
+        own: OwnContext,
+        backends: &Backends,
+    ) -> Result<Option<Arc<Moves>>, String> {
+        if value.len() > LONGEST {
+            return Err(format!("it is longer than {LONGEST} bytes, which no contexts are"));
+        }
+        let text = std::str::from_utf8(value).map_err(|_| "it is not UTF-8; contexts are plain text")?.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        // Databases are often written by applications, and an application must not exempt requests.
+        const EXEMPT: &str =
+            "only a configuration or a map may say `unconfined`; write it there, or give a context";
+        let list = map::contexts(text, self.default).map_err(|e| e.to_string())?;
+        if list == ContextList::Unconfined {
+            return Err(EXEMPT.to_owned());
+        }
+        match backends.prepare_value(&list, own).map_err(|e| e.to_string())? {
+            Prepared::Moves(moves) => Ok(Some(moves)),
+            Prepared::Unconfined => Err(EXEMPT.to_owned()),
+        }
+    }
+}
+
+/// Calls `body` with the bytes that tell this question from others: each value behind its length. Most fit
+/// into a buffer on the stack, so that a request whose answer is kept allocates nothing.
+fn with_key<T>(database: usize, values: &[&[u8]], body: impl FnOnce(&[u8]) -> T) -> T {
+    const NUMBER: usize = size_of::<usize>();
+    let length = values.iter().fold(NUMBER, |sum, value| sum + NUMBER + value.len());
+    let (mut short, mut long) = ([0; 256], Vec::new());
+    let key = match short.get_mut(..length) {
+        Some(key) => key,
+        None => {
+            long.resize(length, 0);
+            &mut long[..]
+        }
+    };
+    let mut rest = &mut *key;
+    let mut put = |bytes: &[u8]| {
+        let (place, behind) = std::mem::take(&mut rest).split_at_mut(bytes.len());
+        place.copy_from_slice(bytes);
+        rest = behind;
+    };
+    put(&database.to_ne_bytes());
+    for value in values {
+        put(&value.len().to_ne_bytes());
+        put(value);
+    }
+    body(key)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! The database behind mod_dbd: a connection of its pool for one question.
+//!
+//! The connection goes back before the request goes on, so that no application finds it on the request. Where one
+//! is held for the request already (mod_authn_dbd keeps it to the end), that one is asked: waiting for a second
+//! connection while holding a first would stop the server for good once all requests did so.
+
+use std::{
+    ffi::{CStr, c_char, c_int},
+    ptr::{NonNull, null, null_mut},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use apache_sys as sys;
+use confine::database::{Rows, Statement};
+
+use super::{hooks, pool::Pool, request::Request};
+
+/// The source file of the module with the connections.
+const MODULE: &CStr = c"mod_dbd.c";
+
+type Open = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::server_rec) -> *mut sys::ap_dbd_t;
+type Close = unsafe extern "C" fn(*mut sys::server_rec, *mut sys::ap_dbd_t);
+type Acquire = unsafe extern "C" fn(*mut sys::request_rec) -> *mut sys::ap_dbd_t;
+
+/// Behind the values that a statement takes stand so many null pointers: a driver reads as many as its statement
+/// has parameters, and another module could have put a statement of its own under the label.
+const SPARE_VALUES: usize = 64;
+
+/// Whether the module with the connections is loaded.
+pub fn is_there() -> bool {
+    hooks::module_loaded(MODULE)
+}
+
+/// Asks the database of the request's virtual host. The error is the driver's, or says where to look.
+pub fn ask(r: &Request<'_>, statement: &Statement, values: &[&[u8]]) -> Result<Rows, String> {
+    let connection = Connection::of(r)?;
+    // Results go before the connection does.
+    let scratch = r.pool().scratch().ok_or("no memory for the answer")?;
+    connection.select(statement, values, scratch.pool())
+}
+
+/// A connection for the length of one question.
+struct Connection<'c> {
+    raw: NonNull<sys::ap_dbd_t>,
+    request: &'c Request<'c>,
+    /// Gives it back; `None` where the request held it before.
+    close: Option<Close>,
+}
+
+impl<'c> Connection<'c> {
+    fn of(r: &'c Request<'c>) -> Result<Self, String> {
+        // SAFETY: mod_dbd registers functions of these types under these names (modules/database/mod_dbd.h).
+        let (open, close, acquire) = unsafe {
+            let open = optional_function(c"ap_dbd_open").map(|f| std::mem::transmute::<Function, Open>(f));
+            let close = optional_function(c"ap_dbd_close").map(|f| std::mem::transmute::<Function, Close>(f));
+            let acquire =
+                optional_function(c"ap_dbd_acquire").map(|f| std::mem::transmute::<Function, Acquire>(f));
+            (open, close, acquire)
+        };
+        let (Some(open), Some(close), Some(acquire)) = (open, close, acquire) else {
+            return Err("mod_dbd is not loaded; load it".to_owned());
+        };
+        let held = is_held(r);
+        // SAFETY: a live request that only this thread uses, and its server.
+        let raw =
+            unsafe { if held { acquire(r.as_ptr()) } else { open(r.pool().as_ptr(), r.server().as_ptr()) } };
+        let raw = NonNull::new(raw).ok_or("no connection; the line of mod_dbd before this one says why (not configured: add DBDDriver and DBDParams)")?;
+        Ok(Self { raw, request: r, close: (!held).then_some(close) })
+    }
+
+    fn rec(&self) -> &sys::ap_dbd_t {
+        // SAFETY: a connection that this request alone has until it is given back.
+        unsafe { self.raw.as_ref() }
+    }
+
+    fn select(&self, statement: &Statement, values: &[&[u8]], pool: Pool<'_>) -> Result<Rows, String> {
+        if values.iter().any(|value| value.contains(&0)) {
+            return Err("a value holds a NUL byte, which no parameter can hold".to_owned());
+        }
+        let mut arguments: Vec<*const c_char> =
+            values.iter().map(|value| pool.text(value).as_ptr()).collect();
+        arguments.resize(values.len() + SPARE_VALUES, null());
+        let label = &statement.label;
+        // SAFETY: the table of the connection's statements, and a C string.
+        let prepared = unsafe {
+            sys::apr_hash_get(self.rec().prepared, label.as_ptr().cast(), sys::APR_HASH_KEY_STRING as _)
+        };
+        if prepared.is_null() {
+            return Err(format!("mod_dbd prepared no statement called {label:?} on this connection"));
+        }
+        let ask = |prepared| self.query(prepared, &arguments, values.len(), pool);
+        ask(prepared.cast()).or_else(|first| self.select_anew(statement, &first, pool, ask))
+    }
+
+    /// Prepares a statement again after it failed, and asks once more: a connection that the driver had to open
+    /// anew knows none of its statements (apr-util, dbd/apr_dbd_pgsql.c, check_conn), and one of SQLite's is void
+    /// once the database's tables were changed. Whatever else was the reason is there the second time, too.
+    fn select_anew(
+        &self,
+        statement: &Statement,
+        first: &str,
+        pool: Pool<'_>,
+        ask: impl Fn(*mut sys::apr_dbd_prepared_t) -> Result<Rows, String>,
+    ) -> Result<Rows, String> {
+        let both = |then: String| {
+            if then == first { then } else { format!("{first}, and when it was prepared again {then}") }
+        };
+        let rec = self.rec();
+        // SAFETY: the connection's own driver and handle, and a live pool.
+        let status = unsafe { sys::apr_dbd_check_conn(rec.driver, pool.as_ptr(), rec.handle) };
+        if status != 0 && status != sys::CONFINE_APR_ENOTIMPL as c_int {
+            return Err(both(self.error(status)));
+        }
+        if was_in_vain_just_now() {
+            return Err(first.to_owned());
+        }
+        // SAFETY: the connection's pool, which this thread alone uses as long as it has the connection.
+        let own = unsafe { Pool::from_raw(rec.pool) }
+            .and_then(Pool::scratch)
+            .ok_or("no memory for the statement")?;
+        let again = self.prepare(statement, own.pool()).map_err(both)?;
+        let rows = ask(again).map_err(|then| {
+            note_in_vain();
+            both(then)
+        })?;
+        // SAFETY: the connection's table, in which the label stands already; the statement lives as long as the
+        // connection, for so does its pool.
+        unsafe {
+            let label = statement.label.as_ptr().cast();
+            sys::apr_hash_set(rec.prepared, label, sys::APR_HASH_KEY_STRING as _, again.cast());
+        }
+        own.keep();
+        Ok(rows)
+    }
+
+    fn prepare(&self, statement: &Statement, pool: Pool<'_>) -> Result<*mut sys::apr_dbd_prepared_t, String> {
+        let (rec, mut prepared) = (self.rec(), null_mut());
+        // SAFETY: the connection's own driver and handle; C strings that the driver copies.
+        let status = unsafe {
+            let (sql, label) = (statement.sql.as_ptr(), statement.label.as_ptr());
+            sys::apr_dbd_prepare(rec.driver, pool.as_ptr(), rec.handle, sql, label, &mut prepared)
+        };
+        if status == 0 && !prepared.is_null() { Ok(prepared) } else { Err(self.error(status)) }
+    }
+
+    /// Asks, and reads the first column of what comes. Everything is fetched before the first row is looked at
+    /// (the 1, APR's `random`), so that nothing is left on the connection.
+    fn query(
+        &self,
+        prepared: *mut sys::apr_dbd_prepared_t,
+        arguments: &[*const c_char],
+        count: usize,
+        pool: Pool<'_>,
+    ) -> Result<Rows, String> {
+        let (rec, mut results) = (self.rec(), null_mut());
+        // SAFETY: the connection's own driver, handle and statement; as many C strings as the statement has
+        // parameters (start-up counted them) and null pointers behind them, which the driver only reads.
+        let status = unsafe {
+            let values = arguments.as_ptr().cast_mut();
+            let (driver, handle) = (rec.driver, rec.handle);
+            sys::apr_dbd_pselect(
+                driver,
+                pool.as_ptr(),
+                handle,
+                &mut results,
+                prepared,
+                1,
+                count as c_int,
+                values,
+            )
+        };
+        if status != 0 || results.is_null() {
+            return Err(self.error(status));
+        }
+        let mut row = null_mut();
+        if !self.next(results, &mut row, pool)? {
+            return Ok(Rows::None);
+        }
+        // SAFETY: a row of live results; null, or a C string that lives until the next row is asked for.
+        let value = unsafe {
+            let entry = sys::apr_dbd_get_entry(rec.driver, row, 0);
+            if entry.is_null() { Vec::new() } else { CStr::from_ptr(entry).to_bytes().to_vec() }
+        };
+        Ok(if self.next(results, &mut row, pool)? { Rows::Several } else { Rows::One(value) })
+    }
+
+    /// Goes to the next row, if there is one.
+    fn next(
+        &self,
+        results: *mut sys::apr_dbd_results_t,
+        row: &mut *mut sys::apr_dbd_row_t,
+        pool: Pool<'_>,
+    ) -> Result<bool, String> {
+        // SAFETY: live results of this connection; -1 asks for the row behind `row`.
+        match unsafe { sys::apr_dbd_get_row(self.rec().driver, pool.as_ptr(), results, row, -1) } {
+            0 => Ok(true),
+            -1 => Ok(false),
+            status => Err(self.error(status)),
+        }
+    }
+
+    /// The driver's own words about what failed last, on one line and in quotes.
+    fn error(&self, status: c_int) -> String {
+        let rec = self.rec();
+        // SAFETY: the connection's own driver and handle; null or a C string of the driver's.
+        let text = unsafe {
+            let text = sys::apr_dbd_error(rec.driver, rec.handle, status);
+            (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+        };
+        let words: Vec<_> = text.iter().flat_map(|text| text.split_whitespace()).collect();
+        if words.is_empty() {
+            return format!("the driver failed with status {status}");
+        }
+        format!("the driver says {:?}", words.join(" "))
+    }
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        if let Some(close) = self.close {
+            // SAFETY: what the same module's ap_dbd_open gave for the same server, given back once.
+            unsafe { close(self.request.server().as_ptr(), self.raw.as_ptr()) }
+        }
+    }
+}
+
+/// Whether a connection is held for this request to its end: what ap_dbd_acquire looks at.
+fn is_held(r: &Request<'_>) -> bool {
+    match r.redirected_from().or_else(|| r.main()) {
+        Some(source) => is_held(&source),
+        None => r.has_config_of(MODULE),
+    }
+}
+
+type Function = unsafe extern "C" fn();
+
+/// A function that a module offers under this name.
+fn optional_function(name: &CStr) -> Option<Function> {
+    // SAFETY: a C string; the table of these functions does not change while requests are served.
+    unsafe { sys::apr_dynamic_fn_retrieve(name.as_ptr()) }
+}
+
+/// For so long nobody prepares a statement again that was prepared again in vain: SQLite's driver keeps each that
+/// was ever prepared until the connection ends.
+const IN_VAIN: Duration = Duration::from_secs(10);
+
+static LAST_IN_VAIN: Mutex<Option<Instant>> = Mutex::new(None);
+
+fn was_in_vain_just_now() -> bool {
+    let last = *LAST_IN_VAIN.lock().unwrap_or_else(PoisonError::into_inner);
+    last.is_some_and(|last| last.elapsed() < IN_VAIN)
+}
+
+fn note_in_vain() {
+    *LAST_IN_VAIN.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+}
