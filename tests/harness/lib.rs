@@ -25,6 +25,7 @@ mod process;
 mod raw;
 mod server;
 pub mod services;
+pub mod tables;
 pub mod tenants;
 mod tls;
 
