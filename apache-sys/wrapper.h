@@ -8,19 +8,24 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <http_ssl.h>
+#include <http_vhost.h>
 #include <ap_expr.h>
+#include <ap_listen.h>
 #include <ap_mpm.h>
 #include <ap_mmn.h>
 #include <mpm_common.h>
 #include <mod_status.h>
+#include <apr_buckets.h>
 #include <apr_file_io.h>
 #include <apr_hooks.h>
+#include <apr_network_io.h>
 #include <apr_optional_hooks.h>
 #include <apr_pools.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
 #include <apr_thread_proc.h>
+#include <unixd.h>
 #include <util_filter.h>
 
 /* bindgen does not see through this macro's arithmetic. */

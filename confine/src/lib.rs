@@ -7,6 +7,8 @@
 
 pub mod backends;
 pub mod context;
+pub mod dump;
+pub mod field;
 pub mod live;
 pub mod lsm;
 pub mod map;
