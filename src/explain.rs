@@ -27,12 +27,17 @@ use crate::{
 
 /// Imagines the request and asks the rules that apply to it.
 pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Result<Answer, String> {
-    let Imagined { request: mut r, to } = imagined::receive(main, pool, question)?;
+    let Imagined { request: mut r, to, status: at_once } = imagined::receive(main, pool, question)?;
     let host = r.server().as_ptr();
     let server = main.with_hosts().iter().position(|s| s.as_ptr() == host).unwrap_or(0);
     // Known at the start of a worker: the virtual host, the address and the headers.
-    let early = Scope::of(&mut r).ok().and_then(|scope| early(&mut r, scope, question));
-    let (not_asked, status) = match r.find_configuration(question.path.as_deref()) {
+    let early = Scope::of(&mut r).ok().filter(|_| at_once.is_none());
+    let early = early.and_then(|scope| early_move(&mut r, scope, question));
+    let found = match at_once {
+        Some(status) => Err(status.into()),
+        None => r.find_configuration(question.path.as_deref()),
+    };
+    let (not_asked, status) = match found {
         Ok(not_asked) => (not_asked, None),
         Err(status) => (Vec::new(), u16::try_from(status).ok()),
     };
@@ -60,18 +65,14 @@ pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Res
     if scope.unmatched() == Unmatched::Allow {
         "allow".clone_into(&mut answer.unmatched);
     }
+    let mut after = None;
     if let Some(early) = early {
         answer.early = Some(early.verdict);
         answer.kernel.extend(early.kernel);
-        if early.outcome.is_some() {
-            answer.outcome = early.outcome;
-            return Ok(answer);
-        }
-        if status.is_none() {
-            decide_here(&mut r, scope, question, early.contexts.as_ref(), &mut answer);
-        }
-    } else if status.is_none() {
-        decide_here(&mut r, scope, question, None, &mut answer);
+        (answer.outcome, after) = (early.outcome, early.contexts);
+    }
+    if answer.outcome.is_none() && status.is_none() {
+        decide_here(&mut r, scope, question, after.as_ref(), &mut answer);
     }
     Ok(answer)
 }
@@ -107,7 +108,7 @@ struct Early {
     kernel: Option<Kernel>,
 }
 
-fn early(r: &mut Request<'_>, scope: Scope<'_>, question: &Question) -> Option<Early> {
+fn early_move(r: &mut Request<'_>, scope: Scope<'_>, question: &Question) -> Option<Early> {
     let index = scope.server.early?;
     let rule = &scope.ready.rules[index];
     let verdict = verdict(r, scope, question, index, rule);

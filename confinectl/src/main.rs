@@ -46,7 +46,7 @@ enum Command {
     /// Exit status: 0 a rule matches, 1 none does, the request is refused, (--kernel) a context is refused, or
     /// the server would not start with this configuration; 2 wrong usage, the map cannot be read or has an error,
     /// or httpd cannot be run.
-    Explain(explain::Args),
+    Explain(Box<explain::Args>),
     /// Change the form of a map.
     #[command(subcommand)]
     Map(map::Command),

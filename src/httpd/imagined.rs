@@ -17,6 +17,9 @@ use confine::dump::Question;
 
 use super::{address, pool::Pool, request::Request, server::Server};
 
+/// The status of a request that may go on.
+const OK: u16 = sys::HTTP_OK as u16;
+
 /// Modules that map URLs to files and need no start for it.
 const TRANSLATORS: [&CStr; 4] = [c"mod_alias.c", c"mod_userdir.c", c"mod_vhost_alias.c", c"core.c"];
 
@@ -26,6 +29,8 @@ pub struct Imagined<'p> {
     pub request: Request<'p>,
     /// The address and port of the server that it came to.
     pub to: String,
+    /// The status with which the server answers without processing it, if it does.
+    pub status: Option<u16>,
 }
 
 /// Where a client may have connected to.
@@ -138,8 +143,18 @@ fn imagine<'p>(
     };
     // SAFETY: a live connection.
     let mut request = unsafe { Request::from_raw(sys::ap_create_request(connection)) }.ok_or("no memory")?;
-    request.read_line_and_headers(pool, question)?;
-    Ok(Imagined { request, to: SocketAddr::new(local_ip, port).to_string() })
+    let status = request.read_line_and_headers(pool, question);
+    let status = u16::try_from(status).ok().filter(|status| *status != OK);
+    Ok(Imagined { request, to: SocketAddr::new(local_ip, port).to_string(), status })
+}
+
+/// Core's entry of a configuration vector.
+///
+/// # Safety
+/// `vector` is a live vector in which core's entry is a `T` (http_core.h).
+unsafe fn core_entry<T>(vector: *const sys::ap_conf_vector_t) -> *mut T {
+    // SAFETY: the caller's promise; every vector has an entry of core.
+    unsafe { *vector.cast::<*mut T>().offset(sys::core_module.module_index as isize) }
 }
 
 impl Imagined<'_> {
@@ -152,8 +167,9 @@ impl Imagined<'_> {
 }
 
 impl<'r> Request<'r> {
-    /// What the server takes from the client's first lines, and the virtual host that comes of it.
-    fn read_line_and_headers(&mut self, pool: Pool<'r>, question: &Question) -> Result<(), String> {
+    /// What the server takes from the client's first lines, and the virtual host that comes of it. Gives the
+    /// status so far.
+    fn read_line_and_headers(&mut self, pool: Pool<'r>, question: &Question) -> c_int {
         let text = |bytes: &[u8]| pool.text(bytes);
         let method = question.method.as_deref().unwrap_or("GET");
         let uri = question.uri.as_deref().unwrap_or(b"/");
@@ -177,12 +193,11 @@ impl<'r> Request<'r> {
                 sys::apr_table_setn((*r).headers_in, name.as_ptr(), value.as_ptr());
             }
             sys::ap_parse_uri(r, text(uri).as_ptr());
-            sys::ap_update_vhost_from_headers(r);
+            let core = core_entry::<sys::core_server_config>((*(*r).server).module_config);
+            let strict = (*core).strict_host_check as i32 == sys::AP_CORE_CONFIG_ON;
+            let found = sys::ap_update_vhost_from_headers_ex(r, strict.into());
             (*r).per_dir_config = (*(*r).server).lookup_defaults;
-            match (*r).status {
-                status if status == sys::HTTP_OK as c_int => Ok(()),
-                status => Err(format!("the server answers {status} to this URL and this --host")),
-            }
+            if strict { found } else { (*r).status }
         }
     }
 
@@ -235,9 +250,8 @@ impl<'r> Request<'r> {
             if path.is_null() {
                 return Ok(());
             }
-            let index = sys::core_module.module_index as isize;
-            let server = *(*(*r).server).module_config.cast::<*mut sys::core_server_config>().offset(index);
-            let directory = *(*r).per_dir_config.cast::<*mut sys::core_dir_config>().offset(index);
+            let server = core_entry::<sys::core_server_config>((*(*r).server).module_config);
+            let directory = core_entry::<sys::core_dir_config>((*r).per_dir_config);
             let mut flags = sys::AP_NORMALIZE_NOT_ABOVE_ROOT;
             if (*server).merge_slashes as i32 != sys::AP_CORE_CONFIG_OFF {
                 flags |= sys::AP_NORMALIZE_MERGE_SLASHES;

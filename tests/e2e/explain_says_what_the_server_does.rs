@@ -258,6 +258,7 @@ fn what_is_not_decided(cell: Cell) {
         ("plain", "/app/page.txt", "no rule applies here: the request runs with the server's privileges"),
         ("dog", "/moved", "httpd answers 302 before any rule is asked"),
         ("dog", "/over/broken/page.txt", "httpd answers 500 before any rule is asked"),
+        ("d/og", "/app/page.txt", "httpd answers 400 before any rule is asked"),
         ("dog", "/app/%2fx", "httpd answers 404 before any rule is asked"),
     ] {
         let case = at(host, target);
@@ -271,6 +272,21 @@ fn what_is_not_decided(cell: Cell) {
 }
 
 matrix!(what_is_not_decided once);
+
+fn a_stranger_under_strict_host_check(cell: Cell) {
+    let server = every_section(cell).config("StrictHostCheck On").start();
+    let run =
+        server.confinectl("explain", &["--host", "stranger", "--uri", "/app/page.txt"]).expect_status(1);
+    let case = at("stranger", "/app/page.txt");
+    let logged = case.logged(&server, 0);
+    let answer = server.client().send(&Request::get("/app/page.txt").header("Host", "stranger"));
+    run.says(&[&format!("httpd answers {} before any rule is asked", answer.status)]);
+    assert_eq!((answer.status / 100, logged), (4, Vec::new()), "{answer:?}");
+    let case = at("dog", "/app/page.txt");
+    assert_eq!(case.explained(&server).as_slice(), case.logged(&server, 0));
+}
+
+matrix!(a_stranger_under_strict_host_check once);
 
 fn the_early_move(cell: Cell) {
     let server =

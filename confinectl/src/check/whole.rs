@@ -189,7 +189,10 @@ fn notes(report: &Report) -> Vec<Remark> {
             dump.modules.iter().map(|module| Remark { place: Place::default(), text: other_process(module) }),
         );
     }
-    notes.extend(unused_rulesets(report));
+    // A map with a bad line may name what seems unused.
+    if dump.faults.is_empty() {
+        notes.extend(unused_rulesets(report));
+    }
     notes
 }
 
