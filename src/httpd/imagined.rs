@@ -276,7 +276,11 @@ impl<'r> Request<'r> {
             let name = if link.szName.is_null() { c"?" } else { unsafe { CStr::from_ptr(link.szName) } };
             let Some(function) = link.pFunc else { continue };
             if !TRANSLATORS.contains(&name) {
-                not_asked.push(name.to_string_lossy().into_owned());
+                // Some have several hooks.
+                let name = name.to_string_lossy().into_owned();
+                if !not_asked.contains(&name) {
+                    not_asked.push(name);
+                }
                 continue;
             }
             // SAFETY: a translate_name hook of a module that needs no start, called in that phase.
