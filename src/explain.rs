@@ -48,6 +48,7 @@ pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Res
         to,
         uri: r.uri().map(|u| u.to_bytes().to_vec()).unwrap_or_default(),
         path: r.filename().map(|f| f.to_bytes().to_vec()),
+        rest: r.path_info().map(|i| i.to_bytes().to_vec()).filter(|i| !i.is_empty()),
         not_asked,
         status,
         mode: "enforce".to_owned(),

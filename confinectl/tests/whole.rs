@@ -107,6 +107,7 @@ fn answered() -> Dump {
         to: "0.0.0.0:80".to_owned(),
         uri: b"/app/x".to_vec(),
         path: None,
+        rest: None,
         not_asked: vec!["mod_rewrite.c".to_owned()],
         status: None,
         mode: "enforce".to_owned(),

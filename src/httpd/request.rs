@@ -133,6 +133,11 @@ impl<'r> Request<'r> {
         self.text(|r| r.filename)
     }
 
+    /// What follows the file in the URL.
+    pub fn path_info(&self) -> Option<&'r CStr> {
+        self.text(|r| r.path_info)
+    }
+
     /// The handler's name.
     pub fn handler(&self) -> Option<&'r CStr> {
         self.text(|r| r.handler)

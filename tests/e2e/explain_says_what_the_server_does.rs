@@ -355,6 +355,9 @@ fn every_rule_in_order(cell: Cell) {
         &format!("file {special} (given)"),
         "URL / (assumed; name another with --uri)",
     ]);
+    let deeper = server.confinectl("explain", &["--host", "dog", "--path", &format!("{special}/x/y")]);
+    deeper
+        .says(&[&format!("file {special} (given; the rest is not there, and is taken for the URL's: /x/y)")]);
     // Another address and no user: the map is silent, and no network matches what is not known.
     let unknown = server.confinectl("explain", &["--host", "dog", "--path", &special]).expect_status(0);
     unknown.says(&["note: the client's address is not known; name it with --ip"]);

@@ -45,6 +45,8 @@ pub struct Answer {
     pub uri: Vec<u8>,
     /// The file, given or found.
     pub path: Option<Vec<u8>>,
+    /// What of the file's name is not there, which the server takes for the URL's (PATH_INFO).
+    pub rest: Option<Vec<u8>>,
     /// Modules that might have led to another file and were not asked.
     pub not_asked: Vec<String>,
     /// The status with which the server answers before any rule is asked, if it does.
@@ -180,6 +182,7 @@ impl Answer {
             .with("to", &self.to)
             .with("uri", &self.uri)
             .maybe("path", self.path.as_ref())
+            .maybe("rest", self.rest.as_ref())
             .each("not-asked", &self.not_asked)
             .maybe("status", self.status.map(|s| s.to_string()))
             .with("mode", &self.mode)
@@ -203,6 +206,7 @@ impl Answer {
             to: first.need("to")?,
             uri: first.bytes("uri").unwrap_or_default().to_vec(),
             path: first.bytes("path").map(<[u8]>::to_vec),
+            rest: first.bytes("rest").map(<[u8]>::to_vec),
             not_asked: first.texts("not-asked"),
             status: first.bytes("status").map(|_| first.need("status")).transpose()?,
             mode: first.need("mode")?,

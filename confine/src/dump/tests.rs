@@ -64,6 +64,7 @@ fn whole() -> Dump {
             to: "0.0.0.0:80".to_owned(),
             uri: b"/\xff".to_vec(),
             path: Some(b"/srv/\n".to_vec()),
+            rest: Some(b"/x".to_vec()),
             not_asked: vec!["mod_rewrite.c".to_owned()],
             status: Some(403),
             mode: "enforce".to_owned(),

@@ -157,7 +157,12 @@ impl Explained<'_> {
         let assumed = if self.question.uri.is_some() { "" } else { " (assumed; name another with --uri)" };
         writeln!(out, "URL {}{assumed}", Field(Some(&self.answer.uri)))?;
         match path {
-            Some(_) => writeln!(out, "file {} ({given})", Field(path))?,
+            Some(_) => {
+                let rest = self.answer.rest.as_ref().map(|rest| {
+                    format!("; the rest is not there, and is taken for the URL's: {}", Field(Some(rest)))
+                });
+                writeln!(out, "file {} ({given}{})", Field(path), rest.unwrap_or_default())?;
+            }
             None => writeln!(out, "no file: <Directory> and <Files> are left out; name it with --path")?,
         }
         if !not_asked.is_empty() {
@@ -270,6 +275,7 @@ impl Explained<'_> {
             "out_of_process": self.answer.out_of_process,
             "uri": text(&self.answer.uri),
             "path": self.answer.path.as_deref().map(text),
+            "path_info": self.answer.rest.as_deref().map(text),
             "not_asked": self.answer.not_asked,
             "status": decided.and_then(|d| d.status).or(self.answer.status),
             "early": self.answer.early.as_ref().map(|v| self.verdict_json(v)),
