@@ -256,7 +256,7 @@ pub fn checker(
         let how = format!("against the loaded policy, for a server in {domain}");
         return Ok((Box::new(backend), how));
     }
-    Err("what they name is in the server's configuration, not in the map; let httpd check it (apachectl -t)"
+    Err("what they name is in the server's configuration, not in the map; check that with confinectl check and no map"
         .to_owned())
 }
 
