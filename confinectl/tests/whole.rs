@@ -177,6 +177,9 @@ fn faults_are_findings_with_their_places() {
     let run = confinectl(d.path(), &["explain"]);
     assert_eq!(run.status, Some(1), "{run:?}");
     assert!(run.out.starts_with("/etc/x.conf:5: ConfineContext: bad\nlua: bad\n"), "{}", run.out);
+    let json = confinectl(d.path(), &["explain", "--json"]);
+    let value: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    assert_eq!((&value["event"], &value["findings"][1]), (&serde_json::Value::Null, &"lua: bad".into()));
 }
 
 #[test]
@@ -259,6 +262,46 @@ confined GET /app/x user=\"al ice\" addr=- vhost=dog rule=/etc/x.conf:5 context=
     let value: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
     assert_eq!((&value["rule"], &value["winner"]), (&"/etc/x.conf:5".into(), &1.into()));
     assert_eq!(value["rules"][0]["found"], "silent");
+}
+
+#[test]
+fn maps_are_looked_at_whatever_their_form() {
+    let d = server("", "Syntax OK\n", 0);
+    let map = d.path().join("m");
+    fs::write(&map, "alice a\nalice landlock:a\n* b\n").expect("a map");
+    let compile = Command::new(env!("CARGO_BIN_EXE_confinectl"))
+        .args(["map", "compile", "--default-backend", "landlock"])
+        .arg(&map)
+        .status();
+    assert!(compile.expect("confinectl runs").success());
+    let mut dump = described();
+    for (line, name) in [(6, "m"), (7, "m"), (8, "m.compiled"), (9, "gone")] {
+        let mut rule = rule("ConfineMap", name, line, Kind::Map);
+        rule.file = Some(d.path().join(name).display().to_string());
+        rule.written.list = line as usize;
+        dump.rules.push(rule);
+    }
+    // The same map, whose bare words belong to another LSM.
+    dump.rules[3].backend = "apparmor".to_owned();
+    fs::write(d.path().join("printed"), printed(&dump)).expect("a file");
+    let run = confinectl(d.path(), &["check", "--list"]);
+    let path = d.path().display();
+    for line in [
+        "  /etc/x.conf:6: ConfineMap m (3 rules, 2 contexts)",
+        "  /etc/x.conf:7: ConfineMap m (3 rules, 3 contexts)",
+        "  /etc/x.conf:8: ConfineMap m.compiled (3 rules, 2 contexts)",
+        "  /etc/x.conf:9: ConfineMap gone (0 rules, 0 contexts)",
+        &format!(
+            "{path}/m:2: alice never matches: line 1 is the same rule; remove this line (ConfineMap at /etc/x.conf:6)"
+        ),
+        &format!(
+            "{path}/m:2: alice never matches: line 1 has the same subject and other contexts, and comes first; keep \
+             the one that is meant (ConfineMap at /etc/x.conf:7)"
+        ),
+    ] {
+        assert!(run.out.lines().any(|l| l == line), "no {line:?} in:\n{}", run.out);
+    }
+    assert!(run.out.ends_with("6 rules, 4 maps, 1 Landlock ruleset, 2 findings, 0 notes\n"), "{}", run.out);
 }
 
 #[test]

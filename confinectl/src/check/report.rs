@@ -28,10 +28,12 @@ pub struct Remark {
     pub text: String,
 }
 
-/// A map or a table that rules name.
+/// A map that rules name.
 #[derive(Debug, Default)]
 pub struct MapFile {
     pub file: String,
+    /// The backend of contexts that name none, which may be another one for another rule.
+    pub backend: String,
     pub rules: usize,
     /// Distinct contexts.
     pub contexts: usize,
@@ -176,7 +178,7 @@ impl Report {
 
     /// The map that a rule names.
     pub fn map_of(&self, rule: &Rule) -> Option<&MapFile> {
-        self.maps.iter().find(|map| Some(&map.file) == rule.file.as_ref())
+        self.maps.iter().find(|map| Some(&map.file) == rule.file.as_ref() && map.backend == rule.backend)
     }
 
     /// For programs.

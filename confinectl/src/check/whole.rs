@@ -1,6 +1,10 @@
 //! Checks a whole configuration, as the server reads it.
 
-use std::{collections::HashMap, io::Write, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    io::Write,
+    path::Path,
+};
 
 use confine::{
     ContextList, Subject,
@@ -77,26 +81,23 @@ pub fn refusals(said: &[String]) -> Vec<Remark> {
 fn examine(dump: Dump) -> Report {
     let mut report = Report { dump, ..Report::default() };
     let mut told = report.dump.faults.clone();
+    let mut owned = HashSet::new();
     for rule in report.dump.rules.clone() {
-        let Some(file) = rule.file.clone() else { continue };
-        if report.map_of(&rule).is_some() {
+        let Some(file) = &rule.file else { continue };
+        if owned.insert(file.clone()) {
+            report.findings.extend(writable(&rule, file, &report.dump));
+        }
+        if rule.kind != Kind::Map || report.map_of(&rule).is_some() {
             continue;
         }
-        let (map, findings) = look_at_map(&rule, &file);
-        if rule.kind == Kind::Map && findings.iter().any(|f| f.place.column.is_some()) {
+        let (map, findings) = look_at_map(&rule, file);
+        if findings.iter().any(|f| f.place.column.is_some()) {
             // The server tells the first bad line only, and here are all.
-            told.retain(|fault| {
-                !fault.starts_with(&format!("{}: {}: {file}:", rule.written.origin, rule.written.directive))
-            });
+            let first = format!("{}: {}: {file}:", rule.written.origin, rule.written.directive);
+            told.retain(|fault| !fault.starts_with(&first));
         }
         report.maps.push(map);
         report.findings.extend(findings);
-        let place = Place::at(&rule.written.origin);
-        report.findings.extend(
-            strangers(Path::new(&file), report.dump.user.as_ref())
-                .into_iter()
-                .map(|text| Remark { place: place.clone(), text: format!("{}: {text}", rule.written) }),
-        );
     }
     let mut findings: Vec<_> = told.iter().map(|fault| Remark::parse(fault)).collect();
     findings.append(&mut report.findings);
@@ -106,11 +107,19 @@ fn examine(dump: Dump) -> Report {
     report
 }
 
+/// Who may change a map or a table.
+fn writable(rule: &Rule, file: &str, dump: &Dump) -> Vec<Remark> {
+    let place = Place::at(&rule.written.origin);
+    let remark = |text| Remark { place: place.clone(), text: format!("{}: {text}", rule.written) };
+    strangers(Path::new(file), dump.user.as_ref()).into_iter().map(remark).collect()
+}
+
 /// What is wrong with a map, or useless in it, as `check MAP` finds it; its contexts were asked of the kernel
 /// by the server.
 fn look_at_map(rule: &Rule, file: &str) -> (MapFile, Vec<Remark>) {
-    let mut found = MapFile { file: file.to_owned(), ..MapFile::default() };
-    let Some(default) = BackendName::parse(&rule.backend).filter(|_| rule.kind == Kind::Map) else {
+    let backend = rule.backend.clone();
+    let mut found = MapFile { file: file.to_owned(), backend, ..MapFile::default() };
+    let Some(default) = BackendName::parse(&rule.backend) else {
         return (found, Vec::new());
     };
     let remark = |finding: Finding| Remark {

@@ -44,22 +44,28 @@ pub fn run(args: &super::Args, out: &mut impl Write) -> Result<Outcome, Failure>
     let question = question(args)?;
     let (reading, said) = args.server.read(Some(&question))?;
     let shown = args.server.shown();
+    let mut undecided = |said: &[String], why: String| -> Result<Outcome, Failure> {
+        if args.request.json {
+            let findings: Vec<_> = said.iter().chain([&why]).collect();
+            writeln!(out, "{:#}", json!({"event": null, "findings": findings}))?;
+        } else {
+            said.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+            writeln!(out, "{shown}: {why}")?;
+        }
+        Ok(Outcome::Bad)
+    };
     let dump = match reading {
         Reading::Described(dump) => dump,
         Reading::NotLoaded => {
-            writeln!(out, "{shown}: mod_confine is not loaded, so no request is confined; {HOW_TO_LOAD}")?;
-            return Ok(Outcome::Bad);
+            let why = format!("mod_confine is not loaded, so no request is confined; {HOW_TO_LOAD}");
+            return undecided(&[], why);
         }
         Reading::Refused(said) => {
-            said.iter().try_for_each(|line| writeln!(out, "{line}"))?;
-            writeln!(out, "{shown}: the server does not start with this configuration")?;
-            return Ok(Outcome::Bad);
+            return undecided(&said, "the server does not start with this configuration".to_owned());
         }
     };
     let Some(answer) = &dump.answer else {
-        dump.faults.iter().try_for_each(|fault| writeln!(out, "{fault}"))?;
-        writeln!(out, "{shown}: no answer; confinectl check shows all that is wrong")?;
-        return Ok(Outcome::Bad);
+        return undecided(&dump.faults, "no answer; confinectl check shows all that is wrong".to_owned());
     };
     let explained = Explained { dump: &dump, answer, question: &question, said: &said };
     if args.request.json {
