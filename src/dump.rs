@@ -191,7 +191,7 @@ fn server(server: &Server<'_>) -> Option<dump::Server> {
         name: server.name().map_or("-".into(), |name| name.to_string_lossy().into_owned()),
         aliases: server.aliases(),
         addresses: server.addresses(),
-        origin: server.defined_at(),
+        origin: server.begins_at(),
         gate: gate.to_owned(),
         workers,
         backend: config.backend().to_string(),

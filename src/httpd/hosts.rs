@@ -55,7 +55,7 @@ impl<'s> Server<'s> {
     }
 
     /// Where its section begins; none for the main server.
-    pub fn defined_at(&self) -> Option<Origin> {
+    pub fn begins_at(&self) -> Option<Origin> {
         // SAFETY: live for 's; null or a C string of the configuration.
         unsafe {
             let server = &*self.as_ptr();
