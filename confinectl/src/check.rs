@@ -37,10 +37,10 @@ pub struct Args {
     /// Of a configuration: also list every rule, with the sections around it.
     #[arg(long, conflicts_with = "map")]
     list: bool,
-    /// The backend of contexts that name none, as in the directive ConfineBackend.
+    /// Of a map: the backend of contexts that name none, as in the directive ConfineBackend.
     #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend, requires = "map")]
     default_backend: BackendName,
-    /// The security context of the server, from which it would move to those in the map (`ps -eZ`
+    /// Of a map: the security context of the server, from which it would move to those in the map (`ps -eZ`
     /// shows it).
     #[arg(
         long,
@@ -50,7 +50,7 @@ pub struct Args {
         requires = "map"
     )]
     server_context: SecurityContext,
-    /// The TOMOYO domain of the server, below which //NAME lies (/sys/kernel/security/tomoyo/self_domain,
+    /// Of a map: the TOMOYO domain of the server, below which //NAME lies (/sys/kernel/security/tomoyo/self_domain,
     /// read by the server, holds it).
     #[arg(
         long,

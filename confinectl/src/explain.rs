@@ -42,16 +42,16 @@ pub struct Args {
     path: Option<PathBuf>,
     #[command(flatten)]
     request: whole::RequestArgs,
-    /// The backend of contexts that name none, as in the directive ConfineBackend.
+    /// Of a map: the backend of contexts that name none, as in the directive ConfineBackend.
     #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend, requires = "map")]
     default_backend: BackendName,
-    /// Show the rules that do not match, too, and why not.
+    /// Of a map: show the rules that do not match, too, and why not. (Of a configuration, all are shown.)
     #[arg(long, requires = "map")]
     all: bool,
     /// Say what the kernel answers about each context that the request gets.
     #[arg(long)]
     kernel: bool,
-    /// With --kernel: the security context of the server.
+    /// Of a map, with --kernel: the security context of the server.
     #[arg(
         long,
         value_name = "CONTEXT",
@@ -60,7 +60,7 @@ pub struct Args {
         requires = "map"
     )]
     server_context: SecurityContext,
-    /// With --kernel: the TOMOYO domain of the server.
+    /// Of a map, with --kernel: the TOMOYO domain of the server.
     #[arg(
         long,
         value_name = "DOMAIN",
