@@ -8,7 +8,9 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <http_ssl.h>
+#include <http_vhost.h>
 #include <ap_expr.h>
+#include <ap_listen.h>
 #include <ap_mpm.h>
 #include <ap_mmn.h>
 #include <mpm_common.h>
@@ -16,16 +18,19 @@
 /* mod_dbd.h needs apr_dbd.h before it. */
 #include <apr_dbd.h>
 #include <mod_dbd.h>
+#include <apr_buckets.h>
 #include <apr_file_io.h>
 #include <apr_hash.h>
 #include <apr_hooks.h>
 #include <apr_optional.h>
+#include <apr_network_io.h>
 #include <apr_optional_hooks.h>
 #include <apr_pools.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
 #include <apr_thread_proc.h>
+#include <unixd.h>
 #include <util_filter.h>
 
 /* bindgen does not see through this macro's arithmetic. */

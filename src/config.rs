@@ -47,7 +47,9 @@ pub struct Generation {
     pub server_context: Option<ServerContext>,
     /// The server sections that say `ConfineWorkers per-context`, and where.
     pub per_context: Vec<(Origin, *mut sys::server_rec)>,
-    /// Set once, by post_config.
+    /// The directives as they are written; only where they are to be shown. See [`crate::dump`].
+    pub written: Vec<Written>,
+    /// Set once, by check_config.
     ready: OnceLock<Ready>,
 }
 
@@ -75,6 +77,25 @@ pub struct Draft {
     /// Whether it is a directive of mod_selinux, with its own meaning: contexts are SELinux's, the
     /// server's own exempts, and a list made of such rules alone lets the unmatched pass.
     pub of_mod_selinux: bool,
+}
+
+/// A directive as it is written, for `confinectl`.
+pub struct Written {
+    /// Its name.
+    pub directive: Box<str>,
+    /// What stands behind it.
+    pub words: Vec<String>,
+    /// Where.
+    pub origin: Origin,
+    /// The server section it stands in.
+    pub server: *mut sys::server_rec,
+    /// The directory section it stands in: which one, and how that and those around it are written, the
+    /// outermost first.
+    pub list: usize,
+    /// See `list`.
+    pub sections: Vec<(String, Origin)>,
+    /// The drafts that it made.
+    pub drafts: std::ops::Range<usize>,
 }
 
 /// What a rule was written as.

@@ -33,19 +33,21 @@ use crate::{
 
 /// What the gates and the move need of the configuration that a request met.
 #[derive(Clone, Copy)]
-struct Scope<'r> {
-    server: &'r ServerConfig,
+pub struct Scope<'r> {
+    /// The virtual host's configuration.
+    pub server: &'r ServerConfig,
     /// The generation's rules and backends.
-    ready: &'r Ready,
-    settings: Settings,
+    pub ready: &'r Ready,
+    /// What is set here.
+    pub settings: Settings,
     /// Only where a rule applies.
-    rules: Option<&'r DirectoryConfig>,
+    pub rules: Option<&'r DirectoryConfig>,
 }
 
 impl<'r> Scope<'r> {
     /// DECLINED for a virtual host without any rule: such a request is none of this module's
     /// business. A refusal's status for one with rules that start-up did not make ready.
-    fn of(r: &mut Request<'r>) -> Result<Self, c_int> {
+    pub fn of(r: &mut Request<'r>) -> Result<Self, c_int> {
         let server = ServerConfig::of(&r.server()).filter(|s| s.has_rules).ok_or(sys::DECLINED)?;
         let Some(ready) = server.generation().ready() else {
             return Err(record::refused(r, None, None, &Refusal::not_ready()));
@@ -61,7 +63,7 @@ impl<'r> Scope<'r> {
 
     /// What an unmatched request gets: 403, unless it says otherwise; where all rules are mod_selinux's
     /// directives, what it got there.
-    fn unmatched(&self) -> Unmatched {
+    pub fn unmatched(&self) -> Unmatched {
         self.settings.unmatched.unwrap_or_else(|| {
             let lenient = self.rules().all(|rule| rule.own == OwnContext::Exempt);
             if lenient { Unmatched::Allow } else { Unmatched::Deny }
@@ -69,7 +71,7 @@ impl<'r> Scope<'r> {
     }
 
     /// The rules that apply, inner scopes first.
-    fn rules(&self) -> impl Iterator<Item = &'r Rule<Expression>> + use<'r> {
+    pub fn rules(&self) -> impl Iterator<Item = &'r Rule<Expression>> + use<'r> {
         let ready = self.ready;
         let indices = self.rules.into_iter().flat_map(DirectoryConfig::rules);
         // Start-up made a rule of every draft, or the server would not run.
@@ -88,8 +90,26 @@ impl<'r> Scope<'r> {
     }
 
     /// Whether decisions are only reported.
-    fn reports_only(&self) -> bool {
+    pub fn reports_only(&self) -> bool {
         self.settings.mode == Some(Mode::Report)
+    }
+
+    /// What a decision comes to here.
+    pub fn weigh<'a>(&self, decision: Decision<'a>) -> Weighed<'a> {
+        match decision {
+            Decision::Confine(moves, rule) => Weighed::Confine(moves, rule),
+            Decision::Unconfined(rule) => Weighed::Exempt(rule),
+            Decision::Unmatched if self.unmatched() == Unmatched::Allow => Weighed::LetThrough,
+            Decision::Unmatched => Weighed::Refuse(None, Refusal::unmatched()),
+            Decision::Failed(rule, failure) => {
+                let refusal = match failure {
+                    Failure::Expression(_) => Refusal::expression(&failure),
+                    Failure::Database { .. } => Refusal::database(&failure),
+                    _ => Refusal::context(&failure),
+                };
+                Weighed::Refuse(Some(rule), refusal)
+            }
+        }
     }
 }
 
@@ -286,6 +306,18 @@ fn is_rewritten(r: &Request<'_>) -> bool {
         && hooks::module_loaded(c"mod_rewrite.c")
 }
 
+/// What a decision comes to under the settings of its scope. Nothing was said or done about it yet.
+pub enum Weighed<'a> {
+    /// It moves into these contexts.
+    Confine(MovesOf<'a>, RuleAt<'a>),
+    /// It is exempt.
+    Exempt(RuleAt<'a>),
+    /// No rule matched, and that is allowed.
+    LetThrough,
+    /// It is refused, by this rule if by one.
+    Refuse(Option<RuleAt<'a>>, Refusal),
+}
+
 /// What the rules say, with refusals answered and logged already.
 enum Verdict<'a> {
     Confine(MovesOf<'a>, RuleAt<'a>),
@@ -303,27 +335,19 @@ fn judge<'r>(
         let facts = RequestFacts::of(r);
         decide(rules, &facts, &scope.ready.backends)
     };
-    match decision {
-        Decision::Confine(moves, rule) => Verdict::Confine(moves, rule),
-        Decision::Unconfined(rule) => {
+    match scope.weigh(decision) {
+        Weighed::Confine(moves, rule) => Verdict::Confine(moves, rule),
+        Weighed::Exempt(rule) => {
             counters::add(Counter::Exempt);
             record::passed(r, "exempt", Some(rule), None);
             Verdict::Pass
         }
-        Decision::Unmatched if scope.unmatched() == Unmatched::Allow => {
+        Weighed::LetThrough => {
             counters::add(Counter::UnmatchedAllowed);
             record::passed(r, "unmatched", None, None);
             Verdict::Pass
         }
-        Decision::Unmatched => refuse(r, scope, None, None, &Refusal::unmatched()),
-        Decision::Failed(rule, failure) => {
-            let refusal = match failure {
-                Failure::Expression(_) => Refusal::expression(&failure),
-                Failure::Database { .. } => Refusal::database(&failure),
-                _ => Refusal::context(&failure),
-            };
-            refuse(r, scope, Some(rule), None, &refusal)
-        }
+        Weighed::Refuse(rule, refusal) => refuse(r, scope, rule, None, &refusal),
     }
 }
 
@@ -367,12 +391,8 @@ fn go(
 ) -> c_int {
     let report = scope.reports_only();
     let after_early = worker::state() == Some(State::Early);
-    if let Some(context) = moves.leaving.as_ref().filter(|_| after_early) {
-        return or_report(r, scope, rule, moves, &Refusal::context(&leaves_early(context)));
-    }
-    let values = PathValues::of(r, &scope.server.generation().path_expressions);
-    if let Err(error) = carry_out(moves, &values, report, after_early) {
-        return or_report(r, scope, rule, moves, &Refusal::enter(&error));
+    if let Err(refusal) = attempt(r, scope, moves, report, after_early) {
+        return or_report(r, scope, rule, moves, &refusal);
     }
     if report {
         counters::add(Counter::WouldConfine);
@@ -386,6 +406,22 @@ fn go(
         record::moved(r, rule, event, &moves.text, after_early);
     }
     sys::DECLINED
+}
+
+/// Makes the moves, or, where they are only to be reported, all but the last step of each: what can fail
+/// without a move does.
+pub fn attempt(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    moves: &MovesOf<'_>,
+    report: bool,
+    after_early: bool,
+) -> Result<(), Refusal> {
+    if let Some(context) = moves.leaving.as_ref().filter(|_| after_early) {
+        return Err(Refusal::context(&leaves_early(context)));
+    }
+    let values = PathValues::of(r, &scope.server.generation().path_expressions);
+    carry_out(moves, &values, report, after_early).map_err(|error| Refusal::enter(&error))
 }
 
 /// A refusal's status; in report mode a line that says what it would have been, and the request goes

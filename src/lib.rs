@@ -14,6 +14,8 @@ mod config;
 mod counters;
 mod database;
 mod directives;
+mod dump;
+mod explain;
 mod fault;
 mod gate;
 mod httpd;
@@ -96,6 +98,7 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         directory_known,
         user_proven,
         check_config,
+        test_config,
         post_config,
         drop_privileges,
         child_ready,
@@ -214,6 +217,21 @@ unsafe extern "C" fn check_config(
     s: *mut sys::server_rec,
 ) -> c_int {
     on_config(s, startup::check)
+}
+
+/// The last step of `-t`. What fails in it is a line that confinectl shows; the description is then cut short.
+unsafe extern "C" fn test_config(pconf: *mut sys::apr_pool_t, s: *mut sys::server_rec) {
+    guard(
+        || {
+            // SAFETY: the configuration's own pool and the main server, both live for the call.
+            if let (Some(pool), Some(server)) = unsafe { (Pool::from_raw(pconf), Server::from_raw(s)) } {
+                dump::show(&server, pool);
+            }
+        },
+        |panic| {
+            log::main(Level::Error, &format!("confine: panic while describing the configuration: {panic}"))
+        },
+    );
 }
 
 unsafe extern "C" fn post_config(

@@ -13,7 +13,7 @@ use std::{
 };
 
 use apache_sys as sys;
-use confine::{lsm::EnterError, rule::RuleAt};
+use confine::{field::Field, lsm::EnterError, rule::RuleAt};
 
 use crate::{
     counters::{self, Counter},
@@ -38,6 +38,16 @@ pub struct Refusal {
 impl Refusal {
     fn new(status: i32, counter: Counter, reason: impl Into<String>) -> Self {
         Self { status: status as c_int, counter, reason: reason.into() }
+    }
+
+    /// What the client gets.
+    pub fn status(&self) -> c_int {
+        self.status
+    }
+
+    /// Why, and what to do.
+    pub fn reason(&self) -> &str {
+        &self.reason
     }
 
     /// No rule matched.
@@ -231,18 +241,4 @@ fn line(
         let _ = write!(out, ": {reason}");
     }
     out
-}
-
-/// A value in a log line.
-struct Field<'a>(Option<&'a [u8]>);
-
-impl fmt::Display for Field<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |b: &u8| b.is_ascii_alphanumeric() || b"._/:@%+~,*?=&!$'()[];#-".contains(b);
-        match self.0 {
-            None | Some(b"") => f.write_str("-"),
-            Some(bytes) if bytes.iter().all(plain) => f.write_str(&String::from_utf8_lossy(bytes)),
-            Some(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
-        }
-    }
 }

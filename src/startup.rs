@@ -29,6 +29,7 @@ use crate::{
     config::{Draft, DraftSource, Gate, Generation, Ready, ServerConfig, ServerContext},
     counters,
     database::Statements,
+    dump,
     httpd::{
         expression::Expression,
         hooks,
@@ -40,7 +41,7 @@ use crate::{
 };
 
 /// Everything that is wrong, one text each, beginning with file and line.
-type Faults = Vec<String>;
+pub type Faults = Vec<String>;
 
 /// The server's context under the reference policy: what `-t`, which an administrator's shell runs in
 /// a domain of its own, asks about.
@@ -57,7 +58,14 @@ pub fn check(main: &Server<'_>) -> bool {
     if hooks::first_reading() || hooks::only_testing() {
         let result =
             check_server_context(config, generation).and_then(|after| prepare(main, generation, after));
-        return report(main, result).is_some();
+        let checked = report(main, dump::faults_shown(main, generation, result));
+        return match checked {
+            Some(ready) if dump::wanted() => {
+                generation.set_ready(ready);
+                true
+            }
+            checked => checked.is_some(),
+        };
     }
     let result = move_server(config, generation)
         .and_then(|()| backends(generation))
@@ -169,11 +177,8 @@ impl Maker<'_> {
             let why = "needs ConfineGate process, under which a request's first phase runs in its worker";
             self.note(draft, Err::<(), _>(why))?;
         }
-        let (default, own) = if draft.of_mod_selinux {
-            (BackendName::SELINUX, OwnContext::Exempt)
-        } else {
-            (default_backend(draft), OwnContext::Refused)
-        };
+        let own = if draft.of_mod_selinux { OwnContext::Exempt } else { OwnContext::Refused };
+        let default = backend_of(draft);
         let source = match &draft.source {
             DraftSource::Constant(words) => Source::Constant(self.constant(draft, words, default, own)?),
             DraftSource::Map(path) => Source::Map(self.map(draft, path, default, own)?),
@@ -366,6 +371,11 @@ fn kept_under_the_process_gate((origin, server): &(Origin, *mut sys::server_rec)
 /// The backend of contexts that name none, in the section that the rule stands in.
 fn default_backend(draft: &Draft) -> BackendName {
     config_of(draft).map_or(BackendName::SELINUX, ServerConfig::backend)
+}
+
+/// The same for the rule itself: mod_selinux's directives mean SELinux.
+pub fn backend_of(draft: &Draft) -> BackendName {
+    if draft.of_mod_selinux { BackendName::SELINUX } else { default_backend(draft) }
 }
 
 /// The backends as the server will see them once it has moved to its `ConfineServerContext`, which is

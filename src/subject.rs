@@ -16,6 +16,12 @@ use crate::httpd::{database, expression::Expression, request::Request};
 /// start empty in every other new request, which is just how far the proof reaches.
 const PROVEN: &CStr = c"confine-proven-user";
 
+/// Takes a name for proven, of a request that `confinectl` asks about.
+pub fn take_for_proven<'r>(r: &mut Request<'r>, user: &'r CStr) {
+    r.set_user(user);
+    r.set_note(PROVEN, user);
+}
+
 /// auth_checker, which the server only runs after check_user_id answered OK: the name is proven.
 pub fn user_proven(r: &mut Request<'_>) {
     if let Some(user) = r.claimed_user() {
@@ -104,6 +110,12 @@ impl<'a, 'r> RequestFacts<'a, 'r> {
             path: r.filename().map(CStr::to_bytes),
         };
         Self { user, subject, request: RefCell::new(r) }
+    }
+
+    /// As if the client's address were not known.
+    pub fn without_address(mut self) -> Self {
+        self.subject.addr = None;
+        self
     }
 }
 

@@ -9,6 +9,8 @@ pub mod answers;
 pub mod backends;
 pub mod context;
 pub mod database;
+pub mod dump;
+pub mod field;
 pub mod live;
 pub mod lsm;
 pub mod map;

@@ -1,10 +1,14 @@
-//! `confinectl check`: what is wrong with a map, or useless in it.
+//! `confinectl check`: what is wrong with a map or a whole configuration, or useless in it.
+
+mod owners;
+mod report;
+mod whole;
 
 use std::{
     collections::{BTreeMap, HashMap},
     io::Write,
     ops::ControlFlow,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use confine::{
@@ -19,32 +23,41 @@ use confine::{
 };
 use serde_json::{Value, json};
 
-use crate::{Failure, Outcome};
+use crate::{Failure, Outcome, described};
+
+pub use report::around;
 
 /// The command line of `check`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The map.
-    map: PathBuf,
-    /// The backend of contexts that name none, as in the directive ConfineBackend.
-    #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend)]
+    /// The map; without one, a whole configuration of the server is checked.
+    map: Option<PathBuf>,
+    #[command(flatten)]
+    server: described::ServerArgs,
+    /// Of a configuration: also list every rule, with the sections around it.
+    #[arg(long, conflicts_with = "map")]
+    list: bool,
+    /// Of a map: the backend of contexts that name none, as in the directive ConfineBackend.
+    #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend, requires = "map")]
     default_backend: BackendName,
-    /// The security context of the server, from which it would move to those in the map (`ps -eZ`
+    /// Of a map: the security context of the server, from which it would move to those in the map (`ps -eZ`
     /// shows it).
     #[arg(
         long,
         value_name = "CONTEXT",
         default_value = "system_u:system_r:httpd_t:s0",
-        value_parser = server_context
+        value_parser = server_context,
+        requires = "map"
     )]
     server_context: SecurityContext,
-    /// The TOMOYO domain of the server, below which //NAME lies (/sys/kernel/security/tomoyo/self_domain,
+    /// Of a map: the TOMOYO domain of the server, below which //NAME lies (/sys/kernel/security/tomoyo/self_domain,
     /// read by the server, holds it).
     #[arg(
         long,
         value_name = "DOMAIN",
         default_value = "<kernel> /usr/sbin/apache2",
-        value_parser = Domain::parse
+        value_parser = Domain::parse,
+        requires = "map"
     )]
     server_domain: Domain,
     /// Print one JSON object instead of lines of text.
@@ -88,14 +101,24 @@ struct Report {
     unchecked: Vec<(String, String)>,
 }
 
-/// Checks a map and writes the findings.
+/// Checks a map or a configuration, and writes the findings.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
-    let text = MapText::load(&args.map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
+    match &args.map {
+        Some(_) if args.server.is_any() => Err(Failure::Refused(
+            "a map is checked alone; leave the map out to check a configuration with its maps".to_owned(),
+        )),
+        Some(map) => check_map(args, map, out),
+        None => whole::run(&args.server, args.list, args.json, out),
+    }
+}
+
+fn check_map(args: &Args, map: &Path, out: &mut impl Write) -> Result<Outcome, Failure> {
+    let text = MapText::load(map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
     let report = match text.all_errors() {
         Ok(map) => examine(&text, &map, args),
         Err(errors) => Report { findings: errors.into_iter().map(syntax).collect(), ..Report::default() },
     };
-    let file = args.map.display().to_string();
+    let file = map.display().to_string();
     if args.json {
         writeln!(out, "{:#}", report.json(&file))?;
     } else {
@@ -233,7 +256,7 @@ pub fn checker(
         let how = format!("against the loaded policy, for a server in {domain}");
         return Ok((Box::new(backend), how));
     }
-    Err("what they name is in the server's configuration, not in the map; let httpd check it (apachectl -t)"
+    Err("what they name is in the server's configuration, not in the map; check that with confinectl check and no map"
         .to_owned())
 }
 

@@ -1,7 +1,16 @@
-//! `confinectl explain`: which rules a request meets, and which of them counts.
+//! `confinectl explain`: which rules a request meets, of a map or of a whole configuration, and which of them
+//! counts.
+
+mod whole;
 
 use std::{
-    ffi::OsString, fmt, io::Write, net::IpAddr, ops::ControlFlow, os::unix::ffi::OsStrExt, path::PathBuf,
+    ffi::OsString,
+    fmt,
+    io::Write,
+    net::IpAddr,
+    ops::ControlFlow,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
 };
 
 use confine::{
@@ -10,48 +19,54 @@ use confine::{
     map::{Map, MapLine, MapSubject, MapText},
 };
 
-use crate::{Failure, Outcome, check};
+use crate::{Failure, Outcome, check, described};
 
 /// The command line of `explain`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The map.
-    map: PathBuf,
+    /// The map; without one, a whole configuration of the server is asked.
+    map: Option<PathBuf>,
+    #[command(flatten)]
+    server: described::ServerArgs,
     /// The proven HTTP user; without it the request is anonymous.
     #[arg(long, value_name = "NAME")]
     user: Option<OsString>,
     /// The client's address.
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<IpAddr>,
-    /// The virtual host's ServerName.
+    /// The virtual host's ServerName; of a configuration, the header Host, which chooses the virtual host.
     #[arg(long, value_name = "NAME")]
     host: Option<OsString>,
     /// The file that the request maps to, as an absolute path.
     #[arg(long, value_name = "FILE")]
     path: Option<PathBuf>,
-    /// The backend of contexts that name none, as in the directive ConfineBackend.
-    #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend)]
+    #[command(flatten)]
+    request: whole::RequestArgs,
+    /// Of a map: the backend of contexts that name none, as in the directive ConfineBackend.
+    #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend, requires = "map")]
     default_backend: BackendName,
-    /// Show the rules that do not match, too, and why not.
-    #[arg(long)]
+    /// Of a map: show the rules that do not match, too, and why not. (Of a configuration, all are shown.)
+    #[arg(long, requires = "map")]
     all: bool,
     /// Say what the kernel answers about each context that the request gets.
     #[arg(long)]
     kernel: bool,
-    /// With --kernel: the security context of the server.
+    /// Of a map, with --kernel: the security context of the server.
     #[arg(
         long,
         value_name = "CONTEXT",
         default_value = "system_u:system_r:httpd_t:s0",
-        value_parser = check::server_context
+        value_parser = check::server_context,
+        requires = "map"
     )]
     server_context: SecurityContext,
-    /// With --kernel: the TOMOYO domain of the server.
+    /// Of a map, with --kernel: the TOMOYO domain of the server.
     #[arg(
         long,
         value_name = "DOMAIN",
         default_value = "<kernel> /usr/sbin/apache2",
-        value_parser = Domain::parse
+        value_parser = Domain::parse,
+        requires = "map"
     )]
     server_domain: Domain,
 }
@@ -99,13 +114,24 @@ fn ask_kernel(args: &Args, contexts: &ContextList, out: &mut impl Write) -> Resu
     Ok(accepted)
 }
 
-/// Writes every rule that matches, in order, and what the request gets.
+/// Writes the rules that the request meets, in order, and what it gets.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
+    match &args.map {
+        Some(_) if args.server.is_any() => Err(Failure::Refused(
+            "a map is asked alone; leave the map out to ask a configuration with its maps".to_owned(),
+        )),
+        Some(map) => explain_map(args, map, out),
+        None => whole::run(args, out),
+    }
+}
+
+/// Writes every rule that matches, in order, and what the request gets.
+fn explain_map(args: &Args, path: &Path, out: &mut impl Write) -> Result<Outcome, Failure> {
     // A compiled map has no lines to show.
-    let text = MapText::load(&args.map, args.default_backend).ok();
+    let text = MapText::load(path, args.default_backend).ok();
     let map = match &text {
         Some(text) => text.all_errors().map_err(Failure::Map)?,
-        None => Map::load(&args.map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?,
+        None => Map::load(path, args.default_backend).map_err(|e| Failure::Map(vec![e]))?,
     };
     let subject = Subject {
         user: args.user.as_ref().map(|u| u.as_bytes()),
@@ -113,7 +139,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
         host: args.host.as_ref().map(|h| h.as_bytes()),
         path: args.path.as_ref().map(|p| p.as_os_str().as_bytes()),
     };
-    let file = args.map.display();
+    let file = path.display();
     let gives = |list: u32| map.list(list).map(|l| l.contexts.to_string()).unwrap_or_default();
     // The same look-up that the server does; the lines are only there to show what else matches.
     let hit = map.lookup(&subject);

@@ -5,8 +5,10 @@
 //! that cannot be read or written.
 
 mod check;
+mod described;
 mod doctor;
 mod explain;
+mod httpd;
 mod map;
 mod selinux_domain;
 mod term;
@@ -29,19 +31,22 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check a map: every line, every rule that can never match, every context against the kernel.
+    /// Check a configuration as the server reads it, or one map: every line, every rule that can never match,
+    /// every context against the kernel.
     ///
-    /// Exit status: 0 nothing found, 1 findings, 2 the map cannot be read.
+    /// Exit status: 0 nothing found, 1 findings, 2 wrong usage, the map cannot be read, or httpd cannot be run.
     Check(check::Args),
     /// Look at this machine: what confines requests here, what is missing, and what to do.
     ///
     /// Sees most as root. Exit status: 0 no errors, 1 errors.
     Doctor(doctor::Args),
-    /// Show which rules of a map a request meets, and what it gets.
+    /// Show which rules a request meets, of a configuration as the server reads it or of one map, and what it
+    /// gets.
     ///
-    /// Exit status: 0 a rule matches, 1 none does or (--kernel) a context is refused, 2 the map cannot be read or
-    /// has an error.
-    Explain(explain::Args),
+    /// Exit status: 0 a rule matches, 1 none does, the request is refused, (--kernel) a context is refused, or
+    /// the server would not start with this configuration; 2 wrong usage, the map cannot be read or has an error,
+    /// or httpd cannot be run.
+    Explain(Box<explain::Args>),
     /// Change the form of a map.
     #[command(subcommand)]
     Map(map::Command),

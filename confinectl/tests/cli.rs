@@ -31,7 +31,7 @@ fn with_map(text: impl AsRef<[u8]>) -> TempDir {
 }
 
 const NOT_CHECKED: &str = "what they name is in the server's configuration, not in the map; \
-                           let httpd check it (apachectl -t)";
+                           check that with confinectl check and no map";
 
 #[test]
 fn a_clean_map() {

@@ -10,6 +10,7 @@ use apache_sys as sys;
 use confine::Origin;
 
 use super::{boundary::guard, core_files, log, pool::Pool, server::Server};
+use crate::dump;
 
 /// The parameters of one directive, for the length of its command function.
 pub struct Command<'c> {
@@ -52,6 +53,26 @@ impl<'c> Command<'c> {
             let file = CStr::from_ptr((*node).filename).to_string_lossy().into_owned();
             Origin::new(Path::new(&file), (*node).line_num.max(0) as u32)
         }
+    }
+
+    /// The sections around it, the innermost first: each as it is written, and where.
+    pub fn sections(&self) -> Vec<(String, Origin)> {
+        let mut sections = Vec::new();
+        // SAFETY: a directive's node and those above it live as long as the configuration is read; names
+        // and arguments are C strings, the file's name is one or null.
+        unsafe {
+            let mut next = (*self.parms().directive).parent;
+            while let Some(node) = next.as_ref() {
+                let text = |raw: *const c_char| {
+                    if raw.is_null() { "".into() } else { CStr::from_ptr(raw).to_string_lossy() }
+                };
+                let title = format!("{} {}", text(node.directive), text(node.args));
+                let origin = Origin::new(Path::new(&*text(node.filename)), node.line_num.max(0) as u32);
+                sections.push((title, origin));
+                next = node.parent;
+            }
+        }
+        sections
     }
 
     /// The configuration's pool.
@@ -183,7 +204,7 @@ fn command<'c>(
         let mut command = Command { raw, words, directory, inner_error: false };
         // SAFETY: the table's entries hold a Run in cmd_data (see directives::entry).
         let run: Run = unsafe { std::mem::transmute((*command.parms().cmd).cmd_data) };
-        run(&mut command)
+        dump::noting(&mut command, run)
             .map_err(|text| if command.inner_error { text } else { format!("{}: {text}", command.title()) })
     };
     let result = guard(run, |panic| {

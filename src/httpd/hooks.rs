@@ -22,6 +22,18 @@ fn handlers() -> &'static [sys::ap_LINK_handler_t] {
     }
 }
 
+/// The translate_name hooks, in the order in which the server runs them.
+pub fn translators() -> &'static [sys::ap_LINK_translate_name_t] {
+    // SAFETY: as in handlers().
+    unsafe {
+        let array = sys::ap_hook_get_translate_name();
+        if array.is_null() || (*array).elts.is_null() {
+            return &[];
+        }
+        std::slice::from_raw_parts((*array).elts.cast(), (*array).nelts.max(0) as usize)
+    }
+}
+
 /// Whether the source file `module` (a hook's name, such as `mod_cache.c`) has a handler.
 pub fn has_handler_of(module: &CStr) -> bool {
     handlers().iter().any(|link| is_of(link, module))
@@ -66,6 +78,12 @@ pub fn only_testing() -> bool {
     mode != sys::AP_SQ_RM_NORMAL as c_int
 }
 
+/// Whether `name` is defined (`-D` on the command line, or `Define`).
+pub fn defined(name: &CStr) -> bool {
+    // SAFETY: a NUL-terminated name.
+    unsafe { sys::ap_exists_config_define(name.as_ptr()) != 0 }
+}
+
 /// Whether this is the first of the two readings of the configuration at start.
 pub fn first_reading() -> bool {
     // SAFETY: a plain query.
@@ -98,6 +116,7 @@ pub unsafe fn register(hooks: &Hooks) {
         sys::ap_hook_post_perdir_config(Some(hooks.directory_known), null(), null(), last);
         sys::ap_hook_auth_checker(Some(hooks.user_proven), null(), null(), first);
         sys::ap_hook_check_config(Some(hooks.check_config), null(), null(), last);
+        sys::ap_hook_test_config(Some(hooks.test_config), null(), null(), last);
         sys::ap_hook_post_config(Some(hooks.post_config), null(), null(), last);
         sys::ap_hook_drop_privileges(Some(hooks.drop_privileges), null(), null(), first);
         sys::ap_hook_child_init(Some(hooks.child_ready), null(), null(), last);
@@ -154,6 +173,8 @@ pub struct Hooks {
     pub user_proven: RequestHook,
     /// check_config.
     pub check_config: ConfigHook,
+    /// test_config, which only runs under `-t`.
+    pub test_config: unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::server_rec),
     /// post_config.
     pub post_config: ConfigHook,
     /// drop_privileges, before mod_unixd's: every child runs it as the user that started the server

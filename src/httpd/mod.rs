@@ -1,6 +1,7 @@
 //! The server's objects, each wrapped once. Outside this folder the module is safe Rust, except for
 //! the C-visible functions that hand their pointers to these wrappers.
 
+mod address;
 mod attributes;
 pub mod background;
 pub mod boundary;
@@ -12,7 +13,9 @@ pub mod directives;
 pub mod expression;
 mod futex;
 pub mod hooks;
+pub mod hosts;
 mod identity;
+pub mod imagined;
 pub mod kept_thread;
 pub mod log;
 mod nest;

@@ -3,14 +3,15 @@
 use std::{
     ffi::{CStr, c_char, c_int},
     marker::PhantomData,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::IpAddr,
     ptr::{NonNull, null, null_mut},
 };
 
 use apache_sys as sys;
 
 use super::{
-    config_entry, core_files, directives::Directives, identity, pool::Pool, server::Server, set_config_entry,
+    address, config_entry, core_files, directives::Directives, identity, pool::Pool, server::Server,
+    set_config_entry,
 };
 
 /// A directory configuration that one request has instead of the one that the server found for it.
@@ -126,6 +127,11 @@ impl<'r> Request<'r> {
         self.text(|r| r.user)
     }
 
+    /// Sets the name that the server holds for the user.
+    pub fn set_user(&mut self, name: &'r CStr) {
+        self.rec_mut().user = name.as_ptr().cast_mut();
+    }
+
     /// A header of the request.
     pub fn header(&self, name: &CStr) -> Option<&'r CStr> {
         // SAFETY: as env().
@@ -140,6 +146,11 @@ impl<'r> Request<'r> {
     /// The file that the request maps to.
     pub fn filename(&self) -> Option<&'r CStr> {
         self.text(|r| r.filename)
+    }
+
+    /// What follows the file in the URL.
+    pub fn path_info(&self) -> Option<&'r CStr> {
+        self.text(|r| r.path_info)
     }
 
     /// The handler's name.
@@ -173,20 +184,8 @@ impl<'r> Request<'r> {
 
     /// The client's address, as mod_remoteip and the like left it.
     pub fn client(&self) -> Option<IpAddr> {
-        let addr = self.rec().useragent_addr;
-        if addr.is_null() {
-            return None;
-        }
-        // SAFETY: a live apr_sockaddr_t; APR points ipaddr_ptr at ipaddr_len bytes of address.
-        unsafe {
-            let (ptr, len) = ((*addr).ipaddr_ptr, (*addr).ipaddr_len);
-            match len {
-                _ if ptr.is_null() => None,
-                4 => Some(IpAddr::from(Ipv4Addr::from(ptr.cast::<[u8; 4]>().read_unaligned()))),
-                16 => Some(IpAddr::from(Ipv6Addr::from(ptr.cast::<[u8; 16]>().read_unaligned()))),
-                _ => None,
-            }
-        }
+        // SAFETY: null or a live address of the request.
+        unsafe { address::ip_of(self.rec().useragent_addr) }
     }
 
     /// A variable of the request's environment.
@@ -196,7 +195,7 @@ impl<'r> Request<'r> {
     }
 
     /// Sets a variable of the request's environment. Both strings outlive the request.
-    pub fn set_env(&mut self, name: &'static CStr, value: &'r CStr) {
+    pub fn set_env(&mut self, name: &'r CStr, value: &'r CStr) {
         // SAFETY: live table; setn keeps the pointers, which live long enough.
         unsafe { sys::apr_table_setn(self.rec().subprocess_env, name.as_ptr(), value.as_ptr()) }
     }

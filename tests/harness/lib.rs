@@ -9,6 +9,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `CONFINE_MODULE` | the module to load; default: `target/release/libmod_confine.so` of this workspace |
+//! | `CONFINE_COMMAND` | the command to run; default: `target/release/confinectl` of this workspace |
 //! | `CONFINE_FAULT_MODULE` | a build with the feature `fault-injection`, for the tests that make it panic |
 //!
 //! A harness has one way to report that something is wrong, and that is to fail the test with a
@@ -17,6 +18,7 @@
 pub mod accounts;
 mod builder;
 mod client;
+mod command;
 mod http;
 mod matrix;
 pub mod platform;
@@ -31,6 +33,7 @@ mod tls;
 
 pub use builder::ServerBuilder;
 pub use client::{Client, Request, Wire};
+pub use command::Run;
 pub use http::{Response, noise};
 pub use matrix::{Cell, Gate, Mpm};
 pub use raw::RawConnection;

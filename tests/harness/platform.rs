@@ -70,6 +70,20 @@ pub fn module_under_test() -> PathBuf {
     })
 }
 
+/// The command beside the module, of the same build.
+pub fn command() -> PathBuf {
+    let path = env::var_os("CONFINE_COMMAND").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/confinectl"),
+        PathBuf::from,
+    );
+    path.canonicalize().unwrap_or_else(|e| {
+        panic!(
+            "the command {}: {e}; build it (cargo build --release -p confinectl) or set CONFINE_COMMAND",
+            path.display()
+        )
+    })
+}
+
 /// The module built with the feature `fault-injection`.
 pub fn module_with_faults() -> PathBuf {
     let path = env::var_os("CONFINE_FAULT_MODULE").map(PathBuf::from).unwrap_or_else(|| {

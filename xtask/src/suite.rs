@@ -94,7 +94,8 @@ pub fn run(options: &Options) -> ExitCode {
     if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Builds the module as it ships, and once more with fault injection; tells the tests where both are.
+/// Builds the module and the command as they ship, and the module once more with fault injection; tells the
+/// tests where all of them are.
 fn modules() -> Result<Vec<(&'static str, OsString)>, &'static str> {
     let target = target_folder();
     let shipped = target.join("release/libmod_confine.so");
@@ -109,7 +110,11 @@ fn modules() -> Result<Vec<(&'static str, OsString)>, &'static str> {
         return Err("the module with fault injection");
     }
     let faults = faults.join("debug/libmod_confine.so");
-    Ok(vec![("CONFINE_MODULE", shipped.into()), ("CONFINE_FAULT_MODULE", faults.into())])
+    Ok(vec![
+        ("CONFINE_MODULE", shipped.into()),
+        ("CONFINE_FAULT_MODULE", faults.into()),
+        ("CONFINE_COMMAND", target.join("release/confinectl").into()),
+    ])
 }
 
 /// Runs `cargo test` and counts by its closing lines.

@@ -1,17 +1,10 @@
 //! Looks at the server: its program, its configuration as it reads it itself, the one that runs.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsStr,
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+use std::{collections::BTreeMap, ffi::OsStr, fs, path::Path, process::Output};
+
+use crate::httpd;
 
 use super::facts::{Config, Running, Seen, Server, Unseen};
-
-/// Debian's and Fedora's.
-const PROGRAMS: [&str; 2] = ["/usr/sbin/apache2", "/usr/sbin/httpd"];
 
 /// Where mod_info lies, which makes the server print its directives; Debian's folder and Fedora's.
 const INFO: [&str; 3] = [
@@ -20,36 +13,15 @@ const INFO: [&str; 3] = [
     "/usr/lib/httpd/modules/mod_info.so",
 ];
 
-/// Runs a program of the server with the environment that Debian's scripts give it.
-const WITH_ENVVARS: &str = "[ ! -r /etc/apache2/envvars ] || . /etc/apache2/envvars; exec \"$@\"";
-
 /// The server's program, and what it says.
 pub fn look(program: Option<&Path>, config: Option<&Path>) -> Seen<Server> {
-    let program = match program {
-        Some(program) if program.is_file() => program.to_owned(),
-        Some(program) => {
-            return Err(Unseen::new(
-                format!("{}: there is no such file", program.display()),
-                "correct --httpd",
-            ));
-        }
-        None => PROGRAMS.iter().map(PathBuf::from).find(|p| p.is_file()).ok_or_else(|| {
-            Unseen::new(
-                format!("there is no {}", PROGRAMS.join(" and no ")),
-                "install apache2 (Debian) or httpd (Fedora), or name its program with --httpd",
-            )
-        })?,
-    };
+    let program = httpd::find(program).map_err(|(why, remedy)| Unseen::new(why, remedy))?;
     let version = run(&program, &["-v".as_ref()]).and_then(|output| version(&text(&output.stdout)));
     Ok(Server { version, config: read_config(&program, config), program: program.display().to_string() })
 }
 
 fn run(program: &Path, arguments: &[&OsStr]) -> Seen<Output> {
-    let output = if program.file_name() == Some(OsStr::new("apache2")) {
-        Command::new("/bin/sh").args(["-c", WITH_ENVVARS, "sh"]).arg(program).args(arguments).output()
-    } else {
-        Command::new(program).args(arguments).output()
-    };
+    let output = httpd::command(program).args(arguments).output();
     output.map_err(|e| {
         Unseen::new(format!("{} cannot be run: {e}", program.display()), "name another with --httpd")
     })

@@ -1,0 +1,269 @@
+//! What came of checking a configuration, for people and for programs.
+
+use std::{collections::BTreeMap, io::Write};
+
+use anstyle::{AnsiColor, Style};
+use confine::dump::{Dump, Rule, Server, Setting};
+use serde_json::{Value, json};
+
+use super::counted;
+use crate::{Failure, term};
+
+/// Where in which file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file; none where all of it is meant.
+    pub file: Option<String>,
+    /// The line, from 1.
+    pub line: Option<u32>,
+    /// In bytes from 1.
+    pub column: Option<usize>,
+}
+
+/// Something to mend, or to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    pub place: Place,
+    /// What, and what to do.
+    pub text: String,
+}
+
+/// A map that rules name.
+#[derive(Debug, Default)]
+pub struct MapFile {
+    pub file: String,
+    /// The backend of contexts that name none, which may be another one for another rule.
+    pub backend: String,
+    pub rules: usize,
+    /// Distinct contexts.
+    pub contexts: usize,
+    /// Whether the last word is said: a rule for everything.
+    pub matches_everything: bool,
+    /// The names of the Landlock rulesets that it gives.
+    pub rulesets: Vec<String>,
+}
+
+/// All of it.
+#[derive(Default)]
+pub struct Report {
+    /// The module did not see the configuration.
+    pub unread: bool,
+    pub dump: Dump,
+    pub maps: Vec<MapFile>,
+    pub findings: Vec<Remark>,
+    pub notes: Vec<Remark>,
+}
+
+impl Place {
+    /// A line of a file.
+    pub fn at(origin: &confine::Origin) -> Self {
+        Self { file: Some(origin.file.display().to_string()), line: Some(origin.line), column: None }
+    }
+
+    /// A whole file.
+    pub fn file(file: &str) -> Self {
+        Self { file: Some(file.to_owned()), line: None, column: None }
+    }
+
+    /// `FILE:LINE:COLUMN: `, as far as it is known.
+    fn prefix(&self) -> String {
+        let Some(file) = &self.file else { return String::new() };
+        let line = self.line.map(|n| format!(":{n}")).unwrap_or_default();
+        let column = self.column.map(|n| format!(":{n}")).unwrap_or_default();
+        format!("{file}{line}{column}: ")
+    }
+
+    fn json(&self) -> (&Option<String>, Option<u32>, Option<usize>) {
+        (&self.file, self.line, self.column)
+    }
+}
+
+impl Remark {
+    /// Splits a text that begins with `FILE:LINE: ` or `FILE:LINE:COLUMN: `.
+    pub fn parse(text: &str) -> Self {
+        Self::placed(text).unwrap_or_else(|| Self { place: Place::default(), text: text.to_owned() })
+    }
+
+    fn placed(text: &str) -> Option<Self> {
+        let (head, rest) = text.split_once(": ")?;
+        let (before, last) = head.rsplit_once(':')?;
+        let last: u32 = last.parse().ok()?;
+        let with_column = before.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?)));
+        let place = match with_column {
+            Some((file, line)) => {
+                Place { file: Some(file.to_owned()), line: Some(line), column: Some(last as usize) }
+            }
+            None => Place { file: Some(before.to_owned()), line: Some(last), column: None },
+        };
+        Some(Self { place, text: rest.to_owned() })
+    }
+
+    fn json(&self) -> Value {
+        let (file, line, column) = self.place.json();
+        json!({"file": file, "line": line, "column": column, "text": self.text})
+    }
+}
+
+impl Report {
+    /// For people.
+    pub fn write(&self, shown: &str, list: bool, out: &mut impl Write) -> Result<(), Failure> {
+        let color = term::colors();
+        let painted = |style: Style, text: &str| {
+            if color { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        };
+        if list {
+            self.write_rules(out)?;
+        }
+        for Remark { place, text } in &self.findings {
+            writeln!(out, "{}{text}", painted(AnsiColor::Red.on_default(), &place.prefix()))?;
+        }
+        for Remark { place, text } in &self.notes {
+            let word = painted(AnsiColor::Cyan.on_default(), "note:");
+            writeln!(out, "{}{word} {text}", place.prefix())?;
+        }
+        if self.unread {
+            writeln!(
+                out,
+                "{shown}: {}, and nothing else was looked at",
+                counted(self.findings.len(), "finding")
+            )?;
+            return Ok(());
+        }
+        let hosts = self.dump.servers.len().saturating_sub(1);
+        let counts = [
+            counted(hosts, "virtual host"),
+            counted(self.dump.rules.len(), "rule"),
+            counted(self.maps.len(), "map"),
+            counted(self.dump.rulesets.len(), "Landlock ruleset"),
+            counted(self.findings.len(), "finding"),
+            counted(self.notes.len(), "note"),
+        ];
+        writeln!(out, "{shown}: {}", counts.join(", "))?;
+        Ok(())
+    }
+
+    /// Every rule, by server and section, in the order in which they are asked.
+    fn write_rules(&self, out: &mut impl Write) -> Result<(), Failure> {
+        for (number, server) in self.dump.servers.iter().enumerate() {
+            writeln!(out, "{}", title(server))?;
+            let mut lists: BTreeMap<usize, Vec<&Rule>> = BTreeMap::new();
+            for rule in self.dump.rules.iter().filter(|r| r.written.server == number) {
+                let list = if rule.early { usize::MAX } else { rule.written.list };
+                lists.entry(list).or_default().push(rule);
+            }
+            for rules in lists.values() {
+                let around = around(&rules[0].written);
+                if !around.is_empty() {
+                    writeln!(out, "  {around}")?;
+                }
+                let indent = if around.is_empty() { "  " } else { "    " };
+                for rule in rules {
+                    writeln!(out, "{indent}{}: {}{}", rule.written.origin, rule.written, self.gives(rule))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What there is to say of a rule beside its directive.
+    fn gives(&self, rule: &Rule) -> String {
+        if let Some(map) = self.map_of(rule) {
+            return format!(" ({}, {})", counted(map.rules, "rule"), counted(map.contexts, "context"));
+        }
+        match &rule.contexts {
+            Some(contexts) if *contexts != rule.written.words.join(" ") => format!(" ({contexts})"),
+            _ => String::new(),
+        }
+    }
+
+    /// The map that a rule names.
+    pub fn map_of(&self, rule: &Rule) -> Option<&MapFile> {
+        self.maps.iter().find(|map| Some(&map.file) == rule.file.as_ref() && map.backend == rule.backend)
+    }
+
+    /// For programs.
+    pub fn json(&self, config: Option<&str>, valid: bool) -> Value {
+        let servers: Vec<_> = self.dump.servers.iter().map(server_json).collect();
+        let rules: Vec<_> = self.dump.rules.iter().map(rule_json).collect();
+        let map = |m: &MapFile| json!({"file": m.file, "rules": m.rules, "contexts": m.contexts});
+        let ruleset = |r: &confine::dump::Ruleset| json!({"name": r.name, "file": r.origin.file.display().to_string(), "line": r.origin.line});
+        json!({
+            "configuration": config,
+            "valid": valid,
+            "servers": servers,
+            "rules": rules,
+            "maps": self.maps.iter().map(map).collect::<Vec<_>>(),
+            "rulesets": self.dump.rulesets.iter().map(ruleset).collect::<Vec<_>>(),
+            "findings": self.findings.iter().map(Remark::json).collect::<Vec<_>>(),
+            "notes": self.notes.iter().map(Remark::json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// The sections around a directive, the outermost first.
+pub fn around(written: &Setting) -> String {
+    written.sections.iter().map(|s| s.title.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// A server's name, and how its requests are taken over.
+fn title(server: &Server) -> String {
+    let Server { name, gate, workers, backend, .. } = server;
+    let at = server.origin.as_ref().map(|o| format!(", {o}")).unwrap_or_default();
+    let what = if server.origin.is_some() { "virtual host" } else { "main server" };
+    let rules = if server.has_rules { "" } else { ", no rules" };
+    format!("{what} {name}{at}: gate {gate}, workers {workers}, backend {backend}{rules}")
+}
+
+fn server_json(server: &Server) -> Value {
+    json!({
+        "name": server.name,
+        "aliases": server.aliases,
+        "addresses": server.addresses,
+        "file": server.origin.as_ref().map(|o| o.file.display().to_string()),
+        "line": server.origin.as_ref().map(|o| o.line),
+        "gate": server.gate,
+        "workers": server.workers,
+        "backend": server.backend,
+        "has_rules": server.has_rules,
+        "early": server.early,
+    })
+}
+
+fn rule_json(rule: &Rule) -> Value {
+    let written = &rule.written;
+    let sections: Vec<_> = written.sections.iter().map(|s| &s.title).collect();
+    json!({
+        "directive": written.directive,
+        "words": written.words,
+        "file": written.origin.file.display().to_string(),
+        "line": written.origin.line,
+        "server": written.server,
+        "sections": sections,
+        "kind": rule.kind.to_string(),
+        "source": rule.file,
+        "backend": rule.backend,
+        "contexts": rule.contexts,
+        "early": rule.early,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_split_from_its_text() {
+        let place = |text| {
+            let remark = Remark::parse(text);
+            (remark.place.file, remark.place.line, remark.place.column, remark.text)
+        };
+        let some = |s: &str| Some(s.to_owned());
+        assert_eq!(
+            place("/etc/x.conf:3: bad: so"),
+            (some("/etc/x.conf"), Some(3), None, "bad: so".to_owned())
+        );
+        assert_eq!(place("/etc/m:3:14: bad"), (some("/etc/m"), Some(3), Some(14), "bad".to_owned()));
+        assert_eq!(place("no place"), (None, None, None, "no place".to_owned()));
+        assert_eq!(place("AH00526: x"), (None, None, None, "AH00526: x".to_owned()));
+    }
+}

@@ -1,0 +1,304 @@
+//! Checks a whole configuration, as the server reads it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io::Write,
+    path::Path,
+};
+
+use confine::{
+    ContextList, Subject,
+    dump::{Dump, Kind, Rule, Setting},
+    lsm::BackendName,
+    map::{Map, MapText},
+};
+
+use super::{
+    Finding, distinct_contexts,
+    owners::strangers,
+    report::{MapFile, Place, Remark, Report, around},
+    shadowed, syntax,
+};
+use crate::{
+    Failure, Outcome,
+    described::{self, HOW_TO_LOAD, Reading},
+    term::during,
+};
+
+/// Checks the configuration and writes the findings.
+pub fn run(
+    args: &described::ServerArgs,
+    list: bool,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<Outcome, Failure> {
+    let shown = args.shown();
+    let (reading, _) = args.read(None)?;
+    let (report, valid) = match reading {
+        Reading::Described(dump) => {
+            let valid = dump.faults.is_empty();
+            (during("checking the maps", || examine(*dump)), valid)
+        }
+        Reading::NotLoaded => {
+            let text = format!("mod_confine is not loaded, so no request is confined; {HOW_TO_LOAD}");
+            let finding =
+                Remark { place: args.config().map_or_else(Place::default, |c| Place::file(&c)), text };
+            (Report { findings: vec![finding], unread: true, ..Report::default() }, true)
+        }
+        Reading::Refused(said) => {
+            (Report { findings: refusals(&said), unread: true, ..Report::default() }, false)
+        }
+    };
+    if json {
+        writeln!(out, "{:#}", report.json(args.config().as_deref(), valid))?;
+    } else {
+        report.write(&shown, list, out)?;
+    }
+    Ok(if report.findings.is_empty() { Outcome::Good } else { Outcome::Bad })
+}
+
+/// What the server said when it refused the configuration, with the place that it names: `AH00526: Syntax error
+/// on line 3 of /etc/x.conf:`, and what is wrong on the next line.
+pub fn refusals(said: &[String]) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let mut lines = said.iter();
+    while let Some(line) = lines.next() {
+        let place = line.split_once("Syntax error on line ").and_then(|(_, rest)| {
+            let (number, file) = rest.split_once(" of ")?;
+            let file = file.strip_suffix(':')?.to_owned();
+            Some(Place { file: Some(file), line: number.parse().ok(), column: None })
+        });
+        remarks.push(match place {
+            Some(place) => {
+                Remark { place, text: lines.next().map_or("a syntax error", String::as_str).to_owned() }
+            }
+            None => Remark { place: Place::default(), text: line.clone() },
+        });
+    }
+    remarks
+}
+
+fn examine(dump: Dump) -> Report {
+    let mut report = Report { dump, ..Report::default() };
+    let mut told = report.dump.faults.clone();
+    let mut owned = HashSet::new();
+    for rule in report.dump.rules.clone() {
+        let Some(file) = &rule.file else { continue };
+        if owned.insert(file.clone()) {
+            report.findings.extend(writable(&rule, file, &report.dump));
+        }
+        if rule.kind != Kind::Map || report.map_of(&rule).is_some() {
+            continue;
+        }
+        let (map, findings) = look_at_map(&rule, file);
+        if findings.iter().any(|f| f.place.column.is_some()) {
+            // The server tells the first bad line only, and here are all.
+            let first = format!("{}: {}: {file}:", rule.written.origin, rule.written.directive);
+            told.retain(|fault| !fault.starts_with(&first));
+        }
+        report.maps.push(map);
+        report.findings.extend(findings);
+    }
+    let mut findings: Vec<_> = told.iter().map(|fault| Remark::parse(fault)).collect();
+    findings.append(&mut report.findings);
+    findings.extend(never_asked(&report));
+    report.findings = findings;
+    report.notes = notes(&report);
+    report
+}
+
+/// Who may change a map or a table.
+fn writable(rule: &Rule, file: &str, dump: &Dump) -> Vec<Remark> {
+    let place = Place::at(&rule.written.origin);
+    let remark = |text| Remark { place: place.clone(), text: format!("{}: {text}", rule.written) };
+    strangers(Path::new(file), dump.user.as_ref()).into_iter().map(remark).collect()
+}
+
+/// What is wrong with a map, or useless in it, as `check MAP` finds it; its contexts were asked of the kernel
+/// by the server.
+fn look_at_map(rule: &Rule, file: &str) -> (MapFile, Vec<Remark>) {
+    let backend = rule.backend.clone();
+    let mut found = MapFile { file: file.to_owned(), backend, ..MapFile::default() };
+    let Some(default) = BackendName::parse(&rule.backend) else {
+        return (found, Vec::new());
+    };
+    let remark = |finding: Finding| Remark {
+        place: Place { file: Some(file.to_owned()), line: finding.line, column: finding.column },
+        text: format!("{} ({} at {})", finding.text, rule.written.directive, rule.written.origin),
+    };
+    let path = Path::new(file);
+    // Of a compiled map the lines are not to be seen.
+    let text = MapText::load(path, default).ok();
+    let map = match &text {
+        Some(text) => text.all_errors(),
+        None => Map::load(path, default).map_err(|e| vec![e]),
+    };
+    match map {
+        Ok(map) => {
+            let contexts = distinct_contexts(&map);
+            found.rules = map.len();
+            found.contexts = contexts.len();
+            found.matches_everything = matches_everything(&map);
+            let rulesets = contexts.iter().filter(|(c, _)| c.backend == BackendName::LANDLOCK);
+            found.rulesets = rulesets.map(|(c, _)| c.text.to_string()).collect();
+            (found, text.iter().flat_map(shadowed).map(remark).collect())
+        }
+        // What cannot be read at all the server has told of.
+        Err(_) if text.is_none() => (found, Vec::new()),
+        Err(errors) => (found, errors.into_iter().map(|e| remark(syntax(e))).collect()),
+    }
+}
+
+/// Whether a line `*` is in the map: no user of another line has a NUL byte in the name.
+fn matches_everything(map: &Map) -> bool {
+    map.lookup(&Subject { user: Some(b"\0"), ..Subject::default() }).is_some()
+}
+
+/// Rules behind one of the same section that always matches.
+fn never_asked(report: &Report) -> Vec<Remark> {
+    let mut always: HashMap<usize, &Setting> = HashMap::new();
+    let mut remarks = Vec::new();
+    for rule in report.dump.rules.iter().filter(|rule| !rule.early) {
+        let written = &rule.written;
+        if let Some(first) = always.get(&written.list) {
+            let text = format!(
+                "{written} is never asked: {first} at {} stands before it{} and matches every request; move this \
+                 line above it, or remove it",
+                first.origin,
+                inside(written)
+            );
+            remarks.push(Remark { place: Place::at(&written.origin), text });
+            continue;
+        }
+        let matches = match rule.kind {
+            Kind::Constant | Kind::Transitions => true,
+            Kind::Map => report.map_of(rule).is_some_and(|map| map.matches_everything),
+            Kind::Env | Kind::Expr | Kind::Database => false,
+        };
+        if matches {
+            always.insert(written.list, written);
+        }
+    }
+    remarks
+}
+
+fn inside(written: &Setting) -> String {
+    let around = around(written);
+    if around.is_empty() { String::new() } else { format!(" in {around}") }
+}
+
+/// What is as it was written, and worth knowing.
+fn notes(report: &Report) -> Vec<Remark> {
+    let dump = &report.dump;
+    let mut notes: Vec<_> = dump.warnings.iter().map(|warning| Remark::parse(warning)).collect();
+    notes.extend(without_rules(dump));
+    notes.extend(dump.settings.iter().filter_map(|s| left_on(s, dump)));
+    if !dump.rules.is_empty() {
+        notes.extend(
+            dump.modules.iter().map(|module| Remark { place: Place::default(), text: other_process(module) }),
+        );
+    }
+    // A map with a bad line may name what seems unused.
+    if dump.faults.is_empty() {
+        notes.extend(unused_rulesets(report));
+    }
+    notes
+}
+
+fn without_rules(dump: &Dump) -> Vec<Remark> {
+    if !dump.servers.iter().any(|s| s.has_rules) {
+        let text =
+            "there is no rule, so no request is confined; write one, such as ConfineContext or ConfineMap";
+        return vec![Remark { place: Place::default(), text: text.to_owned() }];
+    }
+    let hosts = dump.servers.iter().filter(|s| !s.has_rules);
+    hosts
+        .filter_map(|server| {
+            let place = Place::at(server.origin.as_ref()?);
+            let text = format!(
+                "the virtual host {} has no rule: its requests run with the server's privileges",
+                server.name
+            );
+            Some(Remark { place, text })
+        })
+        .collect()
+}
+
+/// Settings for trying out, or that let requests through.
+fn left_on(setting: &Setting, dump: &Dump) -> Option<Remark> {
+    let word = setting.words.first()?.to_ascii_lowercase();
+    let text = match (setting.directive.to_ascii_lowercase().as_str(), word.as_str()) {
+        ("confinemode", "report") => "nothing is confined here, only logged",
+        ("confineunmatched", "allow") => "a request that no rule matches runs with the server's privileges",
+        ("confineoutofprocess", "allow" | "warn") if !dump.modules.is_empty() => {
+            "content that another process makes is not confined"
+        }
+        _ => return None,
+    };
+    Some(Remark { place: Place::at(&setting.origin), text: format!("{setting}{}: {text}", inside(setting)) })
+}
+
+fn other_process(module: &str) -> String {
+    let name = module.strip_suffix(".c").unwrap_or(module);
+    let what = match name {
+        "mod_cgid" => "under a rule they are refused; load mod_cgi instead, or see ConfineOutOfProcess",
+        "mod_fcgid" => "under a rule it is refused; use mod_cgi, or see ConfineOutOfProcess",
+        _ => {
+            "the context does not reach them; confine those by their own means, or write ConfineOutOfProcess deny"
+        }
+    };
+    let made = match name {
+        "mod_cgid" => "starts CGI programs from another process",
+        "mod_fcgid" => "makes content in other processes",
+        _ => "leads requests to other processes",
+    };
+    format!("{name} is loaded, and {made}: {what}")
+}
+
+fn unused_rulesets(report: &Report) -> Vec<Remark> {
+    let dump = &report.dump;
+    let by_rules =
+        dump.rules.iter().filter(|r| r.kind == Kind::Constant).map(|r| (&r.written.words, &r.backend));
+    let moves = |s: &&Setting| s.directive.eq_ignore_ascii_case("ConfineServerContext");
+    let main = dump.servers.first().map(|s| &s.backend);
+    let by_server = dump.settings.iter().filter(moves).filter_map(|s| Some((&s.words, main?)));
+    let mut used: Vec<String> = report.maps.iter().flat_map(|map| map.rulesets.clone()).collect();
+    for (words, backend) in by_rules.chain(by_server) {
+        let backend = BackendName::parse(backend).unwrap_or(BackendName::SELINUX);
+        if let Ok(ContextList::Contexts(list)) = ContextList::parse(words.iter().map(String::as_str), backend)
+        {
+            used.extend(
+                list.iter().filter(|c| c.backend == BackendName::LANDLOCK).map(|c| c.text.to_string()),
+            );
+        }
+    }
+    let by_requests = dump.rules.iter().any(|r| matches!(r.kind, Kind::Env | Kind::Expr | Kind::Database));
+    let caveat = if by_requests { ", unless a variable, an expression or a database does" } else { "" };
+    let unused = dump.rulesets.iter().filter(|r| !used.contains(&r.name));
+    unused
+        .map(|r| Remark {
+            place: Place::at(&r.origin),
+            text: format!("nothing names the ruleset {}{caveat}", r.name),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_own_errors_are_placed() {
+        let said = [
+            "AH00526: Syntax error on line 3 of /etc/x.conf:".to_owned(),
+            "Invalid command 'Konfine', perhaps misspelled".to_owned(),
+            "AH00014: Configuration check failed".to_owned(),
+        ];
+        let remarks = refusals(&said);
+        assert_eq!(remarks.len(), 2);
+        let place = Place { file: Some("/etc/x.conf".to_owned()), line: Some(3), column: None };
+        assert_eq!(remarks[0].place, place);
+        assert_eq!(remarks[0].text, "Invalid command 'Konfine', perhaps misspelled");
+        assert_eq!(remarks[1].place, Place::default());
+    }
+}

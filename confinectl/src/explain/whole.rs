@@ -1,0 +1,329 @@
+//! Explains a request to a whole configuration: the server chooses the virtual host and merges the sections.
+
+use std::{ffi::OsString, io::Write, net::SocketAddr, os::unix::ffi::OsStrExt};
+
+use anstyle::{AnsiColor, Style};
+use confine::{
+    dump::{Answer, Dump, Found, Outcome as Decided, Question, Verdict},
+    field::Field,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    Failure, Outcome, check,
+    described::{HOW_TO_LOAD, Reading},
+    term,
+};
+
+/// What only a whole configuration needs to know of a request.
+#[derive(clap::Args)]
+pub struct RequestArgs {
+    /// The URL's path, and its query if there is one; / by default.
+    #[arg(long, value_name = "PATH", conflicts_with = "map")]
+    uri: Option<OsString>,
+    /// The method.
+    #[arg(long, value_name = "METHOD", conflicts_with = "map")]
+    method: Option<String>,
+    /// A header, `Name: value`. May be given several times.
+    #[arg(long = "header", value_name = "HEADER", conflicts_with = "map")]
+    headers: Vec<OsString>,
+    /// An environment variable, `NAME=VALUE`, as modules set them. May be given several times.
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with = "map")]
+    env: Vec<OsString>,
+    /// The address and port of the server that the client connects to; by default one at which the virtual host
+    /// of --host is reached.
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "map")]
+    to: Option<SocketAddr>,
+    /// Print one JSON object instead of lines of text.
+    #[arg(long, conflicts_with = "map")]
+    json: bool,
+}
+
+/// Asks the server and writes its answer.
+pub fn run(args: &super::Args, out: &mut impl Write) -> Result<Outcome, Failure> {
+    let question = question(args)?;
+    let (reading, said) = args.server.read(Some(&question))?;
+    let shown = args.server.shown();
+    let mut undecided = |said: &[String], why: String| -> Result<Outcome, Failure> {
+        if args.request.json {
+            let findings: Vec<_> = said.iter().chain([&why]).collect();
+            writeln!(out, "{:#}", json!({"event": null, "findings": findings}))?;
+        } else {
+            said.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+            writeln!(out, "{shown}: {why}")?;
+        }
+        Ok(Outcome::Bad)
+    };
+    let dump = match reading {
+        Reading::Described(dump) => dump,
+        Reading::NotLoaded => {
+            let why = format!("mod_confine is not loaded, so no request is confined; {HOW_TO_LOAD}");
+            return undecided(&[], why);
+        }
+        Reading::Refused(said) => {
+            return undecided(&said, "the server does not start with this configuration".to_owned());
+        }
+    };
+    let Some(answer) = &dump.answer else {
+        return undecided(&dump.faults, "no answer; confinectl check shows all that is wrong".to_owned());
+    };
+    let explained = Explained { dump: &dump, answer, question: &question, said: &said };
+    if args.request.json {
+        writeln!(out, "{:#}", explained.json())?;
+    } else {
+        explained.write(out)?;
+    }
+    Ok(explained.outcome())
+}
+
+fn question(args: &super::Args) -> Result<Question, Failure> {
+    let refused = |text: String| Err(Failure::Refused(text));
+    let bytes = |text: &OsString| text.as_bytes().to_vec();
+    let request = &args.request;
+    if let Some(uri) = request.uri.as_ref().filter(|u| !u.as_bytes().starts_with(b"/")) {
+        return refused(format!("--uri {}: a URL's path begins with /", uri.to_string_lossy()));
+    }
+    if let Some(path) = args.path.as_ref().filter(|p| !p.is_absolute()) {
+        return refused(format!("--path {}: write the whole path from /", path.display()));
+    }
+    if let Some(env) = request.env.iter().find(|e| !e.as_bytes().iter().skip(1).any(|b| *b == b'=')) {
+        return refused(format!("--env {}: write NAME=VALUE", env.to_string_lossy()));
+    }
+    if let Some(header) = request.headers.iter().find(|h| !h.as_bytes().iter().skip(1).any(|b| *b == b':')) {
+        return refused(format!("--header {}: write `Name: value`", header.to_string_lossy()));
+    }
+    Ok(Question {
+        user: args.user.as_ref().map(bytes),
+        addr: args.ip,
+        host: args.host.as_ref().map(|h| h.to_string_lossy().into_owned()),
+        to: request.to,
+        path: args.path.as_ref().map(|p| p.as_os_str().as_bytes().to_vec()),
+        uri: request.uri.as_ref().map(bytes),
+        method: request.method.clone(),
+        headers: request.headers.iter().map(bytes).collect(),
+        env: request.env.iter().map(bytes).collect(),
+        kernel: args.kernel,
+    })
+}
+
+struct Explained<'a> {
+    dump: &'a Dump,
+    answer: &'a Answer,
+    question: &'a Question,
+    /// What the server wrote to standard error.
+    said: &'a [String],
+}
+
+impl Explained<'_> {
+    fn outcome(&self) -> Outcome {
+        let decided = self.answer.outcome.as_ref().map(|o| o.event.as_str());
+        let accepted = self.answer.kernel.iter().all(|k| k.refused.is_none());
+        match decided {
+            Some("confined" | "would confine" | "exempt") if accepted => Outcome::Good,
+            _ => Outcome::Bad,
+        }
+    }
+
+    fn write(&self, out: &mut impl Write) -> Result<(), Failure> {
+        self.write_place(out)?;
+        if let Some(early) = &self.answer.early {
+            writeln!(out, "early: {}", self.verdict(early, None))?;
+        }
+        let winner = self.winner();
+        for (number, verdict) in self.answer.verdicts.iter().enumerate() {
+            let line = format!("{}. {}", number + 1, self.verdict(verdict, winner.map(|w| (w, number))));
+            let style = if winner == Some(number) { Style::new().bold() } else { Style::new().dimmed() };
+            let line = if term::colors() { format!("{style}{line}{style:#}") } else { line };
+            writeln!(out, "{line}")?;
+        }
+        for kernel in &self.answer.kernel {
+            match &kernel.refused {
+                None => writeln!(out, "kernel: {}: accepted", kernel.contexts)?,
+                Some(why) => writeln!(out, "kernel: {}: {why}", kernel.contexts)?,
+            }
+        }
+        self.write_decision(out)
+    }
+
+    /// Where the request arrives, and the settings that count there.
+    fn write_place(&self, out: &mut impl Write) -> Result<(), Failure> {
+        let Answer { server, to, mode, unmatched, not_asked, .. } = self.answer;
+        let server = &self.dump.servers[*server];
+        let at = server.origin.as_ref().map_or("main server".to_owned(), ToString::to_string);
+        let confine::dump::Server { name, gate, workers, .. } = server;
+        writeln!(out, "virtual host {name} ({at}), reached at {to}")?;
+        let other = self.answer.out_of_process.as_ref().map(|o| format!(", out of process {o}"));
+        writeln!(
+            out,
+            "gate {gate}, workers {workers}, mode {mode}, unmatched {unmatched}{}",
+            other.unwrap_or_default()
+        )?;
+        let path = self.answer.path.as_deref();
+        let given = if self.question.path.is_some() { "given" } else { "found" };
+        let assumed = if self.question.uri.is_some() { "" } else { " (assumed; name another with --uri)" };
+        writeln!(out, "URL {}{assumed}", Field(Some(&self.answer.uri)))?;
+        match path {
+            Some(_) => {
+                let rest = self.answer.rest.as_ref().map(|rest| {
+                    format!("; the rest is not there, and is taken for the URL's: {}", Field(Some(rest)))
+                });
+                writeln!(out, "file {} ({given}{})", Field(path), rest.unwrap_or_default())?;
+            }
+            None => writeln!(out, "no file: <Directory> and <Files> are left out; name it with --path")?,
+        }
+        if !not_asked.is_empty() {
+            let names: Vec<_> = not_asked.iter().map(|n| n.strip_suffix(".c").unwrap_or(n)).collect();
+            writeln!(
+                out,
+                "note: not asked, and might lead to another file: {}; name the file with --path",
+                names.join(", ")
+            )?;
+        }
+        if self.question.addr.is_none() {
+            writeln!(out, "note: the client's address is not known; name it with --ip")?;
+        }
+        Ok(())
+    }
+
+    /// The first rule that matches.
+    fn winner(&self) -> Option<usize> {
+        self.answer.verdicts.iter().position(|v| v.found != Found::Silent)
+    }
+
+    /// A rule, what it says, and whether it counts. `ranks`: the numbers of the one that does, and of this one.
+    fn verdict(&self, verdict: &Verdict, ranks: Option<(usize, usize)>) -> String {
+        let written = &self.dump.rules[verdict.rule].written;
+        let around = check::around(written);
+        let inside = if around.is_empty() { String::new() } else { format!(" in {around}") };
+        let own_line = verdict.at.as_ref().filter(|at| **at != written.origin);
+        let from = own_line.map(|at| format!(" from {at}")).unwrap_or_default();
+        let says = match verdict.found {
+            Found::Silent => format!("no match: {}", verdict.text),
+            Found::Unasked => format!("?: {}", verdict.text),
+            Found::Contexts | Found::Exempt => format!("-> {}{from}", verdict.text),
+            Found::Failed => format!("fails{from}: {}", verdict.text),
+        };
+        let rank = match ranks {
+            Some((winner, this)) if winner == this && verdict.found == Found::Unasked => {
+                " (applies if it has a row)".to_owned()
+            }
+            Some((winner, this)) if winner == this => " (applies: the first that matches)".to_owned(),
+            Some((winner, this)) if winner < this && verdict.found != Found::Silent => {
+                format!(" (matches too, but {} comes first)", winner + 1)
+            }
+            _ => String::new(),
+        };
+        format!("{}: {written}{inside} {says}{rank}", written.origin)
+    }
+
+    /// The line that the server's log would have, without its beginning.
+    fn write_decision(&self, out: &mut impl Write) -> Result<(), Failure> {
+        let Some(decided) = &self.answer.outcome else {
+            return self.write_undecided(out);
+        };
+        if decided.event == "no rules" {
+            writeln!(out, "no rule applies here: the request runs with the server's privileges")?;
+            return Ok(());
+        }
+        if decided.event == "undecided" {
+            writeln!(out, "undecided: the database has the first word, and is not asked here")?;
+            return Ok(());
+        }
+        let addr = self.question.addr.map_or("-".to_owned(), |a| a.to_canonical().to_string());
+        let host = &self.dump.servers[self.answer.server].name;
+        let rule = decided.at.as_ref().map(ToString::to_string);
+        let Decided { event, contexts, status, reason, .. } = decided;
+        let shown = |text: Option<&str>| Field(text.map(str::as_bytes)).to_string();
+        write!(
+            out,
+            "{} {} {} user={} addr={addr} vhost={} rule={} context={}",
+            painted(event),
+            self.question.method.as_deref().unwrap_or("GET"),
+            Field(Some(&self.answer.uri)),
+            Field(self.question.user.as_deref()),
+            shown(Some(host)),
+            shown(rule.as_deref()),
+            shown(contexts.as_deref()),
+        )?;
+        let reason = reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
+        writeln!(out, "{reason}")?;
+        if let Some(status) = status.filter(|_| event == "refused") {
+            writeln!(out, "the client gets {status}")?;
+        }
+        Ok(())
+    }
+
+    fn write_undecided(&self, out: &mut impl Write) -> Result<(), Failure> {
+        match self.answer.status {
+            Some(status) => {
+                self.said.iter().try_for_each(|line| writeln!(out, "httpd: {line}"))?;
+                writeln!(out, "httpd answers {status} before any rule is asked")?;
+            }
+            None => {
+                writeln!(out, "the virtual host has no rule: the request runs with the server's privileges")?
+            }
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        let server = &self.dump.servers[self.answer.server];
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let rules: Vec<_> = self.answer.verdicts.iter().map(|v| self.verdict_json(v)).collect();
+        let decided = self.answer.outcome.as_ref();
+        let kernel: Vec<_> = self
+            .answer
+            .kernel
+            .iter()
+            .map(|k| json!({"contexts": k.contexts, "accepted": k.refused.is_none(), "why": k.refused}))
+            .collect();
+        json!({
+            "vhost": server.name,
+            "file": server.origin.as_ref().map(|o| o.file.display().to_string()),
+            "line": server.origin.as_ref().map(|o| o.line),
+            "to": self.answer.to,
+            "gate": server.gate,
+            "workers": server.workers,
+            "mode": self.answer.mode,
+            "unmatched": self.answer.unmatched,
+            "out_of_process": self.answer.out_of_process,
+            "uri": text(&self.answer.uri),
+            "path": self.answer.path.as_deref().map(text),
+            "path_info": self.answer.rest.as_deref().map(text),
+            "not_asked": self.answer.not_asked,
+            "status": decided.and_then(|d| d.status).or(self.answer.status),
+            "early": self.answer.early.as_ref().map(|v| self.verdict_json(v)),
+            "rules": rules,
+            "winner": self.winner(),
+            "event": decided.map(|d| &d.event),
+            "rule": decided.and_then(|d| d.at.as_ref()).map(ToString::to_string),
+            "context": decided.and_then(|d| d.contexts.as_ref()),
+            "reason": decided.and_then(|d| d.reason.as_ref()),
+            "kernel": kernel,
+        })
+    }
+
+    fn verdict_json(&self, verdict: &Verdict) -> Value {
+        let written = &self.dump.rules[verdict.rule].written;
+        let sections: Vec<_> = written.sections.iter().map(|s| &s.title).collect();
+        json!({
+            "directive": written.to_string(),
+            "file": written.origin.file.display().to_string(),
+            "line": written.origin.line,
+            "sections": sections,
+            "found": verdict.found.to_string(),
+            "from": verdict.at.as_ref().map(ToString::to_string),
+            "text": verdict.text,
+        })
+    }
+}
+
+fn painted(event: &str) -> String {
+    let color = match event {
+        "confined" | "would confine" => AnsiColor::Green,
+        "refused" | "would refuse" => AnsiColor::Red,
+        _ => AnsiColor::Yellow,
+    };
+    let style = color.on_default().bold();
+    if term::colors() { format!("{style}{event}{style:#}") } else { event.to_owned() }
+}

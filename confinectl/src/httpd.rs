@@ -1,0 +1,41 @@
+//! The server's program.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Debian's and Fedora's.
+pub const PROGRAMS: [&str; 2] = ["/usr/sbin/apache2", "/usr/sbin/httpd"];
+
+/// Runs a program of the server with the environment that Debian's scripts give it.
+const WITH_ENVVARS: &str = "[ ! -r /etc/apache2/envvars ] || . /etc/apache2/envvars; exec \"$@\"";
+
+/// Why there is no program: what is wrong, and what to do.
+pub type NoProgram = (String, &'static str);
+
+/// The program that was named, or the distribution's.
+pub fn find(program: Option<&Path>) -> Result<PathBuf, NoProgram> {
+    match program {
+        Some(program) if program.is_file() => Ok(program.to_owned()),
+        Some(program) => Err((format!("{}: there is no such file", program.display()), "correct --httpd")),
+        None => PROGRAMS.iter().map(PathBuf::from).find(|p| p.is_file()).ok_or_else(|| {
+            (
+                format!("there is no {}", PROGRAMS.join(" and no ")),
+                "install apache2 (Debian) or httpd (Fedora), or name its program with --httpd",
+            )
+        }),
+    }
+}
+
+/// The program, to be given its arguments, in the environment that its distribution gives it.
+pub fn command(program: &Path) -> Command {
+    if program.file_name() == Some(OsStr::new("apache2")) {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", WITH_ENVVARS, "sh"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    }
+}

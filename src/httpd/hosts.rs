@@ -1,0 +1,96 @@
+//! What the servers of a configuration are called, where they listen, and whom they run as.
+
+use std::{
+    ffi::{CStr, c_char},
+    path::Path,
+};
+
+use apache_sys as sys;
+use confine::{Origin, dump::User};
+
+use super::server::Server;
+
+impl<'s> Server<'s> {
+    /// This, the main server, and the virtual hosts in the order in which they were read: the server's list
+    /// begins with the last (server/core.c, virtualhost_section).
+    pub fn with_hosts(self) -> Vec<Server<'s>> {
+        let all = std::iter::successors(Some(self), |server| {
+            // SAFETY: live for 's; the next one is null or lives as long.
+            unsafe { Server::from_raw((*server.as_ptr()).next) }
+        });
+        let mut servers: Vec<_> = all.collect();
+        servers[1..].reverse();
+        servers
+    }
+
+    /// Its further names, ServerAlias.
+    pub fn aliases(&self) -> Vec<String> {
+        // SAFETY: live for 's; two arrays of C strings, or null.
+        unsafe {
+            let server = &*self.as_ptr();
+            [server.names, server.wild_names].into_iter().flat_map(|names| strings(names)).collect()
+        }
+    }
+
+    /// Its addresses, as `<VirtualHost ...>` has them.
+    pub fn addresses(&self) -> Vec<String> {
+        let shown = |record: &sys::server_addr_rec| {
+            // SAFETY: a C string of the configuration.
+            let host = unsafe { CStr::from_ptr(record.virthost) }.to_string_lossy();
+            let host =
+                if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.into() };
+            if record.host_port == 0 { host } else { format!("{host}:{}", record.host_port) }
+        };
+        let mut shown: Vec<_> = self.address_records().map(shown).filter(|text| !text.is_empty()).collect();
+        // `*` is an address of IPv4 and one of IPv6.
+        shown.dedup();
+        shown
+    }
+
+    pub(super) fn address_records(&self) -> impl Iterator<Item = &'s sys::server_addr_rec> {
+        // SAFETY: live for 's; a list that ends with null, of the configuration's pool.
+        let first = unsafe { (*self.as_ptr()).addrs.as_ref() };
+        // SAFETY: as above.
+        std::iter::successors(first, |record| unsafe { record.next.as_ref() })
+    }
+
+    /// Where its section begins; none for the main server.
+    pub fn begins_at(&self) -> Option<Origin> {
+        // SAFETY: live for 's; null or a C string of the configuration.
+        unsafe {
+            let server = &*self.as_ptr();
+            if server.is_virtual == 0 || server.defn_name.is_null() {
+                return None;
+            }
+            let file = CStr::from_ptr(server.defn_name).to_string_lossy();
+            Some(Origin::new(Path::new(&*file), server.defn_line_number))
+        }
+    }
+}
+
+/// # Safety
+/// `array` is null or an array of C strings.
+unsafe fn strings(array: *const sys::apr_array_header_t) -> Vec<String> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let Some(array) = array.as_ref().filter(|a| !a.elts.is_null()) else { return Vec::new() };
+        let names =
+            std::slice::from_raw_parts(array.elts.cast::<*const c_char>(), array.nelts.max(0) as usize);
+        names.iter().map(|name| CStr::from_ptr(*name).to_string_lossy().into_owned()).collect()
+    }
+}
+
+/// Whom the children run as: `User`, where it is set and this process may change to it.
+pub fn child_user() -> Option<User> {
+    // SAFETY: the server's own settings, which only the reading of a configuration changes.
+    let (name, id) = unsafe {
+        let config = &raw const sys::ap_unixd_config;
+        ((*config).user_name, (*config).user_id)
+    };
+    if name.is_null() || id == u32::MAX {
+        return None;
+    }
+    // SAFETY: a C string of the configuration.
+    let name = unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned();
+    Some(User { name, id })
+}
