@@ -33,15 +33,41 @@ pub(super) enum Part<'a> {
 /// The components of a pattern that [`check`] accepted. `**` behind `**` means nothing more and is left out.
 pub(super) fn parts(glob: &str) -> impl Iterator<Item = Part<'_>> {
     let mut any_before = false;
-    glob.split('/').filter(|c| !c.is_empty()).filter_map(move |component| {
-        let part = match component {
-            "*" => Part::One,
-            "**" => Part::Any,
-            c if c.contains(['*', '?', '[']) => Part::Pattern(c),
-            c => Part::Literal(c),
+    glob.split('/').filter(|c| !c.is_empty()).map(part).filter(move |part| {
+        let repeated = std::mem::replace(&mut any_before, *part == Part::Any) && any_before;
+        !repeated
+    })
+}
+
+/// What a component of a pattern is.
+fn part(component: &str) -> Part<'_> {
+    match component {
+        "*" => Part::One,
+        "**" => Part::Any,
+        c if c.bytes().any(|b| matches!(b, b'*' | b'?' | b'[')) => Part::Pattern(c),
+        c => Part::Literal(c),
+    }
+}
+
+/// As [`parts`], with neighbours that are literal as one, slashes between them.
+pub(super) fn pieces(glob: &str) -> impl Iterator<Item = Part<'_>> {
+    let mut rest = glob;
+    let mut parts = parts(glob).peekable();
+    std::iter::from_fn(move || {
+        let first = parts.next()?;
+        let Part::Literal(name) = first else {
+            return Some(first);
         };
-        let repeated = std::mem::replace(&mut any_before, part == Part::Any) && any_before;
-        (!repeated).then_some(part)
+        // Both are parts of the pattern: where this one begins in it.
+        let at = name.as_ptr() as usize - rest.as_ptr() as usize;
+        rest = &rest[at..];
+        let mut len = name.len();
+        while let Some(Part::Literal(name)) = parts.next_if(|part| matches!(part, Part::Literal(_))) {
+            len += 1 + name.len();
+        }
+        let (run, behind) = rest.split_at(len);
+        rest = behind;
+        Some(Part::Literal(run))
     })
 }
 
