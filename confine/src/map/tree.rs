@@ -217,7 +217,7 @@ impl Tree {
         let (number, new) = self.edge(source, fork, Kind::Run, run.as_bytes());
         if new {
             // glob::check limits the components of a pattern.
-            let length = run.split('/').count().min(glob::MAX_COMPONENTS - 1);
+            let length = run.bytes().filter(|b| *b == b'/').count().min(glob::MAX_COMPONENTS - 2) + 1;
             self.forks[fork as usize].runs |= 1 << length;
             self.edges[number].value = self.new_place();
         }
