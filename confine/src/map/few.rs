@@ -41,6 +41,10 @@ impl<T: Copy + Default, const N: usize> Few<T, N> {
         }
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = T> {
+        self.short[..self.len].iter().chain(&self.long).copied()
+    }
+
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.short[..self.len].iter_mut().chain(&mut self.long)
     }

@@ -107,14 +107,17 @@ impl Table<'_> {
         }
         let hash = self.keys.hash(0, name);
         let sought = Slot::of(name, hash);
-        let (before, from) = self.slots.split_at(home(hash, self.slots.len(), LINE));
-        for slot in from.iter().chain(before) {
+        let mut at = home(hash, self.slots.len(), LINE);
+        // A damaged table may be full.
+        for _ in 0..self.slots.len() {
+            let slot = self.slots.get(at)?;
             if slot.hit.line == 0 {
                 return None;
             }
             if slot.is(&sought, name, self.text) {
                 return Some(slot.hit);
             }
+            at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
         }
         None
     }

@@ -68,13 +68,15 @@ fn starts(path: &[u8]) -> Option<Starts> {
         return Some(starts);
     }
     let mut from = 0;
-    let ends = inner.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(end, _)| end);
-    for end in ends.chain([inner.len()]) {
-        if matches!(&inner[from..end], b"" | b"." | b"..") {
+    for at in 0..=inner.len() {
+        if inner.get(at).is_some_and(|b| *b != b'/') {
+            continue;
+        }
+        if matches!(inner.get(from..at), Some(b"" | b"." | b"..")) {
             return None;
         }
         starts.push(from + 1);
-        from = end + 1;
+        from = at + 1;
     }
     starts.push(from + 1);
     Some(starts)
@@ -145,8 +147,13 @@ impl<'s> Search<'s, '_> {
             return;
         }
         // No run is empty; a damaged file must not make us stay in one place.
+        let mut found = Few::<_, 6>::new();
+        // All are prepared before the first: so the table's lines come from memory at once.
         for length in lengths(runs & !1).take_while(|&n| n <= left) {
-            let place = self.view.edges.get(fork, Kind::Run, self.components(from, length));
+            found.push((self.view.edges.seek(fork, Kind::Run, self.components(from, length)), length));
+        }
+        for (sought, length) in found.iter() {
+            let place = self.view.edges.get(sought);
             if place != 0 {
                 self.arrive(place, from + length);
             }
@@ -165,7 +172,7 @@ impl<'s> Search<'s, '_> {
 
     /// Tries the components with wildcards that share a literal beginning or end.
     fn chain(&mut self, fork: u32, kind: Kind, literal: &[u8], name: &[u8], at: usize) {
-        let mut number = self.view.edges.get(fork, kind, literal);
+        let mut number = self.view.edges.get(self.view.edges.seek(fork, kind, literal));
         while let Some(pattern) = number.checked_sub(1).and_then(|n| self.view.patterns.get(n as usize)) {
             let text = self.view.edges.text.get(pattern.start as usize..);
             let text = text.and_then(|t| t.get(..pattern.len as usize)).unwrap_or_default();

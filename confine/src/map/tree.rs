@@ -83,6 +83,9 @@ pub(super) struct Edge {
 /// Edges of a line of cache.
 const LINE: usize = 4;
 
+/// After how many edges their memory is given back while the table is filled from them.
+const RELEASE: usize = 1 << 16;
+
 /// Literal beginnings and ends are told apart up to this length, in bytes.
 const LONGEST: usize = 63;
 
@@ -99,16 +102,27 @@ pub(super) struct Edges<'m> {
     pub keys: HashKeys,
 }
 
+/// An edge that is looked for.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sought<'s> {
+    owner: u32,
+    text: &'s [u8],
+    hash: u64,
+}
+
 impl Edges<'_> {
-    /// The value of the edge with this text, or 0.
-    pub fn get(&self, fork: u32, kind: Kind, text: &[u8]) -> u32 {
+    /// Prepares the search for an edge, without a look at the table.
+    pub fn seek<'s>(&self, fork: u32, kind: Kind, text: &'s [u8]) -> Sought<'s> {
         let owner = owner(fork, kind);
-        let hash = self.keys.hash(owner, text);
-        let (before, from) = self.table.split_at(home(hash, self.table.len(), LINE));
-        for edge in from.iter().chain(before) {
-            if edge.value == 0 {
-                return 0;
-            }
+        Sought { owner, text, hash: self.keys.hash(owner, text) }
+    }
+
+    /// The value of the edge, or 0.
+    pub fn get(&self, Sought { owner, text, hash }: Sought<'_>) -> u32 {
+        let mut at = home(hash, self.table.len(), LINE);
+        // A damaged table may be full.
+        for _ in 0..self.table.len() {
+            let Some(edge) = self.table.get(at).filter(|edge| edge.value != 0) else { return 0 };
             if edge.tag == hash as u16
                 && edge.owner == owner
                 && usize::from(edge.len) == text.len()
@@ -116,6 +130,7 @@ impl Edges<'_> {
             {
                 return edge.value;
             }
+            at = if at + 1 == self.table.len() { 0 } else { at + 1 };
         }
         0
     }
@@ -289,9 +304,10 @@ impl Tree {
         self.pattern_owners = Vec::new();
     }
 
-    /// How many places the table of edges has: three of four are taken.
+    /// How many places the table of edges has: six of ten are taken. Most searches are for what is not there,
+    /// and end at the first that is vacant.
     pub fn table(&self) -> usize {
-        (self.edges.len() * 4 / 3 + 1).next_multiple_of(LINE)
+        (self.edges.len() * 10 / 6 + 1).next_multiple_of(LINE)
     }
 
     /// How much text the tree takes.
@@ -302,7 +318,7 @@ impl Tree {
 
     /// Fills the tree's arrays, and moves all texts to the block's text, of which `written` bytes are taken.
     /// Gives how many are taken then.
-    pub fn fill(self, source: &Source<'_>, draft: &mut Draft, written: usize) -> usize {
+    pub fn fill(mut self, source: &Source<'_>, draft: &mut Draft, written: usize) -> usize {
         if self.is_empty {
             return written;
         }
@@ -319,7 +335,10 @@ impl Tree {
         let written = text.len;
         let (table, bytes) = draft.both::<Edge, u8>(Array::Edges, Array::Text);
         let mut text = Text { bytes, len: written };
-        for edge in self.edges {
+        while let Some(edge) = self.edges.pop() {
+            if self.edges.len() % RELEASE == 0 {
+                self.edges.shrink_to_fit();
+            }
             let bytes = source.get(edge.span());
             let mut at = home(self.keys.hash(edge.owner, bytes), table.len(), LINE);
             while table[at].value != 0 {
