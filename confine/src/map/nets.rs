@@ -137,7 +137,7 @@ impl<B: Bits> Nets<B> {
         });
         fences.fill(B::LAST);
         let mut every = 1;
-        for (start, len) in Levels::of(leaves.len()).from_below() {
+        for (start, len) in Levels::of(leaves.len()).upward() {
             for (fence, leaf) in fences[start..start + len].iter_mut().zip(leaves.iter().step_by(every)) {
                 *fence = leaf.starts()[0];
             }
@@ -226,7 +226,7 @@ impl Levels {
         new
     }
 
-    fn from_below(&self) -> impl DoubleEndedIterator<Item = (usize, usize)> {
+    fn upward(&self) -> impl DoubleEndedIterator<Item = (usize, usize)> {
         self.levels[..self.count].iter().copied()
     }
 }
@@ -243,7 +243,7 @@ impl<B: Bits> View<'_, B> {
     pub fn get(&self, address: B) -> Option<Hit> {
         let before = |starts: &[B]| starts.iter().filter(|start| **start <= address).count();
         let mut at = 0;
-        for (start, len) in Levels::of(self.leaves.len()).from_below().rev() {
+        for (start, len) in Levels::of(self.leaves.len()).upward().rev() {
             let node = self.fences.get(start + at * FAN..)?.get(..FAN)?;
             // Fences that are not there are the last address.
             at = (at * FAN + before(node).checked_sub(1)?).min(len - 1);

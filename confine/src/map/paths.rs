@@ -30,7 +30,8 @@ impl<'m> View<'m> {
             return best;
         }
         // Nearly every path is in its plain form already; others are brought into it.
-        if let Some(starts) = starts(path) {
+        let mut starts = Few::new();
+        if find_starts(path, &mut starts) {
             return self.get_plain(path, &starts, best);
         }
         let Some(components) = glob::components(path) else { return best };
@@ -39,7 +40,10 @@ impl<'m> View<'m> {
             plain.extend_from_slice(component);
             plain
         });
-        starts(&plain).map_or(best, |starts| self.get_plain(&plain, &starts, best))
+        // Without any component there is only the slash.
+        let plain = if plain.is_empty() { b"/" } else { &plain[..] };
+        let mut starts = Few::new();
+        if find_starts(plain, &mut starts) { self.get_plain(plain, &starts, best) } else { best }
     }
 
     /// The same for a path in its plain form.
@@ -59,27 +63,28 @@ impl<'m> View<'m> {
 /// Where each component of a path begins, and one past the slash or the end behind the last.
 type Starts = Few<usize, 32>;
 
-/// `None` for a path that is not absolute, has several slashes in a row, or `.` or `..`.
-fn starts(path: &[u8]) -> Option<Starts> {
-    let inner = path.strip_prefix(b"/")?;
+/// Finds them. `false` for a path that is not absolute, has several slashes in a row, or `.` or `..`.
+fn find_starts(path: &[u8], starts: &mut Starts) -> bool {
+    let Some(inner) = path.strip_prefix(b"/") else { return false };
     let inner = inner.strip_suffix(b"/").unwrap_or(inner);
-    let mut starts = Few::new();
     if inner.is_empty() {
-        return Some(starts);
+        return true;
     }
     let mut from = 0;
-    for at in 0..=inner.len() {
-        if inner.get(at).is_some_and(|b| *b != b'/') {
-            continue;
-        }
-        if matches!(inner.get(from..at), Some(b"" | b"." | b"..")) {
-            return None;
-        }
+    let mut ends_at = |end: usize| {
         starts.push(from + 1);
-        from = at + 1;
+        let name = &inner[from..end];
+        from = end + 1;
+        !name.is_empty() && name != b"." && name != b".."
+    };
+    for (at, byte) in inner.iter().enumerate() {
+        if *byte == b'/' && !ends_at(at) {
+            return false;
+        }
     }
-    starts.push(from + 1);
-    Some(starts)
+    let plain = ends_at(inner.len());
+    starts.push(inner.len() + 2);
+    plain
 }
 
 /// One look-up.
