@@ -12,7 +12,7 @@ use super::{
     names::{HashKeys, NameRules, Slot},
     nets::{Net, Nets, V4Leaf, V6Leaf},
     parse::{self, Fault, Word},
-    source::{Source, Text},
+    source::{Source, Span, Text},
     subject::MapSubject,
     tree::{Edge, Tree},
 };
@@ -41,7 +41,8 @@ pub(super) struct Builder<'t> {
     hosts: NameRules,
     v4: Vec<Net<u32>>,
     v6: Vec<Net<u128>>,
-    paths: Tree,
+    /// Made to a tree when all lines are known to be good, so that a bad one is named sooner.
+    paths: Vec<(Span, Hit)>,
     any: Hit,
     anonymous: Hit,
     /// The contexts of lines as they are written, and the number of the list that each means: most lines
@@ -67,7 +68,7 @@ impl<'t> Builder<'t> {
             hosts: NameRules::default(),
             v4: Vec::new(),
             v6: Vec::new(),
-            paths: Tree::new(keys),
+            paths: Vec::new(),
             any: Hit::NONE,
             anonymous: Hit::NONE,
             written: Texts::new(keys),
@@ -141,7 +142,7 @@ impl<'t> Builder<'t> {
                 IpAddr::V4(a) => self.v4.push(Net { first: a.into(), prefix: net.prefix_len(), hit }),
                 IpAddr::V6(a) => self.v6.push(Net { first: a.into(), prefix: net.prefix_len(), hit }),
             },
-            MapSubject::Path(pattern) => self.paths.insert(&mut self.source, pattern, hit),
+            MapSubject::Path(pattern) => self.paths.push((self.source.span(pattern.as_bytes()), hit)),
             MapSubject::Anonymous => only(&mut self.anonymous, hit),
             MapSubject::Any => only(&mut self.any, hit),
         }
@@ -177,10 +178,10 @@ impl<'t> Builder<'t> {
     /// file in memory, too.
     fn finish(mut self) -> io::Result<Flat> {
         (self.written, self.written_lists) = (Texts::new(self.keys), Vec::new());
-        self.paths.close();
+        let paths = Tree::of(self.paths, &self.source, self.keys);
         let (v4, v6) = (Nets::of(self.v4), Nets::of(self.v6));
         let lists: usize = self.lists.spans.iter().map(|span| span.len as usize).sum();
-        let text = self.users.text() + self.hosts.text() + self.paths.text() + lists;
+        let text = self.users.text() + self.hosts.text() + paths.text() + lists;
         if self.source.is_full || u32::try_from(text).is_err() {
             return Err(io::Error::other("its names and contexts are more than 4 GiB"));
         }
@@ -192,12 +193,12 @@ impl<'t> Builder<'t> {
             (Part::V6Leaves, v6.leaves() * size_of::<V6Leaf>()),
             (Part::V6Fences, v6.fences() * size_of::<u128>()),
         ];
-        if !self.paths.is_empty {
+        if !paths.is_empty {
             parts.extend([
-                (Part::Edges, self.paths.table() * size_of::<Edge>()),
-                (Part::Places, size_of_val(&self.paths.places[..])),
-                (Part::Forks, size_of_val(&self.paths.forks[..])),
-                (Part::Patterns, size_of_val(&self.paths.patterns[..])),
+                (Part::Edges, paths.table() * size_of::<Edge>()),
+                (Part::Places, size_of_val(&paths.places[..])),
+                (Part::Forks, size_of_val(&paths.forks[..])),
+                (Part::Patterns, size_of_val(&paths.patterns[..])),
             ]);
         }
         parts.push((Part::Lists, self.first_lines.len() * size_of::<ListRow>()));
@@ -218,7 +219,7 @@ impl<'t> Builder<'t> {
             names.fill(&self.source, self.keys, slots, &mut text);
             written = text.len;
         }
-        written = self.paths.fill(&self.source, &mut draft, written);
+        written = paths.fill(&self.source, &mut draft, written);
         let (rows, bytes) = draft.both(Part::Lists, Part::Text);
         let mut text = Text { bytes, len: written };
         for (row, (&span, &first_line)) in rows.iter_mut().zip(self.lists.spans.iter().zip(&self.first_lines))

@@ -16,9 +16,9 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// No numbers.
-    pub fn new() -> Self {
-        Self { table: vec![0; 16], len: 0 }
+    /// No numbers, and room for so many.
+    pub fn for_numbers(count: usize) -> Self {
+        Self { table: vec![0; (count * 4 / 3 + 16).next_power_of_two()], len: 0 }
     }
 
     /// The number with this hash that `is_it`, or a new one where the second is true.
@@ -63,7 +63,7 @@ pub(super) struct Texts {
 impl Texts {
     /// No texts.
     pub fn new(keys: HashKeys) -> Self {
-        Self { keys, index: Index::new(), spans: Vec::new() }
+        Self { keys, index: Index::for_numbers(0), spans: Vec::new() }
     }
 
     /// The number of this text; it is new where the second is true.

@@ -158,32 +158,58 @@ enum Cursor {
     Fork(u32),
 }
 
+/// The pattern that is inserted.
+struct Inserted<'s> {
+    source: &'s Source<'s>,
+    pattern: Span,
+    /// Its text.
+    whole: &'s [u8],
+    line: u32,
+}
+
+impl Inserted<'_> {
+    /// Where a part of the pattern stands.
+    fn span(&self, part: &[u8]) -> Span {
+        let inside = part.as_ptr() as usize - self.whole.as_ptr() as usize;
+        Span { start: self.pattern.start + inside as u32, len: part.len() as u32 }
+    }
+}
+
 impl Tree {
-    /// No patterns.
-    pub fn new(keys: HashKeys) -> Self {
-        Self {
+    /// The tree of these patterns, which come in the order of their lines.
+    pub fn of(patterns: Vec<(Span, Hit)>, source: &Source<'_>, keys: HashKeys) -> Self {
+        let mut tree = Self {
             keys,
             places: vec![Place::zeroed()],
             forks: vec![Fork { lowest: u32::MAX, ..Fork::zeroed() }],
             patterns: Vec::new(),
             edges: Vec::new(),
-            edge_index: Index::new(),
+            edge_index: Index::for_numbers(patterns.len()),
             pattern_owners: Vec::new(),
-            pattern_index: Index::new(),
-            is_empty: true,
+            pattern_index: Index::for_numbers(0),
+            is_empty: patterns.is_empty(),
+        };
+        for (pattern, hit) in patterns {
+            tree.insert(source, pattern, hit);
         }
+        // Only more patterns would need these.
+        (tree.edge_index, tree.pattern_index) = (Index::for_numbers(0), Index::for_numbers(0));
+        tree.pattern_owners = Vec::new();
+        tree
     }
 
     /// Adds a pattern that [`glob::check`] accepted. They come in the order of their lines.
-    pub fn insert(&mut self, source: &mut Source<'_>, pattern: &str, hit: Hit) {
-        self.is_empty = false;
+    fn insert(&mut self, source: &Source<'_>, pattern: Span, hit: Hit) {
+        // It was text when it was accepted.
+        let Ok(whole) = std::str::from_utf8(source.get(pattern)) else { return };
+        let from = Inserted { source, pattern, whole: whole.as_bytes(), line: hit.line };
         let mut at = Cursor::Place(0);
-        let mut pieces = glob::pieces(pattern).peekable();
+        let mut pieces = glob::pieces(whole).peekable();
         while let Some(piece) = pieces.next() {
             at = match piece {
-                Part::Literal(run) => self.run(source, at, run, hit.line),
+                Part::Literal(run) => self.run(&from, at, run.as_bytes()),
                 Part::One => self.star(at, hit.line),
-                Part::Pattern(text) => self.pattern(source, at, text, hit.line),
+                Part::Pattern(text) => self.pattern(&from, at, text.as_bytes()),
                 Part::Any if pieces.peek().is_none() => {
                     // Two in a row are one: a place stands before.
                     if let Cursor::Place(place) = at {
@@ -227,12 +253,12 @@ impl Tree {
         (self.places.len() - 1) as u32
     }
 
-    fn run(&mut self, source: &mut Source<'_>, at: Cursor, run: &str, line: u32) -> Cursor {
-        let fork = self.fork(at, line);
-        let (number, new) = self.edge(source, fork, Kind::Run, run.as_bytes());
+    fn run(&mut self, from: &Inserted<'_>, at: Cursor, run: &[u8]) -> Cursor {
+        let fork = self.fork(at, from.line);
+        let (number, new) = self.edge(from, fork, Kind::Run, run);
         if new {
             // glob::check limits the components of a pattern.
-            let length = run.bytes().filter(|b| *b == b'/').count().min(glob::MAX_COMPONENTS - 2) + 1;
+            let length = run.iter().filter(|b| **b == b'/').count().min(glob::MAX_COMPONENTS - 2) + 1;
             self.forks[fork as usize].runs |= 1 << length;
             self.edges[number].value = self.new_place();
         }
@@ -255,21 +281,20 @@ impl Tree {
         Cursor::Fork(self.places[place as usize].later)
     }
 
-    fn pattern(&mut self, source: &mut Source<'_>, at: Cursor, text: &str, line: u32) -> Cursor {
-        let fork = self.fork(at, line);
-        let (kind, literal) = longest_literal(text.as_bytes());
+    fn pattern(&mut self, from: &Inserted<'_>, at: Cursor, text: &[u8]) -> Cursor {
+        let fork = self.fork(at, from.line);
+        let (kind, literal) = longest_literal(text);
         let owner = owner(fork, kind);
-        let (number, new) = self.pattern_index.number(self.keys.hash(owner, text.as_bytes()), |number| {
+        let (number, new) = self.pattern_index.number(self.keys.hash(owner, text), |number| {
             let number = number as usize;
-            self.pattern_owners[number] == owner
-                && source.get(self.patterns[number].span()) == text.as_bytes()
+            self.pattern_owners[number] == owner && from.source.get(self.patterns[number].span()) == text
         });
         if !new {
             return Cursor::Place(self.patterns[number as usize].place);
         }
         let place = self.new_place();
-        let Span { start, len } = source.span(text.as_bytes());
-        let (edge, new) = self.edge(source, fork, kind, literal);
+        let Span { start, len } = from.span(text);
+        let (edge, new) = self.edge(from, fork, kind, literal);
         if new {
             let fork = &mut self.forks[fork as usize];
             let lengths = if matches!(kind, Kind::Head) { &mut fork.heads } else { &mut fork.tails };
@@ -283,25 +308,19 @@ impl Tree {
     }
 
     /// The number of the edge with this text; it is new where the second is true.
-    fn edge(&mut self, source: &mut Source<'_>, fork: u32, kind: Kind, text: &[u8]) -> (usize, bool) {
+    fn edge(&mut self, from: &Inserted<'_>, fork: u32, kind: Kind, text: &[u8]) -> (usize, bool) {
         let owner = owner(fork, kind);
         let hash = self.keys.hash(owner, text);
         let (number, new) = self.edge_index.number(hash, |number| {
             let edge = &self.edges[number as usize];
-            edge.owner == owner && source.get(edge.span()) == text
+            edge.owner == owner && from.source.get(edge.span()) == text
         });
         if new {
-            let Span { start, len } = source.span(text);
+            let Span { start, len } = from.span(text);
             // A line, and so a part of it, is at most 64 KiB minus what else stands in it.
             self.edges.push(Edge { owner, start, len: len as u16, tag: hash as u16, value: 0 });
         }
         (number as usize, new)
-    }
-
-    /// Drops what only more patterns would need.
-    pub fn close(&mut self) {
-        (self.edge_index, self.pattern_index) = (Index::new(), Index::new());
-        self.pattern_owners = Vec::new();
     }
 
     /// How many places the table of edges has: six of ten are taken. Most searches are for what is not there,
