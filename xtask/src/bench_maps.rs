@@ -12,6 +12,7 @@ use std::{
 
 use crate::bench_children;
 use confine::{Subject, lsm::BackendName, map::Map};
+use memmap2::{Advice, MmapMut};
 
 /// The command line of `bench-maps`.
 #[derive(clap::Args)]
@@ -141,8 +142,19 @@ pub fn run(options: &Options) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     println!(
-        "{:6} {:>8} {:>9} {:>9} {:>9} {:>6} {:>8} {:>8} {:>8} {:>8}",
-        "", "lines", "file MB", "load ms", "memory MB", "x file", "peak MB", "mean ns", "p50 ns", "p99 ns"
+        "{:6} {:>8} {:>9} {:>9} {:>9} {:>6} {:>8} {:>6} {:>8} {:>8} {:>8} {:>8}",
+        "",
+        "lines",
+        "file MB",
+        "load ms",
+        "memory MB",
+        "x file",
+        "peak MB",
+        "x file",
+        "mean ns",
+        "p50 ns",
+        "p99 ns",
+        "miss ns"
     );
     let Ok(me) = std::env::current_exe() else { return ExitCode::FAILURE };
     for kind in &KINDS {
@@ -179,15 +191,17 @@ fn measure(kind: &Kind, lines: u32) {
     let quantile = |q: usize| singles[singles.len() * q / 100].as_nanos();
     let mega = |bytes: u64| bytes as f64 / 1e6;
     println!(
-        "{:6} {lines:>8} {:>9.2} {:>9.1} {:>9.2} {:>6.2} {:>8.1} {mean:>8.0} {:>8} {:>8}",
+        "{:6} {lines:>8} {:>9.2} {:>9.1} {:>9.2} {:>6.2} {:>8.1} {:>6.2} {mean:>8.0} {:>8} {:>8} {:>8.0}",
         kind.name,
         mega(file),
         load.as_secs_f64() * 1e3,
         mega(memory),
         memory as f64 / file as f64,
         mega(peak),
+        peak as f64 / file as f64,
         quantile(50),
         quantile(99),
+        access(map.size()),
     );
 }
 
@@ -250,6 +264,39 @@ fn singles(map: &Map, subjects: &[Subject<'_>]) -> Vec<Duration> {
     clock.sort_unstable();
     let clock = clock[clock.len() / 2];
     subjects.iter().map(|s| time(Some(s)).saturating_sub(clock)).collect()
+}
+
+/// Mean time of one access to memory that depends on the one before, at random in a block of this size, of the
+/// fastest half of the batches, in nanoseconds: no look-up in such a block can take less than a few of these.
+fn access(size: usize) -> f64 {
+    const LINE: usize = 64;
+    let lines = (size / LINE).max(2);
+    // One round through all lines (Sattolo): each begins with the number of the next.
+    let mut order: Vec<_> = (0..lines as u32).collect();
+    for i in (1..lines).rev() {
+        order.swap(i, scatter(i as u32) as usize % i);
+    }
+    let mut block = MmapMut::map_anon(lines * LINE).expect("memory");
+    // As a map's own block.
+    let _ = block.advise(Advice::HugePage);
+    for (line, next) in block.chunks_exact_mut(LINE).zip(&order) {
+        line[..4].copy_from_slice(&next.to_ne_bytes());
+    }
+    let mut at = 0;
+    let mut batches: Vec<_> = (0..100)
+        .map(|_| {
+            let start = Instant::now();
+            for _ in 0..BATCH {
+                let next = &block[at * LINE..at * LINE + 4];
+                at = u32::from_ne_bytes(next.try_into().expect("four bytes")) as usize;
+            }
+            start.elapsed()
+        })
+        .collect();
+    black_box(at);
+    batches.sort_unstable();
+    let half = &batches[..batches.len() / 2];
+    half.iter().sum::<Duration>().as_nanos() as f64 / (half.len() * BATCH) as f64
 }
 
 /// Processor time of this process. A busy machine does not lengthen it much.

@@ -1,18 +1,20 @@
 //! From the lines of a map to its tables.
 
-use std::{net::IpAddr, path::Path, sync::Arc};
+use std::{io, net::IpAddr, path::Path, sync::Arc};
 
 use bytemuck::{Pod, Zeroable};
 
 use super::{
     Hit, MAX_FILE, Map, MapError,
     error::LineError,
-    flat::{Flat, Header, Part},
-    names::{HashKeys, Names},
-    nets::{Net, Ranges},
+    flat::{Draft, Flat, Header, Part},
+    index::Texts,
+    names::{HashKeys, NameRules, Slot},
+    nets::{Net, Nets, V4Leaf, V6Leaf},
     parse::{self, Fault, Word},
-    paths::Paths,
+    source::{Source, Span, Text},
     subject::MapSubject,
+    tree::{Edge, Tree},
 };
 use crate::{ContextList, lsm::BackendName};
 
@@ -31,48 +33,47 @@ pub(super) struct ListRow {
 pub(super) const BETWEEN: char = '\0';
 
 /// A map while its lines are read.
-pub(super) struct Builder {
+pub(super) struct Builder<'t> {
     default: BackendName,
+    source: Source<'t>,
     keys: HashKeys,
-    users: Names,
-    user_hits: Vec<Hit>,
-    hosts: Names,
-    host_hits: Vec<Hit>,
+    users: NameRules,
+    hosts: NameRules,
     v4: Vec<Net<u32>>,
     v6: Vec<Net<u128>>,
-    paths: Paths,
+    /// Made to a tree when all lines are known to be good, so that a bad one is named sooner.
+    paths: Vec<(Span, Hit)>,
     any: Hit,
     anonymous: Hit,
     /// The contexts of lines as they are written, and the number of the list that each means: most lines
     /// of a large map repeat those of another line, and need not be read again.
-    written: Names,
+    written: Texts,
     written_lists: Vec<u32>,
-    lists: Names,
+    lists: Texts,
     first_lines: Vec<u32>,
     /// Whether a context named no backend.
     defaulted: bool,
     rules: u32,
 }
 
-impl Builder {
-    pub fn new(default: BackendName) -> Self {
+impl<'t> Builder<'t> {
+    /// For a map of this text.
+    pub fn new(bytes: &'t [u8], default: BackendName) -> Self {
         let keys = HashKeys::random();
-        let names = || Names::new(keys);
         Self {
             default,
+            source: Source::new(bytes),
             keys,
-            users: names(),
-            user_hits: Vec::new(),
-            hosts: names(),
-            host_hits: Vec::new(),
+            users: NameRules::default(),
+            hosts: NameRules::default(),
             v4: Vec::new(),
             v6: Vec::new(),
-            paths: Paths::new(keys),
+            paths: Vec::new(),
             any: Hit::NONE,
             anonymous: Hit::NONE,
-            written: names(),
+            written: Texts::new(keys),
             written_lists: Vec::new(),
-            lists: names(),
+            lists: Texts::new(keys),
             first_lines: Vec::new(),
             defaulted: false,
             rules: 0,
@@ -83,9 +84,9 @@ impl Builder {
     pub fn build<E>(
         mut self,
         path: &Arc<Path>,
-        bytes: &[u8],
         mut report: impl FnMut(MapError) -> Result<(), E>,
     ) -> Result<Option<Map>, E> {
+        let bytes = self.source.file;
         let too_large = u64::try_from(bytes.len()).map_or(true, |n| n > MAX_FILE);
         if too_large {
             report(MapError::TooLarge { path: Arc::clone(path) })?;
@@ -106,8 +107,9 @@ impl Builder {
         if faults {
             return Ok(None);
         }
+        let default = self.default;
         match self.finish() {
-            Ok(flat) => Ok(Some(Map { path: Arc::clone(path), flat, default: self.default })),
+            Ok(flat) => Ok(Some(Map { path: Arc::clone(path), flat, default })),
             Err(source) => report(MapError::Memory { path: Arc::clone(path), source }).map(|()| None),
         }
     }
@@ -123,28 +125,24 @@ impl Builder {
         Ok(())
     }
 
-    /// Adds a rule. Of several for one subject the first stays.
+    /// Adds a rule. Of several for one subject the first counts.
     fn insert(&mut self, subject: MapSubject<'_>, hit: Hit) {
-        fn named(names: &mut Names, hits: &mut Vec<Hit>, name: &[u8], hit: Hit) {
-            if names.number(name, &[]).1 {
-                hits.push(hit);
-            }
-        }
         fn only(slot: &mut Hit, hit: Hit) {
             if *slot == Hit::NONE {
                 *slot = hit;
             }
         }
         match subject {
-            MapSubject::User(name) => named(&mut self.users, &mut self.user_hits, name, hit),
-            MapSubject::Host(name) => {
-                named(&mut self.hosts, &mut self.host_hits, &name.to_ascii_lowercase(), hit);
+            MapSubject::User(name) => self.users.push(self.source.span(name), hit),
+            MapSubject::Host(name) if name.iter().any(u8::is_ascii_uppercase) => {
+                self.hosts.push(self.source.span(&name.to_ascii_lowercase()), hit);
             }
+            MapSubject::Host(name) => self.hosts.push(self.source.span(name), hit),
             MapSubject::Net(net) => match net.addr() {
                 IpAddr::V4(a) => self.v4.push(Net { first: a.into(), prefix: net.prefix_len(), hit }),
                 IpAddr::V6(a) => self.v6.push(Net { first: a.into(), prefix: net.prefix_len(), hit }),
             },
-            MapSubject::Path(pattern) => self.paths.insert(pattern, hit),
+            MapSubject::Path(pattern) => self.paths.push((self.source.span(pattern.as_bytes()), hit)),
             MapSubject::Anonymous => only(&mut self.anonymous, hit),
             MapSubject::Any => only(&mut self.any, hit),
         }
@@ -154,7 +152,7 @@ impl Builder {
     fn list(&mut self, line: u32, text: &str, end: usize, words: &[Word<'_>]) -> Result<u32, Fault> {
         let span = words.first().zip(words.last()).and_then(|(f, l)| text.get(f.start..l.end));
         let span = span.unwrap_or_default().as_bytes();
-        let (written, new) = self.written.number(span, &[]);
+        let (written, new) = self.written.number(&mut self.source, span);
         if !new {
             // A span whose words are no list has no number: a fault of the same words again.
             if let Some(list) = self.written_lists.get(written as usize).filter(|&&list| list != u32::MAX) {
@@ -168,7 +166,7 @@ impl Builder {
             Fault::new(words.get(i).map_or(end, |w| w.start), LineError::Context(error))
         })?;
         self.defaulted |= words.iter().any(|w| names_no_backend(&w.text));
-        let (number, new) = self.lists.number(list_text(&contexts).as_bytes(), &[]);
+        let (number, new) = self.lists.number(&mut self.source, list_text(&contexts).as_bytes());
         if new {
             self.first_lines.push(line);
         }
@@ -176,45 +174,59 @@ impl Builder {
         Ok(number)
     }
 
-    /// Lays everything out in one block.
-    fn finish(&mut self) -> std::io::Result<Flat> {
-        let mut text = Vec::new();
-        let users = self.users.table(&self.user_hits, &mut text);
-        let hosts = self.hosts.table(&self.host_hits, &mut text);
-        let slots = self.paths.table(&mut text);
-        let lists = (0..).zip(&self.first_lines).map(|(number, &first_line)| {
-            let bytes = self.lists.get(number);
-            let start = text.len() as u32;
-            text.extend_from_slice(bytes);
-            ListRow { start, len: bytes.len() as u32, first_line }
-        });
-        let lists: Vec<_> = lists.collect();
-        let (v4, v6) = (Ranges::of(std::mem::take(&mut self.v4)), Ranges::of(std::mem::take(&mut self.v6)));
+    /// Lays everything out in one block. What is not needed any more goes first: until the end there is the
+    /// file in memory, too.
+    fn finish(mut self) -> io::Result<Flat> {
+        (self.written, self.written_lists) = (Texts::new(self.keys), Vec::new());
+        let paths = Tree::of(self.paths, &self.source, self.keys);
+        let (v4, v6) = (Nets::of(self.v4), Nets::of(self.v6));
+        let lists: usize = self.lists.spans.iter().map(|span| span.len as usize).sum();
+        let text = self.users.text() + self.hosts.text() + paths.text() + lists;
+        if self.source.is_full || u32::try_from(text).is_err() {
+            return Err(io::Error::other("its names and contexts are more than 4 GiB"));
+        }
+        let mut parts = vec![
+            (Part::Users, self.users.slots() * size_of::<Slot>()),
+            (Part::Hosts, self.hosts.slots() * size_of::<Slot>()),
+            (Part::V4Leaves, v4.leaves() * size_of::<V4Leaf>()),
+            (Part::V4Fences, v4.fences() * size_of::<u32>()),
+            (Part::V6Leaves, v6.leaves() * size_of::<V6Leaf>()),
+            (Part::V6Fences, v6.fences() * size_of::<u128>()),
+        ];
+        if !paths.is_empty {
+            parts.extend([
+                (Part::Edges, paths.table() * size_of::<Edge>()),
+                (Part::Places, size_of_val(&paths.places[..])),
+                (Part::Forks, size_of_val(&paths.forks[..])),
+                (Part::Patterns, size_of_val(&paths.patterns[..])),
+            ]);
+        }
+        parts.push((Part::Lists, self.first_lines.len() * size_of::<ListRow>()));
+        parts.push((Part::Text, text));
         let mut header = Header::zeroed();
         header.keys = self.keys;
         (header.any, header.anonymous) = (self.any, self.anonymous);
         (header.rules, header.defaulted) = (self.rules, self.defaulted.into());
-        let mut parts: Vec<(Part, &[u8])> = vec![
-            (Part::Users, bytemuck::cast_slice(&users)),
-            (Part::Hosts, bytemuck::cast_slice(&hosts)),
-            (Part::V4Starts, bytemuck::cast_slice(&v4.starts)),
-            (Part::V4Hits, bytemuck::cast_slice(&v4.hits)),
-            (Part::V4Fences, bytemuck::cast_slice(&v4.fences)),
-            (Part::V6Starts, bytemuck::cast_slice(&v6.starts)),
-            (Part::V6Hits, bytemuck::cast_slice(&v6.hits)),
-            (Part::V6Fences, bytemuck::cast_slice(&v6.fences)),
-            (Part::Lists, bytemuck::cast_slice(&lists)),
-            (Part::Text, &text),
-        ];
-        if !self.paths.is_empty {
-            parts.extend([
-                (Part::PathSlots, bytemuck::cast_slice(&slots)),
-                (Part::Places, bytemuck::cast_slice(&self.paths.places)),
-                (Part::Forks, bytemuck::cast_slice(&self.paths.forks)),
-                (Part::Patterns, bytemuck::cast_slice(&self.paths.patterns)),
-            ]);
+        let mut draft = Draft::new(header, &parts)?;
+        let (leaves, fences) = draft.both(Part::V4Leaves, Part::V4Fences);
+        v4.fill(leaves, fences);
+        let (leaves, fences) = draft.both(Part::V6Leaves, Part::V6Fences);
+        v6.fill(leaves, fences);
+        let mut written = 0;
+        for (names, part) in [(self.users, Part::Users), (self.hosts, Part::Hosts)] {
+            let (slots, bytes) = draft.both(part, Part::Text);
+            let mut text = Text { bytes, len: written };
+            names.fill(&self.source, self.keys, slots, &mut text);
+            written = text.len;
         }
-        Flat::build(header, &parts)
+        written = paths.fill(&self.source, &mut draft, written);
+        let (rows, bytes) = draft.both(Part::Lists, Part::Text);
+        let mut text = Text { bytes, len: written };
+        for (row, (&span, &first_line)) in rows.iter_mut().zip(self.lists.spans.iter().zip(&self.first_lines))
+        {
+            *row = ListRow { start: text.push(self.source.get(span)), len: span.len, first_line };
+        }
+        draft.finish()
     }
 }
 

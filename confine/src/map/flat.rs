@@ -20,13 +20,13 @@ use super::{Hit, names::HashKeys};
 pub(super) const MAGIC: [u8; 8] = *b"\xFFconfmap";
 
 /// Changes whenever the layout or the meaning of anything in it does.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Reads as another number on a machine of the other byte order.
 const BYTE_ORDER: u32 = 0x0102_0304;
 
-/// Where arrays begin: at a multiple of this, so that no slot lies across two lines of cache.
-const ALIGN: usize = 64;
+/// Where arrays begin: at a multiple of this, two lines of cache, so that what is to lie in one does.
+const ALIGN: usize = 128;
 
 /// The arrays of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +34,11 @@ const ALIGN: usize = 64;
 pub(super) enum Part {
     Users,
     Hosts,
-    V4Starts,
-    V4Hits,
+    V4Leaves,
     V4Fences,
-    V6Starts,
-    V6Hits,
+    V6Leaves,
     V6Fences,
-    PathSlots,
+    Edges,
     Places,
     Forks,
     Patterns,
@@ -110,33 +108,64 @@ pub(super) enum Damage {
     Checksum,
 }
 
+/// A block while it is written. Its arrays are filled in place, so that nothing large is there twice.
+pub(super) struct Draft {
+    header: Header,
+    block: MmapMut,
+}
+
+impl Draft {
+    /// A block with this head (its first fields and places are filled in) and arrays of these lengths in
+    /// bytes, all zero.
+    pub fn new(mut header: Header, parts: &[(Part, usize)]) -> std::io::Result<Self> {
+        let mut end = size_of::<Header>();
+        for &(part, len) in parts {
+            let offset = end.next_multiple_of(ALIGN);
+            header.parts[part as usize] = Place { offset: offset as u64, len: len as u64 };
+            end = offset + len;
+        }
+        (header.magic, header.version, header.byte_order) = (MAGIC, VERSION, BYTE_ORDER);
+        header.len = end as u64;
+        let block = MmapMut::map_anon(end)?;
+        // Large pages, where the kernel has some to give: a look-up at random then misses the TLB once less.
+        let _ = block.advise(Advice::HugePage);
+        Ok(Self { header, block })
+    }
+
+    /// The bytes of an array.
+    pub fn bytes(&mut self, part: Part) -> &mut [u8] {
+        let Place { offset, len } = self.header.parts[part as usize];
+        &mut self.block[range(offset, len)]
+    }
+
+    /// An array of whole elements.
+    pub fn array<T: Pod>(&mut self, part: Part) -> &mut [T] {
+        bytemuck::cast_slice_mut(self.bytes(part))
+    }
+
+    /// Two arrays, the first of which lies before the second.
+    pub fn both<T: Pod, U: Pod>(&mut self, first: Part, second: Part) -> (&mut [T], &mut [U]) {
+        let place =
+            |part: Part| range(self.header.parts[part as usize].offset, self.header.parts[part as usize].len);
+        let (first, second) = (place(first), place(second));
+        let (before, from) = self.block.split_at_mut(second.start);
+        (bytemuck::cast_slice_mut(&mut before[first]), bytemuck::cast_slice_mut(&mut from[..second.len()]))
+    }
+
+    /// The block, from now on read-only.
+    pub fn finish(self) -> std::io::Result<Flat> {
+        let mut block = self.block;
+        block[..size_of::<Header>()].copy_from_slice(bytemuck::bytes_of(&self.header));
+        Ok(Flat { bytes: block.make_read_only()? })
+    }
+}
+
 /// The block.
 pub(super) struct Flat {
     bytes: Mmap,
 }
 
 impl Flat {
-    /// A block of its own with this head (its first fields and places are filled in) and these arrays.
-    pub fn build(mut header: Header, parts: &[(Part, &[u8])]) -> std::io::Result<Self> {
-        let mut end = size_of::<Header>();
-        for (part, bytes) in parts {
-            let offset = end.next_multiple_of(ALIGN);
-            header.parts[*part as usize] = Place { offset: offset as u64, len: bytes.len() as u64 };
-            end = offset + bytes.len();
-        }
-        (header.magic, header.version, header.byte_order) = (MAGIC, VERSION, BYTE_ORDER);
-        header.len = end as u64;
-        let mut block = MmapMut::map_anon(end)?;
-        // Large pages, where the kernel has some to give: a look-up at random then misses the TLB once less.
-        let _ = block.advise(Advice::HugePage);
-        block[..size_of::<Header>()].copy_from_slice(bytemuck::bytes_of(&header));
-        for (part, bytes) in parts {
-            let start = header.parts[*part as usize].offset as usize;
-            block[start..start + bytes.len()].copy_from_slice(bytes);
-        }
-        Ok(Self { bytes: block.make_read_only()? })
-    }
-
     /// A block that a file holds, checked.
     pub fn check(bytes: Mmap) -> Result<Self, Damage> {
         let flat = Self { bytes };
@@ -176,7 +205,12 @@ impl Flat {
         let mut parts: Vec<_> = ALL.iter().map(|&part| (part, self.bytes_of(part))).collect();
         parts.push((Part::Default, default));
         parts.push((Part::Source, path));
-        let mut bytes = Self::build(header, &parts)?.bytes.make_mut()?;
+        let lengths: Vec<_> = parts.iter().map(|(part, bytes)| (*part, bytes.len())).collect();
+        let mut draft = Draft::new(header, &lengths)?;
+        for (part, bytes) in parts {
+            draft.bytes(part).copy_from_slice(bytes);
+        }
+        let mut bytes = draft.finish()?.bytes.make_mut()?;
         let sum = checksum(&bytes);
         let at = offset_of!(Header, checksum);
         bytes[at..at + 16].copy_from_slice(bytemuck::bytes_of(&sum));
@@ -209,13 +243,11 @@ impl Flat {
 const ALL: [Part; PARTS - 2] = [
     Part::Users,
     Part::Hosts,
-    Part::V4Starts,
-    Part::V4Hits,
+    Part::V4Leaves,
     Part::V4Fences,
-    Part::V6Starts,
-    Part::V6Hits,
+    Part::V6Leaves,
     Part::V6Fences,
-    Part::PathSlots,
+    Part::Edges,
     Part::Places,
     Part::Forks,
     Part::Patterns,

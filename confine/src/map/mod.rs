@@ -26,17 +26,21 @@ mod address;
 mod build;
 mod cover;
 mod error;
+mod few;
 mod file;
 mod flat;
 mod glob;
+mod index;
 mod names;
 mod nets;
 mod parse;
 mod paths;
+mod source;
 mod subject;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tree;
 
 use std::{fmt, net::IpAddr, path::Path, sync::Arc};
 
@@ -55,6 +59,7 @@ use self::{
     flat::{Flat, Part},
     names::Table,
     subject::MAX_HOST,
+    tree::Edges,
 };
 use crate::{ContextList, Origin, Subject, lsm::BackendName};
 
@@ -129,7 +134,7 @@ impl Map {
     /// As [`Map::load`], but for the file.
     pub fn parse(path: &Path, bytes: &[u8], default: BackendName) -> Result<Self, MapError> {
         let path = Arc::from(path);
-        let map = build::Builder::new(default).build(&path, bytes, Err)?;
+        let map = build::Builder::new(bytes, default).build(&path, Err)?;
         // Without a map there was an error, which ended the reading.
         map.ok_or(MapError::Empty { path })
     }
@@ -156,7 +161,7 @@ impl Map {
         let header = self.flat.header();
         let mut best = header.any.found();
         match subject.user {
-            Some(name) => best = lower(best, self.table(Part::Users).get(name, &[])),
+            Some(name) => best = lower(best, self.table(Part::Users).get(name)),
             None => best = lower(best, header.anonymous.found()),
         }
         if let Some(name) = subject.host {
@@ -210,11 +215,8 @@ impl Map {
     }
 
     fn table(&self, slots: Part) -> Table<'_> {
-        Table {
-            slots: self.flat.array(slots),
-            text: self.flat.array(Part::Text),
-            keys: self.flat.header().keys,
-        }
+        let (slots, text) = (self.flat.array(slots), self.flat.array(Part::Text));
+        Table { slots, text, keys: self.flat.header().keys }
     }
 
     /// The rule for a virtual host, in any case, with or without the dot at its end.
@@ -229,23 +231,15 @@ impl Map {
         let lower = buffer.get_mut(..name.len())?;
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
-        table.get(lower, &[])
+        table.get(lower)
     }
 
     fn v4(&self) -> nets::View<'_, u32> {
-        nets::View {
-            starts: self.flat.array(Part::V4Starts),
-            hits: self.flat.array(Part::V4Hits),
-            fences: self.flat.array(Part::V4Fences),
-        }
+        nets::View { leaves: self.flat.array(Part::V4Leaves), fences: self.flat.array(Part::V4Fences) }
     }
 
     fn v6(&self) -> nets::View<'_, u128> {
-        nets::View {
-            starts: self.flat.array(Part::V6Starts),
-            hits: self.flat.array(Part::V6Hits),
-            fences: self.flat.array(Part::V6Fences),
-        }
+        nets::View { leaves: self.flat.array(Part::V6Leaves), fences: self.flat.array(Part::V6Fences) }
     }
 
     fn paths(&self) -> paths::View<'_> {
@@ -253,7 +247,11 @@ impl Map {
             places: self.flat.array(Part::Places),
             forks: self.flat.array(Part::Forks),
             patterns: self.flat.array(Part::Patterns),
-            table: self.table(Part::PathSlots),
+            edges: Edges {
+                table: self.flat.array(Part::Edges),
+                text: self.flat.array(Part::Text),
+                keys: self.flat.header().keys,
+            },
         }
     }
 }

@@ -1,23 +1,31 @@
-//! Tables of names: users, virtual hosts, pieces of paths.
+//! Tables of names: users and virtual hosts.
 //!
-//! A table is an array of [`Slot`]s of 32 bytes with open addressing. Names of up to 20 bytes stand in the
-//! slot itself, so that most look-ups read one or two lines of cache, whatever the table's size.
+//! A table is an array of [`Slot`]s of 32 bytes with open addressing, two to a line of cache; a search begins
+//! at a line's first. Names of up to 20 bytes stand in the slot itself, so that most look-ups read one line,
+//! whatever the table's size.
 //!
 //! # Which hash, and why
 //! SipHash-1-3 under a key that is made at random for every map. A client chooses the names that are looked
 //! up but not those in the table, so it can only meet the longest chain that the table happens to have;
 //! where people register names themselves and a script writes them into the map, though, a hash that they
-//! can compute would let them make that chain long. Without the key they cannot.
+//! can compute would let them make that chain long. Without the key they cannot. A hash alone is never taken
+//! for the name: the key stands in a compiled map, and who knows it could make two names of one hash.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use bytemuck::{Pod, Zeroable};
 use siphasher::sip::SipHasher13;
 
-use super::Hit;
+use super::{
+    Hit,
+    source::{Source, Span, Text},
+};
 
 /// The longest name that stands in the slot itself, in bytes.
 const INLINE: usize = 20;
+
+/// Slots of a line of cache.
+const LINE: usize = 2;
 
 /// The keys of a map's hash.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -34,13 +42,15 @@ impl HashKeys {
         Self { first: number(), second: number() }
     }
 
-    /// The hash of `head` and `tail`, one behind the other.
-    fn hash(self, head: &[u8], tail: &[u8]) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(self.first, self.second);
-        hasher.write(head);
-        hasher.write(tail);
-        hasher.finish()
+    /// The hash of a text of this owner. Each owner has a key of its own.
+    pub fn hash(self, owner: u32, text: &[u8]) -> u64 {
+        SipHasher13::new_with_keys(self.first ^ u64::from(owner), self.second).hash(text)
     }
+}
+
+/// Where a search begins among `count` slots, `line` of which share a line of cache: the hash, scaled down.
+pub(super) fn home(hash: u64, count: usize, line: usize) -> usize {
+    ((u128::from(hash) * (count / line) as u128) >> 64) as usize * line
 }
 
 /// A place of a table; vacant where the line is 0.
@@ -55,17 +65,29 @@ pub(super) struct Slot {
     key: [u8; INLINE],
 }
 
-/// The bytes of a name of at most [`INLINE`] bytes as they stand in a slot.
-fn inline(head: &[u8], tail: &[u8]) -> [u8; INLINE] {
-    let mut key = [0; INLINE];
-    key[..head.len()].copy_from_slice(head);
-    key[head.len()..head.len() + tail.len()].copy_from_slice(tail);
-    key
-}
+impl Slot {
+    /// The slot of a name, without a rule; of a longer one, without its place in the text.
+    fn of(name: &[u8], hash: u64) -> Self {
+        let mut key = [0; INLINE];
+        match key.get_mut(..name.len()) {
+            Some(place) => place.copy_from_slice(name),
+            None => key[4..12].copy_from_slice(&hash.to_le_bytes()),
+        }
+        Self { hit: Hit::NONE, len: name.len() as u32, key }
+    }
 
-/// Where a chain begins in a table of `capacity` slots: the hash, scaled down.
-fn home(hash: u64, capacity: usize) -> usize {
-    ((u128::from(hash) * capacity as u128) >> 64) as usize
+    /// Whether this slot is that of `name`, for which `sought` was made.
+    fn is(&self, sought: &Self, name: &[u8], text: &[u8]) -> bool {
+        if self.len != sought.len {
+            return false;
+        }
+        if name.len() <= INLINE {
+            return self.key == sought.key;
+        }
+        let [a, b, c, d, ..] = self.key;
+        let start = u32::from_le_bytes([a, b, c, d]) as usize;
+        self.key[4..] == sought.key[4..] && text.get(start..).is_some_and(|text| text.starts_with(name))
+    }
 }
 
 /// A table, ready to be looked up.
@@ -78,137 +100,73 @@ pub(super) struct Table<'m> {
 }
 
 impl Table<'_> {
-    /// What stands under the name that `head` and `tail` make together.
-    pub fn get(&self, head: &[u8], tail: &[u8]) -> Option<Hit> {
+    /// What stands under this name.
+    pub fn get(&self, name: &[u8]) -> Option<Hit> {
         if self.slots.is_empty() {
             return None;
         }
-        let hash = self.keys.hash(head, tail);
-        let start = home(hash, self.slots.len());
-        let len = head.len() + tail.len();
-        if len > INLINE {
-            return self.find(start, |slot| slot.len as usize == len && self.is_long(slot, hash, head, tail));
-        }
-        let key = inline(head, tail);
-        self.find(start, |slot| slot.len as usize == len && slot.key == key)
-    }
-
-    /// The first slot of a chain that `is_it`.
-    fn find(&self, start: usize, is_it: impl Fn(&Slot) -> bool) -> Option<Hit> {
-        let (before, from) = self.slots.split_at(start);
-        for slot in from.iter().chain(before) {
+        let hash = self.keys.hash(0, name);
+        let sought = Slot::of(name, hash);
+        let mut at = home(hash, self.slots.len(), LINE);
+        // A damaged table may be full.
+        for _ in 0..self.slots.len() {
+            let slot = self.slots.get(at)?;
             if slot.hit.line == 0 {
                 return None;
             }
-            if is_it(slot) {
+            if slot.is(&sought, name, self.text) {
                 return Some(slot.hit);
             }
+            at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
         }
         None
     }
-
-    fn is_long(&self, slot: &Slot, hash: u64, head: &[u8], tail: &[u8]) -> bool {
-        let [a, b, c, d, rest @ ..] = slot.key;
-        let start = u32::from_le_bytes([a, b, c, d]) as usize;
-        rest.starts_with(&hash.to_le_bytes())
-            && self
-                .text
-                .get(start..)
-                .is_some_and(|text| text.strip_prefix(head).is_some_and(|text| text.starts_with(tail)))
-    }
 }
 
-/// Distinct names while a map is read, numbered from 0 in the order in which they come.
-pub(super) struct Names {
-    keys: HashKeys,
-    names: Vec<Name>,
-    text: Vec<u8>,
-    /// Open addressing, by the hash's low bits; its size is a power of two. 0 is vacant.
-    table: Vec<Entry>,
+/// Names and their rules while a map is read, as its lines come.
+#[derive(Default)]
+pub(super) struct NameRules {
+    rules: Vec<(Span, Hit)>,
+    /// How many bytes of names do not stand in slots.
+    text: usize,
 }
 
-/// A name's number and 1, and above that the low half of its hash: most names need not be looked at.
-type Entry = u64;
-
-struct Name {
-    hash: u64,
-    start: u32,
-    len: u32,
-}
-
-impl Names {
-    /// No names.
-    pub fn new(keys: HashKeys) -> Self {
-        Self { keys, names: Vec::new(), text: Vec::new(), table: vec![0; 16] }
-    }
-
-    /// The name of this number.
-    pub fn get(&self, number: u32) -> &[u8] {
-        let name = self.names.get(number as usize);
-        name.and_then(|n| self.text.get(n.start as usize..(n.start + n.len) as usize)).unwrap_or_default()
-    }
-
-    /// The number of the name that `head` and `tail` make together; it is new where the second is true.
-    /// All names together have fewer than 4 Gi bytes, as a map is smaller.
-    pub fn number(&mut self, head: &[u8], tail: &[u8]) -> (u32, bool) {
-        let hash = self.keys.hash(head, tail);
-        let mask = self.table.len() - 1;
-        let mut at = hash as usize & mask;
-        while self.table[at] != 0 {
-            let number = self.table[at] as u32 - 1;
-            let same = self.table[at] >> 32 == hash & u64::from(u32::MAX);
-            if same && self.get(number).strip_prefix(head) == Some(tail) {
-                return (number, false);
-            }
-            at = (at + 1) & mask;
-        }
-        let number = self.names.len() as u32;
-        self.table[at] = (hash << 32) | u64::from(number + 1);
-        self.names.push(Name { hash, start: self.text.len() as u32, len: (head.len() + tail.len()) as u32 });
-        self.text.extend_from_slice(head);
-        self.text.extend_from_slice(tail);
-        if self.names.len() * 4 > self.table.len() * 3 {
-            self.grow();
-        }
-        (number, true)
-    }
-
-    fn grow(&mut self) {
-        let mask = self.table.len() * 2 - 1;
-        let old = std::mem::replace(&mut self.table, vec![0; mask + 1]);
-        for entry in old.into_iter().filter(|entry| *entry != 0) {
-            let mut at = (entry >> 32) as usize & mask;
-            while self.table[at] != 0 {
-                at = (at + 1) & mask;
-            }
-            self.table[at] = entry;
+impl NameRules {
+    /// Adds a rule.
+    pub fn push(&mut self, name: Span, hit: Hit) {
+        self.rules.push((name, hit));
+        if name.len as usize > INLINE {
+            self.text += name.len as usize;
         }
     }
 
-    /// The table of these names, each with its entry of `hits`. Long names go to `text`.
-    ///
-    /// Seven slots of ten are taken: chains of two or three, and 46 bytes a name.
-    pub fn table(&self, hits: &[Hit], text: &mut Vec<u8>) -> Vec<Slot> {
-        if self.names.is_empty() {
-            return Vec::new();
-        }
-        let mut slots = vec![Slot::zeroed(); self.names.len() * 10 / 7 + 1];
-        for ((number, name), hit) in (0..).zip(&self.names).zip(hits) {
-            let mut at = home(name.hash, slots.len());
-            while slots[at].hit.line != 0 {
+    /// How many slots they take: six of ten are taken, and 53 bytes a name.
+    pub fn slots(&self) -> usize {
+        (self.rules.len() * 10 / 6).next_multiple_of(LINE)
+    }
+
+    /// How much text they take, at most.
+    pub fn text(&self) -> usize {
+        self.text
+    }
+
+    /// Fills a table of [`NameRules::slots`] vacant slots. Of several rules for one name the first counts.
+    pub fn fill(self, source: &Source<'_>, keys: HashKeys, slots: &mut [Slot], text: &mut Text<'_>) {
+        for (span, hit) in self.rules {
+            let name = source.get(span);
+            let hash = keys.hash(0, name);
+            let mut new = Slot { hit, ..Slot::of(name, hash) };
+            let mut at = home(hash, slots.len(), LINE);
+            while slots[at].hit.line != 0 && !slots[at].is(&new, name, text.bytes) {
                 at = if at + 1 == slots.len() { 0 } else { at + 1 };
             }
-            let bytes = self.get(number);
-            let key = if bytes.len() <= INLINE {
-                inline(bytes, &[])
-            } else {
-                let start = text.len() as u32;
-                text.extend_from_slice(bytes);
-                inline(&start.to_le_bytes(), &name.hash.to_le_bytes())
-            };
-            slots[at] = Slot { hit: *hit, len: name.len, key };
+            if slots[at].hit.line == 0 {
+                if name.len() > INLINE {
+                    new.key[..4].copy_from_slice(&text.push(name).to_le_bytes());
+                }
+                slots[at] = new;
+            }
         }
-        slots
     }
 }
 
@@ -218,38 +176,33 @@ mod tests {
 
     #[test]
     fn slots_are_half_a_line_of_cache() {
-        assert_eq!(size_of::<Slot>(), 32);
+        assert_eq!(size_of::<Slot>() * LINE, 64);
     }
 
     #[test]
     fn every_name_is_found_and_no_other() {
-        let keys = HashKeys::random();
-        let mut names = Names::new(keys);
-        let name = |i: u32| format!("{i}{}", "x".repeat(i as usize % 40)).into_bytes();
-        let hit = |i: u32| Hit { line: i + 1, list: i * 2 };
-        for i in 0..5000 {
-            assert_eq!(names.number(&name(i), b""), (i, true));
+        for count in [1, 2, 3, 5000] {
+            let keys = HashKeys::random();
+            let name = |i: u32| format!("{i}{}", "x".repeat(i as usize % 40)).into_bytes();
+            let hit = |i: u32| Hit { line: i + 1, list: i * 2 };
+            let mut source = Source::new(b"");
+            let mut rules = NameRules::default();
+            // All of them once more: the first counts.
+            for i in 0..count * 2 {
+                rules.push(source.span(&name(i % count)), hit(i));
+            }
+            let mut slots = vec![Slot::zeroed(); rules.slots()];
+            let mut bytes = vec![0; rules.text()];
+            rules.fill(&source, keys, &mut slots, &mut Text { bytes: &mut bytes, len: 0 });
+            let table = Table { slots: &slots, text: &bytes, keys };
+            for i in 0..count {
+                let whole = name(i);
+                assert_eq!(table.get(&whole), Some(hit(i)));
+                assert_eq!(table.get(&[&whole[..], b"\0"].concat()), None);
+                assert_eq!(table.get(&[&whole[..whole.len() - 1], b"y"].concat()), None);
+            }
+            assert_eq!(table.get(b""), None);
         }
-        for i in 0..5000 {
-            let whole = name(i);
-            let (head, tail) = whole.split_at(whole.len() / 2);
-            assert_eq!(names.number(head, tail), (i, false));
-            assert_eq!(names.get(i), whole);
-        }
-        let hits: Vec<_> = (0..5000).map(hit).collect();
-        let mut text = Vec::new();
-        let slots = names.table(&hits, &mut text);
-        let table = Table { slots: &slots, text: &text, keys };
-        for i in 0..5000 {
-            let whole = name(i);
-            let (head, tail) = whole.split_at(whole.len() / 3);
-            assert_eq!(table.get(head, tail), Some(hit(i)));
-            let mut longer = whole.clone();
-            longer.push(0);
-            assert_eq!(table.get(&longer, b""), None);
-            assert_eq!(table.get(&whole[..whole.len() - 1], b"y"), None);
-        }
-        assert_eq!(table.get(b"", b""), None);
     }
 
     #[test]
@@ -257,7 +210,9 @@ mod tests {
         // No builder makes one; a damaged file could hold it.
         let full = [Slot { hit: Hit { line: 1, list: 0 }, len: 1, key: [b'a'; INLINE] }; 3];
         let table = Table { slots: &full, text: b"", keys: HashKeys::random() };
-        assert_eq!(table.get(b"b", b""), None);
-        assert_eq!(table.get(&[b'b'; 30], b""), None);
+        assert_eq!(table.get(b"b"), None);
+        assert_eq!(table.get(&[b'b'; 30]), None);
+        let one = Table { slots: &full[..1], ..table };
+        assert_eq!(one.get(b"b"), None);
     }
 }

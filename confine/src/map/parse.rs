@@ -60,6 +60,9 @@ fn text(line: &[u8]) -> Result<&str, Fault> {
         let at = e.valid_up_to();
         Fault::new(at, LineError::NotUtf8 { byte: line.get(at).copied().unwrap_or(0) })
     })?;
+    if !line.contains(&0) && !line.contains(&b'\r') {
+        return Ok(text);
+    }
     match line.iter().position(|&b| b == 0 || b == b'\r') {
         None => Ok(text),
         Some(at) if line.get(at) == Some(&0) => Err(Fault::new(at, LineError::Nul)),

@@ -1,261 +1,18 @@
-//! All patterns of paths at once.
+//! Which rule's pattern a path matches: all patterns at once.
 //!
-//! A tree whose edges are pieces of patterns: a run of literal components, `*`, or one component with
-//! wildcards; `**` marks where any number of components may be skipped. One pass over a request's path
-//! follows every edge that fits. A run is one probe of a hash table for each length that runs have at that
-//! place, so a million `/srv/www/TENANT/**` are one edge each and one probe; a component with wildcards is
-//! found by its literal beginning or end, whichever is longer.
+//! One pass over a request's path follows every edge of the [tree](super::tree) that fits. A run is one probe
+//! of a hash table for each length that runs have at that place, so a million `/srv/www/TENANT/**` are one edge
+//! each and one probe.
 //!
 //! The work is bounded by the number of components times the number of places in the tree that can be
 //! reached at once: each place is visited once for each component at most.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::{
     Hit,
-    glob::{self, Part},
-    names::{HashKeys, Names, Slot, Table},
+    few::Few,
+    glob,
+    tree::{Edges, Fork, Kind, Pattern, Place},
 };
-
-/// Where a pattern has come to after some piece.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-pub(super) struct Place {
-    /// The rule whose pattern ends here.
-    here: Hit,
-    /// The rule whose pattern ends in `**` here.
-    below: Hit,
-    /// Where patterns go on from here, or 0.
-    next: u32,
-    /// Where patterns go on from here and from any number of components later, or 0.
-    later: u32,
-}
-
-/// From where patterns go on.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-pub(super) struct Fork {
-    /// The lengths of the runs that begin here, in components: bit n for length n.
-    runs: u64,
-    /// The lengths of literal beginnings of components with wildcards, in bytes, and of their ends.
-    heads: u64,
-    tails: u64,
-    /// The place behind `*`, or 0.
-    star: u32,
-    /// The lowest line of all patterns that go on here.
-    lowest: u32,
-}
-
-/// One component with wildcards. Those with the same literal beginning or end are a chain.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-pub(super) struct Pattern {
-    /// Where it stands in the map's text.
-    start: u32,
-    len: u32,
-    /// The place behind it.
-    place: u32,
-    /// The number of the next one of its chain, less than its own, and 1; or 0.
-    next: u32,
-}
-
-/// What a name of the tree's table is: part of its key.
-const RUN: u8 = 0;
-const HEAD: u8 = 1;
-const TAIL: u8 = 2;
-
-/// Literal beginnings and ends are told apart up to this length, in bytes.
-const LONGEST: usize = 63;
-
-/// The first bytes of a key: the fork, and what the rest is.
-fn prefix(fork: u32, kind: u8) -> [u8; 5] {
-    let [a, b, c, d] = fork.to_le_bytes();
-    [a, b, c, d, kind]
-}
-
-/// The patterns while a map is read.
-pub(super) struct Paths {
-    pub places: Vec<Place>,
-    pub forks: Vec<Fork>,
-    pub patterns: Vec<Pattern>,
-    /// Whether there is no pattern.
-    pub is_empty: bool,
-    names: Names,
-    /// For each of the names: the place behind the run, or the number of a chain's first pattern, and 1.
-    values: Vec<u32>,
-    /// Components with wildcards by fork, so that none comes twice, and the place behind each.
-    known: Names,
-    known_places: Vec<u32>,
-}
-
-/// Where the insertion of a pattern stands.
-#[derive(Clone, Copy)]
-enum Cursor {
-    Place(u32),
-    Fork(u32),
-}
-
-impl Paths {
-    /// No patterns.
-    pub fn new(keys: HashKeys) -> Self {
-        Self {
-            places: vec![Place::zeroed()],
-            forks: vec![Fork { lowest: u32::MAX, ..Fork::zeroed() }],
-            patterns: Vec::new(),
-            is_empty: true,
-            names: Names::new(keys),
-            values: Vec::new(),
-            known: Names::new(keys),
-            known_places: Vec::new(),
-        }
-    }
-
-    /// Adds a pattern that [`glob::check`] accepted. They come in the order of their lines.
-    pub fn insert(&mut self, pattern: &str, hit: Hit) {
-        self.is_empty = false;
-        let mut at = Cursor::Place(0);
-        let mut run = String::new();
-        let mut parts = glob::parts(pattern).peekable();
-        while let Some(part) = parts.next() {
-            if let Part::Literal(name) = part {
-                if !run.is_empty() {
-                    run.push('/');
-                }
-                run.push_str(name);
-                if parts.peek().is_some_and(|p| matches!(p, Part::Literal(_))) {
-                    continue;
-                }
-            }
-            at = match part {
-                Part::Literal(_) => self.run(at, &std::mem::take(&mut run), hit.line),
-                Part::One => self.star(at, hit.line),
-                Part::Pattern(text) => self.pattern(at, text, hit.line),
-                Part::Any if parts.peek().is_none() => {
-                    // Two in a row are one: a place stands before.
-                    if let Cursor::Place(place) = at {
-                        first(&mut self.places[place as usize].below, hit);
-                    }
-                    return;
-                }
-                Part::Any => self.later(at, hit.line),
-            };
-        }
-        if let Cursor::Place(place) = at {
-            first(&mut self.places[place as usize].here, hit);
-        }
-    }
-
-    /// The fork at the cursor, made if there is none.
-    fn fork(&mut self, at: Cursor, line: u32) -> u32 {
-        match at {
-            Cursor::Fork(fork) => fork,
-            Cursor::Place(0) => {
-                let root = &mut self.forks[0];
-                root.lowest = root.lowest.min(line);
-                0
-            }
-            Cursor::Place(place) => {
-                if self.places[place as usize].next == 0 {
-                    self.places[place as usize].next = self.new_fork(line);
-                }
-                self.places[place as usize].next
-            }
-        }
-    }
-
-    fn new_fork(&mut self, line: u32) -> u32 {
-        self.forks.push(Fork { lowest: line, ..Fork::zeroed() });
-        (self.forks.len() - 1) as u32
-    }
-
-    fn new_place(&mut self) -> u32 {
-        self.places.push(Place::zeroed());
-        (self.places.len() - 1) as u32
-    }
-
-    fn run(&mut self, at: Cursor, run: &str, line: u32) -> Cursor {
-        let fork = self.fork(at, line);
-        let (number, new) = self.names.number(&prefix(fork, RUN), run.as_bytes());
-        if new {
-            // glob::check limits the components of a pattern.
-            let length = run.split('/').count().min(glob::MAX_COMPONENTS - 1);
-            self.forks[fork as usize].runs |= 1 << length;
-            let place = self.new_place();
-            self.values.push(place);
-        }
-        Cursor::Place(self.values[number as usize])
-    }
-
-    fn star(&mut self, at: Cursor, line: u32) -> Cursor {
-        let fork = self.fork(at, line) as usize;
-        if self.forks[fork].star == 0 {
-            self.forks[fork].star = self.new_place();
-        }
-        Cursor::Place(self.forks[fork].star)
-    }
-
-    fn later(&mut self, at: Cursor, line: u32) -> Cursor {
-        let Cursor::Place(place) = at else { return at };
-        if self.places[place as usize].later == 0 {
-            self.places[place as usize].later = self.new_fork(line);
-        }
-        Cursor::Fork(self.places[place as usize].later)
-    }
-
-    fn pattern(&mut self, at: Cursor, text: &str, line: u32) -> Cursor {
-        let fork = self.fork(at, line);
-        let (known, new) = self.known.number(&prefix(fork, HEAD), text.as_bytes());
-        if !new {
-            return Cursor::Place(self.known_places[known as usize]);
-        }
-        let place = self.new_place();
-        self.known_places.push(place);
-        let (kind, literal) = longest_literal(text);
-        let lengths = match kind {
-            HEAD => &mut self.forks[fork as usize].heads,
-            _ => &mut self.forks[fork as usize].tails,
-        };
-        *lengths |= 1 << literal.len();
-        let (number, new) = self.names.number(&prefix(fork, kind), literal);
-        if new {
-            self.values.push(0);
-        }
-        let chain = &mut self.values[number as usize];
-        // Where it stands in the text is written when all is known.
-        self.patterns.push(Pattern { start: known, len: text.len() as u32, place, next: *chain });
-        *chain = self.patterns.len() as u32;
-        Cursor::Place(place)
-    }
-
-    /// The table of runs and chains; texts go to `text`.
-    pub fn table(&mut self, text: &mut Vec<u8>) -> Vec<Slot> {
-        for pattern in &mut self.patterns {
-            let start = text.len() as u32;
-            text.extend_from_slice(
-                self.known.get(pattern.start).get(prefix(0, HEAD).len()..).unwrap_or_default(),
-            );
-            pattern.start = start;
-        }
-        let hits: Vec<_> = self.values.iter().map(|&value| Hit { line: value, list: 0 }).collect();
-        self.names.table(&hits, text)
-    }
-}
-
-/// Of several rules for one pattern the first counts.
-fn first(slot: &mut Hit, hit: Hit) {
-    if slot.line == 0 {
-        *slot = hit;
-    }
-}
-
-/// The literal beginning or end of a component with wildcards, whichever is longer.
-fn longest_literal(text: &str) -> (u8, &[u8]) {
-    let bytes = text.as_bytes();
-    let head = bytes.iter().position(|b| b"*?[".contains(b)).unwrap_or(bytes.len());
-    let tail = bytes.iter().rposition(|b| b"*?]".contains(b)).map_or(0, |n| n + 1);
-    let (head, tail) = (&bytes[..head.min(LONGEST)], &bytes[tail.max(bytes.len().saturating_sub(LONGEST))..]);
-    if tail.len() > head.len() { (TAIL, tail) } else { (HEAD, head) }
-}
 
 /// The patterns of a map, ready to be looked up.
 #[derive(Clone, Copy)]
@@ -263,7 +20,7 @@ pub(super) struct View<'m> {
     pub places: &'m [Place],
     pub forks: &'m [Fork],
     pub patterns: &'m [Pattern],
-    pub table: Table<'m>,
+    pub edges: Edges<'m>,
 }
 
 impl<'m> View<'m> {
@@ -272,45 +29,62 @@ impl<'m> View<'m> {
         if self.places.is_empty() {
             return best;
         }
-        let Some(components) = glob::components(path) else { return best };
         // Nearly every path is in its plain form already; others are brought into it.
-        let count = components.clone().count();
-        let plain = path.get(1..).unwrap_or_default();
-        let plain = plain.strip_suffix(b"/").unwrap_or(plain);
-        let joined;
-        let plain = if plain.split(|&b| b == b'/').count() == count || count == 0 {
+        let mut starts = Few::new();
+        if find_starts(path, &mut starts) {
+            return self.get_plain(path, &starts, best);
+        }
+        let Some(components) = glob::components(path) else { return best };
+        let plain = components.fold(Vec::with_capacity(path.len()), |mut plain, component| {
+            plain.push(b'/');
+            plain.extend_from_slice(component);
             plain
-        } else {
-            joined = components.collect::<Vec<_>>().join(&b'/');
-            &joined
-        };
-        self.get_plain(plain, count, best)
+        });
+        // Without any component there is only the slash.
+        let plain = if plain.is_empty() { b"/" } else { &plain[..] };
+        let mut starts = Few::new();
+        if find_starts(plain, &mut starts) { self.get_plain(plain, &starts, best) } else { best }
     }
 
-    /// The same for components with one slash between them and none around.
-    fn get_plain(&self, path: &[u8], count: usize, best: Option<Hit>) -> Option<Hit> {
-        let mut starts = Few::new();
-        if count > 0 {
-            starts.push(0);
-            starts.extend((1..).zip(path).filter(|(_, b)| **b == b'/').map(|(next, _)| next));
-            starts.push(path.len() + 1);
-        }
-        let mut search = Search {
-            view: *self,
-            path,
-            starts: &starts,
-            count,
-            best,
-            ahead: Few::new(),
-            skipping: Few::new(),
-        };
+    /// The same for a path in its plain form.
+    fn get_plain(&self, path: &[u8], starts: &Starts, best: Option<Hit>) -> Option<Hit> {
+        let count = starts.len().saturating_sub(1);
+        let (ahead, skipping) = (Few::new(), Few::new());
+        let mut search = Search { view: *self, path, starts, count, best, ahead, skipping };
         search.arrive(0, 0);
         search.ahead.push((0, 0));
         while let Some((fork, from)) = search.ahead.pop() {
-            search.follow(fork, from);
+            search.follow(fork, from as usize);
         }
         search.best
     }
+}
+
+/// Where each component of a path begins, and one past the slash or the end behind the last.
+type Starts = Few<usize, 32>;
+
+/// Finds them. `false` for a path that is not absolute, has several slashes in a row, or `.` or `..`.
+fn find_starts(path: &[u8], starts: &mut Starts) -> bool {
+    let Some(inner) = path.strip_prefix(b"/") else { return false };
+    let inner = inner.strip_suffix(b"/").unwrap_or(inner);
+    if inner.is_empty() {
+        return true;
+    }
+    let mut from = 0;
+    let mut ends_at = |end: usize| {
+        starts.push(from + 1);
+        let name = &inner[from..end];
+        from = end + 1;
+        !name.is_empty() && name != b"." && name != b".."
+    };
+    for (at, byte) in inner.iter().enumerate() {
+        if *byte == b'/' && !ends_at(at) {
+            return false;
+        }
+    }
+    let plain = ends_at(inner.len());
+    starts.push(inner.len() + 2);
+    plain
 }
 
 /// One look-up.
@@ -318,14 +92,14 @@ struct Search<'s, 'm> {
     view: View<'m>,
     path: &'s [u8],
     /// Where each component begins, and one past the end behind the last.
-    starts: &'s Few<usize>,
+    starts: &'s Starts,
     /// The number of components.
     count: usize,
     best: Option<Hit>,
     /// Forks to follow, each with the number of components before it.
-    ahead: Few<(u32, usize)>,
+    ahead: Few<(u32, u32), 32>,
     /// The forks behind `**` that were met, each with the fewest components before it.
-    skipping: Few<(u32, usize)>,
+    skipping: Few<(u32, u32), 8>,
 }
 
 impl<'s> Search<'s, '_> {
@@ -337,28 +111,29 @@ impl<'s> Search<'s, '_> {
 
     /// A pattern fits the first `at` components, up to this place.
     fn arrive(&mut self, place: u32, at: usize) {
+        // A path's length is far below.
         let Some(place) = self.view.places.get(place as usize) else { return };
         if at == self.count {
             self.best = lower(self.best, place.here);
         }
         self.best = lower(self.best, place.below);
         if place.next != 0 {
-            self.ahead.push((place.next, at));
+            self.ahead.push((place.next, at as u32));
         }
         if place.later != 0 {
-            self.skip(place.later, at);
+            self.skip(place.later, at as u32);
         }
     }
 
     /// The fork is to be followed from `at` and every later component, once each.
-    fn skip(&mut self, fork: u32, at: usize) {
+    fn skip(&mut self, fork: u32, at: u32) {
         let met = self.skipping.iter_mut().find(|(f, _)| *f == fork);
         let until = match met {
             Some((_, from)) if *from <= at => return,
             Some((_, from)) => std::mem::replace(from, at),
             None => {
                 self.skipping.push((fork, at));
-                self.count
+                self.count as u32
             }
         };
         for later in at..until {
@@ -377,9 +152,14 @@ impl<'s> Search<'s, '_> {
             return;
         }
         // No run is empty; a damaged file must not make us stay in one place.
+        let mut found = Few::<_, 6>::new();
+        // All are prepared before the first: so the table's lines come from memory at once.
         for length in lengths(runs & !1).take_while(|&n| n <= left) {
-            let found = self.view.table.get(&prefix(fork, RUN), self.components(from, length));
-            if let Some(Hit { line: place, .. }) = found {
+            found.push((self.view.edges.seek(fork, Kind::Run, self.components(from, length)), length));
+        }
+        for (sought, length) in found.iter() {
+            let place = self.view.edges.get(sought);
+            if place != 0 {
                 self.arrive(place, from + length);
             }
         }
@@ -388,19 +168,18 @@ impl<'s> Search<'s, '_> {
         }
         let name = self.components(from, 1);
         for length in lengths(heads).take_while(|&n| n <= name.len()) {
-            self.chain(fork, HEAD, &name[..length], name, from + 1);
+            self.chain(fork, Kind::Head, &name[..length], name, from + 1);
         }
         for length in lengths(tails).take_while(|&n| n <= name.len()) {
-            self.chain(fork, TAIL, &name[name.len() - length..], name, from + 1);
+            self.chain(fork, Kind::Tail, &name[name.len() - length..], name, from + 1);
         }
     }
 
     /// Tries the components with wildcards that share a literal beginning or end.
-    fn chain(&mut self, fork: u32, kind: u8, literal: &[u8], name: &[u8], at: usize) {
-        let found = self.view.table.get(&prefix(fork, kind), literal);
-        let mut number = found.map_or(0, |hit| hit.line);
+    fn chain(&mut self, fork: u32, kind: Kind, literal: &[u8], name: &[u8], at: usize) {
+        let mut number = self.view.edges.get(self.view.edges.seek(fork, kind, literal));
         while let Some(pattern) = number.checked_sub(1).and_then(|n| self.view.patterns.get(n as usize)) {
-            let text = self.view.table.text.get(pattern.start as usize..);
+            let text = self.view.edges.text.get(pattern.start as usize..);
             let text = text.and_then(|t| t.get(..pattern.len as usize)).unwrap_or_default();
             if glob::name_matches(text, name) {
                 self.arrive(pattern.place, at);
@@ -423,49 +202,4 @@ fn lengths(mut bits: u64) -> impl Iterator<Item = usize> {
 /// The one on the lower line; line 0 is none.
 fn lower(best: Option<Hit>, hit: Hit) -> Option<Hit> {
     if hit.line == 0 || best.is_some_and(|b| b.line <= hit.line) { best } else { Some(hit) }
-}
-
-/// A list that allocates nothing as long as it is short.
-struct Few<T> {
-    short: [T; 32],
-    len: usize,
-    long: Vec<T>,
-}
-
-impl<T: Copy + Default> Few<T> {
-    fn new() -> Self {
-        Self { short: [T::default(); 32], len: 0, long: Vec::new() }
-    }
-
-    fn push(&mut self, value: T) {
-        match self.short.get_mut(self.len) {
-            Some(place) => {
-                *place = value;
-                self.len += 1;
-            }
-            None => self.long.push(value),
-        }
-    }
-
-    fn extend(&mut self, values: impl Iterator<Item = T>) {
-        values.for_each(|value| self.push(value));
-    }
-
-    fn pop(&mut self) -> Option<T> {
-        self.long.pop().or_else(|| {
-            self.len = self.len.checked_sub(1)?;
-            self.short.get(self.len).copied()
-        })
-    }
-
-    fn get(&self, at: usize) -> Option<T> {
-        match at.checked_sub(self.len) {
-            None => self.short.get(at).copied(),
-            Some(beyond) => self.long.get(beyond).copied(),
-        }
-    }
-
-    fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.short[..self.len].iter_mut().chain(&mut self.long)
-    }
 }

@@ -36,7 +36,8 @@ impl<'a> MapSubject<'a> {
             "__anonymous__" => return Ok(Self::Anonymous),
             _ => {}
         }
-        match word.split_once(':') {
+        let colon = word.bytes().position(|b| b == b':');
+        match colon.map(|at| (&word[..at], &word[at + 1..])) {
             Some(("user", "")) => Err(LineError::NoName { kind: "user", example: "user:alice" }),
             Some(("user", name)) => Ok(Self::User(name.as_bytes())),
             Some(("ip", "")) => Err(LineError::NoName { kind: "ip", example: "ip:192.0.2.7" }),

@@ -110,7 +110,7 @@ impl MapText {
     /// As [`MapText::map`]; at least one.
     pub fn all_errors(&self) -> Result<Map, Vec<MapError>> {
         let mut errors = Vec::new();
-        let map = Builder::new(self.default).build(&self.path, &self.bytes, |error| {
+        let map = Builder::new(&self.bytes, self.default).build(&self.path, |error| {
             errors.push(error);
             if errors.len() < MAX_ERRORS { Ok(()) } else { Err(()) }
         });
