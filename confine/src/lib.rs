@@ -7,6 +7,9 @@
 
 pub mod backends;
 pub mod context;
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod live;
 pub mod lsm;
 pub mod map;

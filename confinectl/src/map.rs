@@ -1,7 +1,6 @@
 //! `confinectl map`: a map in another form (`compile`, `fmt`), and what changes between two (`diff`).
 
 mod diff;
-mod fmt;
 
 use std::{
     ffi::OsString,
@@ -13,7 +12,7 @@ use std::{
 
 use confine::{
     lsm::BackendName,
-    map::{Map, MapText},
+    map::{self, Map, MapText},
 };
 use serde_json::{Value, json};
 
@@ -116,7 +115,7 @@ fn format(args: &Fmt, out: &mut impl Write) -> Result<Outcome, Failure> {
     let unusable =
         |error: io::Error| Failure::Refused(format!("{shown}: cannot be read or written: {error}"));
     let text = fs::read_to_string(&args.map).map_err(unusable)?;
-    let laid_out = during("laying out the map", || fmt::layout(&text));
+    let laid_out = during("laying out the map", || map::layout(&text));
     if args.stdout {
         out.write_all(laid_out.as_bytes())?;
     } else if laid_out != text {

@@ -56,7 +56,11 @@ pub(super) struct Builder {
 
 impl Builder {
     pub fn new(default: BackendName) -> Self {
-        let keys = HashKeys::random();
+        Self::with_keys(default, HashKeys::random())
+    }
+
+    /// A builder whose tables are the same each time.
+    pub(super) fn with_keys(default: BackendName, keys: HashKeys) -> Self {
         let names = || Names::new(keys);
         Self {
             default,

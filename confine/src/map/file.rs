@@ -120,12 +120,17 @@ fn read(file: &File, len: u64) -> io::Result<Vec<u8>> {
 }
 
 fn load_compiled(path: &Path, file: &File, default: BackendName) -> Result<Map, MapError> {
-    let error = |problem| MapError::Compiled { path: Arc::from(path), problem };
     // SAFETY: a read-only mapping of a regular file. Whoever may write the file may give any rules, and is
     // told to rename a new one into place, as `Map::compile` does: written in place, it would change under
     // the readers, and cut short, raise SIGBUS. All reads are of plain data, with bounds checks.
     let bytes = unsafe { Mmap::map(file) };
     let bytes = bytes.map_err(|source| MapError::Read { path: Arc::from(path), source })?;
+    of_block(path, bytes, default)
+}
+
+/// The map that a compiled map's bytes are.
+pub(super) fn of_block(path: &Path, bytes: Mmap, default: BackendName) -> Result<Map, MapError> {
+    let error = |problem| MapError::Compiled { path: Arc::from(path), problem };
     let flat = Flat::check(bytes).map_err(|damage| {
         error(match damage {
             Damage::Version(found) => CompiledError::Version { found, known: VERSION },

@@ -28,7 +28,10 @@ mod cover;
 mod error;
 mod file;
 mod flat;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod glob;
+mod layout;
 mod names;
 mod nets;
 mod parse;
@@ -47,6 +50,7 @@ pub use cover::Cover;
 pub(crate) use error::open_remedy;
 pub use error::{CompiledError, LineError, MapError};
 pub use file::Look;
+pub use layout::layout;
 pub use subject::MapSubject;
 pub use text::{MapLine, MapText};
 

@@ -142,6 +142,11 @@ impl Names {
         Self { keys, names: Vec::new(), text: Vec::new(), table: vec![0; 16] }
     }
 
+    #[cfg(test)]
+    pub fn keys(&self) -> HashKeys {
+        self.keys
+    }
+
     /// The name of this number.
     pub fn get(&self, number: u32) -> &[u8] {
         let name = self.names.get(number as usize);

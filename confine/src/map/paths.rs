@@ -306,7 +306,9 @@ impl<'m> View<'m> {
         };
         search.arrive(0, 0);
         search.ahead.push((0, 0));
-        while let Some((fork, from)) = search.ahead.pop() {
+        // So many steps there are in a tree. What a damaged file holds need be none.
+        for _ in 0..self.forks.len().saturating_mul(count + 1) {
+            let Some((fork, from)) = search.ahead.pop() else { break };
             search.follow(fork, from);
         }
         search.best
@@ -467,5 +469,34 @@ impl<T: Copy + Default> Few<T> {
 
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.short[..self.len].iter_mut().chain(&mut self.long)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// The places and forks are a tree. In a damaged file two edges may lead to one place, and each component
+    /// of a path would double the work.
+    #[test]
+    fn a_tree_that_is_none_is_left_in_time() {
+        let mut paths = Paths::new(HashKeys::random());
+        paths.insert("/*/a", Hit { line: 1, list: 0 });
+        paths.insert("/*/*", Hit { line: 2, list: 0 });
+        let mut text = Vec::new();
+        let slots = paths.table(&mut text);
+        let star = paths.forks[0].star;
+        let fork = paths.places[star as usize].next;
+        for place in &mut paths.places {
+            place.next = fork;
+        }
+        let table = Table { slots: &slots, text: &text, keys: paths.names.keys() };
+        let view = View { places: &paths.places, forks: &paths.forks, patterns: &paths.patterns, table };
+        let start = Instant::now();
+        // The end keeps the lower line from being found, which would end the search.
+        let _ = view.get(format!("{}/b", "/a".repeat(40)).as_bytes(), None);
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     }
 }

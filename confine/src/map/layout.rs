@@ -1,4 +1,4 @@
-//! `confinectl map fmt`: one layout for all maps. No word is changed, only the blanks between words.
+//! One layout for all maps (`confinectl map fmt`). No word is changed, only the blanks between words.
 //!
 //! - One blank between words. In a paragraph, lines without an empty one between them, contexts begin in one
 //!   column, as long as that is at most [`WIDEST`]; a longer subject has its contexts behind one blank.
@@ -7,6 +7,8 @@
 //! - Lines end in LF, and there is no byte order mark.
 
 use std::fmt::Write;
+
+use super::parse;
 
 /// The widest subject that others are aligned with, in characters.
 const WIDEST: usize = 32;
@@ -20,8 +22,8 @@ struct Line<'a> {
 
 /// `text` in the layout of all maps. `text` is a valid map.
 pub fn layout(text: &str) -> String {
-    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    let lines: Vec<_> = text.lines().map(cut).collect();
+    let lines = parse::lines(text.as_bytes()).map(|(_, line)| std::str::from_utf8(line).unwrap_or_default());
+    let lines: Vec<_> = lines.map(cut).collect();
     let mut laid_out = String::with_capacity(text.len());
     for paragraph in lines.split(|l| l.words.is_empty() && l.comment.is_none()).filter(|p| !p.is_empty()) {
         if !laid_out.is_empty() {
@@ -48,8 +50,8 @@ fn put(line: &Line<'_>, column: usize, out: &mut String) {
     out.push('\n');
 }
 
-/// Cuts a line as the map's own parser does (confine: map/parse.rs): a quote may hold blanks, and a
-/// backslash in it takes the next character along.
+/// Cuts a line as [`parse`] does: a quote may hold blanks, and a backslash in it takes the next
+/// character along. The words stay as they are written, which the parser's do not.
 fn cut(line: &str) -> Line<'_> {
     let blank = |c: char| c == ' ' || c == '\t';
     let mut rest = line.trim_matches(blank);
@@ -101,6 +103,11 @@ mod tests {
         let expected = format!("{first} \"landlock:a\"\n{:23} d#e  #f\n", "b#c");
         assert_eq!(layout(&text), expected);
         assert_eq!(layout(&expected), expected);
+    }
+
+    #[test]
+    fn a_carriage_return_at_the_very_end_is_a_line_end() {
+        assert_eq!(layout("a x\r"), "a x\n");
     }
 
     #[test]
