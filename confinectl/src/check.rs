@@ -19,7 +19,10 @@ use confine::{
 };
 use serde_json::{Value, json};
 
-use crate::{Failure, Outcome};
+use crate::{
+    Failure, Outcome,
+    term::{during, size},
+};
 
 /// The command line of `check`.
 #[derive(clap::Args)]
@@ -90,11 +93,15 @@ struct Report {
 
 /// Checks a map and writes the findings.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
-    let text = MapText::load(&args.map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
-    let report = match text.all_errors() {
-        Ok(map) => examine(&text, &map, args),
-        Err(errors) => Report { findings: errors.into_iter().map(syntax).collect(), ..Report::default() },
-    };
+    // It is read once for its errors, and once for the lines that never match.
+    let report = during("checking the map", 2 * size(&args.map), |progress| {
+        let text = MapText::load(&args.map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
+        let text = text.watched_by(progress);
+        Ok::<_, Failure>(match text.all_errors() {
+            Ok(map) => examine(&text, &map, args),
+            Err(errors) => Report { findings: errors.into_iter().map(syntax).collect(), ..Report::default() },
+        })
+    })?;
     let file = args.map.display().to_string();
     if args.json {
         writeln!(out, "{:#}", report.json(&file))?;

@@ -12,6 +12,7 @@ use super::{
     nets::{Net, Ranges},
     parse::{self, Fault, Word},
     paths::Paths,
+    progress::Progress,
     subject::MapSubject,
 };
 use crate::{ContextList, lsm::BackendName};
@@ -52,6 +53,7 @@ pub(super) struct Builder {
     /// Whether a context named no backend.
     defaulted: bool,
     rules: u32,
+    progress: Arc<Progress>,
 }
 
 impl Builder {
@@ -80,7 +82,13 @@ impl Builder {
             first_lines: Vec::new(),
             defaulted: false,
             rules: 0,
+            progress: Arc::default(),
         }
+    }
+
+    /// Tells `progress` of the lines.
+    pub fn watched_by(self, progress: &Arc<Progress>) -> Self {
+        Self { progress: Arc::clone(progress), ..self }
     }
 
     /// Reads all lines. Each error goes to `report`, which ends the reading by returning an error.
@@ -97,7 +105,8 @@ impl Builder {
         let bytes = if too_large { &[] } else { bytes };
         let mut words = Vec::new();
         let mut faults = too_large;
-        for (line, raw) in parse::lines(bytes) {
+        let progress = Arc::clone(&self.progress);
+        for (line, raw) in parse::watched_lines(bytes, &progress) {
             if let Err(Fault { at, problem }) = self.line(line, raw, &mut words) {
                 faults = true;
                 report(MapError::Line { path: Arc::clone(path), line, column: at + 1, problem })?;

@@ -8,7 +8,7 @@
 
 use std::fmt::Write;
 
-use super::parse;
+use super::{Progress, parse};
 
 /// The widest subject that others are aligned with, in characters.
 const WIDEST: usize = 32;
@@ -20,22 +20,32 @@ struct Line<'a> {
     comment: Option<&'a str>,
 }
 
-/// `text` in the layout of all maps. `text` is a valid map.
-pub fn layout(text: &str) -> String {
-    let lines = parse::lines(text.as_bytes()).map(|(_, line)| std::str::from_utf8(line).unwrap_or_default());
-    let lines: Vec<_> = lines.map(cut).collect();
+/// `text` in the layout of all maps. `text` is a valid map. `progress` advances by its size.
+pub fn layout(text: &str, progress: &Progress) -> String {
     let mut laid_out = String::with_capacity(text.len());
-    for paragraph in lines.split(|l| l.words.is_empty() && l.comment.is_none()).filter(|p| !p.is_empty()) {
-        if !laid_out.is_empty() {
-            laid_out.push('\n');
-        }
-        let widths = paragraph.iter().filter_map(|l| l.words.first()).map(|w| w.chars().count());
-        let column = widths.filter(|w| *w <= WIDEST).max().unwrap_or(0);
-        for line in paragraph {
-            put(line, column, &mut laid_out);
+    let mut paragraph: Vec<Line<'_>> = Vec::new();
+    for (_, line) in parse::watched_lines(text.as_bytes(), progress) {
+        let line = cut(std::str::from_utf8(line).unwrap_or_default());
+        if line.words.is_empty() && line.comment.is_none() {
+            put_paragraph(&paragraph, &mut laid_out);
+            paragraph.clear();
+        } else {
+            paragraph.push(line);
         }
     }
+    put_paragraph(&paragraph, &mut laid_out);
     laid_out
+}
+
+fn put_paragraph(paragraph: &[Line<'_>], out: &mut String) {
+    if !out.is_empty() && !paragraph.is_empty() {
+        out.push('\n');
+    }
+    let widths = paragraph.iter().filter_map(|l| l.words.first()).map(|w| w.chars().count());
+    let column = widths.filter(|w| *w <= WIDEST).max().unwrap_or(0);
+    for line in paragraph {
+        put(line, column, out);
+    }
 }
 
 fn put(line: &Line<'_>, column: usize, out: &mut String) {
@@ -80,6 +90,10 @@ fn cut(line: &str) -> Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn layout(text: &str) -> String {
+        super::layout(text, &Progress::default())
+    }
 
     #[test]
     fn contexts_of_a_paragraph_begin_in_one_column() {

@@ -36,6 +36,7 @@ mod names;
 mod nets;
 mod parse;
 mod paths;
+mod progress;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ pub(crate) use error::open_remedy;
 pub use error::{CompiledError, LineError, MapError};
 pub use file::Look;
 pub use layout::layout;
+pub use progress::Progress;
 pub use subject::MapSubject;
 pub use text::{MapLine, MapText};
 
@@ -132,8 +134,17 @@ impl Map {
     /// # Errors
     /// As [`Map::load`], but for the file.
     pub fn parse(path: &Path, bytes: &[u8], default: BackendName) -> Result<Self, MapError> {
+        Self::parse_watched(path, bytes, default, &Arc::default())
+    }
+
+    fn parse_watched(
+        path: &Path,
+        bytes: &[u8],
+        default: BackendName,
+        progress: &Arc<Progress>,
+    ) -> Result<Self, MapError> {
         let path = Arc::from(path);
-        let map = build::Builder::new(default).build(&path, bytes, Err)?;
+        let map = build::Builder::new(default).watched_by(progress).build(&path, bytes, Err)?;
         // Without a map there was an error, which ended the reading.
         map.ok_or(MapError::Empty { path })
     }

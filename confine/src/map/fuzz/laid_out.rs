@@ -3,9 +3,13 @@
 use std::path::Path;
 
 use super::{
-    super::{MapText, layout},
+    super::{MapText, Progress},
     DEFAULT, Scanned,
 };
+
+fn layout(text: &str) -> String {
+    super::super::layout(text, &Progress::default())
+}
 
 /// A map.
 pub(crate) fn map_fmt(data: &[u8]) {
