@@ -9,7 +9,7 @@ APXS ?= $(shell command -v apxs2 || command -v apxs || echo /usr/bin/apxs2)
 .DEFAULT_GOAL := help
 LAB = LAB_MODULE=$(CURDIR)/target/release/libmod_confine.so lab/lab
 
-.PHONY: help setup build demo test unit e2e bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-speed lab-shell lint deny fmt install clean
+.PHONY: help setup build demo test unit e2e bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-speed lab-shell lint deny fmt fuzz man install clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: ## requests per second beside stock httpd (ARGS='--only "1 kB" --rounds 5
 bench-maps: ## what maps cost: look-ups, loading, memory (ARGS=--lines=10,1000000, ARGS=--children)
 	@$(SETUP) test && $(CARGO) build -q --release -p mod_confine && $(CARGO) run -q --release -p xtask -- bench-maps $(ARGS)
 
+fuzz: ## fuzz a target for some seconds (ARGS='map 600'); without ARGS: each for a minute
+	@$(SETUP) fuzz && $(CARGO) run -q -p xtask -- fuzz $(ARGS)
+
 lab: build ## the lab's images: kernels that enforce, a root file system, the policy, this module
 	@$(LAB) image
 
@@ -65,9 +68,13 @@ deny: ## licences and advisories of the dependencies
 fmt: ## format the sources
 	@cargo fmt --all
 
-install: build ## install the module and confinectl (DESTDIR, PREFIX)
+man: build ## manual pages and completions of shells, in target/share
+	@target/release/confinectl generate target/share
+
+install: build ## install the module, confinectl, its manual pages and completions (DESTDIR, PREFIX)
 	install -D -m 0644 target/release/libmod_confine.so $(DESTDIR)$(shell $(APXS) -q LIBEXECDIR)/mod_confine.so
 	install -D -m 0755 target/release/confinectl $(DESTDIR)$(PREFIX)/bin/confinectl
+	target/release/confinectl generate $(DESTDIR)$(PREFIX)/share
 
 clean: ## remove what was built
 	@cargo clean

@@ -114,8 +114,9 @@ pub enum ContextError {
     UnconfinedNotAlone,
     /// The same context twice in one list.
     #[error(
-        "{context} is in the list twice; contexts are entered one after the other and the second \
-         time would change nothing, remove one"
+        "{} is in the list twice; contexts are entered one after the other and the second \
+         time would change nothing, remove one",
+        excerpt(&.context.to_string())
     )]
     Repeated {
         /// The context, with its backend's prefix.

@@ -11,6 +11,9 @@ pub mod context;
 pub mod database;
 pub mod dump;
 pub mod field;
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod live;
 pub mod lsm;
 pub mod map;

@@ -23,7 +23,10 @@ use confine::{
 };
 use serde_json::{Value, json};
 
-use crate::{Failure, Outcome, described};
+use crate::{
+    Failure, Outcome, described,
+    term::{during, size},
+};
 
 pub use report::around;
 
@@ -113,11 +116,15 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
 }
 
 fn check_map(args: &Args, map: &Path, out: &mut impl Write) -> Result<Outcome, Failure> {
-    let text = MapText::load(map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
-    let report = match text.all_errors() {
-        Ok(map) => examine(&text, &map, args),
-        Err(errors) => Report { findings: errors.into_iter().map(syntax).collect(), ..Report::default() },
-    };
+    // It is read once for its errors, and once for the lines that never match.
+    let report = during("checking the map", 2 * size(map), |progress| {
+        let text = MapText::load(map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
+        let text = text.watched_by(progress);
+        Ok::<_, Failure>(match text.all_errors() {
+            Ok(map) => examine(&text, &map, args),
+            Err(errors) => Report { findings: errors.into_iter().map(syntax).collect(), ..Report::default() },
+        })
+    })?;
     let file = map.display().to_string();
     if args.json {
         writeln!(out, "{:#}", report.json(&file))?;

@@ -85,7 +85,7 @@ impl ServerArgs {
                 command.arg(option).arg(full);
             }
         }
-        let output = during("the server reads its configuration", || command.output()).map_err(|e| {
+        let output = during("the server reads its configuration", 0, |_| command.output()).map_err(|e| {
             refused((format!("{} cannot be run: {e}", program.display()), "name another with --httpd"))
         })?;
         let said = lines(&output.stderr);

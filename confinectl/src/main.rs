@@ -8,6 +8,7 @@ mod check;
 mod described;
 mod doctor;
 mod explain;
+mod generate;
 mod httpd;
 mod map;
 mod selinux_domain;
@@ -18,7 +19,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use confine::lsm::BackendName;
 
 /// Checks maps of mod_confine, explains its decisions and writes policy for it.
@@ -90,7 +91,12 @@ fn backend(name: &str) -> Result<BackendName, String> {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // Beside the definition and not in it, so that what is generated does not name it.
+    let matches = Cli::command().subcommand(generate::command()).get_matches();
+    if let Some((generate::NAME, arguments)) = matches.subcommand() {
+        return ended(generate::run(arguments, Cli::command()));
+    }
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     let mut out = BufWriter::new(io::stdout().lock());
     let result = match &cli.command {
         Command::Check(args) => check::run(args, &mut out),
@@ -99,7 +105,11 @@ fn main() -> ExitCode {
         Command::Map(command) => map::run(command, &mut out),
         Command::SelinuxDomain(args) => selinux_domain::run(args, &mut out),
     };
-    let result = result.and_then(|outcome| out.flush().map(|()| outcome).map_err(Failure::from));
+    ended(result.and_then(|outcome| out.flush().map(|()| outcome).map_err(Failure::from)))
+}
+
+/// Says what kept a command from being carried out, and gives the exit status.
+fn ended(result: Result<Outcome, Failure>) -> ExitCode {
     match result {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
         Ok(Outcome::Bad) => ExitCode::from(1),

@@ -1,7 +1,6 @@
 //! `confinectl map`: a map in another form (`compile`, `fmt`), and what changes between two (`diff`).
 
 mod diff;
-mod fmt;
 
 use std::{
     ffi::OsString,
@@ -9,15 +8,19 @@ use std::{
     io::{self, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use confine::{
     lsm::BackendName,
-    map::{Map, MapText},
+    map::{self, Map, MapText, Progress},
 };
 use serde_json::{Value, json};
 
-use crate::{Failure, Outcome, term::during};
+use crate::{
+    Failure, Outcome,
+    term::{during, size},
+};
 use diff::{Change, Given};
 
 /// The commands below `map`.
@@ -89,8 +92,8 @@ pub fn run(command: &Command, out: &mut impl Write) -> Result<Outcome, Failure> 
 }
 
 fn compile(args: &Compile, out: &mut impl Write) -> Result<Outcome, Failure> {
-    let compiled = during("compiling the map", || {
-        Map::compile(&args.map, args.default_backend).map_err(|e| Failure::Map(vec![e]))
+    let compiled = during("compiling the map", size(&args.map), |progress| {
+        Map::compile_watched(&args.map, args.default_backend, progress).map_err(|e| Failure::Map(vec![e]))
     })?;
     let output = args.output.clone().unwrap_or_else(|| with_suffix(&args.map, ".compiled"));
     replace(&args.map, &output, compiled.bytes())
@@ -103,8 +106,8 @@ fn compile(args: &Compile, out: &mut impl Write) -> Result<Outcome, Failure> {
 }
 
 /// A map whose every line is right.
-fn valid(path: &Path, default: BackendName) -> Result<MapText, Failure> {
-    let text = MapText::load(path, default).map_err(|e| Failure::Map(vec![e]))?;
+fn valid(path: &Path, default: BackendName, progress: &Arc<Progress>) -> Result<MapText, Failure> {
+    let text = MapText::load(path, default).map_err(|e| Failure::Map(vec![e]))?.watched_by(progress);
     text.all_errors().map_err(Failure::Map)?;
     Ok(text)
 }
@@ -112,11 +115,11 @@ fn valid(path: &Path, default: BackendName) -> Result<MapText, Failure> {
 fn format(args: &Fmt, out: &mut impl Write) -> Result<Outcome, Failure> {
     let shown = args.map.display();
     // The backend of contexts that name none does not matter here.
-    during("reading the map", || valid(&args.map, BackendName::SELINUX))?;
+    during("reading the map", size(&args.map), |progress| valid(&args.map, BackendName::SELINUX, progress))?;
     let unusable =
         |error: io::Error| Failure::Refused(format!("{shown}: cannot be read or written: {error}"));
     let text = fs::read_to_string(&args.map).map_err(unusable)?;
-    let laid_out = during("laying out the map", || fmt::layout(&text));
+    let laid_out = during("laying out the map", text.len() as u64, |progress| map::layout(&text, progress));
     if args.stdout {
         out.write_all(laid_out.as_bytes())?;
     } else if laid_out != text {
@@ -132,9 +135,15 @@ fn format(args: &Fmt, out: &mut impl Write) -> Result<Outcome, Failure> {
 }
 
 fn compare(args: &Diff, out: &mut impl Write) -> Result<Outcome, Failure> {
-    let read = |path| during("reading the maps", || valid(path, args.default_backend));
-    let (old, new) = (read(&args.old)?, read(&args.new)?);
-    let changes = during("comparing the maps", || diff::diff(&old, &new));
+    let size = size(&args.old) + size(&args.new);
+    let (old, new) = during("reading the maps", size, |progress| {
+        let read = |path| valid(path, args.default_backend, progress);
+        Ok::<_, Failure>((read(&args.old)?, read(&args.new)?))
+    })?;
+    // Each is read once for its rules, and once for its questions.
+    let changes = during("comparing the maps", 2 * size, |progress| {
+        diff::diff(&old.watched_by(progress), &new.watched_by(progress))
+    });
     if args.json {
         let given = |g: &Option<Given>| g.as_ref().map(|g| json!({"contexts": g.contexts, "line": g.line}));
         let change = |(subject, c): (&String, &Change)| -> Value {

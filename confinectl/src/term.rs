@@ -1,42 +1,73 @@
-//! What is for people alone: colours, and a sign of life.
+//! What is for people alone: colours, and how far long work has come.
 
 use std::{
     env,
     ffi::OsStr,
     io::IsTerminal,
-    sync::mpsc::{self, RecvTimeoutError},
+    path::Path,
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::Duration,
 };
 
-use indicatif::ProgressBar;
+use confine::map::Progress;
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// Work that takes less shows nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Does `work`; where it takes more than a second, a moving line on standard error says that it goes on.
-/// Nothing where that is no terminal.
-pub fn during<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
+/// How often what is shown is looked at anew.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Does `work` on so many bytes, which tells of its progress; where it takes more than a second, a bar on
+/// standard error shows that. Where the number of bytes is not known (0), something that moves says that it goes
+/// on. Nothing where standard error is no terminal.
+pub fn during<T>(what: &'static str, bytes: u64, work: impl FnOnce(&Arc<Progress>) -> T) -> T {
+    let progress = Arc::new(Progress::of(bytes));
     if !std::io::stderr().is_terminal() {
-        return work();
+        return work(&progress);
     }
     thread::scope(|scope| {
         let (done, is_done) = mpsc::channel::<()>();
+        let seen = Arc::clone(&progress);
         let watch = move || {
             if is_done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                let line = ProgressBar::new_spinner().with_message(what);
-                line.enable_steady_tick(Duration::from_millis(100));
+                let line = bar(what, &seen);
                 // Ends when `done` is dropped, also by a panic.
-                let _ = is_done.recv();
+                while is_done.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                    line.set_position(seen.done());
+                    line.tick();
+                }
                 line.finish_and_clear();
             }
         };
         // Without a thread there is no sign of life, and the work is done all the same.
         let _watcher = thread::Builder::new().spawn_scoped(scope, watch);
-        let result = work();
+        let result = work(&progress);
         drop(done);
         result
     })
+}
+
+/// Without colours, so that NO_COLOR holds here, too.
+fn bar(what: &'static str, progress: &Progress) -> ProgressBar {
+    let bar = match progress.total() {
+        // The template is right, or the crate's own has to do.
+        Some(total) => ProgressBar::new(total).with_style(
+            ProgressStyle::with_template("{msg} [{bar:32}] {percent}%")
+                .map_or_else(|_| ProgressStyle::default_bar(), |style| style.progress_chars("=> ")),
+        ),
+        None => ProgressBar::new_spinner(),
+    };
+    bar.with_message(what)
+}
+
+/// The size of a file; 0 where that cannot be had.
+pub fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |m| m.len())
 }
 
 /// Whether standard output takes colours: a terminal that can, and nobody who wants none (NO_COLOR, as

@@ -130,3 +130,14 @@ fn a_backend_that_is_not_active() {
 fn unconfined_beside_a_context() {
     refused("alice landlock:alice unconfined\n").says(&["/bad.map:1:", "unconfined must stand alone"]);
 }
+
+#[test]
+fn an_address_with_a_zone() {
+    refused("fe80::1%eth0 landlock:alice\n").says(&["/bad.map:1:1: ", "has a zone", "did you mean fe80::1?"]);
+}
+
+#[test]
+fn one_line_of_a_hundred_thousand() {
+    let line = |n| if n == 77_777 { "alice\n".to_owned() } else { format!("user{n} landlock:alice\n") };
+    refused((1..=100_000).map(line).collect::<String>()).says(&["/bad.map:77777:6: ", "no context given"]);
+}

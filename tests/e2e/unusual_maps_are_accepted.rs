@@ -1,7 +1,7 @@
 //! What editors and people do to text files is no error: other line ends, a byte order mark, blank
 //! lines, quotes, no line end at the end, a subject that occurs twice.
 
-use confine_tests::{Cell, Gate, Mpm, Server, tenants::*};
+use confine_tests::{Cell, Gate, Mpm, Request, Server, tenants::*};
 
 /// Neither MPM nor gate has a part in reading maps.
 const ANY: Cell = Cell { mpm: Mpm::Event, gate: Gate::Process };
@@ -63,4 +63,60 @@ fn a_star_in_the_last_line_and_fifty_thousand_before() {
 fn one_map_for_the_server_and_for_a_directory() {
     let server = two_people(ANY).directory("www/app", "ConfineMap tenants.map").start();
     expect_alice_and_bob(&server);
+}
+
+#[test]
+fn user_names_with_blanks_signs_other_scripts_and_four_kilobytes() {
+    let long = "n".repeat(4096);
+    let passwords = format!(
+        "John Smith:{{SHA}}WV45tiB0J3GBIVSwBBCLcfesU4c=\na #b:{{SHA}}Fn0xNhqUkp5Kp4kmWk2UvLP7VBI=\n\
+         jürgen:{{SHA}}PVhAFiOJPJbkxY7LnbEpWd0pWlE=\n{long}:{{SHA}}GpHWL3ymc5liWkNopqtdSjuqYHM=\n"
+    );
+    let map = format!(
+        "user:\"John Smith\" landlock:alice\n\"a #b\" landlock:alice\njürgen landlock:alice\n{long} landlock:alice\n"
+    );
+    let server = two_people(ANY).file("passwords", passwords).file("tenants.map", map).start();
+    let client = server.client();
+    for name in ["John Smith", "a #b", "jürgen"] {
+        client.get_as(name, &note_of(&server, "alice")).expect_content(NOTE_OF_ALICE);
+        client.get_as(name, &note_of(&server, "bob")).expect_denied_by_kernel();
+    }
+    // A password as long as the name would be more than a header may have.
+    let as_long = |owner: &str| client.send(&Request::get(note_of(&server, owner)).password(&long, "pw"));
+    as_long("alice").expect_content(NOTE_OF_ALICE);
+    as_long("bob").expect_denied_by_kernel();
+    server.wait_for_log(&["confine: confined", "tenants.map:4 context=landlock:alice"]);
+}
+
+#[test]
+fn a_host_in_capitals_with_a_dot_at_the_end() {
+    let hosts = |name: &str| {
+        format!("<VirtualHost 127.0.0.1:@port@>\nServerName {name}\nConfineMap hosts.map\n</VirtualHost>\n")
+    };
+    let server = leaky_app(ANY)
+        .file("hosts.map", "host:WWW.Alice.EXAMPLE. landlock:alice\nhost:bob.example landlock:bob\n")
+        .config(format!("{}{}", hosts("www.alice.example"), hosts("Bob.Example")))
+        .start();
+    let client = server.client();
+    for (host, owner, other) in [
+        ("www.alice.example", "alice", "bob"),
+        ("Www.Alice.Example", "alice", "bob"),
+        ("BOB.example", "bob", "alice"),
+    ] {
+        let ask = |owner: &str| client.send(&Request::get(note_of(&server, owner)).header("Host", host));
+        ask(owner).expect_content(note(owner));
+        ask(other).expect_denied_by_kernel();
+    }
+}
+
+#[test]
+fn the_whole_of_either_family() {
+    let server = leaky_app(ANY)
+        .file("all.map", "::/0 landlock:bob\n0.0.0.0/0 landlock:alice\n")
+        .config("ConfineMap all.map")
+        .start();
+    server.client().get(&note_of(&server, "alice")).expect_content(NOTE_OF_ALICE);
+    server.client().get(&note_of(&server, "bob")).expect_denied_by_kernel();
+    server.client_v6().get(&note_of(&server, "bob")).expect_content(NOTE_OF_BOB);
+    server.client_v6().get(&note_of(&server, "alice")).expect_denied_by_kernel();
 }

@@ -4,6 +4,7 @@ mod bench;
 mod bench_children;
 mod bench_maps;
 mod demo;
+mod fuzz;
 mod suite;
 
 use std::process::ExitCode;
@@ -25,6 +26,8 @@ enum Task {
     Bench(bench::Options),
     /// Measure maps: look-ups, loading, memory.
     BenchMaps(bench_maps::Options),
+    /// Fuzz one target, or each in turn.
+    Fuzz(fuzz::Options),
     /// Run every test and close with one line.
     Test(suite::Options),
 }
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::BenchMaps(options) => bench_maps::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Test(options) => suite::run(&options),
     }
 }

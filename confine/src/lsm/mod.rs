@@ -266,6 +266,18 @@ pub(crate) fn quoted(text: &str) -> String {
     if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("{text:?}") }
 }
 
+/// `text` fit for a log line: control characters as escapes, everything else as it is.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
 /// ` (EPERM)` for an errno, or nothing.
 fn errno_suffix(errno: &Option<i32>) -> String {
     errno.map_or_else(String::new, |e| format!(" ({})", errno_name(e)))

@@ -12,6 +12,7 @@ use super::{
     names::{HashKeys, NameRules, Slot},
     nets::{Net, Nets, V4Leaf, V6Leaf},
     parse::{self, Fault, Word},
+    progress::Progress,
     source::{Source, Span, Text},
     subject::MapSubject,
     tree::{Edge, Tree},
@@ -54,12 +55,17 @@ pub(super) struct Builder<'t> {
     /// Whether a context named no backend.
     defaulted: bool,
     rules: u32,
+    progress: Arc<Progress>,
 }
 
 impl<'t> Builder<'t> {
     /// For a map of this text.
     pub fn new(bytes: &'t [u8], default: BackendName) -> Self {
-        let keys = HashKeys::random();
+        Self::with_keys(bytes, default, HashKeys::random())
+    }
+
+    /// A builder whose tables are the same each time.
+    pub(super) fn with_keys(bytes: &'t [u8], default: BackendName, keys: HashKeys) -> Self {
         Self {
             default,
             source: Source::new(bytes),
@@ -77,7 +83,13 @@ impl<'t> Builder<'t> {
             first_lines: Vec::new(),
             defaulted: false,
             rules: 0,
+            progress: Arc::default(),
         }
+    }
+
+    /// Tells `progress` of the lines.
+    pub fn watched_by(self, progress: &Arc<Progress>) -> Self {
+        Self { progress: Arc::clone(progress), ..self }
     }
 
     /// Reads all lines. Each error goes to `report`, which ends the reading by returning an error.
@@ -94,7 +106,8 @@ impl<'t> Builder<'t> {
         let bytes = if too_large { &[] } else { bytes };
         let mut words = Vec::new();
         let mut faults = too_large;
-        for (line, raw) in parse::lines(bytes) {
+        let progress = Arc::clone(&self.progress);
+        for (line, raw) in parse::watched_lines(bytes, &progress) {
             if let Err(Fault { at, problem }) = self.line(line, raw, &mut words) {
                 faults = true;
                 report(MapError::Line { path: Arc::clone(path), line, column: at + 1, problem })?;

@@ -14,7 +14,7 @@ use std::{
 use memmap2::Mmap;
 
 use super::{
-    CompiledError, MAX_FILE, Map, MapError,
+    CompiledError, MAX_FILE, Map, MapError, Progress,
     flat::{Damage, Flat, MAGIC, Part, SourceStamp, VERSION},
 };
 use crate::lsm::BackendName;
@@ -120,12 +120,17 @@ fn read(file: &File, len: u64) -> io::Result<Vec<u8>> {
 }
 
 fn load_compiled(path: &Path, file: &File, default: BackendName) -> Result<Map, MapError> {
-    let error = |problem| MapError::Compiled { path: Arc::from(path), problem };
     // SAFETY: a read-only mapping of a regular file. Whoever may write the file may give any rules, and is
     // told to rename a new one into place, as `Map::compile` does: written in place, it would change under
     // the readers, and cut short, raise SIGBUS. All reads are of plain data, with bounds checks.
     let bytes = unsafe { Mmap::map(file) };
     let bytes = bytes.map_err(|source| MapError::Read { path: Arc::from(path), source })?;
+    of_block(path, bytes, default)
+}
+
+/// The map that a compiled map's bytes are.
+pub(super) fn of_block(path: &Path, bytes: Mmap, default: BackendName) -> Result<Map, MapError> {
+    let error = |problem| MapError::Compiled { path: Arc::from(path), problem };
     let flat = Flat::check(bytes).map_err(|damage| {
         error(match damage {
             Damage::Version(found) => CompiledError::Version { found, known: VERSION },
@@ -159,13 +164,25 @@ impl Map {
     /// # Errors
     /// As [`Map::load`]; and the file is compiled already.
     pub fn compile(path: &Path, default: BackendName) -> Result<CompiledMap, MapError> {
+        Self::compile_watched(path, default, &Arc::default())
+    }
+
+    /// As [`Map::compile`]; `progress` advances by the size of the map.
+    ///
+    /// # Errors
+    /// As [`Map::compile`].
+    pub fn compile_watched(
+        path: &Path,
+        default: BackendName,
+        progress: &Arc<Progress>,
+    ) -> Result<CompiledMap, MapError> {
         let unreadable = |source| MapError::Read { path: Arc::from(path), source };
         let (mut file, metadata) = open(path)?;
         if is_compiled(&mut file).map_err(unreadable)? {
             return Err(MapError::Compiled { path: Arc::from(path), problem: CompiledError::NotText });
         }
         let bytes = read(&file, metadata.len()).map_err(unreadable)?;
-        let map = Self::parse(path, &bytes, default)?;
+        let map = Self::parse_watched(path, &bytes, default, progress)?;
         if Look::of(&file.metadata().map_err(unreadable)?) != Look::of(&metadata) {
             return Err(MapError::Changed { path: Arc::from(path) });
         }

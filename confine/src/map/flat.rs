@@ -191,12 +191,20 @@ impl Flat {
         Ok(flat)
     }
 
-    /// A block whose checksum is not asked for.
-    #[cfg(test)]
-    pub fn unchecked(bytes: &[u8]) -> Option<Self> {
-        let mut block = MmapMut::map_anon(bytes.len().max(size_of::<Header>())).ok()?;
+    /// A block of these bytes that [`Flat::check`] finds nothing to complain of: a head is put right, and
+    /// zeros are put behind bytes that are fewer than a head.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub fn mended(bytes: &[u8]) -> std::io::Result<Self> {
+        let mut block = MmapMut::map_anon(bytes.len().max(size_of::<Header>()))?;
         block[..bytes.len()].copy_from_slice(bytes);
-        Some(Self { bytes: block.make_read_only().ok()? })
+        let len = block.len() as u64;
+        let header: &mut Header = bytemuck::from_bytes_mut(&mut block[..size_of::<Header>()]);
+        (header.magic, header.version, header.byte_order, header.len) = (MAGIC, VERSION, BYTE_ORDER, len);
+        let sum = checksum(&block);
+        let at = offset_of!(Header, checksum);
+        block[at..at + 16].copy_from_slice(bytemuck::bytes_of(&sum));
+        let block = block.make_read_only()?;
+        Self::check(block).map_err(|damage| std::io::Error::other(format!("{damage:?}")))
     }
 
     /// The block as a file is to hold it: with its checksum, and with what it was made from.

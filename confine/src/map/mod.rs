@@ -29,12 +29,16 @@ mod error;
 mod few;
 mod file;
 mod flat;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod glob;
 mod index;
+mod layout;
 mod names;
 mod nets;
 mod parse;
 mod paths;
+mod progress;
 mod source;
 mod subject;
 #[cfg(test)]
@@ -51,6 +55,8 @@ pub use cover::Cover;
 pub(crate) use error::open_remedy;
 pub use error::{CompiledError, LineError, MapError};
 pub use file::Look;
+pub use layout::layout;
+pub use progress::Progress;
 pub use subject::MapSubject;
 pub use text::{MapLine, MapText, contexts};
 
@@ -133,8 +139,17 @@ impl Map {
     /// # Errors
     /// As [`Map::load`], but for the file.
     pub fn parse(path: &Path, bytes: &[u8], default: BackendName) -> Result<Self, MapError> {
+        Self::parse_watched(path, bytes, default, &Arc::default())
+    }
+
+    fn parse_watched(
+        path: &Path,
+        bytes: &[u8],
+        default: BackendName,
+        progress: &Arc<Progress>,
+    ) -> Result<Self, MapError> {
         let path = Arc::from(path);
-        let map = build::Builder::new(bytes, default).build(&path, Err)?;
+        let map = build::Builder::new(bytes, default).watched_by(progress).build(&path, Err)?;
         // Without a map there was an error, which ended the reading.
         map.ok_or(MapError::Empty { path })
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{MAX_LINE, error::LineError};
+use super::{MAX_LINE, error::LineError, progress::Progress};
 
 /// A problem and where in the line it is.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +36,20 @@ pub(super) struct Word<'a> {
 pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     (1..).zip(bytes.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)))
+}
+
+/// As [`lines`]; `progress` is told every now and then.
+pub(super) fn watched_lines<'b>(
+    bytes: &'b [u8],
+    progress: &Progress,
+) -> impl Iterator<Item = (u32, &'b [u8])> {
+    let mut untold = 0;
+    lines(bytes).inspect(move |(line, raw)| {
+        untold += raw.len() as u64 + 1;
+        if line % 1024 == 0 {
+            progress.advance(std::mem::take(&mut untold));
+        }
+    })
 }
 
 /// Replaces the content of `words` with the words of a line, up to its comment.

@@ -53,7 +53,9 @@ impl<'m> View<'m> {
         let mut search = Search { view: *self, path, starts, count, best, ahead, skipping };
         search.arrive(0, 0);
         search.ahead.push((0, 0));
-        while let Some((fork, from)) = search.ahead.pop() {
+        // So many steps there are in a tree. What a damaged file holds need be none.
+        for _ in 0..self.forks.len().saturating_mul(count + 1) {
+            let Some((fork, from)) = search.ahead.pop() else { break };
             search.follow(fork, from as usize);
         }
         search.best
@@ -202,4 +204,35 @@ fn lengths(mut bits: u64) -> impl Iterator<Item = usize> {
 /// The one on the lower line; line 0 is none.
 fn lower(best: Option<Hit>, hit: Hit) -> Option<Hit> {
     if hit.line == 0 || best.is_some_and(|b| b.line <= hit.line) { best } else { Some(hit) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        path::Path,
+        time::{Duration, Instant},
+    };
+
+    use super::super::Map;
+    use crate::lsm::BackendName;
+
+    /// The places and forks are a tree. In a damaged file two edges may lead to one place, and each component
+    /// of a path would double the work.
+    #[test]
+    fn a_tree_that_is_none_is_left_in_time() {
+        let lines = b"path:/*/a landlock:a\npath:/*/* landlock:b\n";
+        let map = Map::parse(Path::new("m"), lines, BackendName::LANDLOCK).unwrap_or_else(|e| panic!("{e}"));
+        let whole = map.paths();
+        let star = whole.forks[0].star;
+        let fork = whole.places[star as usize].next;
+        let mut places = whole.places.to_vec();
+        for place in &mut places {
+            place.next = fork;
+        }
+        let damaged = super::View { places: &places, ..whole };
+        let start = Instant::now();
+        // The end keeps the lower line from being found, which would end the search.
+        let _ = damaged.get(format!("{}/b", "/a".repeat(40)).as_bytes(), None);
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    }
 }

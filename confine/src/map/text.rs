@@ -8,6 +8,7 @@ use super::{
     error::LineError,
     file,
     parse::{self, Fault},
+    progress::Progress,
 };
 use crate::{ContextList, lsm::BackendName};
 
@@ -16,6 +17,7 @@ pub struct MapText {
     path: Arc<Path>,
     bytes: Vec<u8>,
     default: BackendName,
+    progress: Arc<Progress>,
 }
 
 /// One rule as a map has it.
@@ -46,12 +48,18 @@ impl MapText {
     /// # Errors
     /// The file is missing, unreadable, not a regular file, larger than 1 GiB, or a compiled map.
     pub fn load(path: &Path, default: BackendName) -> Result<Self, MapError> {
-        Ok(Self { path: Arc::from(path), bytes: file::read_text(path)?, default })
+        Ok(Self::of(path, file::read_text(path)?, default))
     }
 
     /// The text `bytes`; `path` is only named in messages.
     pub fn of(path: &Path, bytes: Vec<u8>, default: BackendName) -> Self {
-        Self { path: Arc::from(path), bytes, default }
+        Self { path: Arc::from(path), bytes, default, progress: Arc::default() }
+    }
+
+    /// The same text; each time that it is read, `progress` advances by its size.
+    #[must_use]
+    pub fn watched_by(self, progress: &Arc<Progress>) -> Self {
+        Self { progress: Arc::clone(progress), ..self }
     }
 
     /// The file as the administrator named it.
@@ -62,7 +70,7 @@ impl MapText {
     /// Calls `visit` with every rule and every bad line, from the top, until it breaks.
     pub fn scan(&self, mut visit: impl FnMut(Result<MapLine<'_>, MapError>) -> ControlFlow<()>) {
         let mut words = Vec::new();
-        for (line, raw) in parse::lines(&self.bytes) {
+        for (line, raw) in parse::watched_lines(&self.bytes, &self.progress) {
             let mut read = || -> Result<Option<(usize, ContextList)>, Fault> {
                 parse::split(raw, &mut words)?;
                 let Some((subject, contexts)) = words.split_first() else { return Ok(None) };
@@ -110,7 +118,8 @@ impl MapText {
     /// As [`MapText::map`]; at least one.
     pub fn all_errors(&self) -> Result<Map, Vec<MapError>> {
         let mut errors = Vec::new();
-        let map = Builder::new(&self.bytes, self.default).build(&self.path, |error| {
+        let builder = Builder::new(&self.bytes, self.default).watched_by(&self.progress);
+        let map = builder.build(&self.path, |error| {
             errors.push(error);
             if errors.len() < MAX_ERRORS { Ok(()) } else { Err(()) }
         });

@@ -37,7 +37,7 @@ pub fn run(
     let (report, valid) = match reading {
         Reading::Described(dump) => {
             let valid = dump.faults.is_empty();
-            (during("checking the maps", || examine(*dump)), valid)
+            (during("checking the maps", 0, |_| examine(*dump)), valid)
         }
         Reading::NotLoaded => {
             let text = format!("mod_confine is not loaded, so no request is confined; {HOW_TO_LOAD}");

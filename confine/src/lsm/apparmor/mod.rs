@@ -46,6 +46,8 @@ use super::{
 use crate::context::Context;
 
 mod active;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod profiles;
 mod refusal;
 mod text;

@@ -36,9 +36,13 @@ use std::{
     sync::Arc,
 };
 
-use super::{Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values, quoted};
+use super::{
+    Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values, escaped, quoted,
+};
 use crate::{context::Context, origin::Origin};
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod kernel;
 mod ruleset;
 mod spec;
@@ -51,7 +55,6 @@ pub use spec::{DEFAULT_MIN_ABI, PathAccess, PathRule, Ports, RulesetSpec, Scope,
 pub use template::{PathTemplate, TemplateError};
 
 use ruleset::Blueprint;
-use template::escaped;
 
 /// The backend: every ruleset of the configuration, by name.
 pub struct Landlock {

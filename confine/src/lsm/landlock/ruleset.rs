@@ -21,10 +21,10 @@ use ::landlock::{
 use super::{
     kernel,
     spec::{PathAccess, Ports, RulesetSpec, Scope},
-    template::{PathTemplate, escaped},
+    template::PathTemplate,
 };
 use crate::{
-    lsm::{EnterError, Values, errno_suffix},
+    lsm::{EnterError, Values, errno_suffix, escaped},
     origin::Origin,
 };
 

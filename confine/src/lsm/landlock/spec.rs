@@ -144,7 +144,7 @@ impl Ports {
                 ("none", _) => return Err(alone()),
                 (_, ports) => {
                     let port = parse_port(word).ok_or_else(|| WordsError::Unknown {
-                        word: super::template::escaped(word),
+                        word: crate::lsm::escaped(word),
                         expected: Self::EXPECTED,
                     })?;
                     match ports {
@@ -185,7 +185,7 @@ impl Scopes {
                 "none" => return Err(WordsError::NotAlone { word: word.to_owned() }),
                 _ => {
                     return Err(WordsError::Unknown {
-                        word: super::template::escaped(word),
+                        word: crate::lsm::escaped(word),
                         expected: Self::EXPECTED,
                     });
                 }

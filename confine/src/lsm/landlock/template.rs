@@ -10,7 +10,7 @@
 
 use std::path::Path;
 
-use super::super::{EnterError, Values};
+use super::super::{EnterError, Values, escaped};
 
 /// The longest name of one directory entry, in bytes (kernel: include/uapi/linux/limits.h, NAME_MAX).
 const NAME_MAX: usize = 255;
@@ -262,18 +262,6 @@ fn component_fault(value: &[u8]) -> Option<&'static str> {
         v if v.len() > NAME_MAX => Some("is longer than a file name can be"),
         _ => None,
     }
-}
-
-/// `text` fit for a log line: control characters as escapes, everything else as it is.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => out.extend(c.escape_default()),
-            false => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ use crate::context::Context;
 
 mod active;
 mod check;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod refusal;
 mod selinuxfs;
 mod text;

@@ -21,7 +21,7 @@
 
 use std::fmt;
 
-use crate::lsm::TextError;
+use crate::{context::excerpt, lsm::TextError};
 
 /// Longer texts cannot reach the kernel (kernel: fs/proc/base.c and security/security.c,
 /// lsm_set_self_attr, take at most a page, of which `struct lsm_ctx` is a part).
@@ -131,10 +131,12 @@ impl<'a> Written<'a> {
             Self::whole(first, rest)
         } else if has_more {
             Err(forms(format!(
-                "it could be domain:range or user:role:type: \"{second}\" is neither a sensitivity (s0) nor a \
-                 role (one that ends in _r)"
+                "it could be domain:range or user:role:type: \"{}\" is neither a sensitivity (s0) nor a \
+                 role (one that ends in _r)",
+                excerpt(second)
             )))
         } else if ["_r", "_t", "_u"].iter().any(|end| second.ends_with(end)) {
+            let second = excerpt(second);
             Err(forms(format!("\"{second}\" is not a range, and a whole context has more parts")))
         } else {
             Self::pair(first, Some(rest))
@@ -145,7 +147,10 @@ impl<'a> Written<'a> {
         if is_sensitivity(domain) {
             return Err(TextError::new(
                 "it begins with a range",
-                format!("write *:{domain}... to keep the server's domain, or put a domain before it"),
+                format!(
+                    "write *:{}... to keep the server's domain, or put a domain before it",
+                    excerpt(domain)
+                ),
             ));
         }
         Ok(Self { user_and_role: None, domain: part(domain)?, range: range.map(part).transpose()?.flatten() })
@@ -183,7 +188,7 @@ impl<'a> Written<'a> {
                     format!(
                         "it has a range, and the loaded policy has no levels (the server's context is {own})"
                     ),
-                    format!("leave \":{range}\" out, or load a policy with MCS or MLS"),
+                    format!("leave \":{}\" out, or load a policy with MCS or MLS", excerpt(range)),
                 ));
             }
             (written, own) => written.map(str::to_owned).or_else(|| own.clone()),

@@ -43,6 +43,8 @@ use crate::context::Context;
 
 mod active;
 mod check;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod kernel;
 mod pattern;
 mod policy;

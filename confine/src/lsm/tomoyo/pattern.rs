@@ -25,6 +25,8 @@
 //! have led to, so the time is bounded by the name's length times the pattern's, whatever both hold, and
 //! nothing is allocated.
 
+use crate::lsm::escaped;
+
 /// The most bytes that a file's name can have (NAME_MAX).
 const NAME_MAX: usize = 255;
 /// The most items in one part of a component: a character each, and a `\*` between all of them.
@@ -279,7 +281,7 @@ fn escape(rest: &[u8]) -> Result<(Token, usize), PatternError> {
             }
             let shown =
                 &rest[..rest.len().min(if rest.first().is_some_and(u8::is_ascii_digit) { 3 } else { 1 })];
-            return Err(PatternError::Escape(format!("\\{}", String::from_utf8_lossy(shown))));
+            return Err(PatternError::Escape(format!("\\{}", escaped(&String::from_utf8_lossy(shown)))));
         }
     };
     Ok((token, 1))
@@ -321,5 +323,7 @@ fn part(tokens: &[Token]) -> Result<Part, PatternError> {
     Ok(Part(items.into()))
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod slow;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use crate::lsm::TextError;
+use crate::{context::excerpt, lsm::TextError};
 
 /// Longer names are refused by the kernel (security/tomoyo/securityfs_if.c, tomoyo_write_self:
 /// TOMOYO_EXEC_TMPSIZE - 10, and less than that).
@@ -97,7 +97,7 @@ impl Written {
                 continue;
             }
             if !word.starts_with('/') {
-                return Err(forms(format!("\"{}\" does not begin with /", word.escape_debug())));
+                return Err(forms(format!("\"{}\" does not begin with /", shown(word))));
             }
             push_word(&mut words, word, notation)?;
         }
@@ -120,6 +120,11 @@ impl Written {
     }
 }
 
+/// A word, fit for a log line.
+fn shown(word: &str) -> String {
+    excerpt(word).escape_debug().to_string()
+}
+
 /// A namespace is taken as it is written: none has a byte that needs an escape without looking odd.
 fn push_namespace(words: &mut String, word: &str) -> Result<(), TextError> {
     let inner = word.strip_prefix('<').and_then(|w| w.strip_suffix('>'));
@@ -128,7 +133,7 @@ fn push_namespace(words: &mut String, word: &str) -> Result<(), TextError> {
             words.push_str(word);
             Ok(())
         }
-        _ => Err(forms(format!("\"{}\" is no namespace", word.escape_debug()))),
+        _ => Err(forms(format!("\"{}\" is no namespace", shown(word)))),
     }
 }
 
@@ -139,7 +144,7 @@ fn push_word(words: &mut String, word: &str, notation: Notation) -> Result<(), T
         if byte == b'\\' && notation == Notation::Tomoyo {
             let Some(escape) = escape(rest) else {
                 return Err(TextError::new(
-                    format!("\"{}\" has a backslash that begins no escape", word.escape_debug()),
+                    format!("\"{}\" has a backslash that begins no escape", shown(word)),
                     "write \\\\ for a backslash, and \\ooo, in octal, for a byte that is no printable ASCII",
                 ));
             };

@@ -14,8 +14,8 @@ use std::{
 use super::pattern::{Pattern, PatternError};
 use crate::{
     backends::{Backends, CheckError, OwnContext, Prepared},
-    context::{Context, ContextError, ContextList},
-    lsm::{Backend, BackendName},
+    context::{Context, ContextError, ContextList, excerpt},
+    lsm::{Backend, BackendName, escaped},
 };
 
 /// Larger files are refused before they fill the memory.
@@ -81,7 +81,7 @@ pub enum TransitionMapError {
         path: Arc<Path>,
         /// The line, from 1.
         line: u32,
-        /// What was written.
+        /// What was written, fit for a log line.
         pattern: String,
         /// What is wrong with it.
         #[source]
@@ -211,7 +211,7 @@ fn line(path: &Arc<Path>, number: u32, bytes: &[u8]) -> Result<Option<Line>, Tra
     let compiled = Pattern::parse(pattern).map_err(|problem| TransitionMapError::Pattern {
         path: path(),
         line: number,
-        pattern: pattern.to_owned(),
+        pattern: escaped(&excerpt(pattern)),
         problem,
     })?;
     let context = Context::of(BackendName::TOMOYO, &domain)

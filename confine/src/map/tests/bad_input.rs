@@ -7,34 +7,34 @@ use super::*;
 /// A debug build takes ten times as long, and on a busy machine that again.
 const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 1 });
 
-#[test]
-fn one_bad_line_of_a_million_is_named_at_once() {
-    let line =
-        |n| if n == 987_654 { "bob\n".to_owned() } else { format!("user{n} landlock:tenant{}\n", n % 50) };
+/// A million lines, one of which is bad: named in under a second.
+fn one_bad_line_is_named_at_once(good: impl Fn(u32) -> String, bad: &str, says: &str) {
+    let line = |n| if n == 987_654 { format!("{bad}\n") } else { format!("{}\n", good(n)) };
     let text: String = (1..=1_000_000).map(line).collect();
     let start = Instant::now();
     let error = error(&text);
     assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
-    assert_eq!(
-        error,
-        "t.map:987654:4: no context given; write at least one, such as landlock:NAME, or the word unconfined"
+    assert_eq!(error, format!("t.map:987654:{says}"));
+}
+
+#[test]
+fn one_bad_line_of_a_million_is_named_at_once() {
+    one_bad_line_is_named_at_once(
+        |n| format!("user{n} landlock:tenant{}", n % 50),
+        "bob",
+        "4: no context given; write at least one, such as landlock:NAME, or the word unconfined",
     );
 }
 
 #[test]
 fn one_bad_pattern_of_a_million_is_named_at_once() {
-    let line = |n| match n {
-        987_654 => "path:/srv//www x\n".to_owned(),
-        n if n % 2 == 0 => format!("path:/srv/www/*/app{n}/*.pl landlock:tenant{}\n", n % 50),
-        n => format!("path:/srv/www/tenant{n}/** landlock:tenant{}\n", n % 50),
-    };
-    let text: String = (1..=1_000_000).map(line).collect();
-    let start = Instant::now();
-    let error = error(&text);
-    assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
-    assert_eq!(
-        error,
-        "t.map:987654:1: path:/srv//www is no pattern of paths: it holds two slashes in a row; write one"
+    one_bad_line_is_named_at_once(
+        |n| match n % 2 {
+            0 => format!("path:/srv/www/*/app{n}/*.pl landlock:tenant{}", n % 50),
+            _ => format!("path:/srv/www/tenant{n}/** landlock:tenant{}", n % 50),
+        },
+        "path:/srv//www x",
+        "1: path:/srv//www is no pattern of paths: it holds two slashes in a row; write one",
     );
 }
 
@@ -65,6 +65,24 @@ fn quotes_and_backslashes_of_any_nesting_end_in_an_error_or_a_rule() {
     let escaped = "\\\"".repeat(10_000);
     let map = map(&format!("\"{escaped}\" c\n"));
     assert_eq!(line(&map, &user(&"\"".repeat(10_000))), Some(1));
+}
+
+#[test]
+fn any_byte_at_any_place_is_a_rule_or_an_error_of_that_line() {
+    let good = b"user:\"a b\" landlock:x # c";
+    for at in 0..=good.len() {
+        for byte in 0..=255_u8 {
+            let mut line = good.to_vec();
+            line.insert(at, byte);
+            let text = [&b"x y\n"[..], &line, b"\n"].concat();
+            if let Err(error) = Map::parse(Path::new("t.map"), &text, LANDLOCK) {
+                let error = error.to_string();
+                // A line end makes two lines of one.
+                let place = error.starts_with("t.map:2:") || (byte == b'\n' && error.starts_with("t.map:3:"));
+                assert!(place && !error.contains(char::is_control), "{byte} at {at}: {error:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,83 @@
+//! The bodies of the fuzz targets: each takes bytes, and panics where what must hold does not.
+//!
+//! They are here, and not beside libFuzzer in `fuzz/`, so that they see what is private, and so that tests
+//! replay all inputs of `fuzz/corpus` and `fuzz/findings` with the stable compiler.
+
+use crate::{
+    context::{Context, ContextList},
+    lsm::{self, BackendName},
+    map,
+};
+
+/// A body.
+pub type Body = fn(&[u8]);
+
+/// Every target by its name.
+pub const TARGETS: &[(&str, Body)] = &[
+    ("map", map::fuzz::map),
+    ("map_fmt", map::fuzz::map_fmt),
+    ("path_pattern", map::fuzz::path_pattern),
+    ("compiled_map", map::fuzz::compiled_map),
+    ("context", context),
+    ("tomoyo_pattern", lsm::tomoyo::fuzz::pattern),
+];
+
+/// Runs the body of the target called `name`.
+pub fn run(name: &str, data: &[u8]) {
+    let (_, body) = TARGETS.iter().find(|(known, _)| *known == name).expect("a target of this name");
+    body(data);
+}
+
+/// The words of a context, as a directive or a map has them, and behind NUL bytes values for the
+/// expressions of a path.
+fn context(data: &[u8]) {
+    let mut fields = data.split(|b| *b == 0);
+    let text = String::from_utf8_lossy(fields.next().unwrap_or_default());
+    let values: Vec<_> = fields.collect();
+    for &default in BackendName::ALL {
+        one_word(&text, default);
+        list(&text, default);
+    }
+    lsm::selinux::fuzz::text(&text);
+    lsm::apparmor::fuzz::text(&text);
+    lsm::tomoyo::fuzz::text(&text);
+    lsm::landlock::fuzz::text(&text, &values);
+}
+
+/// What is displayed reads back, whatever the default backend is.
+fn one_word(text: &str, default: BackendName) {
+    match Context::parse(text, default) {
+        Ok(context) => {
+            let shown = context.to_string();
+            for &other in BackendName::ALL {
+                assert_eq!(Context::parse(&shown, other).as_ref(), Ok(&context));
+            }
+            assert_eq!(Context::of(context.backend, &context.text), Ok(context));
+        }
+        Err(error) => fit_for_a_log(&error.to_string()),
+    }
+}
+
+fn list(text: &str, default: BackendName) {
+    match ContextList::parse(text.split(' '), default) {
+        Ok(list) => {
+            let shown = list.to_string();
+            assert_eq!(ContextList::parse(shown.split(' '), default), Ok(list));
+        }
+        Err(error) => fit_for_a_log(&error.to_string()),
+    }
+}
+
+/// The text of an error goes into a log: one line, of bounded length.
+pub(crate) fn fit_for_a_log(text: &str) {
+    one_line(text);
+    assert!(text.len() < 1500, "{} bytes: {text}", text.len());
+}
+
+/// As [`fit_for_a_log`], of a text that shows what was written whole.
+pub(crate) fn one_line(text: &str) {
+    assert!(!text.contains(char::is_control), "{text:?}");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! The layout of maps: nothing but blanks changes.
+
+use std::path::Path;
+
+use super::{
+    super::{MapText, Progress},
+    DEFAULT, Scanned,
+};
+
+fn layout(text: &str) -> String {
+    super::super::layout(text, &Progress::default())
+}
+
+/// A map.
+pub(crate) fn map_fmt(data: &[u8]) {
+    let map = |text: &[u8]| MapText::of(Path::new("m"), text.to_vec(), DEFAULT);
+    let (Ok(text), Ok(_)) = (std::str::from_utf8(data), map(data).map()) else { return };
+    let laid_out = layout(text);
+    let rules = |text: &[u8]| {
+        let scanned = Scanned::of(&map(text));
+        assert_eq!(scanned.errors, 0);
+        scanned.rules.into_iter().map(|(_, subject, contexts)| (subject, contexts)).collect::<Vec<_>>()
+    };
+    assert_eq!(rules(data), rules(laid_out.as_bytes()));
+    assert_eq!(visible(text), visible(&laid_out), "words and comments stay");
+    assert_eq!(layout(&laid_out), laid_out, "a second time changes nothing");
+}
+
+/// What a layout has no say in.
+fn visible(text: &str) -> String {
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    text.chars().filter(|c| !matches!(c, ' ' | '\t' | '\r' | '\n')).collect()
+}

@@ -1,0 +1,57 @@
+//! How far long work on maps has come, for another thread to look at.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Bytes that are done, of how many. Whoever starts the work says how many: a file that is read twice counts
+/// twice.
+#[derive(Debug, Default)]
+pub struct Progress {
+    done: AtomicU64,
+    total: u64,
+}
+
+impl Progress {
+    /// Work on so many bytes; 0: on nobody knows how many.
+    pub fn of(total: u64) -> Self {
+        Self { done: AtomicU64::new(0), total }
+    }
+
+    /// How many bytes there are to do, if that is known.
+    pub fn total(&self) -> Option<u64> {
+        (self.total > 0).then_some(self.total)
+    }
+
+    /// How many are done; never more than there are.
+    pub fn done(&self) -> u64 {
+        self.done.load(Relaxed).min(self.total)
+    }
+
+    /// So many more are done.
+    pub(super) fn advance(&self, bytes: u64) {
+        self.done.fetch_add(bytes, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{ops::ControlFlow, path::Path, sync::Arc};
+
+    use super::*;
+    use crate::{lsm::BackendName, map::MapText};
+
+    #[test]
+    fn each_reading_of_a_map_advances_by_its_size() {
+        let text = "alice landlock:a\n".repeat(10_000);
+        let size = text.len() as u64;
+        let progress = Arc::new(Progress::of(2 * size));
+        let map = MapText::of(Path::new("m"), text.into(), BackendName::LANDLOCK).watched_by(&progress);
+        assert!(map.all_errors().is_ok());
+        // It is told of at every 1024th line.
+        assert!((size * 9 / 10..=size).contains(&progress.done()), "{progress:?}");
+        map.scan(|_| ControlFlow::Continue(()));
+        assert!((size * 18 / 10..=2 * size).contains(&progress.done()), "{progress:?}");
+        map.scan(|_| ControlFlow::Continue(()));
+        assert_eq!((progress.done(), progress.total()), (2 * size, Some(2 * size)));
+        assert_eq!(Progress::default().total(), None);
+    }
+}
