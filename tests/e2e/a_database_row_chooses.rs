@@ -98,7 +98,7 @@ fn with_connections_that_are_kept(cell: Cell) {
         }
     }
     server.restart_gracefully();
-    is_confined(&server, "alice");
+    ask_until(&server, "alice", "alice", 200).expect_content(NOTE_OF_ALICE).expect_context("landlock:alice");
 }
 
 matrix!(with_connections_that_are_kept for gates);

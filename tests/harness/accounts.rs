@@ -1,6 +1,10 @@
 //! People whose password and context stand in a database or a directory, and what each of them gets.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Request, Response, Server,
@@ -77,6 +81,21 @@ pub fn request(user: &str, target: impl Into<String>) -> Request {
 #[track_caller]
 pub fn ask(server: &Server, user: &str, owner: &str) -> Response {
     server.client().send(&request(user, note_of(server, owner)))
+}
+
+/// As [`ask`], again and again until the answer has this status: after a graceful restart, a child of before
+/// may still take a connection; a cache ends with time.
+#[track_caller]
+pub fn ask_until(server: &Server, user: &str, owner: &str, status: u16) -> Response {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let response = ask(server, user, owner);
+        if response.status == status {
+            return response;
+        }
+        assert!(Instant::now() < deadline, "never {status}: {response:?}");
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// `user` reads what is theirs, and the kernel refuses them the other's.
