@@ -69,7 +69,7 @@ pub const WORKLOADS: [Workload; 13] = [
 
 /// Work of a known amount, not of a known time: a server that has less of the processor shall not be asked for
 /// less. About two milliseconds of one processor of the virtual machine that the published figures are from.
-const PHP_WORK: &str = "<?php for ($i = 0, $x = ''; $i < 6000; $i++) { $x = md5($x . $i); } echo $x;\n";
+const PHP_WORK: &str = "<?php for ($i = 0, $x = ''; $i < 12000; $i++) { $x = md5($x . $i); } echo $x;\n";
 
 impl Workload {
     /// The path of the URL.
