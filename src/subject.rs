@@ -1,6 +1,11 @@
 //! From the server's request to the library's subject: who is behind it, proven.
 
-use std::{cell::RefCell, ffi::CStr};
+use std::{
+    cell::RefCell,
+    ffi::CStr,
+    hash::{BuildHasher, RandomState},
+    sync::LazyLock,
+};
 
 use confine::{
     Subject,
@@ -11,7 +16,7 @@ use confine::{
 
 use crate::httpd::{database, expression::Expression, request::Request};
 
-/// The note that carries a proven user's name. Notes are copied where the server replaces a request
+/// The note that says whose name is proven, by its [`mark`]. Notes are copied where the server replaces a request
 /// by a subrequest of its own (ap_internal_fast_redirect: DirectoryIndex, content negotiation), and
 /// start empty in every other new request, which is just how far the proof reaches.
 const PROVEN: &CStr = c"confine-proven-user";
@@ -19,14 +24,27 @@ const PROVEN: &CStr = c"confine-proven-user";
 /// Takes a name for proven, of a request that `confinectl` asks about.
 pub fn take_for_proven<'r>(r: &mut Request<'r>, user: &'r CStr) {
     r.set_user(user);
-    r.set_note(PROVEN, user);
+    prove(r, user);
 }
 
 /// auth_checker, which the server only runs after check_user_id answered OK: the name is proven.
 pub fn user_proven(r: &mut Request<'_>) {
     if let Some(user) = r.claimed_user() {
-        r.set_note(PROVEN, user);
+        prove(r, user);
     }
+}
+
+fn prove<'r>(r: &mut Request<'r>, user: &'r CStr) {
+    let mark = r.pool().text(format!("{:016x}", mark(r, user)).as_bytes());
+    r.set_note(PROVEN, mark);
+}
+
+/// What stands for a name in this request alone, and only this process can make: hooks that run before the
+/// content (a tenant's `LuaHookFixups`) can write any name and any note. Subrequests and redirects share time
+/// and connection with the request that they come from.
+fn mark(r: &Request<'_>, user: &CStr) -> u64 {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    KEY.hash_one((r.connection_id(), r.time(), user))
 }
 
 /// The request's user, if authentication proved the name.
@@ -51,7 +69,8 @@ fn is_proven(r: &Request<'_>, user: &CStr) -> bool {
         return sealed == Some(user);
     }
     if let Some(proven) = r.note(PROVEN) {
-        return proven == user;
+        let proven = proven.to_str().ok().and_then(|text| u64::from_str_radix(text, 16).ok());
+        return proven == Some(mark(r, user));
     }
     if let Some(source) = authenticated_as(r) {
         return source.claimed_user() == Some(user) && is_proven(&source, user);

@@ -295,6 +295,17 @@ impl<'r> Request<'r> {
         self.rec_mut().eos_sent = 1;
     }
 
+    /// The number of the connection, which no other has at the same time.
+    pub fn connection_id(&self) -> std::ffi::c_long {
+        // SAFETY: a request always has a connection that outlives it.
+        unsafe { (*self.rec().connection).id }
+    }
+
+    /// When it began, in microseconds since 1970.
+    pub fn time(&self) -> i64 {
+        self.rec().request_time
+    }
+
     /// The thread that the connection names as its own.
     pub fn connection_thread(&self) -> *mut sys::apr_thread_t {
         // SAFETY: a request always has a connection that outlives it.

@@ -74,3 +74,18 @@ fn by_a_header(cell: Cell) {
 }
 
 matrix!(by_a_header);
+
+/// A hook of a tenant's that runs before anybody looked at who is behind the request.
+fn by_a_hook_before_the_content(cell: Cell) {
+    let hook = "function forge(r)\nr.user = 'bob' r.notes['confine-proven-user'] = 'bob'\nreturn apache2.DECLINED\nend\n";
+    let server = leaky_app(cell)
+        .file("www/forge.lua", hook)
+        .directory("www", "LuaHookFixups \"@root@/www/forge.lua\" forge")
+        .config("ConfineMap \"@root@/tenants.map\"")
+        .start();
+    let forged = server.client().get("/app/leaky.lua?read=@root@/data/bob/note");
+    assert_eq!(forged.status, 403, "{forged:?}");
+    server.wait_for_log(&["confine: refused GET /app/leaky.lua user=- "]);
+}
+
+matrix!(by_a_hook_before_the_content);
