@@ -16,7 +16,7 @@ const MMN_MINOR: u32 = 110;
 
 const FUNCTIONS: &[&str] = &[
     "ap_(hook|run)_(quick_handler|handler)",
-    "ap_hook_(auth_checker|post_perdir_config|check_config|post_config|drop_privileges|child_init|child_stopping|mpm_register_timed_callback|test_config)",
+    "ap_hook_(check_authn|check_authz|pre_config|post_perdir_config|check_config|post_config|drop_privileges|child_init|child_stopping|mpm_register_timed_callback|test_config)",
     "ap_hook_get_(handler|translate_name)",
     "ap_invoke_handler",
     "ap_process_request_internal",
@@ -41,6 +41,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_server_root_relative",
     "ap_(set_)?(document_root|context_info|context_prefix|context_document_root)",
     "ap_set_config_vectors",
+    "ap_(auth_type|register_provider|lookup_provider|list_provider_names)",
     "ap_ssl_var_lookup",
     "ap_state_query",
     "ap_(register|add)_output_filter",
@@ -63,6 +64,8 @@ const FUNCTIONS: &[&str] = &[
 
 const TYPES: &[&str] = &[
     "ap_dbd_t",
+    "ap_list_provider_names_t",
+    "auth(n|z)_provider",
     "apr_array_header_t",
     "apr_pool_t",
     "apr_sockaddr_t",
@@ -86,8 +89,10 @@ const TYPES: &[&str] = &[
 ];
 
 const VARIABLES: &[&str] = &[
-    "(OR_ALL|ACCESS_CONF|RSRC_CONF|EXEC_ON_READ|NOT_IN_FILES|GLOBAL_ONLY|NOT_IN_HTACCESS)",
+    "(OR_ALL|OR_AUTHCFG|ACCESS_CONF|RSRC_CONF|EXEC_ON_READ|NOT_IN_FILES|GLOBAL_ONLY|NOT_IN_HTACCESS)",
+    "AP_AUTH_INTERNAL_PER_CONF",
     "AP_EXPR_FLAG_.*",
+    "AUTH(N|Z)_PROVIDER_(GROUP|VERSION)",
     "AP_FILTER_ERROR",
     "AP_FTYPE_RESOURCE",
     "AP_(CORE_CONFIG_(ON|OFF)|NORMALIZE_.*)",

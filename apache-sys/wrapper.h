@@ -13,7 +13,9 @@
 #include <ap_listen.h>
 #include <ap_mpm.h>
 #include <ap_mmn.h>
+#include <ap_provider.h>
 #include <mpm_common.h>
+#include <mod_auth.h>
 #include <mod_status.h>
 /* mod_dbd.h needs apr_dbd.h before it. */
 #include <apr_dbd.h>

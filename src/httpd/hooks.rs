@@ -114,7 +114,10 @@ pub unsafe fn register(hooks: &Hooks) {
         sys::ap_hook_handler(Some(hooks.the_move), null(), null(), first + 1);
         sys::ap_hook_handler(Some(hooks.status_page), null(), null(), sys::APR_HOOK_MIDDLE as c_int);
         sys::ap_hook_post_perdir_config(Some(hooks.directory_known), null(), null(), last);
-        sys::ap_hook_auth_checker(Some(hooks.user_proven), null(), null(), first);
+        // "Per configuration", as httpd's own authentication modules register: with a single hook that is not,
+        // httpd authenticates every inner request again (server/request.c, ap_setup_auth_internal).
+        let internal = sys::AP_AUTH_INTERNAL_PER_CONF as c_int;
+        sys::ap_hook_check_authz(Some(hooks.user_proven), null(), null(), first - 1, internal);
         sys::ap_hook_check_config(Some(hooks.check_config), null(), null(), last);
         sys::ap_hook_test_config(Some(hooks.test_config), null(), null(), last);
         sys::ap_hook_post_config(Some(hooks.post_config), null(), null(), last);
