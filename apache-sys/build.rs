@@ -41,7 +41,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_server_root_relative",
     "ap_(set_)?(document_root|context_info|context_prefix|context_document_root)",
     "ap_set_config_vectors",
-    "ap_(auth_type|register_provider|lookup_provider|list_provider_names)",
+    "ap_(auth_type|auth_name|pbase64decode|register_provider|lookup_provider|list_provider_names)",
     "ap_ssl_var_lookup",
     "ap_state_query",
     "ap_(register|add)_output_filter",

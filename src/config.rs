@@ -5,7 +5,7 @@
 //! [`crate::startup`] turns them into [`Ready`].
 
 use std::{
-    ffi::{CString, c_char, c_void},
+    ffi::{CStr, CString, c_char, c_void},
     ptr::NonNull,
     sync::{
         Arc, OnceLock,
@@ -26,8 +26,8 @@ use confine::{
 
 use crate::{
     httpd::{
-        command::Command, directives::Directives, expression::Expression, pool::Pool, request::Request,
-        server::Server,
+        command::Command, directives::Directives, expression::Expression, hooks, pool::Pool,
+        request::Request, server::Server,
     },
     kept::Limits,
 };
@@ -352,6 +352,8 @@ pub struct DirectoryConfig {
     /// What is set here.
     pub settings: Settings,
     first: Option<NonNull<Link>>,
+    /// `SSLUserName`.
+    name_in_certificate: Option<NonNull<c_char>>,
 }
 
 /// One section's rules in a chain of scopes.
@@ -369,6 +371,12 @@ impl DirectoryConfig {
         // SAFETY: this module's entry is what create_directory or merge_directory made, in a pool
         // that lives at least as long as the request.
         Some(unsafe { raw.as_ref() })
+    }
+
+    /// The variable of mod_ssl's that says the user's name.
+    pub fn name_in_certificate(&self) -> Option<&CStr> {
+        // SAFETY: a word of the configuration that was merged into this one, which lives at least as long.
+        self.name_in_certificate.map(|name| unsafe { CStr::from_ptr(name.as_ptr()) })
     }
 
     /// Whether any rule applies.
@@ -400,6 +408,29 @@ pub fn edit_settings(command: &Command<'_>, edit: impl FnOnce(&mut Settings)) ->
     let config = unsafe { raw.as_mut() }.ok_or("this section has no configuration")?;
     edit(&mut config.settings);
     Ok(())
+}
+
+/// The command function of `SSLUserName`, which mod_ssl reads as well: the server calls every module that has a
+/// directive (server/config.c, ap_walk_config_sub). What mod_ssl keeps of it, only mod_ssl can read.
+///
+/// # Safety
+/// Called by the server with live parameters, what create_directory made for the section, and the directive's word.
+pub unsafe extern "C" fn set_name_in_certificate(
+    _: *mut sys::cmd_parms,
+    directory: *mut c_void,
+    name: *const c_char,
+) -> *const c_char {
+    if !hooks::module_loaded(c"mod_ssl.c") {
+        // As without this module.
+        return c"Invalid command 'SSLUserName', perhaps misspelled or defined by a module not included in the \
+                 server configuration"
+            .as_ptr();
+    }
+    // SAFETY: the caller's promise; the configuration is read by one thread.
+    if let Some(config) = unsafe { directory.cast::<DirectoryConfig>().as_mut() } {
+        config.name_in_certificate = NonNull::new(name.cast_mut());
+    }
+    std::ptr::null()
 }
 
 /// Adds a rule to the directory section that a directive stands in.
@@ -509,7 +540,7 @@ pub unsafe extern "C" fn merge_server(
 pub unsafe extern "C" fn create_directory(pool: *mut sys::apr_pool_t, _: *mut c_char) -> *mut c_void {
     // SAFETY: the caller's promise.
     let Some(pool) = (unsafe { Pool::from_raw(pool) }) else { return std::ptr::null_mut() };
-    let config = DirectoryConfig { settings: Settings::default(), first: None };
+    let config = DirectoryConfig { settings: Settings::default(), first: None, name_in_certificate: None };
     std::ptr::from_mut(pool.place(config)).cast()
 }
 
@@ -534,6 +565,7 @@ pub unsafe extern "C" fn merge_directory(
     let merged = DirectoryConfig {
         settings: inner.settings.over(outer.settings),
         first: append(pool, inner.first, outer.first),
+        name_in_certificate: inner.name_in_certificate.or(outer.name_in_certificate),
     };
     std::ptr::from_mut(pool.place(merged)).cast()
 }

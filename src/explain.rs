@@ -80,13 +80,13 @@ pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Res
 
 /// What the phases between the sections and the content would add.
 fn complete<'p>(r: &mut Request<'p>, pool: Pool<'p>, question: &Question) -> Result<(), String> {
-    if let Some(user) = &question.user {
-        CString::new(user.as_slice()).map_err(|_| "--user holds a NUL byte")?;
-        take_for_proven(r, pool.text(user));
-    }
     for variable in &question.env {
         let equals = variable.iter().position(|b| *b == b'=').ok_or("--env takes NAME=VALUE")?;
         r.set_env(pool.text(&variable[..equals]), pool.text(&variable[equals + 1..]));
+    }
+    if let Some(user) = &question.user {
+        CString::new(user.as_slice()).map_err(|_| "--user holds a NUL byte")?;
+        take_for_proven(r, pool.text(user));
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ use crate::{
     httpd::{expression::Expression, hooks, request::Request},
     lua, other_process,
     record::{self, Refusal},
-    subject::{self, PathValues, RequestFacts},
+    subject::{PathValues, RequestFacts},
     type_map,
     worker::{self, Job, State},
 };
@@ -154,7 +154,7 @@ pub fn handler_gate(r: &mut Request<'_>, own: HandlerHook) -> c_int {
         return past_the_cache(r, scope, own);
     }
     if !type_map::leads_on(r) {
-        subject::seal(r);
+        r.seal();
     }
     match state {
         None if scope.server.gate() == Gate::Handler && type_map::leads_on(r) => {

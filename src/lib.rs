@@ -35,6 +35,7 @@ use httpd::{
     hooks,
     log::{self, Level},
     pool::Pool,
+    providers,
     request::Request,
     server::Server,
     thread,
@@ -97,6 +98,8 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         status_page,
         directory_known,
         user_proven,
+        nobody_asked,
+        pre_config,
         check_config,
         test_config,
         post_config,
@@ -170,6 +173,33 @@ unsafe extern "C" fn user_proven(r: *mut sys::request_rec) -> c_int {
         subject::user_proven(r);
         sys::DECLINED
     })
+}
+
+unsafe extern "C" fn nobody_asked(r: *mut sys::request_rec) -> c_int {
+    on_request(r, |r| {
+        subject::nobody_asked(r);
+        sys::DECLINED
+    })
+}
+
+unsafe extern "C" fn pre_config(
+    pconf: *mut sys::apr_pool_t,
+    _: *mut sys::apr_pool_t,
+    _: *mut sys::apr_pool_t,
+) -> c_int {
+    guard(
+        || {
+            // SAFETY: the configuration's live pool.
+            if let Some(pool) = unsafe { Pool::from_raw(pconf) } {
+                providers::watch(pool);
+            }
+            sys::OK
+        },
+        |panic| {
+            log::main(Level::Error, &format!("confine: panic before the configuration is read: {panic}"));
+            sys::HTTP_INTERNAL_SERVER_ERROR as c_int
+        },
+    )
 }
 
 /// mod_lua has a state ready and is about to run a function in it; `lua.rs` says why the thread is renamed.

@@ -1,12 +1,6 @@
 //! From the server's request to the library's subject: who is behind it, proven.
 
-use std::{
-    cell::RefCell,
-    ffi::CStr,
-    hash::{BuildHasher, RandomState},
-    io::Write,
-    sync::LazyLock,
-};
+use std::{cell::RefCell, ffi::CStr};
 
 use confine::{
     Subject,
@@ -15,110 +9,132 @@ use confine::{
     rule::Facts,
 };
 
-use crate::httpd::{database, expression::Expression, request::Request};
+use crate::{
+    config::{DirectoryConfig, ServerConfig},
+    httpd::{database, expression::Expression, request::Request, table::Table},
+};
 
-/// The note that says whose name is proven, by its [`mark`]. Notes are copied where the server replaces a request
-/// by a subrequest of its own (ap_internal_fast_redirect: DirectoryIndex, content negotiation), and
-/// start empty in every other new request, which is just how far the proof reaches.
-const PROVEN: &CStr = c"confine-proven-user";
-
-/// Takes a name for proven, of a request that `confinectl` asks about.
+/// Takes a name for proven, of a request that `confinectl` asks about, and the variables with it.
 pub fn take_for_proven<'r>(r: &mut Request<'r>, user: &'r CStr) {
     r.set_user(user);
-    prove(r, user);
+    let variables = r.variables().select(r.pool(), is_of_authentication);
+    r.add_proof(user, variables);
 }
 
-/// auth_checker, which the server only runs after check_user_id answered OK: the name is proven.
-pub fn user_proven(r: &mut Request<'_>) {
-    if let Some(user) = r.claimed_user() {
-        prove(r, user);
+/// Whether the request's virtual host has any rule. Where it has none, nothing here is needed.
+pub fn has_rules(r: &Request<'_>) -> bool {
+    ServerConfig::of(&r.server()).is_some_and(|server| server.has_rules)
+}
+
+/// check_user_id, after all modules that ask for a name and before mod_authn_core's answer for none of them: it
+/// lets a request pass where no `AuthType` is set, whatever name others wrote down (mod_ssl of a certificate that
+/// nobody verified, an application's hook).
+pub fn nobody_asked(r: &mut Request<'_>) {
+    if has_rules(r) {
+        r.set_nobody_asked();
     }
 }
 
-fn prove<'r>(r: &mut Request<'r>, user: &'r CStr) {
-    // On the stack: a first allocation would make a worker pay for a heap of its own.
-    let mut text = [0; 16];
-    // Sixteen digits always fit.
-    let _ = write!(&mut text[..], "{:016x}", mark(r, user));
-    let mark = r.pool().text(&text);
-    r.set_note(PROVEN, mark);
+/// auth_checker, which the server only runs after check_user_id answered OK: the name is proven, here.
+pub fn user_proven(r: &mut Request<'_>) {
+    let Some(user) = r.claimed_user().filter(|_| has_rules(r)) else { return };
+    let attempt = r.attempt().filter(|attempt| attempt.user == user);
+    r.set_attempt(None);
+    let proven = attempt.is_none_or(|attempt| attempt.proves)
+        && !(r.nobody_asked() && r.wanted_auth_type().is_none())
+        && !is_faked(r);
+    if proven {
+        r.add_proof(user, attempt.and_then(|attempt| attempt.variables));
+    }
 }
 
-/// What stands for a name in this request alone, and only this process can make: hooks that run before the
-/// content (a tenant's `LuaHookFixups`) can write any name and any note. Subrequests and redirects share time
-/// and connection with the request that they come from.
-fn mark(r: &Request<'_>, user: &CStr) -> u64 {
-    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-    KEY.hash_one((r.connection_id(), r.time(), user))
+/// Whether the log-in is mod_ssl's own (`SSLOptions +FakeBasicAuth`) for a certificate that nobody verified. The
+/// name is the certificate's, and the password is one that everybody knows; mod_ssl refuses whoever types it
+/// (modules/ssl/ssl_engine_kernel.c, ssl_hook_UserCheck).
+fn is_faked(r: &Request<'_>) -> bool {
+    let faked = r.basic_password().is_some_and(|password| password == b"password")
+        && r.claimed_user().is_some_and(|user| user.to_bytes().starts_with(b"/"));
+    faked && !is_verified(r)
 }
 
-/// The request's user, if authentication proved the name.
+/// Whether the client has a certificate that mod_ssl verified.
+fn is_verified(r: &Request<'_>) -> bool {
+    r.tls(c"SSL_CLIENT_VERIFY") == Some(c"SUCCESS")
+}
+
+/// The request's user, if authentication proved the name for the place that the request has come to.
 ///
-/// `r->user` alone proves nothing: it holds the name that was typed also after a wrong password, and
-/// the server copies it to an ErrorDocument of the same directory (server/request.c,
-/// ap_process_request_internal).
+/// `r->user` alone proves nothing: it holds the name that was typed also after a wrong password, and the server
+/// carries it into other places: see [`proofs`](crate::httpd::proofs).
 pub fn proven_user<'r>(r: &Request<'r>) -> Option<&'r CStr> {
     let user = r.claimed_user().filter(|u| !u.is_empty())?;
-    is_proven(r, user).then_some(user)
+    (r.has_proof_of(user) || is_in_certificate(r, user)).then_some(user)
 }
 
-/// handler, before all others: from here on, an application may change what it likes about its request, and
-/// the server may start an error document after it, with a decision of its own.
-pub fn seal(r: &mut Request<'_>) {
-    let user = proven_user(r);
-    r.seal(user);
+/// `SSLUserName`: whether `user` is what the variable that is set here says of a verified certificate.
+fn is_in_certificate(r: &Request<'_>, user: &CStr) -> bool {
+    let variable = DirectoryConfig::of(r).and_then(|config| config.name_in_certificate());
+    variable.is_some_and(|variable| {
+        // mod_ssl takes any variable at all: headers, the environment, the session's number.
+        let of_certificate = starts_with_ignoring_case(variable, b"SSL_CLIENT_");
+        of_certificate && is_verified(r) && r.tls(variable) == Some(user)
+    })
 }
 
-fn is_proven(r: &Request<'_>, user: &CStr) -> bool {
-    if let Some(sealed) = r.sealed_user() {
-        return sealed == Some(user);
+/// Whether a variable of this name is authentication's or authorization's: what mod_authn_dbd, mod_authnz_ldap and
+/// others make of the row or entry that proves the user. Names in the environment have no case.
+pub fn is_of_authentication(name: &CStr) -> bool {
+    let prefixes: [&[u8]; 2] = [b"AUTHENTICATE_", b"AUTHORIZE_"];
+    prefixes.into_iter().any(|prefix| starts_with_ignoring_case(name, prefix))
+}
+
+/// The same, also under the name that the server gives it in a redirected request.
+fn stems_from_authentication(name: &CStr) -> bool {
+    const RENAMED: &[u8] = b"REDIRECT_";
+    let mut original = name;
+    while starts_with_ignoring_case(original, RENAMED) {
+        // What begins with it is at least as long.
+        original =
+            CStr::from_bytes_with_nul(&original.to_bytes_with_nul()[RENAMED.len()..]).unwrap_or_default();
     }
-    if let Some(proven) = r.note(PROVEN) {
-        let proven = proven.to_str().ok().and_then(|text| u64::from_str_radix(text, 16).ok());
-        return proven == Some(mark(r, user));
-    }
-    if let Some(source) = authenticated_as(r) {
-        return source.claimed_user() == Some(user) && is_proven(&source, user);
-    }
-    // SSLUserName: mod_ssl took the name from a certificate, which TLS verified or did not.
-    r.auth_type() == Some(c"ClientCert") && r.tls(c"SSL_CLIENT_VERIFY") == Some(c"SUCCESS")
+    is_of_authentication(original)
 }
 
-/// The request of which the server copied the user's name to `r`, instead of authenticating again: it does
-/// so where the directory configuration is the very same.
-fn authenticated_as<'r>(r: &Request<'r>) -> Option<Request<'r>> {
-    [r.redirected_from(), r.main()].into_iter().flatten().find(|source| source.same_directory_config(r))
+fn starts_with_ignoring_case(name: &CStr, prefix: &[u8]) -> bool {
+    name.to_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
-
-/// What the variables are called that mod_authn_dbd, mod_authnz_ldap and others make of the row or entry
-/// that proves the user.
-const AUTHENTICATED: &[u8] = b"AUTHENTICATE_";
 
 /// A variable of the request.
 ///
-/// Authentication sets its variables where it happens, and no further: a request that was redirected within
-/// one directory (to a front controller, say) gets the user's name from the server, and REDIRECT_ before the
-/// variables' names. Under such a name they prove nothing: mod_authn_dbd sets them before it looks at the
-/// password. So they are read where the proof was made.
+/// Those of authentication are never read from the environment: attempts that failed leave theirs there, the server
+/// carries them to other places and renames them in redirected requests, applications write there. They are read
+/// from the proof that the user's name has here.
 fn variable<'r>(r: &Request<'r>, name: &CStr) -> Option<&'r CStr> {
-    let value = r.env(name);
-    if value.is_some() || !name.to_bytes().starts_with(AUTHENTICATED) {
-        return value;
+    if !stems_from_authentication(name) {
+        return r.variables().get(name);
     }
-    proven_user(r)?;
-    of_the_proof(&authenticated_as(r)?, name)
+    proven_user(r).and_then(|user| r.proven_variable(user, name))
 }
 
-/// What authentication called `name`, in the request where it took place: as it was before an application
-/// could change it.
-fn of_the_proof<'r>(r: &Request<'r>, name: &CStr) -> Option<&'r CStr> {
-    let value = if r.sealed_user().is_some() { r.sealed_env(name) } else { r.env(name) };
-    value.or_else(|| of_the_proof(&authenticated_as(r)?, name))
+/// The environment as [`variable`] sees it; `None`: just as it is.
+fn environment<'r>(r: &Request<'r>, user: Option<&'r CStr>) -> Option<Table<'r>> {
+    let mut proven = user.into_iter().flat_map(|user| r.proven_variables(user)).peekable();
+    let as_it_is = r.variables();
+    if proven.peek().is_none() && !as_it_is.entries().any(|(name, _)| stems_from_authentication(name)) {
+        return None;
+    }
+    let kept = as_it_is.select(r.pool(), |name| !stems_from_authentication(name));
+    let seen = kept.unwrap_or_else(|| Table::new(r.pool()));
+    for (name, value) in proven.flat_map(Table::entries) {
+        if seen.get(name).is_none() {
+            seen.add(name, value);
+        }
+    }
+    Some(seen)
 }
 
 /// A request's facts, for one decision.
 pub struct RequestFacts<'a, 'r> {
-    user: Option<&'r CStr>,
     subject: Subject<'r>,
     request: RefCell<&'a mut Request<'r>>,
 }
@@ -126,14 +142,13 @@ pub struct RequestFacts<'a, 'r> {
 impl<'a, 'r> RequestFacts<'a, 'r> {
     /// Reads what never changes during the decision.
     pub fn of(r: &'a mut Request<'r>) -> Self {
-        let user = proven_user(r);
         let subject = Subject {
-            user: user.map(CStr::to_bytes),
+            user: proven_user(r).map(CStr::to_bytes),
             addr: r.client(),
             host: r.server().name().map(CStr::to_bytes),
             path: r.filename().map(CStr::to_bytes),
         };
-        Self { user, subject, request: RefCell::new(r) }
+        Self { subject, request: RefCell::new(r) }
     }
 
     /// As if the client's address were not known.
@@ -153,7 +168,7 @@ impl Facts<Expression> for RequestFacts<'_, '_> {
     }
 
     fn expr(&self, expr: &Expression) -> Result<Vec<u8>, String> {
-        evaluate(&mut self.request.borrow_mut(), self.user.is_some(), expr)
+        evaluate(&mut self.request.borrow_mut(), expr)
     }
 
     fn database(&self) -> usize {
@@ -181,13 +196,13 @@ impl<'a, 'r> PathValues<'a, 'r> {
 impl Values for PathValues<'_, '_> {
     fn value(&self, index: usize) -> Result<Vec<u8>, String> {
         let expression = self.expressions.get(index).ok_or("no such expression")?;
-        let mut r = self.request.borrow_mut();
-        let proven = proven_user(&r).is_some();
-        evaluate(&mut r, proven, expression)
+        evaluate(&mut self.request.borrow_mut(), expression)
     }
 }
 
-/// Evaluates with the user hidden unless the name is proven.
-fn evaluate(r: &mut Request<'_>, proven: bool, expression: &Expression) -> Result<Vec<u8>, String> {
-    if proven { expression.evaluate(r) } else { r.without_user(|r| expression.evaluate(r)) }
+/// Evaluates with the user hidden unless the name is proven, and with no variables of authentication but the proof's.
+fn evaluate(r: &mut Request<'_>, expression: &Expression) -> Result<Vec<u8>, String> {
+    let user = proven_user(r);
+    let environment = environment(r, user);
+    r.seen_as(user.is_some(), environment, |r| expression.evaluate(r))
 }

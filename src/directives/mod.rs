@@ -10,7 +10,10 @@ use std::ffi::{CStr, c_void};
 
 use apache_sys as sys;
 
-use crate::httpd::command::{Run, section, with_words};
+use crate::{
+    config::set_name_in_certificate,
+    httpd::command::{Run, section, with_words},
+};
 
 /// Server config and virtual host.
 const SERVER: i32 = sys::RSRC_CONF;
@@ -33,9 +36,9 @@ impl Table {
 }
 
 #[cfg(feature = "fault-injection")]
-const COUNT: usize = 30;
+const COUNT: usize = 31;
 #[cfg(not(feature = "fault-injection"))]
-const COUNT: usize = 29;
+const COUNT: usize = 30;
 
 /// Every directive there is, one line each.
 #[rustfmt::skip]
@@ -69,6 +72,7 @@ pub static TABLE: Table = Table([
     entry(c"selinuxAllowCaches", selinux::allow_caches, ANYWHERE, c"on|off: ConfineAllowCache, as in mod_selinux"),
     entry(c"TOMOYO_TransitionMap", tomoyo::transition_map, SERVER, c"FILE: from patterns of file names to domains, as in TOMOYO's module"),
     entry(c"CCS_TransitionMap", tomoyo::transition_map, SERVER, c"FILE: TOMOYO_TransitionMap, as in TOMOYO's module for 1.8"),
+    OF_MOD_SSL,
     #[cfg(feature = "fault-injection")]
     entry(c"ConfineFault", settings::fault, ANYWHERE, c"panic-in-gate|panic-in-worker|panic-in-move: for tests"),
     END,
@@ -99,6 +103,16 @@ const fn make(
         errmsg: help.as_ptr(),
     }
 }
+
+/// mod_ssl's, where mod_ssl allows it; this module only learns what is said.
+const OF_MOD_SSL: sys::command_rec = sys::command_rec {
+    name: c"SSLUserName".as_ptr(),
+    func: sys::cmd_func { take1: Some(set_name_in_certificate) },
+    cmd_data: std::ptr::null_mut(),
+    req_override: sys::RSRC_CONF | sys::OR_AUTHCFG,
+    args_how: sys::TAKE1,
+    errmsg: c"mod_ssl's directive: the variable that holds the user's name".as_ptr(),
+};
 
 const END: sys::command_rec = sys::command_rec {
     name: std::ptr::null(),

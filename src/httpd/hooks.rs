@@ -118,6 +118,9 @@ pub unsafe fn register(hooks: &Hooks) {
         // httpd authenticates every inner request again (server/request.c, ap_setup_auth_internal).
         let internal = sys::AP_AUTH_INTERNAL_PER_CONF as c_int;
         sys::ap_hook_check_authz(Some(hooks.user_proven), null(), null(), first - 1, internal);
+        let before_core = sys::APR_HOOK_LAST as c_int - 1;
+        sys::ap_hook_check_authn(Some(hooks.nobody_asked), null(), null(), before_core, internal);
+        sys::ap_hook_pre_config(Some(hooks.pre_config), null(), null(), last);
         sys::ap_hook_check_config(Some(hooks.check_config), null(), null(), last);
         sys::ap_hook_test_config(Some(hooks.test_config), null(), null(), last);
         sys::ap_hook_post_config(Some(hooks.post_config), null(), null(), last);
@@ -174,6 +177,11 @@ pub struct Hooks {
     pub directory_known: RequestHook,
     /// auth_checker, which only runs after a user was proven.
     pub user_proven: RequestHook,
+    /// check_user_id, just before mod_authn_core, the last of all.
+    pub nobody_asked: RequestHook,
+    /// pre_config, when all modules are loaded and no directive was read.
+    pub pre_config:
+        unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::apr_pool_t, *mut sys::apr_pool_t) -> c_int,
     /// check_config.
     pub check_config: ConfigHook,
     /// test_config, which only runs under `-t`.

@@ -21,11 +21,14 @@ pub mod log;
 mod nest;
 pub mod per_thread;
 pub mod pool;
+pub mod proofs;
+pub mod providers;
 pub mod request;
 pub mod server;
 pub mod shared;
 pub mod signals;
 mod stack;
+pub mod table;
 pub mod thread;
 
 use std::ffi::c_void;

@@ -10,8 +10,14 @@ use std::{
 use apache_sys as sys;
 
 use super::{
-    address, config_entry, core_files, directives::Directives, identity, pool::Pool, server::Server,
+    address, config_entry, core_files,
+    directives::Directives,
+    identity,
+    pool::Pool,
+    proofs::{Attempt, Place, Proof},
+    server::Server,
     set_config_entry,
+    table::Table,
 };
 
 /// A directory configuration that one request has instead of the one that the server found for it.
@@ -36,22 +42,23 @@ unsafe fn core_entry(vector: *mut sys::ap_conf_vector_t) -> *mut *mut sys::core_
     unsafe { vector.cast::<*mut sys::core_dir_config>().offset(sys::core_module.module_index as isize) }
 }
 
-/// Who is behind a request, its environment and its headers, as they were before any content handler ran. An
-/// application can change name, notes, environment and headers of its request, but not this.
+/// What this module keeps with a request, where only the server's own code finds it.
 #[derive(Clone, Copy)]
-struct Seal {
+struct Private<'r> {
+    own: Option<OwnConfig>,
+    /// Its headers, as they were before any content handler ran; null: none did yet.
     headers: *const sys::apr_table_t,
-    /// Null: nobody proved who they are.
-    user: *const c_char,
-    /// Null where there is no user.
-    env: *mut sys::apr_table_t,
+    /// The newest proof of its family, in the family's first request.
+    proofs: *mut Proof,
+    /// What a provider said last, while the server authenticates.
+    attempt: Option<Attempt<'r>>,
+    /// Whether all that could ask for a name declined to.
+    nobody_asked: bool,
 }
 
-/// What this module keeps with a request, where only the server's own code finds it.
-#[derive(Clone, Copy, Default)]
-struct Private {
-    own: Option<OwnConfig>,
-    seal: Option<Seal>,
+impl Private<'_> {
+    const NEW: Self =
+        Self { own: None, headers: null(), proofs: null_mut(), attempt: None, nobody_asked: false };
 }
 
 /// What `ap_set_document_root` and `ap_set_context_info` set.
@@ -76,6 +83,11 @@ impl<'r> Request<'r> {
     /// `raw` is null or a live `request_rec` for all of `'r`, used by this thread alone.
     pub unsafe fn from_raw(raw: *mut sys::request_rec) -> Option<Self> {
         NonNull::new(raw).map(|raw| Self { raw, life: PhantomData })
+    }
+
+    /// The same once more, for a walk that starts here.
+    pub(super) fn same(&self) -> Self {
+        Self { raw: self.raw, life: PhantomData }
     }
 
     /// The request, for a call into the server.
@@ -134,13 +146,41 @@ impl<'r> Request<'r> {
 
     /// A header of the request.
     pub fn header(&self, name: &CStr) -> Option<&'r CStr> {
-        // SAFETY: as env().
+        // SAFETY: a live table of the request; the value lives in one of its pools.
         unsafe { table_value(self.rec().headers_in, name) }
     }
 
-    /// `Basic`, `Digest`, `ClientCert`, ...
-    pub fn auth_type(&self) -> Option<&'r CStr> {
-        self.text(|r| r.ap_auth_type)
+    /// The password of basic authentication, as the client (or a module in its name) sends it.
+    pub fn basic_password(&self) -> Option<Vec<u8>> {
+        let (scheme, coded) = split_at(self.header(c"Authorization")?.to_bytes(), b' ')?;
+        let coded = coded.trim_ascii();
+        if !scheme.eq_ignore_ascii_case(b"Basic") {
+            return None;
+        }
+        // SAFETY: NUL-terminated text of the request, which the function only reads; the answer is in its pool.
+        let plain = unsafe {
+            let text = self.pool().text(coded);
+            CStr::from_ptr(sys::ap_pbase64decode(self.rec().pool, text.as_ptr()))
+        };
+        split_at(plain.to_bytes(), b':').map(|(_, password)| password.to_owned())
+    }
+
+    /// How the server is to authenticate here: `AuthType`, evaluated.
+    pub fn wanted_auth_type(&self) -> Option<&'r CStr> {
+        // SAFETY: a live request; the answer is null or a string in its pool.
+        unsafe {
+            let kind = sys::ap_auth_type(self.as_ptr());
+            (!kind.is_null()).then(|| CStr::from_ptr(kind))
+        }
+    }
+
+    /// For what: `AuthName`, evaluated.
+    pub fn wanted_realm(&self) -> Option<&'r CStr> {
+        // SAFETY: as above.
+        unsafe {
+            let name = sys::ap_auth_name(self.as_ptr());
+            (!name.is_null()).then(|| CStr::from_ptr(name))
+        }
     }
 
     /// The file that the request maps to.
@@ -175,23 +215,17 @@ impl<'r> Request<'r> {
         unsafe { Request::from_raw(self.rec().main) }
     }
 
-    /// Whether both requests have the very same merged directory configuration, which is when the
-    /// server copies the user's name from one to the other (server/request.c,
-    /// ap_process_request_internal).
-    pub fn same_directory_config(&self, other: &Request<'_>) -> bool {
-        self.rec().per_dir_config == other.rec().per_dir_config
+    /// The directory configuration that this request has.
+    pub(super) fn place(&self) -> Place {
+        let used = self.rec().per_dir_config;
+        let found = self.own_config().map_or(used, |own| own.before);
+        Place { used, found }
     }
 
     /// The client's address, as mod_remoteip and the like left it.
     pub fn client(&self) -> Option<IpAddr> {
         // SAFETY: null or a live address of the request.
         unsafe { address::ip_of(self.rec().useragent_addr) }
-    }
-
-    /// A variable of the request's environment.
-    pub fn env(&self, name: &CStr) -> Option<&'r CStr> {
-        // SAFETY: a live table of the request; the value lives in one of its pools.
-        unsafe { table_value(self.rec().subprocess_env, name) }
     }
 
     /// Sets a variable of the request's environment. Both strings outlive the request.
@@ -202,7 +236,7 @@ impl<'r> Request<'r> {
 
     /// A note of the request.
     pub fn note(&self, name: &CStr) -> Option<&'r CStr> {
-        // SAFETY: as env().
+        // SAFETY: as header().
         unsafe { table_value(self.rec().notes, name) }
     }
 
@@ -240,18 +274,37 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Runs `body` with the request's user hidden, so that no expression sees a name that was typed
-    /// and never proven.
-    pub fn without_user<T>(&mut self, body: impl FnOnce(&mut Self) -> T) -> T {
-        struct Restore(NonNull<sys::request_rec>, *mut c_char);
+    /// The variables of the request.
+    pub fn variables(&self) -> Table<'r> {
+        // SAFETY: every request has the table from its creation on; it and its strings live as long.
+        unsafe { Table::from_raw(self.rec().subprocess_env).unwrap_unchecked() }
+    }
+
+    /// Runs `body` with the request's user hidden where it is not `proven`, so that no expression sees a name that
+    /// was typed and never proven; and with other variables, where some are given.
+    pub fn seen_as<T>(
+        &mut self,
+        proven: bool,
+        variables: Option<Table<'r>>,
+        body: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        struct Restore(NonNull<sys::request_rec>, *mut c_char, *mut sys::apr_table_t);
         impl Drop for Restore {
             fn drop(&mut self) {
-                // SAFETY: the request outlives this guard, which lives inside without_user.
-                unsafe { (*self.0.as_ptr()).user = self.1 }
+                // SAFETY: the request outlives this guard, which lives inside seen_as.
+                unsafe {
+                    (*self.0.as_ptr()).user = self.1;
+                    (*self.0.as_ptr()).subprocess_env = self.2;
+                }
             }
         }
-        let user = std::mem::replace(&mut self.rec_mut().user, std::ptr::null_mut());
-        let _restore = Restore(self.raw, user);
+        let _restore = Restore(self.raw, self.rec().user, self.rec().subprocess_env);
+        if !proven {
+            self.rec_mut().user = null_mut();
+        }
+        if let Some(variables) = variables {
+            self.rec_mut().subprocess_env = variables.as_ptr();
+        }
         body(self)
     }
 
@@ -293,17 +346,6 @@ impl<'r> Request<'r> {
         // SAFETY: live subrequest after its handler; what ap_run_sub_req does next, too.
         unsafe { sys::ap_finalize_sub_req_protocol(self.as_ptr()) };
         self.rec_mut().eos_sent = 1;
-    }
-
-    /// The number of the connection, which no other has at the same time.
-    pub fn connection_id(&self) -> std::ffi::c_long {
-        // SAFETY: a request always has a connection that outlives it.
-        unsafe { (*self.rec().connection).id }
-    }
-
-    /// When it began, in microseconds since 1970.
-    pub fn time(&self) -> i64 {
-        self.rec().request_time
     }
 
     /// The thread that the connection names as its own.
@@ -379,67 +421,88 @@ impl<'r> Request<'r> {
         self.private().own
     }
 
-    fn private(&self) -> Private {
-        // SAFETY: every request has a vector; this module's entry is null or what set_private placed in the
-        // request's pool.
-        unsafe { config_entry(self.rec().request_config).cast::<Private>().as_ref() }
+    fn private(&self) -> Private<'r> {
+        // SAFETY: every request has a vector; this module's entry is null or what private_place made.
+        unsafe { config_entry(self.rec().request_config).cast::<Private<'r>>().as_ref() }
             .copied()
-            .unwrap_or_default()
+            .unwrap_or(Private::NEW)
     }
 
-    fn set_private(&mut self, private: Private) {
-        let place = std::ptr::from_mut(self.pool().place(private)).cast();
+    /// Where it is kept: for as long as the request, and always the same place.
+    fn private_place(&self) -> *mut Private<'r> {
+        let vector = self.rec().request_config;
         // SAFETY: a live request and its vector, of which this thread is the only user.
-        unsafe { set_config_entry(self.rec().request_config, place) };
+        unsafe {
+            let kept = config_entry(vector);
+            if !kept.is_null() {
+                return kept.cast();
+            }
+            let new = std::ptr::from_mut(self.pool().place(Private::NEW));
+            set_config_entry(vector, new.cast());
+            new
+        }
     }
 
-    /// Keeps who is behind this request, its environment and its headers, for when an application may have
-    /// changed what everybody can change. Only the first time counts.
-    pub fn seal(&mut self, user: Option<&'r CStr>) {
-        let private = self.private();
-        if private.seal.is_some() {
-            return;
+    fn change_private(&mut self, change: impl FnOnce(&mut Private<'r>)) {
+        // SAFETY: what private_place made; the borrow ends with this call, which `change` cannot make again.
+        change(unsafe { &mut *self.private_place() });
+    }
+
+    /// Where the newest proof of this request's family is written down, if this is the family's first.
+    pub(super) fn newest_proof(&self) -> *mut *mut Proof {
+        // SAFETY: a field of what private_place made.
+        unsafe { &raw mut (*self.private_place()).proofs }
+    }
+
+    /// What a provider said last, while the server authenticates.
+    pub fn attempt(&self) -> Option<Attempt<'r>> {
+        self.private().attempt
+    }
+
+    /// Keeps what a provider said.
+    pub fn set_attempt(&mut self, attempt: Option<Attempt<'r>>) {
+        self.change_private(|private| private.attempt = attempt);
+    }
+
+    /// Whether nothing that is loaded asked for a name here.
+    pub fn nobody_asked(&self) -> bool {
+        self.private().nobody_asked
+    }
+
+    /// Keeps that nothing asked for a name here.
+    pub fn set_nobody_asked(&mut self) {
+        self.change_private(|private| private.nobody_asked = true);
+    }
+
+    /// Keeps the headers of this request, for when an application may have changed them. Only the first time
+    /// counts.
+    pub fn seal(&mut self) {
+        if self.private().headers.is_null() {
+            // SAFETY: a live table and a live pool. The copy shares the values, which live as long as the request;
+            // who changes the original replaces its values.
+            let headers = unsafe { sys::apr_table_copy(self.rec().pool, self.rec().headers_in) };
+            self.change_private(|private| private.headers = headers);
         }
-        // SAFETY: live tables and a live pool. The copies share the values, which live as long as the request;
-        // who changes the originals replaces their values.
-        let copy = |table| unsafe { sys::apr_table_copy(self.rec().pool, table) };
-        let seal = Seal {
-            headers: copy(self.rec().headers_in),
-            user: user.map_or(null(), CStr::as_ptr),
-            env: user.map_or(null_mut(), |_| copy(self.rec().subprocess_env)),
-        };
-        self.set_private(Private { seal: Some(seal), ..private });
     }
 
     /// Gives the headers back that came with the request. Its subrequests, and requests that it leads to inside
     /// the server, have the same table.
     pub fn restore_headers(&mut self) {
-        let Some(seal) = self.private().seal else { return };
+        let sealed = self.private().headers;
+        if sealed.is_null() {
+            return;
+        }
         let headers = self.rec().headers_in;
         // SAFETY: a live table, and the copy that seal() made: an array of entries (never null, apr_tables.c,
         // make_array_core) whose strings live as long as the request.
         unsafe {
-            let entries = &*sys::apr_table_elts(seal.headers);
+            let entries = &*sys::apr_table_elts(sealed);
             let first = entries.elts.cast::<sys::apr_table_entry_t>();
             sys::apr_table_clear(headers);
             for entry in std::slice::from_raw_parts(first, entries.nelts as usize) {
                 sys::apr_table_addn(headers, entry.key, entry.val);
             }
         }
-    }
-
-    /// The user as sealed; `None` where nothing is sealed yet.
-    pub fn sealed_user(&self) -> Option<Option<&'r CStr>> {
-        let user = self.private().seal?.user;
-        // SAFETY: what seal() was given, which lives as long as the request.
-        Some((!user.is_null()).then(|| unsafe { CStr::from_ptr(user) }))
-    }
-
-    /// A variable as sealed.
-    pub fn sealed_env(&self, name: &CStr) -> Option<&'r CStr> {
-        let table = self.private().seal?.env;
-        // SAFETY: null, or the table that seal() made in the request's pool.
-        (!table.is_null()).then(|| unsafe { table_value(table, name) }).flatten()
     }
 
     fn replace_config(&mut self, own: *mut sys::ap_conf_vector_t, forced: bool) {
@@ -455,7 +518,7 @@ impl<'r> Request<'r> {
     ) {
         let paths = self.last_own_config().map_or_else(|| self.paths(), |known| known.paths);
         let own_config = OwnConfig { before, own, forced, paths };
-        self.set_private(Private { own: Some(own_config), ..self.private() });
+        self.change_private(|private| private.own = Some(own_config));
         self.rec_mut().per_dir_config = own;
     }
 
@@ -547,6 +610,12 @@ impl<'r> Request<'r> {
         // SAFETY: live request; the buffer is valid for its length.
         unsafe { sys::ap_rwrite(text.as_ptr().cast(), text.len() as c_int, self.as_ptr()) };
     }
+}
+
+/// What stands before the first `byte`, and behind it.
+fn split_at(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|b| *b == byte)?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 /// A table's value.

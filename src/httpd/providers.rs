@@ -1,0 +1,269 @@
+//! The providers of authentication and authorization, watched: which variables did the attempt set that succeeded?
+//!
+//! mod_authn_dbd and mod_authnz_ldap set `AUTHENTICATE_*` before they look at the password, or leave it to others,
+//! and one request may see several attempts: of several providers, or of mod_auth_form for a session's user and a
+//! form's. So the variables in the environment say nothing of who was proven. Every provider that is registered
+//! when the configuration begins to be read is therefore replaced by one that calls it and looks at what it did.
+//! Modules look providers up by name (`ap_lookup_provider`) while they read their directives, that is afterwards;
+//! `<AuthnProviderAlias>` calls what it found then, too.
+//!
+//! For servers without a rule the call is passed on and nothing else is done.
+
+use std::{
+    ffi::{CStr, c_char, c_uint, c_void},
+    ptr::null_mut,
+    sync::atomic::{AtomicBool, AtomicPtr, Ordering},
+};
+
+use apache_sys as sys;
+
+use super::{boundary::guard, log, pool::Pool, proofs::Attempt, request::Request, table::Table};
+use crate::subject;
+
+/// A provider in the place of another one; a function of C carries no data, so each slot has functions of its own.
+struct Slot<P> {
+    original: AtomicPtr<P>,
+    /// Whether it takes a password for its answer.
+    proves: AtomicBool,
+}
+
+impl<P> Slot<P> {
+    const fn new() -> Self {
+        Self { original: AtomicPtr::new(null_mut()), proves: AtomicBool::new(true) }
+    }
+
+    fn original(&self) -> Option<&P> {
+        // SAFETY: null, or a provider that its module registered, which lives as long as the configuration.
+        unsafe { self.original.load(Ordering::Relaxed).as_ref() }
+    }
+}
+
+type CheckPassword = unsafe extern "C" fn(*mut sys::request_rec, *const c_char, *const c_char) -> c_uint;
+type RealmHash =
+    unsafe extern "C" fn(*mut sys::request_rec, *const c_char, *const c_char, *mut *mut c_char) -> c_uint;
+type CheckAuthorization = unsafe extern "C" fn(*mut sys::request_rec, *const c_char, *const c_void) -> c_uint;
+
+/// How many providers of each kind are watched at most. httpd has six of the one, and six that set variables of
+/// the other.
+const SLOTS: usize = 24;
+
+static AUTHN: [Slot<sys::authn_provider>; SLOTS] = [const { Slot::new() }; SLOTS];
+static AUTHZ: [Slot<sys::authz_provider>; SLOTS] = [const { Slot::new() }; SLOTS];
+
+/// The functions of all slots.
+macro_rules! of_each_slot {
+    ($function:ident as $kind:ty) => {
+        of_each_slot!(@ $function as $kind; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23)
+    };
+    (@ $function:ident as $kind:ty; $($n:literal)*) => {
+        [$($function::<$n> as $kind),*]
+    };
+}
+
+static CHECK_PASSWORD: [CheckPassword; SLOTS] = of_each_slot!(check_password as CheckPassword);
+static REALM_HASH: [RealmHash; SLOTS] = of_each_slot!(realm_hash as RealmHash);
+static CHECK_AUTHORIZATION: [CheckAuthorization; SLOTS] = of_each_slot!(authorize as CheckAuthorization);
+
+/// pre_config, after every module has registered its providers and before any directive names one.
+pub fn watch(pool: Pool<'_>) {
+    let names = list(pool, sys::AUTHN_PROVIDER_GROUP, sys::AUTHN_PROVIDER_VERSION);
+    if names.len() > SLOTS {
+        let text = format!(
+            "confine: {} authentication providers are registered and {SLOTS} are watched: the AUTHENTICATE_ variables \
+             of the others are not taken for proven",
+            names.len()
+        );
+        log::main(log::Level::Warning, &text);
+    }
+    for (index, name) in names.into_iter().take(SLOTS).enumerate() {
+        watch_authn(pool, index, name);
+    }
+    // Only mod_authnz_ldap's set variables; `Require all granted` of every request need not come by here.
+    let names = list(pool, sys::AUTHZ_PROVIDER_GROUP, sys::AUTHZ_PROVIDER_VERSION);
+    let of_ldap = names.into_iter().filter(|name| name.to_bytes().starts_with(b"ldap-"));
+    for (index, name) in of_ldap.take(SLOTS).enumerate() {
+        watch_authz(pool, index, name);
+    }
+}
+
+fn watch_authn(pool: Pool<'_>, index: usize, name: &CStr) {
+    let (group, version) = (sys::AUTHN_PROVIDER_GROUP, sys::AUTHN_PROVIDER_VERSION);
+    let raw = look_up(group, version, name).cast::<sys::authn_provider>();
+    // SAFETY: null, or what a module registered in this group: an authn_provider (mod_auth.h).
+    let Some(original) = (unsafe { raw.as_ref() }) else { return };
+    let slot = &AUTHN[index];
+    slot.original.store(raw, Ordering::Relaxed);
+    // mod_authn_anon: who is let in says a name and proves none.
+    slot.proves.store(name != c"anon", Ordering::Relaxed);
+    let watched = pool.place(sys::authn_provider {
+        check_password: original.check_password.and(Some(CHECK_PASSWORD[index])),
+        // Digest authentication asks whether there is one.
+        get_realm_hash: original.get_realm_hash.and(Some(REALM_HASH[index])),
+    });
+    replace(pool, group, version, name, std::ptr::from_mut(watched).cast());
+}
+
+fn watch_authz(pool: Pool<'_>, index: usize, name: &CStr) {
+    let (group, version) = (sys::AUTHZ_PROVIDER_GROUP, sys::AUTHZ_PROVIDER_VERSION);
+    let raw = look_up(group, version, name).cast::<sys::authz_provider>();
+    // SAFETY: as in watch_authn().
+    let Some(original) = (unsafe { raw.as_ref() }) else { return };
+    AUTHZ[index].original.store(raw, Ordering::Relaxed);
+    let watched = pool.place(sys::authz_provider {
+        check_authorization: original.check_authorization.and(Some(CHECK_AUTHORIZATION[index])),
+        parse_require_line: original.parse_require_line,
+    });
+    replace(pool, group, version, name, std::ptr::from_mut(watched).cast());
+}
+
+/// The names of a group's providers.
+fn list<'p>(pool: Pool<'p>, group: &'static [u8], version: &'static [u8]) -> Vec<&'p CStr> {
+    // SAFETY: NUL-terminated constants; an array of names that live as long as the configuration's pool.
+    unsafe {
+        let array =
+            sys::ap_list_provider_names(pool.as_ptr(), group.as_ptr().cast(), version.as_ptr().cast());
+        let Some(array) = array.as_ref().filter(|array| !array.elts.is_null()) else { return Vec::new() };
+        let first = array.elts.cast::<sys::ap_list_provider_names_t>();
+        let names = std::slice::from_raw_parts(first, array.nelts.max(0) as usize);
+        names.iter().map(|entry| CStr::from_ptr(entry.provider_name)).collect()
+    }
+}
+
+fn look_up(group: &'static [u8], version: &'static [u8], name: &CStr) -> *mut c_void {
+    // SAFETY: NUL-terminated strings.
+    unsafe { sys::ap_lookup_provider(group.as_ptr().cast(), name.as_ptr(), version.as_ptr().cast()) }
+}
+
+/// Registers another provider under a name that is taken. The number of names stays as it is, so that httpd's
+/// count of those that need to run once a configuration does, too (server/request.c, ap_setup_auth_internal).
+fn replace(pool: Pool<'_>, group: &'static [u8], version: &'static [u8], name: &CStr, by: *const c_void) {
+    // SAFETY: a live pool, NUL-terminated strings that live as long, and a provider of the group's type in the pool.
+    unsafe {
+        let (group, version) = (group.as_ptr().cast(), version.as_ptr().cast());
+        sys::ap_register_provider(pool.as_ptr(), group, name.as_ptr(), version, by);
+    }
+}
+
+unsafe extern "C" fn check_password<const N: usize>(
+    r: *mut sys::request_rec,
+    user: *const c_char,
+    password: *const c_char,
+) -> c_uint {
+    let Some(original) = AUTHN[N].original().and_then(|p| p.check_password) else {
+        return sys::AUTH_GENERAL_ERROR;
+    };
+    let watched = Watched::begin(r);
+    // SAFETY: the provider's own function, with what it was to be called with.
+    let answer = unsafe { original(r, user, password) };
+    watched.end_authn(&AUTHN[N], user, answer == sys::AUTH_GRANTED);
+    answer
+}
+
+unsafe extern "C" fn realm_hash<const N: usize>(
+    r: *mut sys::request_rec,
+    user: *const c_char,
+    realm: *const c_char,
+    hash: *mut *mut c_char,
+) -> c_uint {
+    let Some(original) = AUTHN[N].original().and_then(|p| p.get_realm_hash) else {
+        return sys::AUTH_GENERAL_ERROR;
+    };
+    let watched = Watched::begin(r);
+    // SAFETY: as in check_password().
+    let answer = unsafe { original(r, user, realm, hash) };
+    // Who asked compares the hash now; the name is proven only if it says so.
+    watched.end_authn(&AUTHN[N], user, answer == sys::AUTH_USER_FOUND);
+    answer
+}
+
+unsafe extern "C" fn authorize<const N: usize>(
+    r: *mut sys::request_rec,
+    line: *const c_char,
+    parsed: *const c_void,
+) -> c_uint {
+    let Some(original) = AUTHZ[N].original().and_then(|p| p.check_authorization) else {
+        return sys::AUTHZ_GENERAL_ERROR;
+    };
+    let watched = Watched::begin(r);
+    // SAFETY: as in check_password().
+    let answer = unsafe { original(r, line, parsed) };
+    watched.end_authz(answer == sys::AUTHZ_GRANTED);
+    answer
+}
+
+/// A call of a provider, in a virtual host with rules.
+struct Watched<'r>(Option<(Request<'r>, Before<'r>)>);
+
+/// What was there before it.
+struct Before<'r> {
+    user: *const c_char,
+    /// Variables of authentication that others set, out of the environment for a while.
+    variables: Option<Table<'r>>,
+}
+
+impl<'r> Watched<'r> {
+    fn begin(r: *mut sys::request_rec) -> Self {
+        let begin = || {
+            // SAFETY: the server's request, which this thread alone uses while it authenticates.
+            let request = unsafe { Request::from_raw(r) }.filter(subject::has_rules)?;
+            let user = request.claimed_user().map_or(std::ptr::null(), CStr::as_ptr);
+            let variables = request.variables().select(request.pool(), subject::is_of_authentication);
+            for (name, _) in variables.into_iter().flat_map(Table::entries) {
+                request.variables().remove(name);
+            }
+            Some((request, Before { user, variables }))
+        };
+        Self(guard(begin, failed))
+    }
+
+    /// Takes down what the call said of `user`.
+    fn end_authn(self, slot: &Slot<sys::authn_provider>, user: *const c_char, success: bool) {
+        let Some((mut request, before)) = self.0 else { return };
+        let end = || {
+            let set = before.end(&request);
+            // mod_authnz_ldap may give the user the name that stands in the entry (AuthLDAPRemoteUserAttribute).
+            let now = request.claimed_user().filter(|now| now.as_ptr() != before.user);
+            // SAFETY: null, or the name that whoever asked holds in the request's pool.
+            let asked =
+                (!user.is_null()).then(|| request.pool().text(unsafe { CStr::from_ptr(user) }.to_bytes()));
+            let proves = slot.proves.load(Ordering::Relaxed);
+            let attempt = now.or(asked).filter(|_| success);
+            request.set_attempt(attempt.map(|user| Attempt { user, variables: set, proves }));
+            None
+        };
+        guard(end, failed::<()>);
+    }
+
+    fn end_authz(self, success: bool) {
+        let Some((mut request, before)) = self.0 else { return };
+        let end = || {
+            let set = before.end(&request).filter(|_| success);
+            if let (Some(user), Some(set)) = (request.claimed_user(), set) {
+                request.add_authorization(user, set);
+            }
+            None
+        };
+        guard(end, failed::<()>);
+    }
+}
+
+impl<'r> Before<'r> {
+    /// The variables of authentication that the call set. The environment then has those from before again, but
+    /// for what was set anew: all is as if nobody had looked.
+    fn end(&self, request: &Request<'r>) -> Option<Table<'r>> {
+        let environment = request.variables();
+        let set = environment.select(request.pool(), subject::is_of_authentication);
+        for (name, value) in self.variables.into_iter().flat_map(Table::entries) {
+            if set.is_none_or(|set| set.get(name).is_none()) {
+                environment.add(name, value);
+            }
+        }
+        set
+    }
+}
+
+/// Without what could not be noted, the name stays unproven.
+fn failed<T>(panic: &str) -> Option<T> {
+    log::main(log::Level::Error, &format!("confine: panic while a provider was watched: {panic}"));
+    None
+}
