@@ -17,11 +17,11 @@ use apache_sys as sys;
 use confine::{
     Origin, answers,
     backends::Backends,
-    database::Parameters,
+    database::{Parameters, RowsAre},
     live::LiveMap,
     lsm::{BackendName, landlock::RulesetSpec},
     map::Look,
-    rule::Rule,
+    rule::{Piece, Rule},
 };
 
 use crate::{
@@ -104,14 +104,14 @@ pub enum DraftSource {
     Constant(Vec<String>),
     /// `ConfineMap`, the file's full path.
     Map(String),
-    /// `ConfineMap dbd:`: the statement's label, and what it is asked with.
-    Database(CString, Parameters<Expression>, answers::Limits),
+    /// `ConfineMap dbd:`: the statement's label, what it is asked with, and what its rows are.
+    Database(CString, Parameters<Expression>, RowsAre, answers::Limits),
     /// `TOMOYO_TransitionMap`, the file's full path.
     Transitions(String),
-    /// `ConfineEnv`.
-    Env(CString),
-    /// `ConfineExpr`.
-    Expr(Expression),
+    /// `ConfineEnv`, and the backend that it names.
+    Env(CString, Option<BackendName>),
+    /// `ConfineExpr`, and the backend that stands literally at its beginning.
+    Expr(Box<[Piece<Expression>]>, Option<BackendName>),
 }
 
 /// A generation that requests can use.

@@ -220,8 +220,8 @@ fn rule(number: usize, draft: &Draft, ready: Option<&Ready>) -> Rule {
         DraftSource::Constant(_) => (Kind::Constant, None),
         DraftSource::Map(path) => (Kind::Map, Some(path.clone())),
         DraftSource::Transitions(path) => (Kind::Transitions, Some(path.clone())),
-        DraftSource::Env(_) => (Kind::Env, None),
-        DraftSource::Expr(_) => (Kind::Expr, None),
+        DraftSource::Env(..) => (Kind::Env, None),
+        DraftSource::Expr(..) => (Kind::Expr, None),
         DraftSource::Database(..) => (Kind::Database, None),
     };
     let contexts = match ready.and_then(|ready| ready.rules.get(number)).map(|rule| &rule.source) {

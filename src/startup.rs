@@ -13,7 +13,7 @@ use confine::{
     Origin,
     backends::{Backends, CheckError, OwnContext, Prepared},
     context::ContextList,
-    database::Database,
+    database::{Database, RowsAre},
     live::{LiveMap, Recipe},
     lsm::{
         Backend, BackendName, Enter, Moved, NoValues,
@@ -183,19 +183,25 @@ impl Maker<'_> {
             DraftSource::Constant(words) => Source::Constant(self.constant(draft, words, default, own)?),
             DraftSource::Map(path) => Source::Map(self.map(draft, path, default, own)?),
             DraftSource::Transitions(path) => Source::Transitions(self.transitions(draft, path)?),
-            DraftSource::Env(name) => {
+            DraftSource::Env(name, named) => {
                 self.active(draft, default)?;
-                Source::Env { name: name.clone().into_boxed_c_str(), default }
+                let name = name.clone().into_boxed_c_str();
+                Source::Env { name, backend: default, named: named.is_some() }
             }
-            DraftSource::Expr(expr) => {
+            DraftSource::Expr(pieces, named) => {
                 self.active(draft, default)?;
-                Source::Expr { expr: *expr, default }
+                Source::Expr { pieces: pieces.clone(), backend: default, named: named.is_some() }
             }
-            DraftSource::Database(label, parameters, limits) => {
+            DraftSource::Database(label, parameters, rows, limits) => {
                 self.active(draft, default)?;
+                if *rows == RowsAre::Rules {
+                    // A row may name any backend by its prefix.
+                    self.backends.iter().for_each(Backend::expect_values);
+                }
                 let found = self.statements.find(label, parameters, &server_of(draft)?);
                 let statement = self.note(draft, found)?;
-                Source::Database(Box::new(Database::new(statement, parameters.clone(), default, *limits)))
+                let database = Database::new(statement, parameters.clone(), default, *rows, *limits);
+                Source::Database(Box::new(database))
             }
         };
         Some(Rule { origin: draft.origin.clone(), source, own })
@@ -252,8 +258,7 @@ impl Maker<'_> {
         let backend = self.backends.iter().find(|b| b.name() == default)?;
         let active = backend.active().map_err(|e| with_hint(&CheckError::Inactive(e)));
         self.note(draft, active)?;
-        // A value may name any backend by its prefix.
-        self.backends.iter().for_each(Backend::expect_values);
+        backend.expect_values();
         Some(())
     }
 
@@ -373,9 +378,13 @@ fn default_backend(draft: &Draft) -> BackendName {
     config_of(draft).map_or(BackendName::SELINUX, ServerConfig::backend)
 }
 
-/// The same for the rule itself: mod_selinux's directives mean SELinux.
+/// The same for the rule itself: mod_selinux's directives mean SELinux, and others may name a backend.
 pub fn backend_of(draft: &Draft) -> BackendName {
-    if draft.of_mod_selinux { BackendName::SELINUX } else { default_backend(draft) }
+    match draft.source {
+        DraftSource::Env(_, Some(named)) | DraftSource::Expr(_, Some(named)) => named,
+        _ if draft.of_mod_selinux => BackendName::SELINUX,
+        _ => default_backend(draft),
+    }
 }
 
 /// The backends as the server will see them once it has moved to its `ConfineServerContext`, which is

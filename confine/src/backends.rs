@@ -11,6 +11,7 @@ use crate::{
         selinux::Selinux,
         tomoyo::Tomoyo,
     },
+    value::Given,
 };
 
 /// Every backend, ready for one configuration generation.
@@ -113,9 +114,12 @@ impl Backends {
         self.prepare_with(contexts, own, |backend, text| backend.prepare(text))
     }
 
-    /// Makes contexts ready that became known at a request. Does no I/O.
-    pub fn prepare_value(&self, contexts: &ContextList, own: OwnContext) -> Result<Prepared, PrepareError> {
-        self.prepare_with(contexts, own, |backend, text| backend.prepare_value(text))
+    /// Makes a context ready that a request supplied. Does no I/O. The server's own is refused under every
+    /// directive: a value does not exempt.
+    pub fn prepare_value(&self, backend: BackendName, given: &Given) -> Result<Prepared, PrepareError> {
+        let context = Context { backend, text: given.text().into() };
+        let contexts = ContextList::Contexts([context].into());
+        self.prepare_with(&contexts, OwnContext::Refused, |backend, _| backend.prepare_value(given))
     }
 
     fn prepare_with(

@@ -9,7 +9,7 @@ use std::fmt;
 use crate::lsm::BackendName;
 
 /// The word that exempts a request, in place of a list of contexts.
-const UNCONFINED: &str = "unconfined";
+pub(crate) const UNCONFINED: &str = "unconfined";
 
 /// LSMs with labels of their own that later versions may offer. Their prefixes are reserved, so that
 /// a configuration written for such a version fails here instead of meaning something else.
@@ -194,6 +194,20 @@ fn split_prefix(word: &str) -> Result<Option<(BackendName, &str)>, ContextError>
         Some(lsm) => Err(ContextError::NotOffered { word: excerpt(word), lsm }),
         None => Ok(None),
     }
+}
+
+/// Whether this stands for an LSM where a colon follows: of this build or of later ones, in letters of any case.
+pub(crate) fn is_prefix(word: &str) -> bool {
+    let known = BackendName::ALL.iter().map(|backend| backend.as_str()).chain(RESERVED.iter().copied());
+    known.into_iter().any(|lsm| word.eq_ignore_ascii_case(lsm))
+}
+
+/// Takes the prefix of a backend off text that stands literally in a configuration; `None` where there is none.
+///
+/// # Errors
+/// It is that of an LSM that this build does not offer, or in other letters.
+pub fn literal_prefix(text: &str) -> Result<Option<(BackendName, &str)>, ContextError> {
+    split_prefix(text)
 }
 
 impl ContextList {

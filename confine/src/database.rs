@@ -11,10 +11,11 @@ use std::{
 use crate::{
     answers::{Answers, Counts, Limits},
     backends::{Backends, Moves, OwnContext, Prepared},
-    context::{ContextList, excerpt},
+    context::excerpt,
     lsm::BackendName,
     map,
     rule::{Facts, Failure},
+    value::{self, Given, Unusable, ValueError},
 };
 
 /// The longest text of a row that is looked at, in bytes. A message shows what is wrong with it.
@@ -84,11 +85,22 @@ pub enum Rows {
     Several,
 }
 
+/// What a row is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RowsAre {
+    /// Data: one context of the directive's backend, byte for byte.
+    #[default]
+    Values,
+    /// Configuration, in plain words (`rows=rules`): what stands behind the subject on a map's line.
+    Rules,
+}
+
 /// A rule whose contexts stand in a database.
 pub struct Database<E> {
     statement: Statement,
     parameters: Parameters<E>,
     default: BackendName,
+    rows: RowsAre,
     /// No contexts: no row has any.
     answers: Answers<Option<Arc<Moves>>, Failure>,
 }
@@ -99,9 +111,10 @@ impl<E> Database<E> {
         statement: Statement,
         parameters: Parameters<E>,
         default: BackendName,
+        rows: RowsAre,
         limits: Limits,
     ) -> Self {
-        Self { statement, parameters, default, answers: Answers::new(limits) }
+        Self { statement, parameters, default, rows, answers: Answers::new(limits) }
     }
 
     /// The statement's name.
@@ -118,15 +131,10 @@ impl<E> Database<E> {
     ///
     /// # Errors
     /// The request must be refused.
-    pub fn contexts(
-        &self,
-        facts: &dyn Facts<E>,
-        own: OwnContext,
-        backends: &Backends,
-    ) -> Result<Option<Arc<Moves>>, Failure> {
+    pub fn contexts(&self, facts: &dyn Facts<E>, backends: &Backends) -> Result<Option<Arc<Moves>>, Failure> {
         let answer = |values: &[&[u8]]| {
             with_key(facts.database(), values, |key| {
-                self.answers.get(key, || self.ask(facts, values, own, backends))
+                self.answers.get(key, || self.ask(facts, values, backends))
             })
         };
         match &self.parameters {
@@ -146,7 +154,6 @@ impl<E> Database<E> {
         &self,
         facts: &dyn Facts<E>,
         values: &[&[u8]],
-        own: OwnContext,
         backends: &Backends,
     ) -> Result<Option<Arc<Moves>>, Failure> {
         let label = || self.statement.label.to_string_lossy().into_owned();
@@ -161,36 +168,51 @@ impl<E> Database<E> {
                     .to_owned(),
             )),
             Rows::One(value) => self
-                .prepare(&value, own, backends)
+                .prepare(&value, backends)
                 .map_err(|why| unusable(format!("{:?}", excerpt(&String::from_utf8_lossy(&value))), why)),
         }
     }
 
-    /// What a row's value means. The error says why it means nothing.
-    fn prepare(
-        &self,
-        value: &[u8],
-        own: OwnContext,
-        backends: &Backends,
-    ) -> Result<Option<Arc<Moves>>, String> {
-        if value.len() > LONGEST {
+    /// What a row means. The error says why it means nothing.
+    fn prepare(&self, row: &[u8], backends: &Backends) -> Result<Option<Arc<Moves>>, String> {
+        if row.len() > LONGEST {
             return Err(format!("it is longer than {LONGEST} bytes, which no contexts are"));
         }
-        let text = std::str::from_utf8(value).map_err(|_| "it is not UTF-8; contexts are plain text")?.trim();
+        let text = std::str::from_utf8(row).map_err(|_| ValueError::NotText.to_string())?;
+        let prepared = match self.rows {
+            _ if text.is_empty() => return Ok(None),
+            RowsAre::Values => self.value(text, backends)?,
+            RowsAre::Rules => self.rule(text, backends)?,
+        };
+        match prepared {
+            Some(Prepared::Moves(moves)) => Ok(Some(moves)),
+            Some(Prepared::Unconfined) => Err(ValueError::Unconfined.to_string()),
+            None => Ok(None),
+        }
+    }
+
+    /// One context of the directive's backend.
+    fn value(&self, text: &str, backends: &Backends) -> Result<Option<Prepared>, String> {
+        let prepared = value::prepare(&Given::whole(text), self.default, false, backends);
+        prepared.map(Some).map_err(|unusable| match unusable {
+            Unusable::Value(error @ ValueError::Blank { character: ' ', .. }) => format!(
+                "{error} (a column of type CHAR pads: use VARCHAR), or write rows=rules where a row holds what a map's \
+                 line does"
+            ),
+            Unusable::Value(error @ ValueError::NamesBackend { .. }) => format!("{error}; or write rows=rules"),
+            other => other.to_string(),
+        })
+    }
+
+    /// What stands behind the subject on a map's line. `unconfined` is refused: databases are often written by
+    /// applications, and an application must not exempt requests.
+    fn rule(&self, text: &str, backends: &Backends) -> Result<Option<Prepared>, String> {
+        let text = text.trim_matches([' ', '\t', '\r', '\n']);
         if text.is_empty() {
             return Ok(None);
         }
-        // Databases are often written by applications, and an application must not exempt requests.
-        const EXEMPT: &str =
-            "only a configuration or a map may say `unconfined`; write it there, or give a context";
         let list = map::contexts(text, self.default).map_err(|e| e.to_string())?;
-        if list == ContextList::Unconfined {
-            return Err(EXEMPT.to_owned());
-        }
-        match backends.prepare_value(&list, own).map_err(|e| e.to_string())? {
-            Prepared::Moves(moves) => Ok(Some(moves)),
-            Prepared::Unconfined => Err(EXEMPT.to_owned()),
-        }
+        backends.prepare(&list, OwnContext::Refused).map(Some).map_err(|e| e.to_string())
     }
 }
 

@@ -21,6 +21,7 @@ pub mod origin;
 pub mod ready;
 pub mod rule;
 pub mod subject;
+pub mod value;
 
 pub use context::{Context, ContextList};
 pub use origin::Origin;

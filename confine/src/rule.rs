@@ -1,15 +1,16 @@
 //! The ordered rules of one scope, and the decision they give for one request.
 
-use std::{ffi::CStr, path::Path, sync::Arc};
+use std::{borrow::Cow, ffi::CStr, path::Path, sync::Arc};
 
 use crate::{
     backends::{Backends, Moves, OwnContext, Prepared},
-    context::{Context, ContextError, ContextList},
+    context::excerpt,
     database::{Database, Rows, Statement},
     live::LiveMap,
     lsm::{BackendName, PrepareError, tomoyo::TransitionMap},
     origin::Origin,
     subject::Subject,
+    value::{self, Given, Unusable, ValueError},
 };
 
 /// One rule, ready to be asked. `E` is the server's compiled expression.
@@ -35,18 +36,33 @@ pub enum Source<E> {
     Env {
         /// The variable.
         name: Box<CStr>,
-        /// Backend of a value that names none.
-        default: BackendName,
+        /// Whose context the value is.
+        backend: BackendName,
+        /// Whether the directive says so itself.
+        named: bool,
     },
     /// An expression; empty: the next rule.
     Expr {
-        /// Compiled by the server.
-        expr: E,
-        /// Backend of a value that names none.
-        default: BackendName,
+        /// In the order in which they are joined.
+        pieces: Box<[Piece<E>]>,
+        /// Whose context the value is.
+        backend: BackendName,
+        /// Whether the directive says so itself.
+        named: bool,
     },
     /// A row of a database; no row: the next rule.
     Database(Box<Database<E>>),
+}
+
+/// A stretch of a string expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece<E> {
+    /// Literal text.
+    Literal(Box<str>),
+    /// Literal text in the expressions' own notation; compiled by the server.
+    Escaped(E),
+    /// What the request gives; compiled by the server.
+    Value(E),
 }
 
 /// What the server can say of one request.
@@ -128,14 +144,18 @@ pub enum Failure {
         /// What it gave.
         value: String,
         /// What is wrong with it.
-        error: ContextError,
+        error: ValueError,
     },
     /// The value says `unconfined`, which only a configuration or a map may say.
     #[error(
-        "the {0} gave `unconfined`, which only a configuration or a map may say; \
-         write it there, or give a context"
+        "the {of} gave `{value}`, which only a configuration or a map may say; write it there, or give a context"
     )]
-    Unconfined(&'static str),
+    Unconfined {
+        /// `environment variable` or `expression`.
+        of: &'static str,
+        /// The word as it was given.
+        value: String,
+    },
     /// A table's line without its context: a fault of this program, refused like any other.
     #[error("the table's line has no prepared context; report this as a bug of mod_confine")]
     NoContext,
@@ -188,16 +208,18 @@ pub fn decide<'a, E: 'a>(
                 None => continue,
             },
             Source::Transitions(table) => return transition(table, facts.subject().path, at),
-            Source::Env { name, default } => match facts.env(name) {
+            Source::Env { name, backend, named } => match facts.env(name) {
                 None | Some(b"") => continue,
-                Some(value) => made(value, "environment variable", *default, rule.own, backends),
+                Some(value) => {
+                    made([(true, Cow::Borrowed(value))], "environment variable", *backend, *named, backends)
+                }
             },
-            Source::Expr { expr, default } => match facts.expr(expr) {
-                Ok(value) if value.is_empty() => continue,
-                Ok(value) => made(&value, "expression", *default, rule.own, backends),
+            Source::Expr { pieces, backend, named } => match evaluate(pieces, facts) {
+                Ok(pieces) if pieces.iter().all(|(_, piece)| piece.is_empty()) && !named => continue,
+                Ok(pieces) => made(pieces, "expression", *backend, *named, backends),
                 Err(message) => Err(Failure::Expression(message)),
             },
-            Source::Database(database) => match database.contexts(facts, rule.own, backends) {
+            Source::Database(database) => match database.contexts(facts, backends) {
                 Ok(None) => continue,
                 Ok(Some(moves)) => Ok(Prepared::Moves(moves)),
                 Err(failure) => Err(failure),
@@ -252,25 +274,36 @@ fn transition<'a>(table: &'a TransitionMap, path: Option<&[u8]>, at: RuleAt<'a>)
     }
 }
 
-/// What is prepared for one context that a request supplied. The whole value is one context: splitting it
-/// would let a name with a space in it add words, and `unconfined` is never taken from a request.
-fn made(
-    value: &[u8],
+/// What a piece gives; `true` stands before what is the request's.
+type Evaluated<'p> = (bool, Cow<'p, [u8]>);
+
+/// What an expression's pieces give.
+fn evaluate<'p, E>(pieces: &'p [Piece<E>], facts: &dyn Facts<E>) -> Result<Vec<Evaluated<'p>>, String> {
+    let piece = |piece: &'p Piece<E>| match piece {
+        Piece::Literal(text) => Ok((false, Cow::Borrowed(text.as_bytes()))),
+        Piece::Escaped(expr) => Ok((false, Cow::Owned(facts.expr(expr)?))),
+        Piece::Value(expr) => Ok((true, Cow::Owned(facts.expr(expr)?))),
+    };
+    pieces.iter().map(piece).collect()
+}
+
+/// What is prepared for one context that a request supplied.
+fn made<'v>(
+    pieces: impl IntoIterator<Item = Evaluated<'v>>,
     of: &'static str,
-    default: BackendName,
-    own: OwnContext,
+    backend: BackendName,
+    named: bool,
     backends: &Backends,
 ) -> Result<Prepared, Failure> {
-    let text = std::str::from_utf8(value).map_err(|_| Failure::NotText(of))?.trim();
-    if text == "unconfined" {
-        return Err(Failure::Unconfined(of));
-    }
-    let context = Context::parse(text, default).map_err(|error| Failure::Value {
-        of,
-        value: text.to_owned(),
-        error,
-    })?;
-    Ok(backends.prepare_value(&ContextList::Contexts([context].into()), own)?)
+    let pieces: Vec<_> = pieces.into_iter().collect();
+    let texts = pieces.iter().map(|(is_value, bytes)| Ok((*is_value, std::str::from_utf8(bytes)?)));
+    let texts = texts.collect::<Result<Vec<_>, std::str::Utf8Error>>().map_err(|_| Failure::NotText(of))?;
+    let given = Given::join(texts);
+    value::prepare(&given, backend, named, backends).map_err(|unusable| match unusable {
+        Unusable::Prepare(error) => Failure::Prepare(error),
+        Unusable::Value(ValueError::Unconfined) => Failure::Unconfined { of, value: given.text().to_owned() },
+        Unusable::Value(error) => Failure::Value { of, value: excerpt(given.text()), error },
+    })
 }
 
 #[cfg(test)]

@@ -44,8 +44,8 @@ const COUNT: usize = 30;
 #[rustfmt::skip]
 pub static TABLE: Table = Table([
     entry(c"ConfineContext", rules::context, ANYWHERE, c"CONTEXT [CONTEXT ...] | unconfined: the context of every request here"),
-    entry(c"ConfineMap", rules::map, ANYWHERE, c"FILE | dbd:LABEL [ttl=SECONDS] [entries=NUMBER] [EXPRESSION ...]: a map from subjects to contexts, in a file or a database"),
-    entry(c"ConfineEnv", rules::env, ANYWHERE, c"NAME: the environment variable that holds the context"),
+    entry(c"ConfineMap", rules::map, ANYWHERE, c"FILE | dbd:LABEL [ttl=SECONDS] [entries=NUMBER] [rows=values|rules] [EXPRESSION ...]: a map from subjects to contexts, in a file or a database"),
+    entry(c"ConfineEnv", rules::env, ANYWHERE, c"[BACKEND:]NAME: the environment variable that holds the context"),
     entry(c"ConfineExpr", rules::expr, ANYWHERE, c"EXPRESSION: a string expression that gives the context"),
     entry(c"ConfineUnmatched", settings::unmatched, ANYWHERE, c"deny|allow: what a request without a matching rule gets"),
     entry(c"ConfineMode", settings::mode, ANYWHERE, c"enforce|report: whether decisions are carried out or only logged"),

@@ -26,7 +26,7 @@ pub fn domain_map(command: &mut Command<'_>) -> Done {
 pub fn domain_env(command: &mut Command<'_>) -> Done {
     let name = one(&command.words, "name of an environment variable")?;
     let name = CString::new(name).map_err(|_| "the name holds a NUL byte")?;
-    add_rule_of_mod_selinux(command, DraftSource::Env(name))
+    add_rule_of_mod_selinux(command, DraftSource::Env(name, None))
 }
 
 pub fn domain_val(command: &mut Command<'_>) -> Done {

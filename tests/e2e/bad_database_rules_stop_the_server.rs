@@ -90,7 +90,7 @@ fn options_that_are_none() {
         ("ConfineMap dbd:tenant ttl=soon", "it takes a whole number from 0 to 86400"),
         ("ConfineMap dbd:tenant ttl=-1", "it takes a whole number from 0 to 86400"),
         ("ConfineMap dbd:tenant entries=0", "it takes a whole number from 1 to 1000000"),
-        ("ConfineMap dbd:tenant tll=5", "\"tll=5\" is no option; there are ttl= and entries="),
+        ("ConfineMap dbd:tenant tll=5", "\"tll=5\" is no option; there are ttl=, entries= and rows="),
         ("ConfineMap dbd:tenant %{nosuchfunction:x}", "nosuchfunction"),
     ] {
         refused(line, line).says(&[reason]);

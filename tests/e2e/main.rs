@@ -20,6 +20,7 @@ mod a_redirect_keeps_what_authentication_found;
 mod a_refused_context_is_500;
 mod a_refused_thread_is_503;
 mod a_row_of_a_database_chooses;
+mod a_value_is_one_word;
 mod a_value_that_is_no_path_component_is_403;
 mod a_virtual_host_without_rules_is_untouched;
 mod a_whole_configuration_is_checked;

@@ -80,9 +80,18 @@ fn backends() -> Backends {
 }
 
 fn rule(ttl: Duration, parameters: Parameters<Expression>) -> Rule<Expression> {
+    rule_of(ttl, parameters, RowsAre::Values)
+}
+
+/// Always asks, and reads rows as a map's lines.
+fn of_rules() -> Rule<Expression> {
+    rule_of(Duration::ZERO, Parameters::User, RowsAre::Rules)
+}
+
+fn rule_of(ttl: Duration, parameters: Parameters<Expression>, rows: RowsAre) -> Rule<Expression> {
     let statement = Statement { label: c"tenant".into(), sql: c"SELECT".into() };
     let limits = Limits { ttl, entries: 100 };
-    let database = Database::new(statement, parameters, BackendName::LANDLOCK, limits);
+    let database = Database::new(statement, parameters, BackendName::LANDLOCK, rows, limits);
     let source = Source::Database(Box::new(database));
     Rule { origin: Origin::new("httpd.conf", 1), source, own: OwnContext::Refused }
 }
@@ -111,7 +120,34 @@ fn decided(backends: &Backends, request: &Request, rule: &Rule<Expression>) -> S
 }
 
 #[test]
-fn a_row_gives_contexts_in_the_form_of_a_maps_line() {
+fn a_row_is_one_context_of_the_directives_backend() {
+    let b = backends();
+    for value in ["a", "landlock:a"] {
+        let said = decided(&b, &alice(one(value.as_bytes())), &by_user());
+        assert_eq!(said, "landlock:a by httpd.conf:1", "{value:?}");
+    }
+    for (value, reason) in [
+        ("a ", "it holds U+0020, a blank, at byte 2"),
+        ("a ", "a column of type CHAR pads"),
+        (" a", "byte 1"),
+        ("a b", "rows=rules"),
+        ("a\u{a0}", "U+00A0"),
+        ("\u{3000}a", "U+3000"),
+        ("\"a\"", "there is no ruleset of this name"),
+        ("apparmor:a", "a value may not name a backend"),
+        ("Unconfined", "only a configuration or a map may say `unconfined`"),
+        (" ", "U+0020"),
+    ] {
+        let said = decided(&b, &alice(one(value.as_bytes())), &by_user());
+        assert!(
+            said.starts_with("failed by httpd.conf:1: the database gave ") && said.contains(reason),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_row_may_be_a_rule_where_the_administrator_says_so() {
     let b = backends();
     for (value, contexts) in [
         ("a", "landlock:a"),
@@ -121,7 +157,7 @@ fn a_row_gives_contexts_in_the_form_of_a_maps_line() {
         ("a # of the shop", "landlock:a"),
     ] {
         assert_eq!(
-            decided(&b, &alice(one(value.as_bytes())), &by_user()),
+            decided(&b, &alice(one(value.as_bytes())), &of_rules()),
             format!("{contexts} by httpd.conf:1"),
             "{value:?}"
         );
@@ -131,9 +167,10 @@ fn a_row_gives_contexts_in_the_form_of_a_maps_line() {
 #[test]
 fn no_row_and_an_empty_one_leave_it_to_the_next_rule() {
     let b = backends();
-    for rows in [Rows::None, one(b""), one(b" \t\n")] {
+    for rows in [Rows::None, one(b"")] {
         assert_eq!(decided(&b, &alice(rows), &by_user()), "unmatched");
     }
+    assert_eq!(decided(&b, &alice(one(b" \t\n")), &of_rules()), "unmatched");
 }
 
 #[test]
@@ -149,7 +186,7 @@ fn a_request_without_a_user_asks_nothing() {
 #[test]
 fn what_is_no_context_is_refused_and_shown() {
     let b = backends();
-    let of = |rows| decided(&b, &alice(rows), &by_user());
+    let of = |rows| decided(&b, &alice(rows), &of_rules());
     assert_eq!(
         of(one(b"c")),
         "failed by httpd.conf:1: the database gave \"c\" for tenant: landlock:c: there is no ruleset of this \
@@ -188,11 +225,11 @@ fn what_is_no_context_is_refused_and_shown() {
 fn a_database_cannot_exempt() {
     let b = backends();
     for value in ["unconfined", " unconfined # really", "\"unconfined\""] {
-        let said = decided(&b, &alice(one(value.as_bytes())), &by_user());
+        let said = decided(&b, &alice(one(value.as_bytes())), &of_rules());
         assert!(said.starts_with("failed by ") && said.contains("only a configuration or a map"), "{said}");
     }
     for value in ["a unconfined", "unconfined a"] {
-        let said = decided(&b, &alice(one(value.as_bytes())), &by_user());
+        let said = decided(&b, &alice(one(value.as_bytes())), &of_rules());
         assert!(said.starts_with("failed by ") && said.contains("unconfined must stand alone"), "{said}");
     }
 }

@@ -7,7 +7,7 @@
 
 use std::{fmt, fs, io, sync::Arc};
 
-use crate::context::Context;
+use crate::{context::Context, value::Given};
 
 pub mod apparmor;
 pub mod landlock;
@@ -86,11 +86,10 @@ pub trait Backend: Send + Sync {
     /// nothing is known at startup. May read files, and leave warnings.
     fn expect_values(&self) {}
 
-    /// As [`Backend::prepare`], of a text that a request supplied (an environment variable, an
-    /// expression): a backend with escapes in its notation takes none from a request.
-    fn prepare_value(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
-        self.prepare(text)
-    }
+    /// As [`Backend::prepare`], of a text that a request supplied in part or as a whole (an environment
+    /// variable, an expression, a row). What is the request's is one word: it must not change what the
+    /// configuration's text around it means, nor be more than one name in the backend's notation.
+    fn prepare_value(&self, given: &Given) -> Result<Arc<dyn Move>, PrepareError>;
 
     /// This backend as it is seen from `text`, where later moves start: for the checks of the rules
     /// behind an early move, and of those of a server that is yet to move. `None` where that makes no

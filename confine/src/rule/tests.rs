@@ -65,11 +65,11 @@ fn constant(backends: &Backends, words: &[&str]) -> Source<Expression> {
 }
 
 fn env() -> Source<Expression> {
-    Source::Env { name: c"CONTEXT".into(), default: BackendName::LANDLOCK }
+    Source::Env { name: c"CONTEXT".into(), backend: BackendName::LANDLOCK, named: false }
 }
 
 fn expr(value: Expression) -> Source<Expression> {
-    Source::Expr { expr: value, default: BackendName::LANDLOCK }
+    Source::Expr { pieces: [Piece::Value(value)].into(), backend: BackendName::LANDLOCK, named: false }
 }
 
 fn map(backends: &Backends, text: &str) -> Source<Expression> {
@@ -155,8 +155,8 @@ fn a_value_from_a_request_is_one_context_and_nothing_else() {
     );
     assert_eq!(
         of(b"a b"),
-        "failed by httpd.conf:1: landlock:\"a b\": there is no ruleset of this name; a name is of \
-         letters, digits, `.`, `_` and `-`; write one of: a, b"
+        "failed by httpd.conf:1: the environment variable gave \"a b\": it holds U+0020, a blank, at byte 2; a value \
+         is one word and is taken as it is, byte for byte: remove it from the value"
     );
     assert_eq!(
         of(b"c"),
@@ -169,6 +169,46 @@ fn a_value_from_a_request_is_one_context_and_nothing_else() {
          plain text"
     );
     assert!(of(b"a\nb").starts_with("failed by httpd.conf:1: the environment variable gave \"a\\nb\": "));
+}
+
+/// The configuration alone chooses the LSM.
+#[test]
+fn a_value_names_no_backend_but_the_directives_own() {
+    let b = backends();
+    let of = |value| decided(&b, &with_env(value), &[rule(1, env())]);
+    assert_eq!(of(b"landlock:a"), "landlock:a by httpd.conf:1");
+    for value in
+        [&b"apparmor:man"[..], b"tomoyo:<kernel>", b"selinux:*:s0", b"Landlock:a", b"LANDLOCK:a", b"smack:a"]
+    {
+        let said = of(value);
+        assert!(
+            said.starts_with("failed by httpd.conf:1: ") && said.contains("a value may not name a backend"),
+            "{said}"
+        );
+    }
+    let prefixed = rule(
+        1,
+        Source::Expr {
+            pieces: [Piece::Value(Ok(&b"landlock:a"[..]))].into(),
+            backend: BackendName::LANDLOCK,
+            named: true,
+        },
+    );
+    let said = decided(&b, &Request::default(), &[prefixed]);
+    assert!(said.contains("a value may not name a backend"), "{said}");
+}
+
+#[test]
+fn what_stands_literally_is_the_configurations() {
+    let b = backends();
+    let of = |pieces: &[Piece<Expression>]| {
+        let source = Source::Expr { pieces: pieces.into(), backend: BackendName::LANDLOCK, named: true };
+        decided(&b, &Request::default(), &[rule(1, source)])
+    };
+    assert_eq!(of(&[Piece::Literal("a".into()), Piece::Value(Ok(b""))]), "landlock:a by httpd.conf:1");
+    assert_eq!(of(&[Piece::Escaped(Ok(b"a"))]), "landlock:a by httpd.conf:1");
+    // A prefix stands there, so that the text is not empty: it is no context, and never the next rule's.
+    assert!(of(&[Piece::Value(Ok(b""))]).contains("landlock: has no context behind it"));
 }
 
 #[test]

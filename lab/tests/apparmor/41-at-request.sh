@@ -22,14 +22,15 @@ refused() { # WHAT CONTEXT LOG
     : >"$log"
 }
 refused 'not permitted' lab_forbidden 'may not go to lab_forbidden \(EACCES\); add `change_profile -> lab_forbidden,` to the profile apache2'
-refused 'not permitted as a stack' 'stack lab_bob' 'add `change_profile -> &lab_bob,`'
+refused 'a stack' 'stack lab_bob' 'a value is one word'
+refused 'a hat' 'apache2//lab_hat' 'a value is one name'
 refused 'absent' lab_absent 'no profile lab_absent is loaded \(ENOENT\); write'
 refused 'absent and not permitted' lab_nobody 'no profile lab_nobody is loaded \(ENOENT\)'
 refused 'two profiles' 'lab_alice//&lab_bob' '& joins profiles'
 refused 'a stack in disguise' '&lab_alice' '& joins profiles'
 refused 'another namespace' ':root:lab_alice' 'leads into another policy namespace'
-refused 'a blank' 'lab_alice lab_bob' "the name holds ' '"
-refused 'a stack within a name' 'lab_alice stack lab_bob' "the name holds ' '"
+refused 'a blank' 'lab_alice lab_bob' 'a value is one word'
+refused 'a stack within a name' 'lab_alice stack lab_bob' 'a value is one word'
 refused 'no profile at all' apparmor:unconfined 'confines nothing'
 refused 'a beginning of that word' unc 'for unconfined where no profile is called so'
 refused "the server's own" apache2 "the server's own profile"

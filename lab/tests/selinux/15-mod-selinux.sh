@@ -37,13 +37,15 @@ mod_selinux <<'CONF'
 <Directory /lab/www>
     Include /lab/users.conf
     SetEnvIf X-Place office TARGETDOMAIN=bob.process:s0
-    SetEnvIf TARGETDOMAIN ^$ TARGETDOMAIN=*:s0
+    SetEnvIf X-Place server TARGETDOMAIN=*:s0
     selinuxDomainEnv TARGETDOMAIN
-    selinuxDomainVal alice.process:s0
+    selinuxDomainVal *:s0
 </Directory>
 CONF
 as alice
 serves "the server's own domain and range exempt" '^page of bob' /bob/index.html
+status 'but not where a variable names them' 500 /bob/index.html '' 'X-Place: server'
+logged 'a value does not exempt' "it is the server's own context"
 serves 'the variable comes first' '^page of bob' /bob/index.html '' 'X-Place: office'
 status 'and confines' 403 /alice/index.html '' 'X-Place: office'
 

@@ -56,9 +56,11 @@ serves 'bytes outside of ASCII are escaped' '^a page' /names/index.html '' 'X-Do
 serves 'so is a backslash' '^a page' /names/index.html '' 'X-Domain: //a\b'
 status 'an escape in a value is no escape' 500 /names/index.html '' 'X-Domain: //d\303\266g'
 logged 'it is another name' 'no domain <kernel> /usr/sbin/apache2 //d.*303.*266g'
-status 'a word without a slash' 500 /names/index.html '' 'X-Domain: //dog.example.com x'
+status 'a word without a slash' 500 /names/index.html '' 'X-Domain: dog.example.com'
 logged 'is no name' 'does not begin with /'
+status 'a value goes no deeper' 500 /names/index.html '' 'X-Domain: //dog.example.com //app'
+logged 'it is one word' 'U\+0020, a blank'
+status 'nor is it a whole domain' 500 /names/index.html '' 'X-Domain: <kernel>'
+logged 'which only a configuration names' 'begins a whole domain'
 status "the server's own domain is no way out" 500 /names/index.html '' "X-Domain: $httpd_domain"
-logged 'nothing would be confined' "it is the server's own domain"
-status 'a domain of another namespace' 500 /names/index.html '' 'X-Domain: <web> /x'
-logged 'is looked for like any other' 'no domain <web> /x'
+status 'nor is a domain of another namespace' 500 /names/index.html '' 'X-Domain: <web> /x'

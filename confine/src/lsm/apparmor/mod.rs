@@ -43,7 +43,7 @@ use super::{
     Backend, BackendName, Enter, EnterError, Inactive, Move, Moved, PrepareError, Ready, Values, quoted,
     selfattr::{self, AttrFile, Interface, LsmId, Wire},
 };
-use crate::context::Context;
+use crate::{context::Context, value::Given};
 
 mod active;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -275,6 +275,12 @@ impl Backend for AppArmor {
     fn prepare(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
         let written = self.other(text)?;
         Ok(Arc::new(self.way(text, written)?))
+    }
+
+    fn prepare_value(&self, given: &Given) -> Result<Arc<dyn Move>, PrepareError> {
+        let way = self.prepare(given.text())?;
+        text::one_name(given).map_err(|e| prepare_error(given.text(), &e.why, None, &e.remedy))?;
+        Ok(way)
     }
 
     fn check(&self, text: &str) -> Result<(), PrepareError> {

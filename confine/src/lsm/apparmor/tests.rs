@@ -60,7 +60,7 @@ fn a_wrong_text_names_itself_in_quotes() {
          top of the server's"
     );
     assert_eq!(
-        refused(backend(OWN).prepare_value("u")),
+        refused(backend(OWN).prepare_value(&Given::whole("u"))),
         "apparmor:u: the kernel takes u, as any beginning of it, for unconfined where no profile is called so; name a \
          profile that confines, or write unconfined in place of the whole list to exempt the request"
     );
@@ -207,4 +207,31 @@ fn without_apparmor_every_context_is_refused_with_the_reason() {
 fn a_kernel_without_apparmor_is_not_active_and_one_with_it_has_a_label() {
     let apparmor = AppArmor::new();
     assert_eq!(apparmor.active().is_ok(), apparmor.own.is_ok());
+}
+
+/// What a request supplies is one name; the configuration's own text may lead to a hat or stack.
+#[test]
+fn a_value_is_one_name() {
+    let prepare = |pieces: &[(bool, &str)]| {
+        backend(OWN).prepare_value(&Given::join(pieces.iter().copied())).map(|way| way.context().to_string())
+    };
+    for (pieces, context) in [
+        (&[(true, "blog")][..], "apparmor:blog"),
+        (&[(true, "/usr/bin/man")], "apparmor:/usr/bin/man"),
+        (&[(false, "apache2//"), (true, "blog")], "apparmor:apache2//blog"),
+        (&[(false, "stack "), (true, "blog")], "apparmor:stack blog"),
+    ] {
+        assert_eq!(prepare(pieces).unwrap_or_else(|e| panic!("{e}")), context);
+    }
+    for pieces in [
+        &[(true, "apache2//blog")][..],
+        &[(false, "apache2//"), (true, "a//b")],
+        &[(false, "apache2//"), (true, "/a")],
+        &[(false, "blog/"), (true, "/a")],
+        &[(true, "blog/"), (false, "/a")],
+        &[(true, "//a")],
+    ] {
+        let said = prepare(pieces).expect_err("an error").to_string();
+        assert!(said.contains("a value is one name"), "{said}");
+    }
 }

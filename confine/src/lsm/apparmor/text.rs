@@ -13,7 +13,7 @@
 
 use std::fmt;
 
-use crate::lsm::TextError;
+use crate::{lsm::TextError, value::Given};
 
 /// Longer names are no names of people's making, and the label of a stack of some must fit into the
 /// page that the kernel prints into.
@@ -62,6 +62,23 @@ impl<'a> Written<'a> {
         check_kernel_syntax(name)?;
         check_parts(name)?;
         Ok(Self { how, name })
+    }
+}
+
+/// Whether what a request supplied is the name of one profile or of one hat, or a part of it. (It holds no blank, so
+/// that it makes no stack.)
+///
+/// # Errors
+/// `//` is the request's, or comes about by it.
+pub(super) fn one_name(given: &Given) -> Result<(), TextError> {
+    let text = given.text();
+    let slashes = text.as_bytes().windows(HAT.len());
+    match slashes.enumerate().find(|(at, two)| *two == HAT.as_bytes() && given.touches(*at..at + HAT.len())) {
+        Some(_) => Err(TextError::new(
+            "a value is one name, and // in it, or beside it, leads to a hat",
+            "write // in the directive, as in ConfineExpr \"apparmor:apache2//%{SERVER_NAME}\"",
+        )),
+        None => Ok(()),
     }
 }
 

@@ -39,7 +39,7 @@ use std::{
 use super::{
     Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values, escaped, quoted,
 };
-use crate::{context::Context, origin::Origin};
+use crate::{context::Context, origin::Origin, value::Given};
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
@@ -130,6 +130,11 @@ impl Backend for Landlock {
     fn prepare(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
         let found: Arc<RulesetMove> = Arc::clone(self.find(text)?);
         Ok(found)
+    }
+
+    /// A name has no notation: it is compared byte by byte.
+    fn prepare_value(&self, given: &Given) -> Result<Arc<dyn Move>, PrepareError> {
+        self.prepare(given.text())
     }
 
     /// Everything else about a ruleset was asked of the kernel when it was made.

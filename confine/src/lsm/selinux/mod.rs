@@ -41,7 +41,7 @@ use super::{
     Backend, BackendName, Enter, EnterError, Inactive, Move, Moved, PrepareError, Ready, Values, quoted,
     selfattr::{AttrFile, Interface, LsmId, Wire},
 };
-use crate::context::Context;
+use crate::{context::Context, value::Given};
 
 mod active;
 mod check;
@@ -219,6 +219,11 @@ impl Backend for Selinux {
 
     fn prepare(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
         Ok(Arc::new(self.way_to(text, self.other_target(text)?)?))
+    }
+
+    fn prepare_value(&self, given: &Given) -> Result<Arc<dyn Move>, PrepareError> {
+        text::one_part(given).map_err(|e| prepare_error(given.text(), &e.why, None, &e.remedy))?;
+        self.prepare(given.text())
     }
 
     fn check(&self, text: &str) -> Result<(), PrepareError> {
@@ -427,6 +432,37 @@ mod tests {
     fn a_context_is_resolved_against_the_servers() {
         let resolved = backend(Interface::Syscall).resolve("*:s0:c1").unwrap();
         assert_eq!(resolved.to_string(), "system_u:system_r:httpd_t:s0:c1");
+    }
+
+    /// What a request supplies beside the directive's own text is one part of a context.
+    #[test]
+    fn a_value_is_one_part() {
+        let prepare = |pieces: &[(bool, &str)]| {
+            backend(Interface::Syscall).prepare_value(&Given::join(pieces.iter().copied()))
+        };
+        for (pieces, context) in [
+            (&[(true, "*:s0:c1")][..], "selinux:*:s0:c1"),
+            (&[(true, "alice.process"), (false, ":s0:c1")], "selinux:alice.process:s0:c1"),
+            (&[(false, "app_t:"), (true, "s0:c1,c3")], "selinux:app_t:s0:c1,c3"),
+            (&[(false, "*:s0:c"), (true, "7")], "selinux:*:s0:c7"),
+            (&[(true, "app_t"), (false, ":"), (true, "s0")], "selinux:app_t:s0"),
+        ] {
+            let way = prepare(pieces).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(way.context().to_string(), context);
+        }
+        for pieces in [
+            &[(true, "*"), (false, ":s0:c1")][..],
+            &[(true, "u:r_r:t"), (false, ":s0")],
+            &[(false, "*:s0:c"), (true, "0.c1023")],
+            &[(false, "*:s0:c"), (true, "1-s0:c0.c1023")],
+            &[(false, "*:s0:"), (true, "c1,c2")],
+            &[(false, "system_u:"), (true, "system_r:unconfined_t:s0")],
+        ] {
+            let said = refused(prepare(pieces));
+            assert!(said.contains("is more than one part of a context"), "{said}");
+        }
+        let said = refused(prepare(&[(true, "*:s0")]));
+        assert!(said.contains("the server's own context"), "a value does not exempt: {said}");
     }
 
     #[test]

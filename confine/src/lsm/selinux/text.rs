@@ -21,7 +21,7 @@
 
 use std::fmt;
 
-use crate::{context::excerpt, lsm::TextError};
+use crate::{context::excerpt, lsm::TextError, value::Given};
 
 /// Longer texts cannot reach the kernel (kernel: fs/proc/base.c and security/security.c,
 /// lsm_set_self_attr, take at most a page, of which `struct lsm_ctx` is a part).
@@ -240,6 +240,36 @@ fn is_sensitivity(field: &str) -> bool {
         Some((low, high)) => one(low) && one(high),
         None => one(field),
     }
+}
+
+/// Whether what a request supplied is a context, or beside text of the configuration one part of it: a range that
+/// stands alone behind `domain:`, or letters, digits and `_` (in a domain `.` and `-`, too) in a place that the
+/// configuration chose.
+///
+/// # Errors
+/// It holds what takes a context, or a range, apart.
+pub(super) fn one_part(given: &Given) -> Result<(), TextError> {
+    if given.is_whole() {
+        return Ok(());
+    }
+    let text = given.text();
+    let colon = text.find(':').unwrap_or(text.len());
+    for part in given.parts() {
+        let value = &text[part.clone()];
+        let sensitivity = value.split(':').next().unwrap_or_default();
+        if *part == (colon + 1..text.len()) && is_sensitivity(sensitivity) {
+            continue;
+        }
+        let in_domain = part.end <= colon;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || in_domain && b"-.".contains(&b);
+        if !value.bytes().all(plain) {
+            return Err(TextError::new(
+                format!("the value {:?} is more than one part of a context", excerpt(value)),
+                "give a domain or a whole range, or letters, digits and _ where the directive has the rest",
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

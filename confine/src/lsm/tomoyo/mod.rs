@@ -39,7 +39,7 @@ use super::{
     Backend, BackendName, Enter, EnterError, Inactive, Move, Moved, PrepareError, Ready, TextError, Values,
     quoted,
 };
-use crate::context::Context;
+use crate::{context::Context, value::Given};
 
 mod active;
 mod check;
@@ -235,8 +235,10 @@ impl Backend for Tomoyo {
         Ok(Arc::new(self.way_to(own, target)))
     }
 
-    fn prepare_value(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
-        let (own, target) = self.other_target(text, Notation::Raw)?;
+    fn prepare_value(&self, given: &Given) -> Result<Arc<dyn Move>, PrepareError> {
+        text::one_word(given)
+            .map_err(|TextError { why, remedy }| prepare_error(given.text(), &why, &remedy))?;
+        let (own, target) = self.other_target(given.text(), Notation::Raw)?;
         Ok(Arc::new(self.way_to(own, target)))
     }
 

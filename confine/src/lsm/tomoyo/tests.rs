@@ -192,8 +192,11 @@ fn names_are_relative_to_the_servers_domain() {
     let context = |way: Arc<dyn Move>| way.context().to_string();
     assert_eq!(context(tomoyo.prepare(r"//d\303\266g").unwrap()), r"tomoyo://d\303\266g");
     assert_eq!(context(tomoyo.prepare("//dög  //app").unwrap()), r"tomoyo://d\303\266g //app");
-    assert_eq!(context(tomoyo.prepare_value("//dög").unwrap()), r"tomoyo://d\303\266g");
-    assert_eq!(context(tomoyo.prepare_value(r"//d\303\266g").unwrap()), r"tomoyo://d\\303\\266g");
+    assert_eq!(context(tomoyo.prepare_value(&Given::whole("//dög")).unwrap()), r"tomoyo://d\303\266g");
+    assert_eq!(
+        context(tomoyo.prepare_value(&Given::whole(r"//d\303\266g")).unwrap()),
+        r"tomoyo://d\\303\\266g"
+    );
     assert_eq!(context(tomoyo.prepare("<web> /x").unwrap()), "tomoyo:<web> /x");
     let refused = tomoyo.prepare(OWN).err().unwrap().to_string();
     assert!(
@@ -271,4 +274,30 @@ fn a_server_whose_domain_was_deleted_is_told_to_start_anew() {
     assert!(check::own_warnings(&deleted)[0].contains("stop and start it (a restart is not enough)"));
     deleted.own_deleted = false;
     assert!(check::own_warnings(&deleted).is_empty());
+}
+
+/// What a request supplies is one word, and no whole domain.
+#[test]
+fn a_value_is_one_word_of_a_chain() {
+    let tomoyo = backend(&[(DOG, 3)]);
+    let prepare = |pieces: &[(bool, &str)]| {
+        tomoyo.prepare_value(&Given::join(pieces.iter().copied())).map(|way| way.context().to_string())
+    };
+    for (pieces, context) in [
+        (&[(true, "//dog")][..], "tomoyo://dog"),
+        (&[(false, "//"), (true, "dog"), (false, " //app")], "tomoyo://dog //app"),
+        (&[(false, "<kernel> "), (true, "/dog")], "tomoyo:<kernel> /dog"),
+        (&[(false, "//"), (true, "<kernel>")], "tomoyo://<kernel>"),
+    ] {
+        assert_eq!(prepare(pieces).unwrap_or_else(|e| panic!("{e}")), context);
+    }
+    for (pieces, why) in [
+        (&[(true, "<kernel>")][..], "this one begins a whole domain's name"),
+        (&[(true, "<web>"), (false, " /x")], "this one begins a whole domain's name"),
+        (&[(true, ""), (false, "//app")], "a value in it is empty"),
+        (&[(true, "alice")], "does not begin with /"),
+    ] {
+        let said = prepare(pieces).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(said.contains(why), "{said}");
+    }
 }

@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use crate::{context::excerpt, lsm::TextError};
+use crate::{context::excerpt, lsm::TextError, value::Given};
 
 /// Longer names are refused by the kernel (security/tomoyo/securityfs_if.c, tomoyo_write_self:
 /// TOMOYO_EXEC_TMPSIZE - 10, and less than that).
@@ -118,6 +118,27 @@ impl Written {
         }
         Ok(Domain(name.into()))
     }
+}
+
+/// Whether what a request supplied is one word of a chain, or a part of one. (It holds no blank, so that it adds no
+/// word.)
+///
+/// # Errors
+/// It would name a whole domain, or leave a word of the chain out.
+pub(super) fn one_word(given: &Given) -> Result<(), TextError> {
+    if given.text().starts_with('<') && given.touches(0..1) {
+        return Err(TextError::new(
+            "a value is one word of a chain, and this one begins a whole domain's name",
+            "write the whole name in the directive, or give a word that begins with /",
+        ));
+    }
+    if given.has_gap() {
+        return Err(TextError::new(
+            "a value in it is empty, and the chain would lead to another domain than with it",
+            "set the value, or give these requests a rule of their own",
+        ));
+    }
+    Ok(())
 }
 
 /// A word, fit for a log line.

@@ -1,0 +1,250 @@
+//! Contexts that a request supplies, in part or as a whole: by a variable, an expression or a database's row.
+//!
+//! Which LSM they belong to stands in the configuration: in `ConfineBackend`, or literally in the directive. A
+//! value is taken byte for byte, and it is one word: it names no backend and no exemption, holds no blank of any
+//! kind, and goes no deeper than where the directive's own text puts it. Each backend says what a word is in its
+//! notation ([`Backend::prepare_value`]); what holds for all of them is looked at here.
+//!
+//! [`Backend::prepare_value`]: crate::lsm::Backend::prepare_value
+
+use std::ops::Range;
+
+use crate::{
+    backends::{Backends, Prepared},
+    context::{self, Context, ContextError, UNCONFINED, excerpt},
+    lsm::{BackendName, PrepareError},
+};
+
+/// A context's text (without a backend's prefix) of which a request supplied some bytes, or all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    text: String,
+    /// The bytes that are the request's, in their order. A part may be empty.
+    parts: Vec<Range<usize>>,
+}
+
+impl Given {
+    /// All of it is the request's.
+    pub fn whole(text: &str) -> Self {
+        Self { text: text.to_owned(), parts: std::iter::once(0..text.len()).collect() }
+    }
+
+    /// Joins pieces; `true` stands before those of the request.
+    pub fn join<'a>(pieces: impl IntoIterator<Item = (bool, &'a str)>) -> Self {
+        let mut joined = Self { text: String::new(), parts: Vec::new() };
+        for (is_value, piece) in pieces {
+            let start = joined.text.len();
+            joined.text.push_str(piece);
+            if is_value {
+                joined.parts.push(start..joined.text.len());
+            }
+        }
+        joined
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether nothing of it stands in the configuration.
+    pub fn is_whole(&self) -> bool {
+        self.parts.iter().map(ExactSizeIterator::len).sum::<usize>() == self.text.len()
+    }
+
+    /// Where the request's parts are.
+    pub fn parts(&self) -> &[Range<usize>] {
+        &self.parts
+    }
+
+    /// Whether the request supplied any of these bytes.
+    pub fn touches(&self, bytes: Range<usize>) -> bool {
+        self.parts.iter().any(|part| part.start < bytes.end && bytes.start < part.end)
+    }
+
+    /// Whether one of the request's parts, beside text of the configuration, is empty.
+    pub fn has_gap(&self) -> bool {
+        !self.is_whole() && self.parts.iter().any(Range::is_empty)
+    }
+
+    /// Without its first bytes.
+    fn behind(&self, length: usize) -> Self {
+        let parts = self.parts.iter().map(|p| p.start.saturating_sub(length)..p.end.saturating_sub(length));
+        Self { text: self.text[length..].to_owned(), parts: parts.collect() }
+    }
+}
+
+/// Why a value is no context. None of these is the next rule's to answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValueError {
+    /// Not text.
+    #[error("it is not UTF-8; contexts are plain text")]
+    NotText,
+    /// `unconfined`, in letters of any case.
+    #[error("only a configuration or a map may say `unconfined`; write it there, or give a context")]
+    Unconfined,
+    /// The prefix of a backend.
+    #[error(
+        "a value may not name a backend, the configuration alone does: it is {backend} here; take \"{prefix}:\" out of \
+         the value, and where another backend is meant write it in the directive before the value, or in ConfineBackend"
+    )]
+    NamesBackend {
+        /// What stands before the colon.
+        prefix: String,
+        /// The backend of the directive.
+        backend: BackendName,
+    },
+    /// A blank, a control character, or one that cannot be seen.
+    #[error(
+        "it holds U+{:04X}, {}, at byte {at}; a value is one word and is taken as it is, byte for byte: remove it from \
+         the value",
+        u32::from(*.character),
+        kind(*.character)
+    )]
+    Blank {
+        /// The character.
+        character: char,
+        /// Where in the whole text, in bytes from 1.
+        at: usize,
+    },
+    /// Whatever else makes it no context.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+}
+
+/// What a character is that a value may not hold.
+fn kind(character: char) -> &'static str {
+    match character {
+        c if c.is_control() => "a control character",
+        c if c.is_whitespace() => "a blank",
+        _ => "a character that cannot be seen",
+    }
+}
+
+/// Whether a character is a blank, controls something, or cannot be seen: White_Space, Cc, Cf and the rest of
+/// Default_Ignorable_Code_Point (Unicode 16, PropList.txt and DerivedCoreProperties.txt). Two names that look
+/// alike could then not be told apart.
+pub fn is_blank(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control() || c == ' ';
+    }
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c,
+            '\u{AD}' | '\u{34F}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}'
+            | '\u{890}'..='\u{891}' | '\u{8E2}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+            | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
+            | '\u{110BD}' | '\u{110CD}' | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// The context that `given` is, of the directive's backend. `named` says that this backend stands literally before
+/// it; where it does not, a value may say the same once more, which changes nothing.
+///
+/// # Errors
+/// It is more than one word of that backend, or less.
+pub fn of_backend(given: &Given, backend: BackendName, named: bool) -> Result<Given, ValueError> {
+    if given.text.eq_ignore_ascii_case(UNCONFINED) {
+        return Err(ValueError::Unconfined);
+    }
+    let mut rest = given.clone();
+    if let Some((prefix, _)) = given.text.split_once(':').filter(|(prefix, _)| context::is_prefix(prefix)) {
+        if prefix != backend.as_str() || named {
+            return Err(ValueError::NamesBackend { prefix: excerpt(prefix), backend });
+        }
+        rest = given.behind(prefix.len() + 1);
+    }
+    for part in &given.parts {
+        if let Some((at, character)) = given.text[part.clone()].char_indices().find(|(_, c)| is_blank(*c)) {
+            return Err(ValueError::Blank { character, at: part.start + at + 1 });
+        }
+    }
+    Context::of(backend, &rest.text)?;
+    Ok(rest)
+}
+
+/// What is prepared for a context that a request supplied. That it is the server's own, and so confines nothing,
+/// is an error under every directive: a value does not exempt.
+pub fn prepare(
+    given: &Given,
+    backend: BackendName,
+    named: bool,
+    backends: &Backends,
+) -> Result<Prepared, Unusable> {
+    let given = of_backend(given, backend, named)?;
+    Ok(backends.prepare_value(backend, &given)?)
+}
+
+/// Why nothing could be prepared for a value.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// It is no context.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// The backend does not take it.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+}
+
+/// A stretch of a string expression as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stretch<'a> {
+    /// Literal text without escapes.
+    Plain(&'a str),
+    /// Literal text with escapes, for the expressions' compiler to read. Nothing of a request is in it.
+    Escaped(&'a str),
+    /// With its `%{` and `}`: what a request gives.
+    Value(&'a str),
+}
+
+/// Takes a string expression (ap_expr) apart. What a request has a part in begins with `%{`, unless a backslash
+/// stands before it (httpd: server/util_expr_scan.l, the state `str`); everything else is literal. Braces nest, so
+/// that a value in a value is one stretch; one that is not closed reaches to the end, which is the compiler's to
+/// complain of.
+pub fn stretches(text: &str) -> Vec<Stretch<'_>> {
+    let bytes = text.as_bytes();
+    let (mut found, mut start, mut at, mut escaped) = (Vec::new(), 0, 0, false);
+    let literal = |found: &mut Vec<_>, from: usize, to: usize, escaped: bool| {
+        if from < to {
+            let text = &text[from..to];
+            found.push(if escaped { Stretch::Escaped(text) } else { Stretch::Plain(text) });
+        }
+    };
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => (escaped, at) = (true, at + 2),
+            // A back reference: of nothing here, but not a dollar sign.
+            b'$' if bytes.get(at + 1).is_some_and(u8::is_ascii_digit) => (escaped, at) = (true, at + 2),
+            b'%' if bytes.get(at + 1) == Some(&b'{') => {
+                literal(&mut found, start, at, escaped);
+                let end = at + value_length(&bytes[at..]);
+                found.push(Stretch::Value(&text[at..end]));
+                (start, at, escaped) = (end, end, false);
+            }
+            _ => at += 1,
+        }
+    }
+    literal(&mut found, start, bytes.len(), escaped);
+    found
+}
+
+/// How long the value at the beginning of `bytes` is, its closing brace included.
+fn value_length(bytes: &[u8]) -> usize {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' => at += 1,
+            b'{' => depth += 1,
+            b'}' if depth <= 1 => return at + 1,
+            b'}' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests;
