@@ -229,7 +229,6 @@ fn a_value_is_one_name() {
         &[(false, "apache2//"), (true, "/a")],
         &[(false, "blog/"), (true, "/a")],
         &[(true, "blog/"), (false, "/a")],
-        &[(true, "//a")],
     ] {
         let said = prepare(pieces).expect_err("an error").to_string();
         assert!(said.contains("a value is one name"), "{said}");
