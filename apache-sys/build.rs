@@ -16,8 +16,9 @@ const MMN_MINOR: u32 = 110;
 
 const FUNCTIONS: &[&str] = &[
     "ap_(hook|run)_(quick_handler|handler)",
-    "ap_hook_(check_authn|check_authz|pre_config|post_perdir_config|check_config|post_config|drop_privileges|child_init|child_stopping|mpm_register_timed_callback|test_config)",
-    "ap_hook_get_(handler|translate_name)",
+    "ap_hook_(check_authn|check_authz|pre_config|post_perdir_config|check_config|post_config|drop_privileges|child_init|child_stopping|mpm_register_timed_callback|test_config|log_transaction)",
+    "ap_hook_get_(handler|translate_name|log_transaction)",
+    "ap_add_module",
     "ap_invoke_handler",
     "ap_process_request_internal",
     "ap_finalize_(request|sub_req)_protocol",
@@ -72,7 +73,7 @@ const TYPES: &[&str] = &[
     "apr_status_t",
     "apr_table_entry_t",
     "apr_thread_t",
-    "ap_LINK_(handler|translate_name)_t",
+    "ap_LINK_(handler|translate_name|log_transaction)_t",
     "ap_conf_vector_t",
     "ap_directive_t",
     "ap_expr_info_t",
@@ -89,7 +90,7 @@ const TYPES: &[&str] = &[
 ];
 
 const VARIABLES: &[&str] = &[
-    "(OR_ALL|OR_AUTHCFG|ACCESS_CONF|RSRC_CONF|EXEC_ON_READ|NOT_IN_FILES|GLOBAL_ONLY|NOT_IN_HTACCESS)",
+    "(OR_(ALL|AUTHCFG|UNSET)|ACCESS_CONF|RSRC_CONF|EXEC_ON_READ|NOT_IN_FILES|GLOBAL_ONLY|NOT_IN_HTACCESS)",
     "AP_AUTH_INTERNAL_PER_CONF",
     "AP_EXPR_FLAG_.*",
     "AUTH(N|Z)_PROVIDER_(GROUP|VERSION)",
@@ -100,6 +101,7 @@ const VARIABLES: &[&str] = &[
     "AP_SQ_.*",
     "AP_STATUS_SHORT",
     "ap_conftree",
+    "ap_top_module",
     "ap_(listeners|unixd_config)",
     "ap_server_conf",
     "ap_thread_stacksize",

@@ -30,6 +30,7 @@ use crate::{
         request::Request, server::Server,
     },
     kept::Limits,
+    scripts::NamedCode,
 };
 
 /// One reading of the configuration.
@@ -49,6 +50,12 @@ pub struct Generation {
     pub per_context: Vec<(Origin, *mut sys::server_rec)>,
     /// The directives as they are written; only where they are to be shown. See [`crate::dump`].
     pub written: Vec<Written>,
+    /// Whether the configuration itself gives mod_lua functions to run before or after the content.
+    pub lua_hooks: bool,
+    /// `ConfineTrustScripts`.
+    pub trusted: Vec<String>,
+    /// `ConfineCoreDumps on`.
+    pub core_dumps: bool,
     /// Set once, by check_config.
     ready: OnceLock<Ready>,
 }
@@ -132,6 +139,8 @@ pub struct Ready {
     pub cgid: bool,
     /// What ends mod_lua's states in the worker, where mod_lua is loaded. See [`crate::lua`].
     pub lua: Option<Directives>,
+    /// What a directory has of mod_lua's that names no code. See [`crate::scripts`].
+    pub nothing_of_lua: Option<Directives>,
 }
 
 impl Ready {
@@ -351,6 +360,8 @@ impl Settings {
 pub struct DirectoryConfig {
     /// What is set here.
     pub settings: Settings,
+    /// Code that is named here, see [`crate::scripts`].
+    pub code: NamedCode,
     first: Option<NonNull<Link>>,
     /// `SSLUserName`.
     name_in_certificate: Option<NonNull<c_char>>,
@@ -399,6 +410,15 @@ impl DirectoryConfig {
         })
         .flatten()
     }
+}
+
+/// Notes code that a directive names in its directory section, or `.htaccess` file.
+pub fn name_code(command: &Command<'_>, code: NamedCode) -> Result<(), String> {
+    let raw = command.directory_config().cast::<DirectoryConfig>();
+    // SAFETY: what create_directory made for this section, or for the `.htaccess` file that this thread reads.
+    let config = unsafe { raw.as_mut() }.ok_or("this section has no configuration")?;
+    config.code = config.code.and(code);
+    Ok(())
 }
 
 /// Changes the settings of the directory section that a directive stands in.
@@ -540,7 +560,12 @@ pub unsafe extern "C" fn merge_server(
 pub unsafe extern "C" fn create_directory(pool: *mut sys::apr_pool_t, _: *mut c_char) -> *mut c_void {
     // SAFETY: the caller's promise.
     let Some(pool) = (unsafe { Pool::from_raw(pool) }) else { return std::ptr::null_mut() };
-    let config = DirectoryConfig { settings: Settings::default(), first: None, name_in_certificate: None };
+    let config = DirectoryConfig {
+        settings: Settings::default(),
+        code: NamedCode::default(),
+        first: None,
+        name_in_certificate: None,
+    };
     std::ptr::from_mut(pool.place(config)).cast()
 }
 
@@ -564,6 +589,7 @@ pub unsafe extern "C" fn merge_directory(
     let (Some(pool), Some(outer), Some(inner)) = parts else { return inner };
     let merged = DirectoryConfig {
         settings: inner.settings.over(outer.settings),
+        code: inner.code.and(outer.code),
         first: append(pool, inner.first, outer.first),
         name_in_certificate: inner.name_in_certificate.or(outer.name_in_certificate),
     };

@@ -35,6 +35,8 @@ pub enum Counter {
     RefusedOutOfProcess,
     /// Refused: the handler wanted to go on outside the worker.
     RefusedSuspended,
+    /// Refused: a `.htaccess` file names code that would run outside of the context.
+    RefusedCode,
     /// Refused: no thread could be made.
     NoThread,
     /// Refused: a fault of this module.
@@ -42,7 +44,7 @@ pub enum Counter {
 }
 
 /// Every counter with its name as shown to people and programs.
-pub const ALL: [(Counter, &str); 14] = [
+pub const ALL: [(Counter, &str); 15] = [
     (Counter::Confined, "Confined"),
     (Counter::WouldConfine, "WouldConfine"),
     (Counter::WouldRefuse, "WouldRefuse"),
@@ -55,6 +57,7 @@ pub const ALL: [(Counter, &str); 14] = [
     (Counter::RefusedValue, "RefusedValue"),
     (Counter::RefusedOutOfProcess, "RefusedOutOfProcess"),
     (Counter::RefusedSuspended, "RefusedSuspended"),
+    (Counter::RefusedCode, "RefusedCode"),
     (Counter::NoThread, "NoThread"),
     (Counter::Panic, "Panic"),
 ];

@@ -15,9 +15,9 @@ use std::ffi::c_int;
 
 use apache_sys as sys;
 use confine::{
-    backends::{OwnContext, leaves_early},
+    backends::{OwnContext, Prepared, leaves_early},
     lsm::{self, Enter, EnterError, Values},
-    rule::{Decision, Failure, MovesOf, Rule, RuleAt, decide},
+    rule::{Decision, Failure, MovesOf, Rule, RuleAt, Source, decide},
 };
 
 use crate::{
@@ -87,6 +87,16 @@ impl<'r> Scope<'r> {
             State::Moved => true,
         };
         self.rules.is_some() && !decided
+    }
+
+    /// Whether no code of a tenant may run unconfined here. A place whose first rule is the word `unconfined` is
+    /// exempt whatever the request; so is one without rules, but in a host with an early move only where that
+    /// let the request pass: a thread of the server's comes here with an error document.
+    pub fn guards_phases(&self) -> bool {
+        match self.rules().next() {
+            Some(rule) => !matches!(rule.source, Source::Constant(Prepared::Unconfined)),
+            None => self.server.early.is_some() && worker::state().is_none(),
+        }
     }
 
     /// Whether decisions are only reported.
@@ -169,6 +179,22 @@ pub fn handler_gate(r: &mut Request<'_>, own: HandlerHook) -> c_int {
             worker::serve(r, scope.server.early.is_some(), Job::Handlers(None))
         }
         Some(_) => past_the_cache(r, scope, own),
+    }
+}
+
+/// post_perdir_config, before all others: code that the directory configuration names for the phases to come
+/// (see [`scripts`]) runs where no rule applies, or confined, or not at all.
+pub fn directory_found(r: &mut Request<'_>) -> c_int {
+    let Some(code) = DirectoryConfig::of(r).map(|d| d.code).filter(|code| code.is_any()) else {
+        return sys::DECLINED;
+    };
+    let scope = scope_or_return!(r);
+    if worker::is_confined() || !code.runs_early(scope.server.generation()) || !scope.guards_phases() {
+        return sys::DECLINED;
+    }
+    match refuse(r, scope, None, None, &Refusal::named_code(&code)) {
+        Verdict::Refuse(status) => status,
+        Verdict::Confine(..) | Verdict::Pass => sys::DECLINED,
     }
 }
 

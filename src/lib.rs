@@ -23,9 +23,11 @@ mod kept;
 mod lua;
 mod other_process;
 mod record;
+mod scripts;
 mod startup;
 mod status;
 mod subject;
+mod trust;
 mod type_map;
 mod watch;
 mod worker;
@@ -96,7 +98,9 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         handler_gate,
         the_move,
         status_page,
+        directory_found,
         directory_known,
+        log_begins,
         user_proven,
         nobody_asked,
         pre_config,
@@ -161,6 +165,23 @@ unsafe extern "C" fn status_page(r: *mut sys::request_rec) -> c_int {
     })
 }
 
+unsafe extern "C" fn directory_found(r: *mut sys::request_rec) -> c_int {
+    on_request(r, gate::directory_found)
+}
+
+unsafe extern "C" fn log_begins(r: *mut sys::request_rec) -> c_int {
+    guard(
+        || {
+            // SAFETY: the server hands its hooks a live request that only this thread uses.
+            if let Some(mut request) = unsafe { Request::from_raw(r) } {
+                scripts::before_log(&mut request);
+            }
+        },
+        |panic| log::main(Level::Error, &format!("confine: panic before the log's hooks: {panic}")),
+    );
+    sys::DECLINED
+}
+
 unsafe extern "C" fn directory_known(r: *mut sys::request_rec) -> c_int {
     on_request(r, |r| {
         gate::directory_known(r);
@@ -192,6 +213,10 @@ unsafe extern "C" fn pre_config(
             // SAFETY: the configuration's live pool.
             if let Some(pool) = unsafe { Pool::from_raw(pconf) } {
                 providers::watch(pool);
+                if let Err(why) = httpd::named_code::watch(pool) {
+                    log::main(Level::Error, &format!("confine: {why}"));
+                    return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+                }
             }
             sys::OK
         },
@@ -207,8 +232,8 @@ unsafe extern "C" fn lua_runs(_: *mut c_void, r: *mut sys::request_rec) -> c_int
     guard(
         || {
             // SAFETY: mod_lua hands its hooks the live request that it serves in this thread.
-            if let Some(mut request) = unsafe { Request::from_raw(r) }.filter(|_| worker::is_confined()) {
-                // SAFETY: a confined thread is a worker, and it serves this request.
+            if let Some(mut request) = unsafe { Request::from_raw(r) }.filter(|_| worker::state().is_some()) {
+                // SAFETY: this thread is a worker, and it serves this request.
                 unsafe { request.rename_connection_thread() };
             }
             sys::DECLINED
@@ -298,6 +323,7 @@ unsafe extern "C" fn child_ready(pool: *mut sys::apr_pool_t, s: *mut sys::server
         || {
             // SAFETY: the child's own pool and the main server, both live until the child exits.
             if let (Some(pool), Some(server)) = unsafe { (Pool::from_raw(pool), Server::from_raw(s)) } {
+                startup::child_ready(&server);
                 watch::start(&server, pool);
             }
         },

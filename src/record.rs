@@ -104,6 +104,18 @@ impl Refusal {
         )
     }
 
+    /// The directory configuration names code that would run with the server's privileges.
+    pub fn named_code(code: &dyn fmt::Display) -> Self {
+        Self::new(
+            sys::HTTP_FORBIDDEN,
+            Counter::RefusedCode,
+            format!(
+                "{code} names code that would run before the request moves; take it away with AllowOverride None \
+                 or an AllowOverrideList without it, or have it run confined with ConfineEarly"
+            ),
+        )
+    }
+
     /// A type map without content had some when its handler read it.
     pub fn changed_map() -> Self {
         Self::new(

@@ -31,13 +31,14 @@ use crate::{
     database::Statements,
     dump,
     httpd::{
+        config_tree,
         expression::Expression,
         hooks,
         log::{self, Level},
         server::Server,
         signals,
     },
-    lua, watch,
+    lua, scripts, trust, watch,
 };
 
 /// Everything that is wrong, one text each, beginning with file and line.
@@ -91,6 +92,14 @@ pub fn finish(main: &Server<'_>) {
         let words = context.words.join(" ");
         log::server(main, Level::Notice, &format!("confine: the server moved to {words}"));
     }
+    if !generation.core_dumps
+        && !ready.rules.is_empty()
+        && !config_tree::lines(main, c"CoreDumpDirectory").is_empty()
+    {
+        let text = "confine: children leave no core dumps, so that no confined code reads their memory through /proc; \
+                    ConfineCoreDumps on keeps them";
+        log::server(main, Level::Notice, text);
+    }
     for warning in ready.backends.iter().flat_map(|b| b.warnings()).chain(ready.warnings.iter().cloned()) {
         log::server(main, Level::Warning, &format!("confine: {warning}"));
     }
@@ -101,6 +110,20 @@ pub fn finish(main: &Server<'_>) {
 pub fn child(main: &Server<'_>) {
     let ready = ServerConfig::of(main).map(ServerConfig::generation).and_then(Generation::ready);
     ready.into_iter().flat_map(|ready| ready.backends.iter()).for_each(Backend::start_child);
+}
+
+/// child_init, after every other module's (mod_unixd makes a child dumpable again for `CoreDumpDirectory`).
+pub fn child_ready(main: &Server<'_>) {
+    let generation = ServerConfig::of(main).map(ServerConfig::generation);
+    if generation.is_none_or(|g| g.drafts.is_empty() || g.core_dumps) {
+        return;
+    }
+    if let Err(errno) = hooks::forbid_dumps() {
+        let why = confine::lsm::errno_name(errno);
+        let text =
+            format!("confine: this child's memory can be read through /proc: it cannot be made so ({why})");
+        log::server(main, Level::Warning, &text);
+    }
 }
 
 /// Says every fault, on the terminal and in the log.
@@ -125,8 +148,15 @@ fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Re
         statements: Statements::of(main),
     };
     let rules: Vec<_> = generation.drafts.iter().filter_map(|draft| maker.rule(draft)).collect();
-    let Maker { mut faults, warnings, looks, swaps, .. } = maker;
+    let Maker { mut faults, mut warnings, looks, swaps, .. } = maker;
     let lua = lua::scope(main).unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    });
+    let trust::Found { faults: untrusted, warnings: trusted } = trust::examine(main, generation);
+    faults.extend(untrusted);
+    warnings.extend(trusted);
+    let nothing_of_lua = scripts::nothing_of_lua(main).unwrap_or_else(|fault| {
         faults.push(fault);
         None
     });
@@ -143,6 +173,7 @@ fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Re
         cache_handler: hooks::has_handler_of(c"mod_cache.c"),
         cgid: hooks::module_loaded(c"mod_cgid.c"),
         lua,
+        nothing_of_lua,
     })
 }
 

@@ -36,9 +36,9 @@ impl Table {
 }
 
 #[cfg(feature = "fault-injection")]
-const COUNT: usize = 31;
+const COUNT: usize = 33;
 #[cfg(not(feature = "fault-injection"))]
-const COUNT: usize = 30;
+const COUNT: usize = 32;
 
 /// Every directive there is, one line each.
 #[rustfmt::skip]
@@ -56,6 +56,8 @@ pub static TABLE: Table = Table([
     entry(c"ConfineEarly", rules::early, SERVER, c"CONTEXT [CONTEXT ...] | expr=EXPRESSION: the move before the first phase"),
     entry(c"ConfineBackend", settings::backend, SERVER, c"NAME: the LSM of contexts that name none"),
     entry(c"ConfineServerContext", settings::server_context, SERVER, c"CONTEXT [CONTEXT ...]: where the server itself moves at startup"),
+    entry(c"ConfineTrustScripts", settings::trust_scripts, SERVER, c"MODULE [MODULE ...]: their scripts are trusted as the server itself is"),
+    entry(c"ConfineCoreDumps", settings::core_dumps, SERVER, c"on|off: whether children may leave core dumps, and their memory be read through /proc"),
     section_entry(c"<ConfineLandlock", landlock::section, SERVER, c"NAME>: a Landlock ruleset"),
     entry(c"LandlockRead", landlock::read, SERVER, c"PATH [PATH ...]: what may be read"),
     entry(c"LandlockWrite", landlock::write, SERVER, c"PATH [PATH ...]: what may be changed"),

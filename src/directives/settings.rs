@@ -9,11 +9,12 @@ use super::{choice, one};
 use crate::config::Fault;
 use crate::{
     config::{
-        Gate, Mode, OutOfProcess, Unmatched, Workers, edit_server, edit_settings, set_server_context,
-        set_workers,
+        Gate, Generation, Mode, OutOfProcess, Unmatched, Workers, edit_server, edit_settings,
+        set_server_context, set_workers,
     },
     httpd::command::Command,
     kept::Limits,
+    trust,
 };
 
 type Done = Result<(), String>;
@@ -91,6 +92,25 @@ pub fn server_context(command: &mut Command<'_>) -> Done {
     }
     let words = command.words.iter().map(|w| (*w).to_owned()).collect();
     set_server_context(command, words)
+}
+
+pub fn trust_scripts(command: &mut Command<'_>) -> Done {
+    command.outside_virtual_hosts()?;
+    if command.words.is_empty() {
+        return Err("takes at least one module".into());
+    }
+    let names = command.words.iter().map(|word| trust::name(word)).collect::<Result<Vec<_>, _>>()?;
+    let pool = command.pool().ok_or("the server gave no pool")?;
+    Generation::edit(pool, |g| g.trusted.extend(names));
+    Ok(())
+}
+
+pub fn core_dumps(command: &mut Command<'_>) -> Done {
+    command.outside_virtual_hosts()?;
+    let on = choice(&command.words, &[("on", true), ("off", false)])?;
+    let pool = command.pool().ok_or("the server gave no pool")?;
+    Generation::edit(pool, |g| g.core_dumps = on);
+    Ok(())
 }
 
 #[cfg(feature = "fault-injection")]

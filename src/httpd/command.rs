@@ -33,6 +33,30 @@ impl<'c> Command<'c> {
         unsafe { self.raw.as_ref() }
     }
 
+    /// A directive whose words nobody took apart.
+    ///
+    /// # Safety
+    /// `parms` is null or live for the length of the command function, `directory` this module's part.
+    pub unsafe fn without_words(parms: *mut sys::cmd_parms, directory: *mut c_void) -> Option<Self> {
+        NonNull::new(parms).map(|raw| Self { raw, words: Vec::new(), directory, inner_error: false })
+    }
+
+    /// Whether it stands in a `.htaccess` file: that is read with the request's pool alone (server/core.c,
+    /// ap_check_cmd_context).
+    pub fn in_htaccess(&self) -> bool {
+        let parms = self.parms();
+        std::ptr::eq(parms.pool, parms.temp_pool)
+    }
+
+    /// The first word of `arguments`, as the server takes words apart.
+    pub fn first_word(&self, arguments: &[u8]) -> Option<&'c CStr> {
+        let pool = self.pool()?;
+        let mut rest = pool.text(arguments).as_ptr();
+        // SAFETY: a live pool and a C string of it.
+        let word = unsafe { CStr::from_ptr(sys::ap_getword_conf(pool.as_ptr(), &mut rest)) };
+        (!word.is_empty()).then_some(word)
+    }
+
     /// The directive's name as the table has it.
     pub fn name(&self) -> &'c str {
         // SAFETY: the server found this entry by its name; the table is static.
@@ -213,10 +237,16 @@ fn command<'c>(
     });
     match result {
         Ok(()) => std::ptr::null(),
-        // SAFETY: the server reads the message while the parameters' pool still lives.
-        Err(text) => unsafe {
-            let pool = (*parms).pool;
-            sys::apr_pstrmemdup(pool, text.as_ptr().cast(), text.len())
-        },
+        // SAFETY: the caller's parameters.
+        Err(text) => unsafe { error(parms, &text) },
     }
+}
+
+/// An error's text for the server.
+///
+/// # Safety
+/// `parms` is live.
+pub unsafe fn error(parms: *mut sys::cmd_parms, text: &str) -> *const c_char {
+    // SAFETY: the server reads the message while the parameters' pool still lives.
+    unsafe { sys::apr_pstrmemdup((*parms).pool, text.as_ptr().cast(), text.len()) }
 }

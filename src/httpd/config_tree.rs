@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString};
 use apache_sys as sys;
 use confine::Origin;
 
-use super::server::Server;
+use super::{pool::Pool, server::Server};
 
 /// One directive.
 pub struct Line {
@@ -35,6 +35,14 @@ pub fn lines(main: &Server<'_>, name: &CStr) -> Vec<Line> {
         collect(sys::ap_conftree, None, name, pool, &mut found);
     }
     found
+}
+
+/// The words of every directive called `name`. To be called once the configuration was taken apart.
+pub fn words_of(pool: Pool<'_>, name: &CStr) -> Vec<CString> {
+    let mut found = Vec::new();
+    // SAFETY: as in lines().
+    unsafe { collect(sys::ap_conftree, None, name, pool.as_ptr(), &mut found) };
+    found.into_iter().flat_map(|line| line.words).collect()
 }
 
 /// Goes through a list of siblings and what stands in each. Sections that are processed while they are read

@@ -71,6 +71,23 @@ pub fn module_loaded(name: &CStr) -> bool {
     unsafe { !sys::ap_find_linked_module(name.as_ptr()).is_null() }
 }
 
+/// Who started the server, or as whom it runs.
+pub fn started_by() -> u32 {
+    // SAFETY: a plain query.
+    unsafe { libc::geteuid() }
+}
+
+/// Makes this process's memory nobody's to read through /proc, its own threads' neither, for good: its files there
+/// become root's (fs/proc/base.c, task_dump_owner). It leaves no core dump. Programs that it starts are not
+/// concerned.
+pub fn forbid_dumps() -> Result<(), i32> {
+    // SAFETY: a plain setting of this process.
+    match unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EPERM)),
+    }
+}
+
 /// Whether the server only looks at its configuration (`-t`, `-D DUMP_...`).
 pub fn only_testing() -> bool {
     // SAFETY: a plain query.
@@ -113,7 +130,9 @@ pub unsafe fn register(hooks: &Hooks) {
         sys::ap_hook_handler(Some(hooks.handler_gate), null(), null(), first - 1);
         sys::ap_hook_handler(Some(hooks.the_move), null(), null(), first + 1);
         sys::ap_hook_handler(Some(hooks.status_page), null(), null(), sys::APR_HOOK_MIDDLE as c_int);
+        sys::ap_hook_post_perdir_config(Some(hooks.directory_found), null(), null(), first - 1);
         sys::ap_hook_post_perdir_config(Some(hooks.directory_known), null(), null(), last);
+        sys::ap_hook_log_transaction(Some(hooks.log_begins), null(), null(), first - 1);
         // "Per configuration", as httpd's own authentication modules register: with a single hook that is not,
         // httpd authenticates every inner request again (server/request.c, ap_setup_auth_internal).
         let internal = sys::AP_AUTH_INTERNAL_PER_CONF as c_int;
@@ -173,8 +192,12 @@ pub struct Hooks {
     pub the_move: RequestHook,
     /// handler of `confine-status`.
     pub status_page: RequestHook,
+    /// post_perdir_config, before all others: the first hook that may meet what a `.htaccess` says.
+    pub directory_found: RequestHook,
     /// post_perdir_config, between the directory configuration and authentication.
     pub directory_known: RequestHook,
+    /// log_transaction, before all others.
+    pub log_begins: RequestHook,
     /// auth_checker, which only runs after a user was proven.
     pub user_proven: RequestHook,
     /// check_user_id, just before mod_authn_core, the last of all.

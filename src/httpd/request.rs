@@ -411,6 +411,20 @@ impl<'r> Request<'r> {
         self.replace_config(own, true);
     }
 
+    /// Gives this request `with`'s part of the directory configuration for one module, for good.
+    pub fn replace_part(&mut self, module: &CStr, with: &Directives) {
+        // SAFETY: as in change_core; a loaded module's record is static, and vectors have a place for it.
+        unsafe {
+            let Some(module) = sys::ap_find_linked_module(module.as_ptr()).as_ref() else { return };
+            let (pool, index) = (self.rec().pool, module.module_index as isize);
+            let empty = sys::ap_create_request_config(pool);
+            let own = sys::ap_merge_per_dir_configs(pool, self.rec().per_dir_config, empty);
+            let part = *with.vector().cast::<*mut std::ffi::c_void>().offset(index);
+            *own.cast::<*mut std::ffi::c_void>().offset(index) = part;
+            self.rec_mut().per_dir_config = own;
+        }
+    }
+
     /// What this request's own directory configuration is about, while that is still the one in use.
     fn own_config(&self) -> Option<OwnConfig> {
         self.last_own_config().filter(|own| own.own == self.rec().per_dir_config)

@@ -102,7 +102,7 @@ impl Drop for Stack {
     }
 }
 
-fn page_size() -> usize {
+pub fn page_size() -> usize {
     // SAFETY: a plain query, which cannot fail for this name.
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
 }

@@ -1,0 +1,159 @@
+//! Modules that run the code of applications in ways that no worker can hold, and what start-up says of them.
+//!
+//! What cannot be ensured stops the server, with the remedies; `ConfineTrustScripts` accepts it, for scripts that
+//! are trusted as the server is.
+
+use crate::{
+    config::Generation,
+    httpd::{config_tree, hooks, lua_state, named_code, server::Server},
+};
+
+/// A module, by its source file, and what its scripts can do.
+struct Interpreter {
+    module: &'static std::ffi::CStr,
+    does: &'static str,
+}
+
+/// Those that are known. There is no way to know of a module what it does.
+const INTERPRETERS: [Interpreter; 5] = [
+    Interpreter {
+        module: c"mod_perl.c",
+        does: "any script can leave code for later (PerlCleanupHandler, PerlLogHandler, push_handlers, \
+               $r->pool->cleanup_register), which mod_perl runs in a thread of the server's after the worker",
+    },
+    Interpreter {
+        module: c"mod_python.c",
+        does: "any script can leave code for later (register_cleanup, PythonLogHandler, PythonCleanupHandler), which \
+               mod_python runs in a thread of the server's after the worker",
+    },
+    Interpreter {
+        module: c"mod_ruby.c",
+        does: "any script can leave code for later (RubyLogHandler, RubyCleanupHandler), which mod_ruby runs in a \
+               thread of the server's after the worker",
+    },
+    Interpreter {
+        module: c"mod_tcl.c",
+        does: "its scripts can have handlers for every phase, which run in a thread of the server's after the worker",
+    },
+    Interpreter { module: c"mod_wsgi.c", does: EMBEDDED },
+];
+
+const EMBEDDED: &str = "its embedded interpreters outlive the request: what a script registers for their end \
+                        (atexit) runs in a thread of the server's, and threads that a script starts stay in its \
+                        context";
+
+/// What `ConfineTrustScripts` may name.
+const NAMES: [&str; 6] = ["mod_lua", "mod_perl", "mod_python", "mod_ruby", "mod_tcl", "mod_wsgi"];
+
+/// A word of `ConfineTrustScripts`: the module's name without `.c`.
+pub fn name(word: &str) -> Result<String, String> {
+    let short = word.strip_suffix(".c").unwrap_or(word);
+    let known = NAMES.iter().find(|name| name.eq_ignore_ascii_case(short));
+    known
+        .map(|name| (*name).to_owned())
+        .ok_or_else(|| format!("{word:?} is not known here; write {}", NAMES.join(", ")))
+}
+
+const CORE_DUMPS: &str = "ConfineCoreDumps on: where a server is started by a user, or CoreDumpDirectory is set, a \
+                          confined script whose context lets it read /proc can read the memory of its process, and \
+                          so other requests and keys (/proc/thread-self/mem)";
+
+/// What start-up found.
+#[derive(Default)]
+pub struct Found {
+    /// Each stops the server.
+    pub faults: Vec<String>,
+    /// For the log at every start.
+    pub warnings: Vec<String>,
+}
+
+/// Looks at the loaded modules, and shuts mod_lua's ways to native code, where rules stand.
+pub fn examine(main: &Server<'_>, generation: &Generation) -> Found {
+    let mut found = Found::default();
+    lua_state::leave();
+    if generation.drafts.is_empty() {
+        return found;
+    }
+    if generation.core_dumps {
+        found.warnings.push(CORE_DUMPS.to_owned());
+    }
+    let trusts = |module: &str| generation.trusted.iter().any(|name| module.strip_suffix(".c") == Some(name));
+    for Interpreter { module, does } in INTERPRETERS.iter().filter(|i| hooks::module_loaded(i.module)) {
+        let name = module.to_string_lossy();
+        let short = name.trim_end_matches(".c");
+        if trusts(&name) {
+            found.warnings.push(trusted(short, does));
+        } else if *module == c"mod_wsgi.c" {
+            wsgi(main, &mut found);
+        } else {
+            found.faults.push(refused(short, does));
+        }
+    }
+    if hooks::module_loaded(c"mod_lua.c") {
+        if trusts("mod_lua.c") {
+            let does = "confined Lua code can map libraries and run bytecode in the server's process, and a .htaccess \
+                        file can name Lua functions that run before the request moves and when it is logged";
+            found.warnings.push(trusted("mod_lua", does));
+        } else if let Err(why) = lua_state::guard_states() {
+            let does = "confined Lua code would have ways to native code (package.loadlib, bytecode), and they \
+                        cannot be shut here:";
+            found.faults.push(refused("mod_lua", &format!("{does} {why}")));
+        }
+    }
+    overrides(main, &mut found);
+    found
+}
+
+fn refused(module: &str, does: &str) -> String {
+    format!(
+        "{module} is loaded, and rules stand in this configuration: {does}. Unload it, serve its applications by a \
+         server of their own, or, if you trust every script as the server itself, write ConfineTrustScripts {module}"
+    )
+}
+
+fn trusted(module: &str, does: &str) -> String {
+    format!(
+        "ConfineTrustScripts {module}: {does}; as you say, its scripts are trusted as the server itself is"
+    )
+}
+
+/// A server with daemons most likely means no embedded interpreter, but does not say so.
+fn wsgi(main: &Server<'_>, found: &mut Found) {
+    let restrict = config_tree::lines(main, c"WSGIRestrictEmbedded");
+    let on = |line: &config_tree::Line| {
+        line.words.first().is_some_and(|w| w.to_bytes().eq_ignore_ascii_case(b"on"))
+    };
+    if restrict.last().is_some_and(on) {
+        return;
+    }
+    let text = format!(
+        "mod_wsgi is loaded, and rules stand in this configuration: {EMBEDDED}. Write WSGIRestrictEmbedded On, or, \
+         if you trust every script as the server itself, ConfineTrustScripts mod_wsgi"
+    );
+    let daemons = !config_tree::lines(main, c"WSGIDaemonProcess").is_empty();
+    if daemons { found.warnings.push(text) } else { found.faults.push(text) }
+}
+
+/// Says where `.htaccess` files may name code, as the server would let them.
+fn overrides(main: &Server<'_>, found: &mut Found) {
+    let mut places = Vec::new();
+    for server in main.with_hosts() {
+        let config = crate::config::ServerConfig::of(&server);
+        if config.is_some_and(|c| c.has_rules && c.early.is_none()) {
+            places.extend(named_code::places_with_overrides(&server, main));
+        }
+    }
+    places.sort();
+    places.dedup();
+    if places.is_empty() {
+        return;
+    }
+    let shown: Vec<_> = places.iter().take(3).map(|place| format!("<Directory \"{place}\">")).collect();
+    let more = if places.len() > 3 { format!(" and {} more", places.len() - 3) } else { String::new() };
+    found.warnings.push(format!(
+        "AllowOverride of {}{more} lets .htaccess files name code that runs before a request moves (LuaHookFixups and \
+         the like): under a rule such a request is refused. AllowOverride None, or an AllowOverrideList without such \
+         directives, takes them away where they are written; under ConfineEarly they run confined",
+        shown.join(", ")
+    ));
+}
