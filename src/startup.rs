@@ -321,7 +321,7 @@ impl Maker<'_> {
         default: BackendName,
         own: OwnContext,
     ) -> Option<(LiveMap, Look)> {
-        let map = Map::load_looking(Path::new(path), default);
+        let map = Map::load_looking(Path::new(path), default, None);
         let (map, look) = self.note(draft, map)?;
         let early = self.after_early(draft);
         let named = format!("({} at {})", draft.directive, draft.origin);

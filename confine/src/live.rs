@@ -23,7 +23,7 @@ use std::{
 use crate::{
     backends::{Backends, CheckError, OwnContext},
     lsm::{Backend, BackendName},
-    map::{Look, Map, MapError},
+    map::{Look, Map, MapError, Shelf},
     ready::{self, ReadyMap},
 };
 
@@ -41,6 +41,9 @@ pub struct Recipe {
 pub struct LiveMap {
     path: Box<Path>,
     recipe: Recipe,
+    /// Where the children find the copy that one of them makes when the file of a compiled map changes.
+    /// Without one, each makes its own.
+    shelf: Option<Shelf>,
     current: RwLock<Arc<ReadyMap>>,
     state: Mutex<State>,
     /// Counts the swaps of all maps of a configuration.
@@ -64,9 +67,12 @@ impl LiveMap {
     /// A map whose rules were read from the file `path` just now. `swaps` is counted up after every swap.
     pub fn new(path: &Path, recipe: Recipe, ready: ReadyMap, swaps: Arc<AtomicU64>) -> Self {
         let rules = ready.map().len();
+        // A text is tables of each child's own after a change, and needs none of the descriptors.
+        let shelf = ready.map().is_compiled().then(Shelf::new).and_then(Result::ok);
         Self {
             path: path.into(),
             recipe,
+            shelf,
             current: RwLock::new(Arc::new(ready)),
             state: Mutex::new(State { generation: 1, rules, since: SystemTime::now(), error: None }),
             swaps,
@@ -107,7 +113,8 @@ impl LiveMap {
     /// Reads the file anew and makes everything ready.
     fn load(&self, backends: &Backends) -> Result<(ReadyMap, Look), Trouble> {
         let Recipe { default, own, early } = &self.recipe;
-        let (map, look) = Map::load_looking(&self.path, *default).map_err(|error| match error {
+        let map = Map::load_looking(&self.path, *default, self.shelf.as_ref());
+        let (map, look) = map.map_err(|error| match error {
             MapError::Changed { .. } => Trouble::Unsettled,
             error => Trouble::Bad(error.to_string()),
         })?;

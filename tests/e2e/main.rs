@@ -14,6 +14,7 @@ mod a_file_that_shrinks_crashes_nothing;
 mod a_graceful_restart_harms_no_request;
 mod a_handler_name_in_htaccess_does_not_escape;
 mod a_handler_that_suspends_is_refused;
+mod a_map_file_that_is_cut_or_swollen_harms_no_child;
 mod a_map_may_change_under_load;
 mod a_panic_is_500_and_the_server_goes_on;
 mod a_redirect_keeps_what_authentication_found;

@@ -31,7 +31,7 @@ impl Scene {
         };
         let backends = Backends::new(vec![spec("a"), spec("b")]).unwrap_or_else(|e| panic!("{e:?}"));
         let recipe = Recipe { default: BackendName::LANDLOCK, own: OwnContext::Refused, early: None };
-        let (map, look) = Map::load_looking(&path, recipe.default).expect("a map");
+        let (map, look) = Map::load_looking(&path, recipe.default, None).expect("a map");
         let ready = ReadyMap::new(map, &backends, recipe.own).unwrap_or_else(|(_, e)| panic!("{e}"));
         let swaps = Arc::new(AtomicU64::new(0));
         let map = Arc::new(LiveMap::new(&path, recipe, ready, Arc::clone(&swaps)));

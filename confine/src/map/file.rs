@@ -2,10 +2,10 @@
 
 use std::{
     fs::{File, FileType, Metadata, OpenOptions},
-    io::{self, Read, Seek},
+    io,
     os::unix::{
         ffi::OsStrExt,
-        fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
+        fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt},
     },
     path::Path,
     sync::Arc,
@@ -14,8 +14,9 @@ use std::{
 use memmap2::Mmap;
 
 use super::{
-    CompiledError, MAX_FILE, Map, MapError, Progress,
-    flat::{Damage, Flat, MAGIC, Part, SourceStamp, VERSION},
+    CompiledError, MAX_COMPILED, MAX_FILE, MAX_LINE, Map, MapError, Progress,
+    flat::{Damage, Flat, MAGIC, Part, Pieces, SourceStamp, VERSION},
+    shelf::{self, Missed, Shelf},
 };
 use crate::lsm::BackendName;
 
@@ -51,18 +52,23 @@ impl Look {
     }
 }
 
-/// Opens a regular file. A FIFO without a writer does not make it wait.
-fn open(path: &Path) -> Result<(File, Metadata), MapError> {
+/// Opens a regular file. A FIFO without a writer does not make it wait, and a device is not opened at all: for
+/// some (a watchdog, a tape) that alone does something.
+pub(crate) fn open(path: &Path) -> Result<(File, Metadata), MapError> {
     let shared = || Arc::from(path);
+    let regular = |metadata: Metadata| match metadata.is_file() {
+        true => Ok(metadata),
+        false => Err(MapError::NotAFile { path: shared(), kind: kind(metadata.file_type()) }),
+    };
+    let unopened = |source| MapError::Open { path: shared(), source };
+    regular(std::fs::metadata(path).map_err(unopened)?)?;
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)
-        .map_err(|source| MapError::Open { path: shared(), source })?;
-    let metadata = file.metadata().map_err(|source| MapError::Read { path: shared(), source })?;
-    if !metadata.is_file() {
-        return Err(MapError::NotAFile { path: shared(), kind: kind(metadata.file_type()) });
-    }
+        .map_err(unopened)?;
+    // What was opened counts; the name may lead elsewhere by now.
+    let metadata = regular(file.metadata().map_err(|source| MapError::Read { path: shared(), source })?)?;
     Ok((file, metadata))
 }
 
@@ -77,15 +83,21 @@ fn kind(file_type: FileType) -> &'static str {
     }
 }
 
-/// Loads a map, text or compiled, and says what the file looked like.
-pub(super) fn load(path: &Path, default: BackendName) -> Result<(Map, Look), MapError> {
-    let (mut file, metadata) = open(path)?;
+/// Loads a map, text or compiled, and says what the file looked like. The copy of a compiled one is shared by
+/// way of `shelf`.
+pub(super) fn load(
+    path: &Path,
+    default: BackendName,
+    shelf: Option<&Shelf>,
+) -> Result<(Map, Look), MapError> {
+    let (file, metadata) = open(path)?;
     let look = Look::of(&metadata);
     let unreadable = |source| MapError::Read { path: Arc::from(path), source };
-    let map = if is_compiled(&mut file).map_err(unreadable)? {
-        load_compiled(path, &file, default)?
+    let map = if is_compiled(&file).map_err(unreadable)? {
+        let bytes = read_compiled(path, &file, metadata.len(), shelf)?;
+        of_block(path, bytes, default)?
     } else {
-        let bytes = read(&file, metadata.len()).map_err(unreadable)?;
+        let bytes = read(path, &file, metadata.len())?;
         Map::parse(path, &bytes, default)?
     };
     if Look::of(&file.metadata().map_err(unreadable)?) != look {
@@ -94,51 +106,117 @@ pub(super) fn load(path: &Path, default: BackendName) -> Result<(Map, Look), Map
     Ok((map, look))
 }
 
-/// Reads a map's text.
-pub(super) fn read_text(path: &Path) -> Result<Vec<u8>, MapError> {
-    let (mut file, metadata) = open(path)?;
+/// Reads a map's text, and says what its file is like: the very one that was read.
+pub(super) fn read_text(path: &Path) -> Result<(Vec<u8>, Metadata), MapError> {
     let unreadable = |source| MapError::Read { path: Arc::from(path), source };
-    if is_compiled(&mut file).map_err(unreadable)? {
+    let (file, metadata) = open(path)?;
+    if is_compiled(&file).map_err(unreadable)? {
         return Err(MapError::Compiled { path: Arc::from(path), problem: CompiledError::NotText });
     }
-    read(&file, metadata.len()).map_err(unreadable)
+    let bytes = read(path, &file, metadata.len())?;
+    if Look::of(&file.metadata().map_err(unreadable)?) != Look::of(&metadata) {
+        return Err(MapError::Changed { path: Arc::from(path) });
+    }
+    Ok((bytes, metadata))
 }
 
-/// Whether the file begins as compiled maps do. Leaves it at its start.
-fn is_compiled(file: &mut File) -> io::Result<bool> {
-    let mut head = Vec::with_capacity(MAGIC.len());
-    file.take(MAGIC.len() as u64).read_to_end(&mut head)?;
-    file.rewind()?;
-    Ok(head == MAGIC)
+/// Whether the file begins as compiled maps do.
+fn is_compiled(file: &File) -> io::Result<bool> {
+    let mut head = [0; MAGIC.len()];
+    match file.read_exact_at(&mut head, 0) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        other => other.map(|()| head == MAGIC),
+    }
 }
 
-/// Reads at most one byte more than a map may have.
-fn read(file: &File, len: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(usize::try_from(len.min(MAX_FILE)).unwrap_or(0));
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// Reads the text of a file of `len` bytes: never more, though it may grow meanwhile. What is no text ends the
+/// reading (a hole in a sparse file reads as NUL bytes): it is among the bytes given, and the parser tells of it.
+fn read(path: &Path, file: &File, len: u64) -> Result<Vec<u8>, MapError> {
+    if len > MAX_FILE {
+        return Err(MapError::TooLarge { path: Arc::from(path) });
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
+    let mut line = 0;
+    let done = shelf::in_pieces(file, len, |piece| {
+        bytes.extend_from_slice(piece);
+        let mut ends = piece.split(|b| *b == b'\n');
+        let longest = ends.next().map_or(0, |first| line + first.len());
+        line = longest;
+        let longest = ends.fold(longest, |longest, next| {
+            line = next.len();
+            longest.max(line)
+        });
+        // Some bytes more than the parser takes: a byte order mark, a carriage return.
+        longest <= MAX_LINE + 8 && !piece.contains(&0)
+    });
+    match done {
+        Ok(()) => Ok(bytes),
+        Err(missed) => Err(missed.of(path)),
+    }
 }
 
-fn load_compiled(path: &Path, file: &File, default: BackendName) -> Result<Map, MapError> {
-    // SAFETY: a read-only mapping of a regular file. Whoever may write the file may give any rules, and is
-    // told to rename a new one into place, as `Map::compile` does: written in place, it would change under
-    // the readers, and cut short, raise SIGBUS. All reads are of plain data, with bounds checks.
-    let bytes = unsafe { Mmap::map(file) };
-    let bytes = bytes.map_err(|source| MapError::Read { path: Arc::from(path), source })?;
-    of_block(path, bytes, default)
+/// A compiled map of `len` bytes, in memory that stays as it is. Its size, its head and its checksum are looked
+/// at before there is memory for it.
+fn read_compiled(path: &Path, file: &File, len: u64, shelf: Option<&Shelf>) -> Result<Mmap, MapError> {
+    if len > MAX_COMPILED {
+        return Err(compiled_error(path, Damage::Length));
+    }
+    let check = || {
+        let (mut pieces, mut damage) = (Pieces::of(len), None);
+        shelf::in_pieces(file, len, |piece| {
+            damage = pieces.add(piece).err();
+            damage.is_none()
+        })?;
+        damage.map_or_else(|| pieces.finish(), Err).map_err(Unfit::Damaged)
+    };
+    let copy = match shelf {
+        Some(shelf) => shelf.copy(file, len, check),
+        None => check().and_then(|()| Ok(shelf::copy(file, len)?.0)),
+    };
+    copy.map_err(|unfit| match unfit {
+        Unfit::Damaged(damage) => compiled_error(path, damage),
+        Unfit::Missed(missed) => missed.of(path),
+    })
+}
+
+/// Why a compiled map is not taken into memory.
+enum Unfit {
+    Damaged(Damage),
+    Missed(Missed),
+}
+
+impl From<Missed> for Unfit {
+    fn from(missed: Missed) -> Self {
+        Self::Missed(missed)
+    }
+}
+
+impl Missed {
+    /// As an error of the map in this file.
+    fn of(self, path: &Path) -> MapError {
+        let path = Arc::from(path);
+        match self {
+            // Both are over soon, and whoever watches the file looks again.
+            Self::Cut | Self::Busy => MapError::Changed { path },
+            Self::Io(source) => MapError::Read { path, source },
+        }
+    }
+}
+
+fn compiled_error(path: &Path, damage: Damage) -> MapError {
+    let problem = match damage {
+        Damage::Version(found) => CompiledError::Version { found, known: VERSION },
+        Damage::ByteOrder => CompiledError::ByteOrder,
+        Damage::Length => CompiledError::Length,
+        Damage::Checksum => CompiledError::Checksum,
+    };
+    MapError::Compiled { path: Arc::from(path), problem }
 }
 
 /// The map that a compiled map's bytes are.
 pub(super) fn of_block(path: &Path, bytes: Mmap, default: BackendName) -> Result<Map, MapError> {
     let error = |problem| MapError::Compiled { path: Arc::from(path), problem };
-    let flat = Flat::check(bytes).map_err(|damage| {
-        error(match damage {
-            Damage::Version(found) => CompiledError::Version { found, known: VERSION },
-            Damage::ByteOrder => CompiledError::ByteOrder,
-            Damage::Length => CompiledError::Length,
-            Damage::Checksum => CompiledError::Checksum,
-        })
-    })?;
+    let flat = Flat::check(bytes).map_err(|damage| compiled_error(path, damage))?;
     let made_for = String::from_utf8_lossy(flat.array(Part::Default)).into_owned();
     if flat.header().defaulted != 0 && made_for != default.as_str() {
         return Err(error(CompiledError::Default { made_for, here: default }));
@@ -177,31 +255,30 @@ impl Map {
         progress: &Arc<Progress>,
     ) -> Result<CompiledMap, MapError> {
         let unreadable = |source| MapError::Read { path: Arc::from(path), source };
-        let (mut file, metadata) = open(path)?;
-        if is_compiled(&mut file).map_err(unreadable)? {
-            return Err(MapError::Compiled { path: Arc::from(path), problem: CompiledError::NotText });
-        }
-        let bytes = read(&file, metadata.len()).map_err(unreadable)?;
+        let (bytes, metadata) = read_text(path)?;
         let map = Self::parse_watched(path, &bytes, default, progress)?;
-        if Look::of(&file.metadata().map_err(unreadable)?) != Look::of(&metadata) {
-            return Err(MapError::Changed { path: Arc::from(path) });
-        }
         let full = std::fs::canonicalize(path).map_err(unreadable)?;
         let named = default.as_str().as_bytes();
         let flat = map.flat.to_file(stamp(&metadata), named, full.as_os_str().as_bytes());
         let flat = flat.map_err(|source| MapError::Memory { path: Arc::from(path), source })?;
-        Ok(CompiledMap { flat })
+        Ok(CompiledMap { flat, source: metadata })
     }
 }
 
 /// A compiled map, to be written to a file.
 pub struct CompiledMap {
     flat: Flat,
+    source: Metadata,
 }
 
 impl CompiledMap {
     /// What the file is to hold.
     pub fn bytes(&self) -> &[u8] {
         self.flat.bytes()
+    }
+
+    /// What the file was like that it was made from.
+    pub fn source(&self) -> &Metadata {
+        &self.source
     }
 }

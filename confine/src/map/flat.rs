@@ -168,27 +168,11 @@ pub(super) struct Flat {
 impl Flat {
     /// A block that a file holds, checked.
     pub fn check(bytes: Mmap) -> Result<Self, Damage> {
-        let flat = Self { bytes };
-        let head = flat.bytes.get(..16).unwrap_or_default();
-        let number = |at: usize| {
-            head.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_ne_bytes).ok_or(Damage::Length)
-        };
-        if number(offset_of!(Header, byte_order))? != BYTE_ORDER {
-            return Err(Damage::ByteOrder);
-        }
-        match number(offset_of!(Header, version))? {
-            VERSION => {}
-            other => return Err(Damage::Version(other)),
-        }
-        let header = flat.bytes.get(..size_of::<Header>()).ok_or(Damage::Length)?;
-        let header: &Header = bytemuck::try_from_bytes(header).map_err(|_| Damage::Length)?;
-        if header.magic != MAGIC || header.len != flat.bytes.len() as u64 {
-            return Err(Damage::Length);
-        }
-        if header.checksum != checksum(&flat.bytes) {
+        let header = check_head(&bytes, bytes.len() as u64)?;
+        if header.checksum != checksum(&bytes) {
             return Err(Damage::Checksum);
         }
-        Ok(flat)
+        Ok(Self { bytes })
     }
 
     /// A block of these bytes that [`Flat::check`] finds nothing to complain of: a head is put right, and
@@ -268,11 +252,81 @@ fn range(offset: u64, len: u64) -> Range<usize> {
     number(offset)..number(offset.saturating_add(len))
 }
 
+/// The head of a block of `len` bytes that begins with `head`.
+fn check_head(head: &[u8], len: u64) -> Result<Header, Damage> {
+    let number = |at: usize| {
+        head.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_ne_bytes).ok_or(Damage::Length)
+    };
+    if number(offset_of!(Header, byte_order))? != BYTE_ORDER {
+        return Err(Damage::ByteOrder);
+    }
+    match number(offset_of!(Header, version))? {
+        VERSION => {}
+        other => return Err(Damage::Version(other)),
+    }
+    let header = head.get(..size_of::<Header>()).ok_or(Damage::Length)?;
+    let header: Header = bytemuck::try_pod_read_unaligned(header).map_err(|_| Damage::Length)?;
+    if header.magic != MAGIC || header.len != len {
+        return Err(Damage::Length);
+    }
+    Ok(header)
+}
+
+/// Where what the checksum is over begins.
+const SUMMED: usize = offset_of!(Header, checksum) + size_of::<[u64; 2]>();
+
 /// Over all behind the checksum itself.
 fn checksum(bytes: &[u8]) -> [u64; 2] {
-    let behind = offset_of!(Header, checksum) + size_of::<[u64; 2]>();
-    let mut hasher = SipHasher13::new();
-    std::hash::Hasher::write(&mut hasher, bytes.get(behind..).unwrap_or_default());
-    let sum = hasher.finish128();
-    [sum.h1, sum.h2]
+    let mut sum = Sum::default();
+    sum.add(bytes.get(SUMMED..).unwrap_or_default());
+    sum.finish()
+}
+
+/// A checksum while it is made.
+#[derive(Default)]
+struct Sum(SipHasher13);
+
+impl Sum {
+    fn add(&mut self, bytes: &[u8]) {
+        std::hash::Hasher::write(&mut self.0, bytes);
+    }
+
+    fn finish(self) -> [u64; 2] {
+        let sum = self.0.finish128();
+        [sum.h1, sum.h2]
+    }
+}
+
+/// A block that is looked at piece by piece, before there is memory for all of it.
+pub(super) struct Pieces {
+    len: u64,
+    /// The checksum that its head states, and the one of what was seen.
+    sums: Option<([u64; 2], Sum)>,
+}
+
+impl Pieces {
+    /// Of a block of so many bytes.
+    pub fn of(len: u64) -> Self {
+        Self { len, sums: None }
+    }
+
+    /// The next piece; the first holds the head.
+    pub fn add(&mut self, piece: &[u8]) -> Result<(), Damage> {
+        match &mut self.sums {
+            Some((_, sum)) => sum.add(piece),
+            None => {
+                let header = check_head(piece, self.len)?;
+                let mut sum = Sum::default();
+                sum.add(piece.get(SUMMED..).unwrap_or_default());
+                self.sums = Some((header.checksum, sum));
+            }
+        }
+        Ok(())
+    }
+
+    /// After the last piece.
+    pub fn finish(self) -> Result<(), Damage> {
+        let (stated, sum) = self.sums.ok_or(Damage::Length)?;
+        if stated == sum.finish() { Ok(()) } else { Err(Damage::Checksum) }
+    }
 }

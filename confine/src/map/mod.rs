@@ -39,6 +39,7 @@ mod nets;
 mod parse;
 mod paths;
 mod progress;
+mod shelf;
 mod source;
 mod subject;
 #[cfg(test)]
@@ -55,8 +56,10 @@ pub use cover::Cover;
 pub(crate) use error::open_remedy;
 pub use error::{CompiledError, LineError, MapError};
 pub use file::Look;
+pub(crate) use file::open;
 pub use layout::layout;
 pub use progress::Progress;
+pub use shelf::Shelf;
 pub use subject::MapSubject;
 pub use text::{MapLine, MapText, contexts};
 
@@ -71,6 +74,9 @@ use crate::{ContextList, Origin, Subject, lsm::BackendName};
 
 /// The largest file that is read, in bytes. Far below 4 Gi lines, so a `u32` counts them.
 const MAX_FILE: u64 = 1 << 30;
+
+/// The largest compiled map that is read, in bytes. A text of the largest size takes 0.5 to 2 times its size.
+const MAX_COMPILED: u64 = 4 << 30;
 
 /// The longest line, in bytes without its end.
 const MAX_LINE: usize = 64 << 10;
@@ -123,15 +129,26 @@ impl Map {
     /// a line that is not a rule (the first such line is reported). A compiled map is damaged, of another
     /// version, made for another default backend, or older than its source.
     pub fn load(path: &Path, default: BackendName) -> Result<Self, MapError> {
-        file::load(path, default).map(|(map, _)| map)
+        file::load(path, default, None).map(|(map, _)| map)
     }
 
-    /// As [`Map::load`], and says what the file looked like.
+    /// As [`Map::load`], and says what the file looked like. On `shelf` lie copies of compiled maps that other
+    /// processes have, too.
     ///
     /// # Errors
-    /// As [`Map::load`]; and the file changed while it was read.
-    pub fn load_looking(path: &Path, default: BackendName) -> Result<(Self, Look), MapError> {
-        file::load(path, default)
+    /// As [`Map::load`]; and the file changed while it was read, or another process is just making the copy.
+    pub fn load_looking(
+        path: &Path,
+        default: BackendName,
+        shelf: Option<&Shelf>,
+    ) -> Result<(Self, Look), MapError> {
+        file::load(path, default, shelf)
+    }
+
+    /// Whether it was read from a compiled map.
+    pub fn is_compiled(&self) -> bool {
+        // Only the form in a file says what it was made from.
+        !self.flat.array::<u8>(Part::Source).is_empty()
     }
 
     /// Reads a map from the bytes of a file. `path` is only named in messages.

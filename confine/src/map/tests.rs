@@ -269,6 +269,14 @@ fn files_that_are_not_maps() {
         load_error(&path("huge")),
         "huge: is larger than 1024 MiB; split it, or give whole groups one rule"
     );
+    // As large as a map may be, and a hole: no more of it is read than shows that.
+    let hole = fs::File::create(path("hole")).expect("a file");
+    hole.set_len(MAX_FILE).expect("a sparse file");
+    assert_eq!(
+        load_error(&path("hole")),
+        "hole:1:65537: the line is longer than 64 KiB; a rule is one subject and its contexts, is a line end missing?"
+    );
+    assert_eq!(MapText::load(&path("hole"), LANDLOCK).expect("a text").bytes().len(), shelf::PIECE);
     fs::write(path("good"), "alice a\n").expect("a file");
     assert_eq!(Map::load(&path("good"), LANDLOCK).expect("a map").len(), 1);
 }

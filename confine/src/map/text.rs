@@ -1,6 +1,6 @@
 //! A map as text: read line by line, from the top. For tools, and to make the tables from.
 
-use std::{ops::ControlFlow, path::Path, sync::Arc};
+use std::{fs::Metadata, ops::ControlFlow, path::Path, sync::Arc};
 
 use super::{
     MAX_ERRORS, Map, MapError, MapSubject,
@@ -48,7 +48,21 @@ impl MapText {
     /// # Errors
     /// The file is missing, unreadable, not a regular file, larger than 1 GiB, or a compiled map.
     pub fn load(path: &Path, default: BackendName) -> Result<Self, MapError> {
-        Ok(Self::of(path, file::read_text(path)?, default))
+        Self::load_with_metadata(path, default).map(|(text, _)| text)
+    }
+
+    /// As [`MapText::load`], and says what the file is like: the very one that was read.
+    ///
+    /// # Errors
+    /// As [`MapText::load`].
+    pub fn load_with_metadata(path: &Path, default: BackendName) -> Result<(Self, Metadata), MapError> {
+        let (bytes, metadata) = file::read_text(path)?;
+        Ok((Self::of(path, bytes, default), metadata))
+    }
+
+    /// The text, byte for byte.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The text `bytes`; `path` is only named in messages.

@@ -5,7 +5,6 @@
 //! empty or begin with `#`, and a domain may be a chain below the server's own (`//dog //app`).
 
 use std::{
-    fs,
     io::{self, Read},
     path::Path,
     sync::Arc,
@@ -16,6 +15,7 @@ use crate::{
     backends::{Backends, CheckError, OwnContext, Prepared},
     context::{Context, ContextError, ContextList, excerpt},
     lsm::{Backend, BackendName, escaped},
+    map::{self, MapError},
 };
 
 /// Larger files are refused before they fill the memory.
@@ -60,6 +60,9 @@ pub enum TransitionMapError {
         /// The file.
         path: Arc<Path>,
     },
+    /// It is no regular file.
+    #[error("{0}")]
+    File(#[source] MapError),
     /// It is larger than any table should be.
     #[error("{}: is larger than {} MiB; use fewer patterns", .path.display(), MAX_FILE >> 20)]
     TooLarge {
@@ -118,13 +121,16 @@ impl TransitionMap {
     /// The file cannot be read, or a line is not a pattern and a domain.
     pub fn load(path: &Path) -> Result<Self, TransitionMapError> {
         let path: Arc<Path> = path.into();
-        let mut bytes = Vec::new();
-        fs::File::open(&path)
-            .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
-            .map_err(|source| TransitionMapError::Read { path: Arc::clone(&path), source })?;
-        if bytes.len() as u64 > MAX_FILE {
+        let unreadable = |source| TransitionMapError::Read { path: Arc::clone(&path), source };
+        let (file, metadata) = map::open(&path).map_err(|error| match error {
+            MapError::Open { source, .. } => unreadable(source),
+            other => TransitionMapError::File(other),
+        })?;
+        if metadata.len() > MAX_FILE {
             return Err(TransitionMapError::TooLarge { path });
         }
+        let mut bytes = Vec::new();
+        file.take(metadata.len()).read_to_end(&mut bytes).map_err(unreadable)?;
         Self::parse(&path, &bytes)
     }
 
@@ -292,6 +298,16 @@ mod tests {
             error.to_string(),
             "t.conf:2: is not UTF-8; write bytes outside of printable ASCII as \\ooo"
         );
+        // A device is not even opened, and a file's size is known before it is read.
+        let device = TransitionMap::load(Path::new("/dev/zero")).err().unwrap().to_string();
+        assert_eq!(
+            device,
+            "/dev/zero: is a device or a socket, not a regular file; name the file that holds the rules"
+        );
+        let huge = tempfile::NamedTempFile::new().unwrap();
+        huge.as_file().set_len(40 << 30).unwrap();
+        let error = TransitionMap::load(huge.path()).err().unwrap().to_string();
+        assert!(error.ends_with("is larger than 64 MiB; use fewer patterns"), "{error}");
         let missing = TransitionMap::load(Path::new("/nonexistent/t")).err().unwrap().to_string();
         assert_eq!(
             missing,
