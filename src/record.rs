@@ -4,16 +4,21 @@
 //!
 //! `confine: EVENT METHOD PATH user=U addr=A vhost=V rule=FILE:LINE context=C[: REASON]`
 //!
-//! A field that is unknown is `-`; one with anything but plain characters in it stands in double
-//! quotes with escapes, so that no name can forge another field.
+//! A field that is unknown is `-`. A value is one word, in which all but plain characters is written as in URLs,
+//! and the reason holds nothing that looks like a field, so that no name can forge one: see [`confine::field`].
 
 use std::{
     ffi::{CStr, c_int},
     fmt::{self, Write as _},
+    os::unix::ffi::OsStrExt,
 };
 
 use apache_sys as sys;
-use confine::{field::Field, lsm::EnterError, rule::RuleAt};
+use confine::{
+    field::{Field, Reason, Words},
+    lsm::EnterError,
+    rule::RuleAt,
+};
 
 use crate::{
     counters::{self, Counter},
@@ -245,12 +250,12 @@ fn line(
     };
     let _ = write!(out, " vhost={} rule=", field(r.server().name()));
     let _ = match rule {
-        Some(rule) => write!(out, "{}", Field(Some(rule.to_string().as_bytes()))),
+        Some(rule) => write!(out, "{}:{}", Field(Some(rule.file.as_os_str().as_bytes())), rule.line),
         None => write!(out, "-"),
     };
-    let _ = write!(out, " context={}", Field(context.map(str::as_bytes)));
+    let _ = write!(out, " context={}", Words(context));
     if !reason.is_empty() {
-        let _ = write!(out, ": {reason}");
+        let _ = write!(out, ": {}", Reason(reason));
     }
     out
 }

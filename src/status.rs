@@ -3,7 +3,12 @@
 
 use std::fmt::Write as _;
 
-use confine::{answers::Counts, live::State, rule::Source};
+use confine::{
+    answers::Counts,
+    field::{Field, one_line},
+    live::State,
+    rule::Source,
+};
 
 use crate::{
     config::{Ready, ServerConfig},
@@ -123,7 +128,7 @@ fn database_line(rule: &str, counts: &Counts) -> String {
 
 /// A text as Prometheus' label values are written.
 fn label(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    one_line(text).replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 /// A text as HTML.
@@ -134,7 +139,7 @@ fn html(text: &str) -> String {
 /// One line about a map.
 fn map_line(state: &State) -> String {
     let State { generation, rules, error, .. } = state;
-    let error = error.as_deref().unwrap_or("-");
+    let error = error.as_deref().map_or("-".to_owned(), one_line);
     format!("generation={generation} rules={rules} age={} error={error}", age(state))
 }
 
@@ -146,7 +151,7 @@ pub fn server_status(r: &mut Request<'_>, short: bool) {
             let _ = writeln!(out, "Confine{name}: {}", counters::get(counter));
         }
         for (file, state) in maps(r) {
-            let _ = writeln!(out, "ConfineMap: file={file} {}", map_line(&state).replace('\n', " "));
+            let _ = writeln!(out, "ConfineMap: file={} {}", Field(Some(file.as_bytes())), map_line(&state));
         }
         for (map, rule, counts) in databases(r) {
             let _ = writeln!(out, "ConfineDatabase: map={map} {}", database_line(&rule, &counts));

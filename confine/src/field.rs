@@ -1,33 +1,236 @@
 //! Values in log lines.
+//!
+//! httpd writes a backslash before every backslash and every control character of a line, and leaves double
+//! quotes as they are (`ap_escape_errorlog_item`, server/util.c); a server built with
+//! `AP_UNSAFE_ERROR_LOG_UNESCAPED` writes all as it is. So an escape with a backslash does not survive, and an
+//! escaped quote closes a quoted value. Here nothing depends on either: what could end a value, or a line, is
+//! written as in URLs, `%` and two hexadecimal digits.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
-/// A value in a log line: `-` where there is none, and in double quotes with escapes where it holds anything
-/// but plain characters, so that no name can forge another field.
+/// Longer values are cut, so that all fields of a line fit httpd's 8192 bytes (`MAX_STRING_LEN`), and a long path
+/// cannot push those behind it out of the line.
+const MAX: usize = 1024;
+
+/// Stands behind what was cut: no value holds it, as `%` is followed by digits there.
+const CUT: &str = "%...";
+
+/// A value in a log line, as one word: `-` where there is none.
+///
+/// Letters, digits and most signs of ASCII stand for themselves, and a backslash where a letter or a digit
+/// follows (`EXAMPLE\alice`; the log has two). All else is `%` and two digits for each byte, and so is the `=` of
+/// what reads like a field's name.
 pub struct Field<'a>(pub Option<&'a [u8]>);
 
 impl fmt::Display for Field<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |b: &u8| b.is_ascii_alphanumeric() || b"._/:@%+~,*?=&!$'()[];#-".contains(b);
         match self.0 {
             None | Some(b"") => f.write_str("-"),
-            Some(bytes) if bytes.iter().all(plain) => f.write_str(&String::from_utf8_lossy(bytes)),
-            Some(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
+            // The name, which is not the lack of one.
+            Some(b"-") => f.write_str("%2D"),
+            Some(bytes) => encode(f, bytes, MAX, |_| false),
         }
     }
 }
 
+/// Contexts in a log line: as a [`Field`] where they are one word, and otherwise in double quotes, with their
+/// blanks. Nothing in the quotes is a quote or a backslash.
+pub struct Words<'a>(pub Option<&'a str>);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(words) if words.contains(' ') => {
+                let mut inside = String::with_capacity(words.len());
+                encode(&mut inside, words.as_bytes(), 2 * MAX, |byte| b" <>".contains(&byte))?;
+                write!(f, "\"{}\"", inside.replace('\\', "%5C"))
+            }
+            words => Field(words.map(str::as_bytes)).fmt(f),
+        }
+    }
+}
+
+/// Writes `bytes`, those that are not plain as `%` and two digits.
+fn encode(f: &mut impl fmt::Write, bytes: &[u8], max: usize, also_plain: fn(u8) -> bool) -> fmt::Result {
+    let mut written = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        let plain = match byte {
+            b'\\' => bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric),
+            // Who looks for `user=root` finds the field alone.
+            b'=' => !MARKS.iter().any(|mark| mark.ends_with('=') && bytes[..=at].ends_with(mark.as_bytes())),
+            _ => byte.is_ascii_alphanumeric() || b"._/:@+~,*?&!$'()[];#-".contains(&byte) || also_plain(byte),
+        };
+        written += if plain { 1 } else { 3 };
+        if written > max {
+            return f.write_str(CUT);
+        }
+        match plain {
+            true => f.write_char(char::from(byte))?,
+            false => write!(f, "%{byte:02X}")?,
+        }
+    }
+    Ok(())
+}
+
+/// What begins a line, and the names of its fields: nothing else in it may look like them.
+const MARKS: [&str; 6] = ["confine: ", "user=", "addr=", "vhost=", "rule=", "context="];
+
+/// The text at the end of a log line: why, and what to do. It may hold values of a request in any form, so here
+/// is seen to it that none of them passes for a field or for the beginning of a line, or ends a quote.
+///
+/// What cannot be printed, and what is no ASCII, is written as in a [`Field`]; so is an escaped quote (`\"`, as
+/// Rust's `{:?}` writes it), and the last byte of what reads like a field's name.
+pub struct Reason<'a>(pub &'a str);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some(first) = rest.chars().next() {
+            if let Some(mark) = MARKS.iter().find(|mark| rest.starts_with(**mark)) {
+                let (name, sign) = mark.trim_end().split_at(mark.trim_end().len() - 1);
+                write!(f, "{name}{}", if sign == "=" { "%3D" } else { "%3A" })?;
+                rest = &rest[name.len() + sign.len()..];
+                continue;
+            }
+            rest = &rest[first.len_utf8()..];
+            match (first, rest.as_bytes().first()) {
+                ('\\', Some(b'"')) => {
+                    f.write_str("%22")?;
+                    rest = &rest[1..];
+                }
+                ('\\', Some(b'\\')) => {
+                    f.write_str("%5C")?;
+                    rest = &rest[1..];
+                }
+                (first, _) => printable(f, first)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes what can be printed as it is, and all else as its bytes in UTF-8.
+fn printable(f: &mut impl fmt::Write, c: char) -> fmt::Result {
+    if c == ' ' || c.is_ascii_graphic() {
+        return f.write_char(c);
+    }
+    c.encode_utf8(&mut [0; 4]).bytes().try_for_each(|byte| write!(f, "%{byte:02X}"))
+}
+
+/// A text without control characters: one line, whatever writes it.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Writing to a String cannot fail.
+        let _ = if c.is_control() { printable(&mut line, c) } else { line.write_char(c) };
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
+    fn field(text: &str) -> String {
+        Field(Some(text.as_bytes())).to_string()
+    }
+
+    fn reason(text: &str) -> String {
+        Reason(text).to_string()
+    }
+
     #[test]
-    fn a_value_cannot_pass_for_another_field() {
-        let shown = |text: &str| Field(Some(text.as_bytes())).to_string();
-        assert_eq!(shown("/srv/a.map:3"), "/srv/a.map:3");
-        assert_eq!(shown("x rule=y"), "\"x rule=y\"");
-        assert_eq!(shown("a\"b\n"), "\"a\\\"b\\n\"");
-        assert_eq!(shown(""), "-");
-        assert_eq!(Field(None).to_string(), "-");
+    fn a_value_is_one_word() {
+        assert_eq!(field("/srv/a.map:3"), "/srv/a.map:3");
+        assert_eq!(field("x rule=y"), "x%20rule%3Dy");
+        assert_eq!(field("a\"b\n"), "a%22b%0A");
+        assert_eq!(field("100%"), "100%25");
+        assert_eq!(field("\u{e4}"), "%C3%A4");
+        assert_eq!(Field(Some(b"\xFF")).to_string(), "%FF");
+        assert_eq!(field("uid=alice,ou=people"), "uid=alice,ou=people");
+    }
+
+    #[test]
+    fn a_name_of_a_windows_domain_stays_readable() {
+        assert_eq!(field("EXAMPLE\\alice"), "EXAMPLE\\alice");
+        assert_eq!(field("back\\"), "back%5C");
+        assert_eq!(field("a\\\\\"b"), "a%5C%5C%22b");
+    }
+
+    #[test]
+    fn no_value_is_a_dash_and_a_dash_is_not() {
+        assert_eq!((field(""), Field(None).to_string()), ("-".to_owned(), "-".to_owned()));
+        assert_eq!(field("-"), "%2D");
+        assert_eq!(field("--"), "--");
+    }
+
+    #[test]
+    fn a_long_value_is_cut() {
+        assert_eq!(field(&"x".repeat(MAX)).len(), MAX);
+        let cut = field(&"\"".repeat(8000));
+        assert!(cut.len() <= MAX + CUT.len() && cut.ends_with("%22%..."), "{cut}");
+    }
+
+    #[test]
+    fn several_contexts_stand_in_quotes() {
+        let words = |text| Words(Some(text)).to_string();
+        assert_eq!(words("landlock:a"), "landlock:a");
+        assert_eq!(words("landlock:a selinux:b_t:s0"), "\"landlock:a selinux:b_t:s0\"");
+        assert_eq!(words("a\" user=root \\b"), "\"a%22 user%3Droot %5Cb\"");
+        assert_eq!(Words(None).to_string(), "-");
+    }
+
+    #[test]
+    fn a_reason_holds_no_field() {
+        assert_eq!(
+            reason("the value \"x\\\" user=root context=y\" is none; use it"),
+            "the value \"x%22 user%3Droot context%3Dy\" is none; use it"
+        );
+        assert_eq!(reason("a\nconfine: confined GET"), "a%0Aconfine%3A confined GET");
+        assert_eq!(reason("\\u{1b} \\x \u{1b}\u{202e}"), "\\u{1b} \\x %1B%E2%80%AE");
+        let plain = "add (typebounds httpd_t httpd_dog_t), or `* CONTEXT`; %{REMOTE_USER} is empty (EPERM)";
+        assert_eq!(reason(plain), plain);
+    }
+
+    #[test]
+    fn a_line_has_no_control_characters() {
+        assert_eq!(one_line("a\n\u{1b}[1m\u{85}b"), "a%0A%1B[1m%C2%85b");
+        assert_eq!(one_line("\u{e4}"), "\u{e4}");
+    }
+
+    proptest! {
+        /// Whatever a value is, it can be read back, and ends where its field does.
+        #[test]
+        fn any_value_reads_back(bytes in prop::collection::vec(any::<u8>(), 1..200)) {
+            let shown = Field(Some(&bytes)).to_string();
+            prop_assert!(shown.bytes().all(|b| b.is_ascii_graphic() && b != b'"'), "{}", shown);
+            let mut read = Vec::new();
+            let mut rest = shown.as_bytes();
+            while let Some((first, behind)) = rest.split_first() {
+                rest = behind;
+                read.push(*first);
+                if *first == b'%' {
+                    let digits = std::str::from_utf8(&rest[..2]).expect("digits");
+                    *read.last_mut().expect("a byte") = u8::from_str_radix(digits, 16).expect("digits");
+                    rest = &rest[2..];
+                }
+            }
+            prop_assert_eq!(read, bytes);
+        }
+
+        #[test]
+        fn no_reason_holds_a_mark(parts in prop::collection::vec(
+            prop_oneof![
+                prop::sample::select(&MARKS[..]).prop_map(str::to_owned),
+                prop::sample::select(&["us", "er=", "\\", "\"", "\n", " "][..]).prop_map(str::to_owned),
+                any::<String>(),
+            ], 0..8)) {
+            let shown = reason(&parts.concat());
+            prop_assert!(MARKS.iter().all(|mark| !shown.contains(mark)), "{}", shown);
+            prop_assert!(shown.bytes().all(|b| b == b' ' || b.is_ascii_graphic()), "{}", shown);
+            prop_assert!(!shown.contains("\\\""), "{}", shown);
+        }
     }
 }

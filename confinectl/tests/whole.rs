@@ -255,7 +255,7 @@ note: not asked, and might lead to another file: mod_rewrite; name the file with
 note: the client's address is not known; name it with --ip
 1. /etc/x.conf:3: ConfineEnv TENANT in <Location \"/app\"> no match: TENANT is not set
 2. /etc/x.conf:5: ConfineContext a -> landlock:a (applies: the first that matches)
-confined GET /app/x user=\"al ice\" addr=- vhost=dog rule=/etc/x.conf:5 context=landlock:a
+confined GET /app/x user=al%20ice addr=- vhost=dog rule=/etc/x.conf:5 context=landlock:a
 ";
     assert_eq!((run.status, run.out.as_str(), run.err.as_str()), (Some(0), expected, ""));
     let json = confinectl(d.path(), &["explain", "--json"]);

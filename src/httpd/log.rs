@@ -100,7 +100,9 @@ fn write(s: *const sys::server_rec, level: c_int, line: &str) {
     }
 }
 
-/// The line for C: a NUL would cut it, so it is shown as a replacement character.
+/// The line for C, which is one line also where httpd was built to write it as it is
+/// (`AP_UNSAFE_ERROR_LOG_UNESCAPED`).
 fn line_of(line: &str) -> CString {
-    CString::new(line).unwrap_or_else(|_| CString::new(line.replace('\0', "\u{fffd}")).unwrap_or_default())
+    // No NUL byte is left, which is a control character.
+    CString::new(confine::field::one_line(line)).unwrap_or_default()
 }

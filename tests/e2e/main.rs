@@ -46,6 +46,7 @@ mod head_requests_and_ranges_work;
 mod http2_streams_are_confined_apart;
 mod includes_in_output_filters_run_confined;
 mod inner_scopes_come_before_outer;
+mod log_lines_cannot_be_forged;
 mod pipelined_requests_are_answered_in_order;
 mod redirects_inside_a_handler_stay_in_the_context;
 mod report_mode_moves_nothing_and_says_what_it_would;

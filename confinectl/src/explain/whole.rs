@@ -5,7 +5,7 @@ use std::{ffi::OsString, io::Write, net::SocketAddr, os::unix::ffi::OsStrExt};
 use anstyle::{AnsiColor, Style};
 use confine::{
     dump::{Answer, Dump, Found, Outcome as Decided, Question, Verdict},
-    field::Field,
+    field::{Field, Reason, Words},
 };
 use serde_json::{Value, json};
 
@@ -233,7 +233,6 @@ impl Explained<'_> {
         let host = &self.dump.servers[self.answer.server].name;
         let rule = decided.at.as_ref().map(ToString::to_string);
         let Decided { event, contexts, status, reason, .. } = decided;
-        let shown = |text: Option<&str>| Field(text.map(str::as_bytes)).to_string();
         write!(
             out,
             "{} {} {} user={} addr={addr} vhost={} rule={} context={}",
@@ -241,11 +240,11 @@ impl Explained<'_> {
             self.question.method.as_deref().unwrap_or("GET"),
             Field(Some(&self.answer.uri)),
             Field(self.question.user.as_deref()),
-            shown(Some(host)),
-            shown(rule.as_deref()),
-            shown(contexts.as_deref()),
+            Field(Some(host.as_bytes())),
+            Field(rule.as_deref().map(str::as_bytes)),
+            Words(contexts.as_deref()),
         )?;
-        let reason = reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
+        let reason = reason.as_ref().map(|r| format!(": {}", Reason(r))).unwrap_or_default();
         writeln!(out, "{reason}")?;
         if let Some(status) = status.filter(|_| event == "refused") {
             writeln!(out, "the client gets {status}")?;
