@@ -62,7 +62,7 @@ pub enum TransitionMapError {
     },
     /// It is no regular file.
     #[error("{0}")]
-    File(#[source] MapError),
+    File(#[source] Box<MapError>),
     /// It is larger than any table should be.
     #[error("{}: is larger than {} MiB; use fewer patterns", .path.display(), MAX_FILE >> 20)]
     TooLarge {
@@ -124,7 +124,7 @@ impl TransitionMap {
         let unreadable = |source| TransitionMapError::Read { path: Arc::clone(&path), source };
         let (file, metadata) = map::open(&path).map_err(|error| match error {
             MapError::Open { source, .. } => unreadable(source),
-            other => TransitionMapError::File(other),
+            other => TransitionMapError::File(Box::new(other)),
         })?;
         if metadata.len() > MAX_FILE {
             return Err(TransitionMapError::TooLarge { path });
