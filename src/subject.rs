@@ -4,6 +4,7 @@ use std::{cell::RefCell, ffi::CStr};
 
 use confine::{
     Subject,
+    answers::Holds,
     database::{Rows, Statement},
     lsm::Values,
     rule::Facts,
@@ -173,6 +174,10 @@ impl Facts<Expression> for RequestFacts<'_, '_> {
 
     fn database(&self) -> usize {
         self.request.borrow().server().as_ptr().addr()
+    }
+
+    fn holds(&self) -> Holds {
+        database::holds(&self.request.borrow())
     }
 
     fn ask(&self, statement: &Statement, values: &[&[u8]]) -> Result<Rows, String> {

@@ -3,6 +3,10 @@
 //! While one request asks, others that want the same answer wait for it. So a user's hundred requests after a
 //! restart are one question, and a slow source is not asked more often because it is slow. No lock is held
 //! meanwhile. A failure is told to those who waited for that very question, and to nobody after them.
+//!
+//! Asking may itself have to wait, for a connection of a pool with few of them. So whoever may hold such a thing
+//! must not wait for somebody else's answer ([`Holds::Something`]): the asker could be waiting for just that. And
+//! since it is not always known what somebody holds, nobody waits longer than [`PATIENCE`].
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,6 +16,18 @@ use std::{
     },
     time::{Duration, Instant},
 };
+
+/// The longest wait for an answer that somebody else asks for. Whoever waited in vain asks as well.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the one who wants an answer keeps while waiting for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Nothing that anybody else could be waiting for.
+    Nothing,
+    /// Something that the one who asks may need.
+    Something,
+}
 
 /// How long answers are kept, and how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +54,7 @@ pub struct Counts {
 /// Answers of type `T` by keys; `F` is why there is none.
 pub struct Answers<T, F> {
     limits: Limits,
+    patience: Duration,
     state: Mutex<State<T, F>>,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -86,6 +103,7 @@ impl<T: Clone, F: Clone> Answers<T, F> {
         let state = State { kept: HashMap::new(), ends: VecDeque::new(), asked: HashMap::new() };
         Self {
             limits,
+            patience: PATIENCE,
             state: Mutex::new(state),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
@@ -93,25 +111,42 @@ impl<T: Clone, F: Clone> Answers<T, F> {
         }
     }
 
-    /// The answer for `key`: a kept one, that of a question which is being asked, or what `ask` gives.
+    /// The answer for `key`: a kept one, that of a question which is being asked, or what `ask` gives. `holds` is
+    /// called only where nothing is kept.
     ///
     /// # Errors
     /// Whatever `ask` failed with, here or in the request that this one waited for.
-    pub fn get(&self, key: &[u8], ask: impl FnOnce() -> Result<T, F>) -> Result<T, F> {
+    pub fn get(
+        &self,
+        key: &[u8],
+        holds: impl FnOnce() -> Holds,
+        ask: impl FnOnce() -> Result<T, F>,
+    ) -> Result<T, F> {
         if self.limits.ttl.is_zero() {
             return self.counted(ask);
         }
+        let mut holds = Some(holds);
+        let mut end = None;
         loop {
             // In a statement of its own, which ends the lock.
             let known = self.lock().look(key);
             match known {
                 Known::Answer(answer) => return Ok(self.hit(answer)),
-                Known::Asked(question) => match question.wait() {
-                    Outcome::Answer(answer, until) if Instant::now() < until => return Ok(self.hit(answer)),
-                    Outcome::Failure(failure) => return Err(failure),
-                    // It took so long that the answer is too old for others, or there is none.
-                    Outcome::Answer(..) | Outcome::Abandoned => {}
-                },
+                Known::Asked(question) => {
+                    if holds.take().is_some_and(|holds| holds() == Holds::Something) {
+                        return self.counted(ask);
+                    }
+                    let end = *end.get_or_insert_with(|| Instant::now() + self.patience);
+                    match question.wait(end) {
+                        Some(Outcome::Answer(answer, until)) if Instant::now() < until => {
+                            return Ok(self.hit(answer));
+                        }
+                        Some(Outcome::Failure(failure)) => return Err(failure),
+                        // It took so long that the answer is too old for others, or there is none.
+                        Some(Outcome::Answer(..) | Outcome::Abandoned) => {}
+                        None => return self.counted(ask),
+                    }
+                }
                 Known::Nothing(question, key) => {
                     let asking =
                         Asking { answers: self, question, key, since: Instant::now(), settled: false };
@@ -188,13 +223,15 @@ impl<T: Clone, F> State<T, F> {
 }
 
 impl<T: Clone, F: Clone> Question<T, F> {
-    fn wait(&self) -> Outcome<T, F> {
+    /// What became of it; `None` where nothing did until `end`.
+    fn wait(&self, end: Instant) -> Option<Outcome<T, F>> {
         let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            match &*outcome {
-                Some(known) => return known.clone(),
-                None => outcome = self.known.wait(outcome).unwrap_or_else(PoisonError::into_inner),
+            if let Some(known) = &*outcome {
+                return Some(known.clone());
             }
+            let left = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+            outcome = self.known.wait_timeout(outcome, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }

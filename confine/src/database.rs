@@ -134,7 +134,7 @@ impl<E> Database<E> {
     pub fn contexts(&self, facts: &dyn Facts<E>, backends: &Backends) -> Result<Option<Arc<Moves>>, Failure> {
         let answer = |values: &[&[u8]]| {
             with_key(facts.database(), values, |key| {
-                self.answers.get(key, || self.ask(facts, values, backends))
+                self.answers.get(key, || facts.holds(), || self.ask(facts, values, backends))
             })
         };
         match &self.parameters {

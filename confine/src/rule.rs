@@ -3,6 +3,7 @@
 use std::{borrow::Cow, ffi::CStr, path::Path, sync::Arc};
 
 use crate::{
+    answers::Holds,
     backends::{Backends, Moves, OwnContext, Prepared},
     context::excerpt,
     database::{Database, Rows, Statement},
@@ -76,6 +77,8 @@ pub trait Facts<E> {
     fn expr(&self, expr: &E) -> Result<Vec<u8>, String>;
     /// Which of the server's databases this request would ask: answers of one are not given for another.
     fn database(&self) -> usize;
+    /// Whether this request may hold a connection to a database, for which others could be waiting.
+    fn holds(&self) -> Holds;
     /// Asks that database. `values` are as many as the statement has parameters. The error says what went
     /// wrong, in the words of whoever knows.
     fn ask(&self, statement: &Statement, values: &[&[u8]]) -> Result<Rows, String>;

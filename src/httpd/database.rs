@@ -2,7 +2,8 @@
 //!
 //! The connection goes back before the request goes on, so that no application finds it on the request. Where one
 //! is held for the request already (mod_authn_dbd keeps it to the end), that one is asked: waiting for a second
-//! connection while holding a first would stop the server for good once all requests did so.
+//! connection while holding a first would stop the server for good once all requests did so. Not every connection
+//! that a request holds is known, so that no wait is without end (`limited_wait.rs`).
 
 use std::{
     ffi::{CStr, c_char, c_int},
@@ -12,20 +13,31 @@ use std::{
 };
 
 use apache_sys as sys;
-use confine::database::{Rows, Statement};
+use confine::{
+    answers::Holds,
+    database::{Rows, Statement},
+};
 
-use super::{hooks, pool::Pool, request::Request};
+use super::{
+    hooks,
+    limited_wait::{self, Close, NoConnection, Open, Opened},
+    pool::Pool,
+    request::Request,
+};
 
 /// The source file of the module with the connections.
 const MODULE: &CStr = c"mod_dbd.c";
 
-type Open = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::server_rec) -> *mut sys::ap_dbd_t;
-type Close = unsafe extern "C" fn(*mut sys::server_rec, *mut sys::ap_dbd_t);
 type Acquire = unsafe extern "C" fn(*mut sys::request_rec) -> *mut sys::ap_dbd_t;
 
 /// Behind the values that a statement takes stand so many null pointers: a driver reads as many as its statement
 /// has parameters, and another module could have put a statement of its own under the label.
 const SPARE_VALUES: usize = 64;
+
+const NO_CONNECTION: &str = "no connection; the line of mod_dbd before this one says why (not configured: add DBDDriver and DBDParams)";
+
+const ALL_IN_USE: &str = "all connections of mod_dbd's pool are in use, and none came free in time; raise DBDMax, or look for who \
+    keeps them: a slow database, or applications that take connections of the server's (r:dbacquire of mod_lua)";
 
 /// Whether the module with the connections is loaded.
 pub fn is_there() -> bool {
@@ -40,16 +52,21 @@ pub fn ask(r: &Request<'_>, statement: &Statement, values: &[&[u8]]) -> Result<R
     connection.select(statement, values, scratch.pool())
 }
 
-/// A connection for the length of one question.
-struct Connection<'c> {
-    raw: NonNull<sys::ap_dbd_t>,
-    request: &'c Request<'c>,
-    /// Gives it back; `None` where the request held it before.
-    close: Option<Close>,
+/// Whether a connection is held for this request whatever happens, so that others may have to wait for it.
+pub fn holds(r: &Request<'_>) -> Holds {
+    if is_held(r) { Holds::Something } else { Holds::Nothing }
 }
 
-impl<'c> Connection<'c> {
-    fn of(r: &'c Request<'c>) -> Result<Self, String> {
+/// A connection for the length of one question.
+enum Connection {
+    /// The request held it before, and keeps it.
+    Held(NonNull<sys::ap_dbd_t>),
+    /// It goes back when this is dropped.
+    Own(Opened),
+}
+
+impl Connection {
+    fn of(r: &Request<'_>) -> Result<Self, String> {
         // SAFETY: mod_dbd registers functions of these types under these names (modules/database/mod_dbd.h).
         let (open, close, acquire) = unsafe {
             let open = optional_function(c"ap_dbd_open").map(|f| std::mem::transmute::<Function, Open>(f));
@@ -61,17 +78,29 @@ impl<'c> Connection<'c> {
         let (Some(open), Some(close), Some(acquire)) = (open, close, acquire) else {
             return Err("mod_dbd is not loaded; load it".to_owned());
         };
-        let held = is_held(r);
-        // SAFETY: a live request that only this thread uses, and its server.
-        let raw =
-            unsafe { if held { acquire(r.as_ptr()) } else { open(r.pool().as_ptr(), r.server().as_ptr()) } };
-        let raw = NonNull::new(raw).ok_or("no connection; the line of mod_dbd before this one says why (not configured: add DBDDriver and DBDParams)")?;
-        Ok(Self { raw, request: r, close: (!held).then_some(close) })
+        if is_held(r) {
+            // SAFETY: a live request that only this thread uses.
+            let raw = NonNull::new(unsafe { acquire(r.as_ptr()) });
+            return raw.map(Self::Held).ok_or_else(|| NO_CONNECTION.to_owned());
+        }
+        // SAFETY: mod_dbd's own functions; a virtual host lives as long as its configuration.
+        unsafe { limited_wait::open(open, close, r.server().as_ptr()) }.map(Self::Own).map_err(|error| match error
+        {
+            NoConnection::Refused => NO_CONNECTION.to_owned(),
+            NoConnection::AllInUse => ALL_IN_USE.to_owned(),
+            NoConnection::NoThread(errno) => {
+                format!("no thread to wait for a connection with (errno {errno}); see the limits of the service")
+            }
+        })
     }
 
     fn rec(&self) -> &sys::ap_dbd_t {
+        let raw = match self {
+            Self::Held(raw) => *raw,
+            Self::Own(opened) => opened.raw(),
+        };
         // SAFETY: a connection that this request alone has until it is given back.
-        unsafe { self.raw.as_ref() }
+        unsafe { raw.as_ref() }
     }
 
     fn select(&self, statement: &Statement, values: &[&[u8]], pool: Pool<'_>) -> Result<Rows, String> {
@@ -213,15 +242,6 @@ impl<'c> Connection<'c> {
             return format!("the driver failed with status {status}");
         }
         format!("the driver says {:?}", words.join(" "))
-    }
-}
-
-impl Drop for Connection<'_> {
-    fn drop(&mut self) {
-        if let Some(close) = self.close {
-            // SAFETY: what the same module's ap_dbd_open gave for the same server, given back once.
-            unsafe { close(self.request.server().as_ptr(), self.raw.as_ptr()) }
-        }
     }
 }
 

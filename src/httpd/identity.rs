@@ -36,6 +36,11 @@ impl ThreadPool {
         unsafe { sys::apr_allocator_max_free_set(sys::apr_pool_allocator_get(pool.as_ptr()), KEPT) };
         Ok(Self(pool))
     }
+
+    /// The pool, for a call into the server by the one thread that uses it.
+    pub fn as_ptr(&self) -> *mut sys::apr_pool_t {
+        self.0.as_ptr()
+    }
 }
 
 impl Drop for ThreadPool {

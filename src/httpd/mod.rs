@@ -17,6 +17,7 @@ pub mod hosts;
 mod identity;
 pub mod imagined;
 pub mod kept_thread;
+mod limited_wait;
 mod loaded;
 pub mod log;
 pub mod lua_state;

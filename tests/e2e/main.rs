@@ -8,6 +8,7 @@ mod a_client_address_chooses;
 mod a_client_cannot_name_its_context;
 mod a_compiled_map_is_used_like_its_source;
 mod a_database_row_chooses;
+mod a_database_rule_stops_no_child;
 mod a_database_that_is_away_refuses_and_recovers;
 mod a_directory_entry_chooses;
 mod a_file_that_shrinks_crashes_nothing;

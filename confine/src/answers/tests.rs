@@ -20,10 +20,14 @@ fn answers(ttl: Duration, entries: usize) -> Texts {
 /// The answer for `key`, and whether it took a question.
 fn get(answers: &Texts, key: &[u8], answer: u32) -> (u32, bool) {
     let mut asked = false;
-    let given = answers.get(key, || {
-        asked = true;
-        Ok(answer)
-    });
+    let given = answers.get(
+        key,
+        || Holds::Nothing,
+        || {
+            asked = true;
+            Ok(answer)
+        },
+    );
     (given.expect("an answer"), asked)
 }
 
@@ -62,7 +66,7 @@ fn without_a_time_each_one_asks() {
 #[test]
 fn a_failure_is_not_kept() {
     let answers = answers(LONG, 10);
-    assert_eq!(answers.get(b"a", || Err("away")), Err("away"));
+    assert_eq!(answers.get(b"a", || Holds::Nothing, || Err("away")), Err("away"));
     assert_eq!(answers.counts(), Counts { entries: 0, hits: 0, misses: 1, errors: 1 });
     assert_eq!(get(&answers, b"a", 1), (1, true));
     assert_eq!(get(&answers, b"a", 2), (1, false));
@@ -119,11 +123,15 @@ fn wait_together(
     thread::scope(|scope| {
         scope.spawn(move || {
             let asked = catch_unwind(AssertUnwindSafe(|| {
-                answers.get(b"a", || {
-                    asking.send(()).expect("the test waits");
-                    may_go_on.recv().expect("the test goes on");
-                    end()
-                })
+                answers.get(
+                    b"a",
+                    || Holds::Nothing,
+                    || {
+                        asking.send(()).expect("the test waits");
+                        may_go_on.recv().expect("the test goes on");
+                        end()
+                    },
+                )
             }));
             drop(asked);
         });
@@ -131,10 +139,14 @@ fn wait_together(
         let threads: Vec<_> = (0..number)
             .map(|_| {
                 scope.spawn(|| {
-                    answers.get(b"a", || {
-                        own.fetch_add(1, Ordering::Relaxed);
-                        Ok(7)
-                    })
+                    answers.get(
+                        b"a",
+                        || Holds::Nothing,
+                        || {
+                            own.fetch_add(1, Ordering::Relaxed);
+                            Ok(7)
+                        },
+                    )
                 })
             })
             .collect();
@@ -176,6 +188,57 @@ fn an_answer_that_took_longer_than_its_time_serves_nobody_else() {
     assert_eq!(wait_together(&answers, 1, || Ok(1)), [Ok(7)]);
 }
 
+/// The one who asks waits for what the second one holds, and gets it only when that one is done.
+#[test]
+fn who_holds_something_never_waits_for_another_ones_answer() {
+    let answers = answers(LONG, 10);
+    let (give, given) = mpsc::channel();
+    let (asking, is_asking) = mpsc::channel();
+    thread::scope(|scope| {
+        let answers = &answers;
+        let first = scope.spawn(move || {
+            answers.get(
+                b"a",
+                || Holds::Nothing,
+                || {
+                    asking.send(()).expect("the test waits");
+                    given.recv_timeout(LONG).map_err(|_| "never given")
+                },
+            )
+        });
+        is_asking.recv().expect("it asks");
+        assert_eq!(answers.get(b"a", || Holds::Something, || Ok(2)), Ok(2));
+        give.send(1).expect("it waits");
+        assert_eq!(first.join().expect("no panic"), Ok(1));
+    });
+    assert_eq!(answers.counts(), Counts { entries: 1, hits: 0, misses: 2, errors: 0 });
+    assert_eq!(get(&answers, b"a", 9), (1, false));
+    assert_eq!(answers.get(b"a", || panic!("an answer is kept"), || Ok(9)), Ok(1));
+}
+
+#[test]
+fn nobody_waits_for_ever() {
+    let answers = Answers { patience: SHORT, ..answers(LONG, 10) };
+    let (end, may_end) = mpsc::channel();
+    let (asking, is_asking) = mpsc::channel();
+    thread::scope(|scope| {
+        let answers = &answers;
+        scope.spawn(move || {
+            answers.get(
+                b"a",
+                || Holds::Nothing,
+                || {
+                    asking.send(()).expect("the test waits");
+                    may_end.recv().map_err(|_| "never ended")
+                },
+            )
+        });
+        is_asking.recv().expect("it asks");
+        assert_eq!(answers.get(b"a", || Holds::Nothing, || Ok(2)), Ok(2));
+        end.send(1).expect("it waits");
+    });
+}
+
 #[test]
 fn nobody_gets_the_answer_of_another_key() {
     let answers = answers(Duration::from_millis(2), 16);
@@ -187,8 +250,11 @@ fn nobody_gets_the_answer_of_another_key() {
                 barrier.wait();
                 for n in 0..20_000_usize {
                     let key = (n * 7 + offset) % 40;
-                    let given = answers
-                        .get(&key.to_le_bytes(), || if n % 97 == 0 { Err("away") } else { Ok(key as u32) });
+                    let given = answers.get(
+                        &key.to_le_bytes(),
+                        || Holds::Nothing,
+                        || if n % 97 == 0 { Err("away") } else { Ok(key as u32) },
+                    );
                     assert!(given == Ok(key as u32) || given == Err("away"), "{given:?} for {key}");
                 }
             });

@@ -9,6 +9,7 @@ use std::{
 use super::*;
 use crate::{
     Origin, Subject,
+    answers::Holds,
     lsm::landlock::{Ports, RulesetSpec},
     rule::{Decision, Rule, Source, decide},
 };
@@ -42,6 +43,10 @@ impl Facts<Expression> for Request {
 
     fn database(&self) -> usize {
         self.database
+    }
+
+    fn holds(&self) -> Holds {
+        Holds::Nothing
     }
 
     fn ask(&self, statement: &Statement, values: &[&[u8]]) -> Result<Rows, String> {
