@@ -225,7 +225,10 @@ fn settle(r: &mut Request<'_>, status: c_int, state: State) -> c_int {
             r.finalize();
             status
         }
-        _ => status,
+        _ => {
+            r.break_stream(status);
+            status
+        }
     };
     if confined && (r.is_subrequest() || !matches!(status, sys::OK | sys::DONE)) {
         // The main request goes on with them, or an error document that the server starts.

@@ -5,6 +5,7 @@ mod address;
 mod attributes;
 pub mod background;
 pub mod boundary;
+mod broken_stream;
 pub mod command;
 pub mod config_tree;
 mod core_files;

@@ -21,6 +21,7 @@ mod a_panic_is_500_and_the_server_goes_on;
 mod a_redirect_keeps_what_authentication_found;
 mod a_refused_context_is_500;
 mod a_refused_thread_is_503;
+mod a_response_that_breaks_off_ends;
 mod a_row_of_a_database_chooses;
 mod a_value_is_one_word;
 mod a_value_that_is_no_path_component_is_403;
