@@ -25,6 +25,7 @@ use confine::{
 };
 
 use crate::{
+    handlers::Handlers,
     httpd::{
         command::Command, directives::Directives, expression::Expression, hooks, pool::Pool,
         request::Request, server::Server,
@@ -133,8 +134,8 @@ pub struct Ready {
     pub swaps: Arc<AtomicU64>,
     /// What start-up found that deserves a line in the log.
     pub warnings: Vec<String>,
-    /// Whether mod_cache answers in the handlers' phase.
-    pub cache_handler: bool,
+    /// The server's content handlers.
+    pub handlers: Handlers,
     /// Whether CGI programs are started by mod_cgid's daemon.
     pub cgid: bool,
     /// What ends mod_lua's states in the worker, where mod_lua is loaded. See [`crate::lua`].
@@ -362,9 +363,20 @@ pub struct DirectoryConfig {
     pub settings: Settings,
     /// Code that is named here, see [`crate::scripts`].
     pub code: NamedCode,
+    /// The last `SetHandler`.
+    handler: Option<SetHandler>,
     first: Option<NonNull<Link>>,
     /// `SSLUserName`.
     name_in_certificate: Option<NonNull<c_char>>,
+}
+
+/// `SetHandler`, which is core's, as this module saw it.
+#[derive(Clone, Copy)]
+enum SetHandler {
+    /// In the server's configuration: the handler's name, as written. It lives as long as the configuration.
+    Configuration(NonNull<c_char>),
+    /// In a .htaccess file.
+    Htaccess,
 }
 
 /// One section's rules in a chain of scopes.
@@ -393,6 +405,16 @@ impl DirectoryConfig {
     /// Whether any rule applies.
     pub fn has_rules(&self) -> bool {
         self.first.is_some()
+    }
+
+    /// The handler that `SetHandler` names in the server's configuration; `None` where a .htaccess file says
+    /// otherwise, or nobody does.
+    pub fn handler_of_the_configuration(&self) -> Option<&CStr> {
+        match self.handler? {
+            // SAFETY: note_handler() put a C string there, in the configuration's pool.
+            SetHandler::Configuration(name) => Some(unsafe { CStr::from_ptr(name.as_ptr()) }),
+            SetHandler::Htaccess => None,
+        }
     }
 
     /// The rules' indices in [`Ready::rules`], inner scopes first, each scope in its own order.
@@ -451,6 +473,22 @@ pub unsafe extern "C" fn set_name_in_certificate(
         config.name_in_certificate = NonNull::new(name.cast_mut());
     }
     std::ptr::null()
+}
+
+/// Notes which handler `SetHandler` names for the directory section that it stands in, or that a .htaccess file
+/// does. The directive itself is core's, which the server calls as well (server/config.c, ap_walk_config_sub).
+pub fn note_handler(command: &Command<'_>, name: &str) -> Result<(), String> {
+    let handler = if command.is_in_htaccess() {
+        SetHandler::Htaccess
+    } else {
+        let pool = command.pool().ok_or("the server gave no pool")?;
+        SetHandler::Configuration(NonNull::from(pool.text(name.as_bytes())).cast())
+    };
+    let raw = command.directory_config().cast::<DirectoryConfig>();
+    // SAFETY: what create_directory made for this section; it is being read, by one thread.
+    let config = unsafe { raw.as_mut() }.ok_or("this section has no configuration")?;
+    config.handler = Some(handler);
+    Ok(())
 }
 
 /// Adds a rule to the directory section that a directive stands in.
@@ -563,6 +601,7 @@ pub unsafe extern "C" fn create_directory(pool: *mut sys::apr_pool_t, _: *mut c_
     let config = DirectoryConfig {
         settings: Settings::default(),
         code: NamedCode::default(),
+        handler: None,
         first: None,
         name_in_certificate: None,
     };
@@ -590,6 +629,7 @@ pub unsafe extern "C" fn merge_directory(
     let merged = DirectoryConfig {
         settings: inner.settings.over(outer.settings),
         code: inner.code.and(outer.code),
+        handler: inner.handler.or(outer.handler),
         first: append(pool, inner.first, outer.first),
         name_in_certificate: inner.name_in_certificate.or(outer.name_in_certificate),
     };

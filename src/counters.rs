@@ -13,8 +13,12 @@ use crate::httpd::shared;
 pub enum Counter {
     /// Moved into their contexts.
     Confined,
+    /// Left to another process to make, as ConfineOutOfProcess allows; no context of this module's holds that.
+    OutOfProcess,
     /// Would have been moved (report mode).
     WouldConfine,
+    /// Would have been left to another process (report mode).
+    WouldBeOutOfProcess,
     /// Would have been refused (report mode).
     WouldRefuse,
     /// Exempt by a rule that says `unconfined`.
@@ -33,6 +37,8 @@ pub enum Counter {
     RefusedValue,
     /// Refused: the content would be made in another process.
     RefusedOutOfProcess,
+    /// Refused: a page about the server that the configuration did not put there.
+    RefusedServerPage,
     /// Refused: the handler wanted to go on outside the worker.
     RefusedSuspended,
     /// Refused: a `.htaccess` file names code that would run outside of the context.
@@ -44,9 +50,11 @@ pub enum Counter {
 }
 
 /// Every counter with its name as shown to people and programs.
-pub const ALL: [(Counter, &str); 15] = [
+pub const ALL: [(Counter, &str); 18] = [
     (Counter::Confined, "Confined"),
+    (Counter::OutOfProcess, "OutOfProcess"),
     (Counter::WouldConfine, "WouldConfine"),
+    (Counter::WouldBeOutOfProcess, "WouldBeOutOfProcess"),
     (Counter::WouldRefuse, "WouldRefuse"),
     (Counter::Exempt, "Exempt"),
     (Counter::UnmatchedAllowed, "UnmatchedAllowed"),
@@ -56,6 +64,7 @@ pub const ALL: [(Counter, &str); 15] = [
     (Counter::RefusedDatabase, "RefusedDatabase"),
     (Counter::RefusedValue, "RefusedValue"),
     (Counter::RefusedOutOfProcess, "RefusedOutOfProcess"),
+    (Counter::RefusedServerPage, "RefusedServerPage"),
     (Counter::RefusedSuspended, "RefusedSuspended"),
     (Counter::RefusedCode, "RefusedCode"),
     (Counter::NoThread, "NoThread"),

@@ -19,7 +19,7 @@ use confine::{
 
 use crate::{
     config::{Draft, DraftSource, Gate, Generation, Ready, ServerConfig, Workers, Written},
-    explain,
+    explain, other_process,
     httpd::{
         command::{Command, Run},
         hooks, hosts,
@@ -29,16 +29,6 @@ use crate::{
     },
     startup::{self, Faults},
 };
-
-/// Modules that make content in other processes, by their source files.
-const OTHER_PROCESSES: [&std::ffi::CStr; 6] = [
-    c"mod_cgid.c",
-    c"mod_fcgid.c",
-    c"mod_proxy_fcgi.c",
-    c"mod_proxy_http.c",
-    c"mod_proxy_uwsgi.c",
-    c"mod_proxy_scgi.c",
-];
 
 /// Whether this process is to describe the configuration.
 pub fn wanted() -> bool {
@@ -139,8 +129,9 @@ fn describe(main: &Server<'_>, generation: &Generation, ready: Option<&Ready>) -
                 rule.written = written_as.clone();
             }
         }
-        // Rulesets and what stands in them set nothing for a request.
-        if written.drafts.is_empty() && !written.directive.contains("Landlock") {
+        // Rulesets and what stands in them set nothing for a request, and SetHandler is core's.
+        let sets = !written.directive.contains("Landlock") && &*written.directive != "SetHandler";
+        if written.drafts.is_empty() && sets {
             settings.push(written_as);
         }
     }
@@ -156,9 +147,8 @@ fn describe(main: &Server<'_>, generation: &Generation, ready: Option<&Ready>) -
         settings,
         servers,
         rulesets: generation.rulesets.iter().map(ruleset).collect(),
-        modules: OTHER_PROCESSES
+        modules: other_process::loaded(main)
             .iter()
-            .filter(|name| hooks::module_loaded(name))
             .map(|name| name.to_string_lossy().into_owned())
             .collect(),
         warnings: warnings.collect(),

@@ -1,15 +1,14 @@
 //! Where a request is taken over from the server, and the move.
 //!
-//! Three hooks, in the order in which a request meets them:
+//! Two hooks, in the order in which a request meets them:
 //! 1. [`process_gate`], a quick handler before all others: makes the worker for the whole pipeline.
-//! 2. [`handler_gate`], a content handler before all others: whatever is about to run outside a
-//!    worker where rules apply gets one, so no handler runs unconfined by oversight. With
+//! 2. [`handler_gate`], a content handler before all others. Where rules apply it never declines: it decides,
+//!    moves, and runs the server's other handlers itself ([`crate::handlers`]), looking before each. Whatever is
+//!    about to run outside a worker gets one, so no handler runs unconfined by oversight. With
 //!    `ConfineGate handler` it is the only gate.
-//! 3. [`the_move`], a content handler just after the gates: the final resource is known, the rules
-//!    decide, the thread moves.
 //!
-//! Between 2 and 3 stand httpd's own upgrade to HTTP/2 (whose threads must not inherit a context)
-//! and mod_cache, which is passed over unless `ConfineAllowCache on`.
+//! Before the decision only three things of the server run: its own upgrade to HTTP/2 (whose threads must not
+//! inherit a context), mod_cache under `ConfineAllowCache on`, and the handler that only leads to another resource.
 
 use std::ffi::c_int;
 
@@ -23,12 +22,14 @@ use confine::{
 use crate::{
     config::{DirectoryConfig, Gate, Mode, Ready, ServerConfig, Settings, Unmatched, Workers},
     counters::{self, Counter},
+    handlers::{Ahead, LeadsOn},
     httpd::{expression::Expression, hooks, request::Request},
-    lua, other_process,
+    lua,
+    other_process::{self, LoadedMaker},
     record::{self, Refusal},
     subject::{PathValues, RequestFacts},
     type_map,
-    worker::{self, Job, State},
+    worker::{self, Decided, State},
 };
 
 /// What the gates and the move need of the configuration that a request met.
@@ -135,50 +136,120 @@ macro_rules! scope_or_return {
 
 /// quick_handler, before all others.
 ///
-/// Quick handlers answer before any rule is read. Where the virtual host has rules and the cache is
-/// not allowed, this hook therefore never declines: it runs the pipeline itself (in a worker, or in
-/// this thread if that is one, or under `ConfineGate handler`), and tells subrequests and look-ups
-/// with DONE, which the server takes for "not answered", to go on without quick handlers.
+/// Quick handlers answer before any rule is read. Where the virtual host has rules, this hook therefore never
+/// declines: it runs the pipeline itself (in a worker, or in this thread if that is one, or under
+/// `ConfineGate handler`), and tells subrequests and look-ups with DONE, which the server takes for "not
+/// answered", to go on without quick handlers.
 pub fn process_gate(r: &mut Request<'_>, lookup: bool) -> c_int {
     let scope = scope_or_return!(r);
-    let quick = scope.allows_cache();
     if lookup || r.is_subrequest() {
-        return if quick { sys::DECLINED } else { sys::DONE };
+        let cached = if scope.allows_cache() { from_cache(r, lookup) } else { sys::DECLINED };
+        // DONE is what the server takes for "not answered".
+        return if cached == sys::DECLINED { sys::DONE } else { cached };
     }
     crate::fault::at_gate(r);
     match (worker::state(), scope.server.gate()) {
-        (None, Gate::Process) => worker::serve(r, scope.server.early.is_some(), Job::Pipeline { quick }),
-        _ if quick => sys::DECLINED,
-        _ => worker::pipeline(r),
+        (None, Gate::Process) => worker::serve(r, |r| early_move_then(r, pipeline)),
+        _ => pipeline(r),
+    }
+}
+
+/// What httpd's cache has for this request, before its phases.
+fn from_cache(r: &mut Request<'_>, lookup: bool) -> c_int {
+    hooks::run_quick_handler_of(r, c"mod_cache.c", lookup)
+}
+
+/// All phases and the content, as the server runs them after its quick handlers.
+fn pipeline(r: &mut Request<'_>) -> c_int {
+    let allows_cache = Scope::of(r).is_ok_and(|scope| scope.allows_cache());
+    let cached = if allows_cache { from_cache(r, false) } else { sys::DECLINED };
+    if cached != sys::DECLINED {
+        return cached;
+    }
+    let status = match r.run_phases() {
+        sys::OK => r.invoke_handler(),
+        other => other,
+    };
+    // DECLINED would send the server on to its own, unconfined pipeline: nobody answered means 500, as in
+    // ap_invoke_handler.
+    if status == sys::DECLINED { record::no_handler(r) } else { status }
+}
+
+/// What a new worker begins with: the early move, where there is one, and then `job`.
+fn early_move_then(r: &mut Request<'_>, job: impl FnOnce(&mut Request<'_>) -> c_int) -> c_int {
+    match early_move(r) {
+        sys::OK => job(r),
+        status => status,
     }
 }
 
 /// handler, before all others.
-pub fn handler_gate(r: &mut Request<'_>, own: HandlerHook) -> c_int {
+pub fn handler_gate(r: &mut Request<'_>) -> c_int {
     let scope = scope_or_return!(r);
     let state = worker::state();
     if scope.rules.is_none() && scope.server.early.is_none() && !worker::is_confined() {
         return sys::DECLINED;
     }
-    if is_rewritten(r) {
-        return past_the_cache(r, scope, own);
-    }
-    if !type_map::leads_on(r) {
-        r.seal();
+    let status = before_the_rules(r, scope);
+    if status != sys::DECLINED {
+        return status;
     }
     match state {
-        None if scope.server.gate() == Gate::Handler && type_map::leads_on(r) => {
-            past_the_cache(r, scope, own)
-        }
-        None if scope.server.gate() == Gate::Handler => decide_then_serve(r, scope, own),
-        None => worker::serve(r, scope.server.early.is_some(), Job::Handlers(None)),
+        None if scope.server.gate() == Gate::Handler => decide_then_serve(r, scope),
+        None => worker::serve(r, |r| early_move_then(r, content_here)),
         // A subrequest's handler that runs while the main request has not moved (it is exempt, or an
         // application's hook runs early) must neither run unconfined nor move the main request with
         // it: it gets a worker and a decision of its own.
         Some(state) if scope.is_undecided(state) && r.is_subrequest() && !worker::is_made_for(r) => {
-            worker::serve(r, scope.server.early.is_some(), Job::Handlers(None))
+            worker::serve(r, |r| early_move_then(r, content_here))
         }
-        Some(_) => past_the_cache(r, scope, own),
+        Some(_) => content(r, scope, None),
+    }
+}
+
+/// What of the server's may answer before the rules of this resource are asked, or DECLINED.
+fn before_the_rules(r: &mut Request<'_>, scope: Scope<'_>) -> c_int {
+    let handlers = &scope.ready.handlers;
+    // Upgrades are never looked at in a confined thread: mod_http2's threads would keep the context. A
+    // subrequest has nothing to upgrade, but an application may have written its headers.
+    if !worker::is_confined() && !r.is_subrequest() {
+        let status = handlers.upgrade(r);
+        if status != sys::DECLINED {
+            return status;
+        }
+    }
+    if scope.allows_cache() {
+        return handlers.cached(r);
+    }
+    if handlers.have_a_cache() {
+        // A response given under a rule is neither stored nor served from the cache. mod_cache's save filter
+        // looks at this variable (modules/cache/mod_cache.c, cache_save_filter); r->no_cache would add an
+        // Expires header to every response.
+        r.set_env(c"no-cache", c"1");
+    }
+    sys::DECLINED
+}
+
+/// Runs the one handler that leads to another resource, where this request is of that kind; or DECLINED. Should
+/// that handler decline, the request is decided like any other.
+fn lead_on(r: &mut Request<'_>, scope: Scope<'_>) -> c_int {
+    match leads_on(r) {
+        Some(which) => r.leading(|r| scope.ready.handlers.lead_on(r, which)),
+        None => sys::DECLINED,
+    }
+}
+
+/// Whether this request only leads to another resource, whose rules decide.
+///
+/// mod_rewrite's per-directory result is known by the handler's name and the mark in the file's name
+/// (modules/mappers/mod_rewrite.c, handler_redirect): a tenant's .htaccess can set the one, but without the other
+/// mod_rewrite declines.
+fn leads_on(r: &Request<'_>) -> Option<LeadsOn> {
+    let rewritten = r.handler() == Some(c"redirect-handler")
+        && r.filename().is_some_and(|f| f.to_bytes().starts_with(b"redirect:"));
+    match rewritten {
+        true => Some(LeadsOn::Rewrite),
+        false => type_map::leads_on(r).then_some(LeadsOn::TypeMap),
     }
 }
 
@@ -199,9 +270,13 @@ pub fn directory_found(r: &mut Request<'_>) -> c_int {
 }
 
 /// post_perdir_config: keeps redirects and subrequests of a confined request alike to it where they
-/// are, though its directory configuration was replaced, and has their Lua states end in the worker.
+/// are, though its directory configuration was replaced, and has their Lua states end in the worker. Elsewhere,
+/// has the filters of a resource wait for the move.
 pub fn directory_known(r: &mut Request<'_>) {
     if !worker::is_confined() {
+        if rules_apply(r) {
+            r.guard_filters();
+        }
         return;
     }
     for source in [r.redirected_from(), r.main()].into_iter().flatten() {
@@ -212,6 +287,19 @@ pub fn directory_known(r: &mut Request<'_>) {
     }
 }
 
+fn rules_apply(r: &Request<'_>) -> bool {
+    let server = ServerConfig::of(&r.server()).filter(|s| s.has_rules);
+    let here = || DirectoryConfig::of(r).is_some_and(DirectoryConfig::has_rules);
+    server.is_some_and(|s| s.early.is_some() || here())
+}
+
+/// Whether the filters of the resource may run for this request in this thread: it is confined, or no rule applies,
+/// or the request was let go on with the server's privileges. A request that ends before its decision, or by a
+/// refusal, is answered without them, whoever refused it.
+pub fn filters_may_run(r: &Request<'_>) -> bool {
+    worker::is_confined() || r.goes_unconfined() || !rules_apply(r)
+}
+
 /// Settles a request in the contexts that its worker is in: how the server gets at files, and where Lua states
 /// end.
 fn settle_in(r: &mut Request<'_>, ready: &Ready) {
@@ -219,93 +307,180 @@ fn settle_in(r: &mut Request<'_>, ready: &Ready) {
     lua::end_in_worker(r, ready);
 }
 
-/// The type of a handler hook, as C sees it.
-pub type HandlerHook = unsafe extern "C" fn(*mut sys::request_rec) -> c_int;
-
 /// `ConfineGate handler`: the decision first, and a thread only for a request that is to move.
-fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>, own: HandlerHook) -> c_int {
+fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>) -> c_int {
     crate::fault::at_gate(r);
+    let led = lead_on(r, scope);
+    if led != sys::DECLINED {
+        return led;
+    }
+    r.seal();
     match judge(r, scope, scope.rules()) {
-        Verdict::Confine(moves, rule) => match scope.server.workers() {
-            Workers::PerContext(limits) if can_be_kept(r, scope, &moves) => {
-                let host = std::ptr::from_ref(scope.server).addr();
-                worker::serve_kept(r, (moves, rule), host, scope.ready.map_swaps(), &limits)
-            }
-            _ => worker::serve(r, scope.server.early.is_some(), Job::Handlers(Some((moves, rule)))),
+        Verdict::Confine(moves, rule) => match elsewhere(r, scope) {
+            Ok(_) => serve_decided(r, scope, (moves, rule)),
+            // A refusal needs no thread; in report mode the request goes on as it would in one.
+            Err(refusal) => match or_report(r, scope, rule, &moves, &refusal) {
+                sys::DECLINED => unmoved(r, scope),
+                status => status,
+            },
         },
-        Verdict::Pass => past_the_cache(r, scope, own),
+        Verdict::Pass => unmoved(r, scope),
         Verdict::Refuse(status) => status,
     }
 }
 
+/// Serves the content of a decided request in a kept worker, where that is asked for, or in one of its own.
+fn serve_decided(r: &mut Request<'_>, scope: Scope<'_>, decided: Decided<'_>) -> c_int {
+    match scope.server.workers() {
+        Workers::PerContext(limits) if can_be_kept(scope, &decided.0) => {
+            let host = std::ptr::from_ref(scope.server).addr();
+            let job = |r: &mut Request<'_>, decided: &Decided<'_>| content_decided(r, Some(decided));
+            worker::serve_kept(r, decided, host, scope.ready.map_swaps(), &limits, job)
+        }
+        _ => worker::serve(r, move |r| content_decided(r, Some(&decided))),
+    }
+}
+
 /// Whether a kept worker may serve this request: its contexts are the same for every request that they are
-/// decided for, they are to be entered, and the connection stays what it is. (An upgrade starts mod_http2's
-/// threads before the move, and they must not inherit a context.)
-fn can_be_kept(r: &Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>) -> bool {
-    let constant = moves.steps.iter().all(|step| step.is_constant());
-    constant && !scope.reports_only() && r.header(c"Upgrade").is_none()
+/// decided for, and they are to be entered.
+fn can_be_kept(scope: Scope<'_>, moves: &MovesOf<'_>) -> bool {
+    moves.steps.iter().all(|step| step.is_constant()) && !scope.reports_only()
 }
 
-/// Lets the other handlers run, mod_cache's only if it may: a response given under a rule is neither
-/// stored nor served from the cache.
-fn past_the_cache(r: &mut Request<'_>, scope: Scope<'_>, own: HandlerHook) -> c_int {
-    if !scope.ready.cache_handler || scope.allows_cache() {
-        return sys::DECLINED;
-    }
-    // mod_cache's save filter looks at this variable (modules/cache/mod_cache.c, cache_save_filter);
-    // r->no_cache would add an Expires header to every response.
-    r.set_env(c"no-cache", c"1");
-    match hooks::run_handlers_without(r, c"mod_cache.c", own) {
-        sys::DECLINED => record::no_handler(r),
-        status => status,
-    }
+/// The content, in a worker that was made for it.
+fn content_here(r: &mut Request<'_>) -> c_int {
+    content_decided(r, None)
 }
 
-/// handler, just after the gates.
-pub fn the_move(r: &mut Request<'_>) -> c_int {
-    let Some(state) = worker::state() else { return sys::DECLINED };
-    let scope = scope_or_return!(r);
-    if state == State::Moved {
-        return stay(r, scope);
-    }
-    if is_rewritten(r) {
-        return sys::DECLINED;
-    }
+fn content_decided(r: &mut Request<'_>, decided: Option<&Decided<'_>>) -> c_int {
+    let scope = match Scope::of(r) {
+        Ok(scope) => scope,
+        // The handler gate made this worker because the virtual host has rules.
+        Err(sys::DECLINED) => return record::no_handler(r),
+        Err(status) => return status,
+    };
+    content(r, scope, decided)
+}
+
+/// The content, in a worker: the decision and the move where they are still to come, then the handlers.
+fn content(r: &mut Request<'_>, scope: Scope<'_>, decided: Option<&Decided<'_>>) -> c_int {
+    let Some(state) = worker::state() else { return record::no_handler(r) };
     if !scope.is_undecided(state) {
-        return if state == State::Early { stay(r, scope) } else { sys::DECLINED };
+        r.seal();
+        return if worker::is_confined() { stay(r, scope) } else { unmoved(r, scope) };
     }
-    if type_map::leads_on(r) {
-        return sys::DECLINED;
+    let led = if decided.is_none() { lead_on(r, scope) } else { sys::DECLINED };
+    if led != sys::DECLINED {
+        return led;
     }
-    let status = worker::take_decided(|decided| match decided {
+    r.seal();
+    let status = match decided {
         Some((moves, rule)) => enter(r, scope, moves, *rule),
         None => match judge(r, scope, scope.rules()) {
             Verdict::Confine(moves, rule) => enter(r, scope, &moves, rule),
             Verdict::Pass => sys::DECLINED,
             Verdict::Refuse(status) => status,
         },
-    });
-    if scope.reports_only() && state == State::Unmoved {
-        worker::reached(State::Reported);
+    };
+    if status != sys::DECLINED {
+        return status;
+    }
+    match worker::state() {
+        Some(State::Moved) => moved(r, scope),
+        state => {
+            if scope.reports_only() && state == Some(State::Unmoved) {
+                worker::reached(State::Reported);
+            }
+            unmoved(r, scope)
+        }
+    }
+}
+
+/// The handlers of a request that its rules did not move: it is exempt, or only reported. Nothing is refused to it
+/// that the server or an early context allows.
+fn unmoved(r: &mut Request<'_>, scope: Scope<'_>) -> c_int {
+    if !worker::is_confined() {
+        r.let_go_unconfined();
+    }
+    let status = scope.ready.handlers.run(r);
+    answered(r, status)
+}
+
+/// The handlers of a request that has just moved.
+fn moved(r: &mut Request<'_>, scope: Scope<'_>) -> c_int {
+    let (status, refused) = confined(r, scope);
+    if !refused && !worker::was_made_elsewhere() {
+        counters::add(Counter::Confined);
     }
     status
+}
+
+/// The handlers in a thread that is in some context, and whether the request was refused before one of them.
+fn confined(r: &mut Request<'_>, scope: Scope<'_>) -> (c_int, bool) {
+    other_process::forbid_ssi_exec(r, scope);
+    let mut refused = false;
+    let status = scope.ready.handlers.run_confined(
+        r,
+        |r, refusal| {
+            refused = true;
+            record::refused(r, None, None, refusal)
+        },
+        |r, maker| {
+            maker.allowed(scope)?;
+            made_elsewhere(r, scope, maker, None, None);
+            Ok(())
+        },
+    );
+    (answered(r, status), refused)
+}
+
+/// The process other than this one that would make the content, if it is allowed to.
+fn elsewhere<'s>(r: &Request<'_>, scope: Scope<'s>) -> Result<Option<&'s LoadedMaker>, Refusal> {
+    match scope.ready.handlers.ahead(r)? {
+        Ahead::Maker(maker) => maker.allowed(scope).map(|()| Some(maker)),
+        Ahead::Nothing => Ok(None),
+    }
+}
+
+/// Says and counts that another process makes the content. Nothing of it is called confined any more.
+fn made_elsewhere(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    maker: &LoadedMaker,
+    rule: Option<RuleAt<'_>>,
+    context: Option<&str>,
+) {
+    if r.is_made_elsewhere() {
+        return;
+    }
+    r.set_made_elsewhere();
+    if !r.is_subrequest() || worker::is_made_for(r) {
+        worker::note_made_elsewhere();
+    }
+    maker.warn(r, scope, rule, context);
+    record::made_elsewhere(r, rule, context, maker.name());
+}
+
+fn answered(r: &mut Request<'_>, status: c_int) -> c_int {
+    if status == sys::DECLINED { record::no_handler(r) } else { status }
 }
 
 /// A request that goes on in the contexts that its worker is in.
 fn stay(r: &mut Request<'_>, scope: Scope<'_>) -> c_int {
     record::inherit(r);
     settle_in(r, scope.ready);
-    match other_process::check(r, &scope.settings, scope.ready, None) {
-        Ok(()) => sys::DECLINED,
-        Err(refusal) => record::refused(r, None, None, &refusal),
-    }
+    confined(r, scope).0
 }
 
 /// `ConfineEarly`, at the worker's very start: OK, or the status of a refusal.
 ///
 /// Known then are the virtual host, the client's address and the headers; the phases that run next
 /// (.htaccess, authentication, rewriting, every application's hooks) run confined.
-pub fn early_move(r: &mut Request<'_>) -> c_int {
+fn early_move(r: &mut Request<'_>) -> c_int {
+    // A worker that an early worker makes inherits the contexts that the kernel holds its maker to.
+    if worker::state() != Some(State::Unmoved) {
+        return sys::OK;
+    }
     let scope = match Scope::of(r) {
         Ok(scope) => scope,
         Err(sys::DECLINED) => return sys::OK,
@@ -320,16 +495,6 @@ pub fn early_move(r: &mut Request<'_>) -> c_int {
         Verdict::Pass => sys::OK,
         Verdict::Refuse(status) => status,
     }
-}
-
-/// Whether this request only carries mod_rewrite's per-directory result: its handler does nothing
-/// but redirect inside the server, and the final resource decides. The handler's name alone does
-/// not make it so (a tenant's .htaccess can set that); without the marked file name mod_rewrite
-/// declines and other handlers would run (modules/mappers/mod_rewrite.c, handler_redirect).
-fn is_rewritten(r: &Request<'_>) -> bool {
-    r.handler() == Some(c"redirect-handler")
-        && r.filename().is_some_and(|f| f.to_bytes().starts_with(b"redirect:"))
-        && hooks::module_loaded(c"mod_rewrite.c")
 }
 
 /// What a decision comes to under the settings of its scope. Nothing was said or done about it yet.
@@ -393,27 +558,34 @@ fn refuse<'r>(
     Verdict::Refuse(record::refused(r, rule, context, refusal))
 }
 
-/// Carries a decision out: everything that can fail without a move first, then the moves in order.
+/// Carries a decision out: everything that can fail without a move first, then the moves in order. DECLINED, so
+/// that the handlers come next, or the status of a refusal.
 fn enter(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, rule: RuleAt<'_>) -> c_int {
-    match other_process::check(r, &scope.settings, scope.ready, Some((rule, &moves.text))) {
-        Ok(()) => go(r, scope, moves, rule, State::Moved, "confined"),
-        Err(refusal) => or_report(r, scope, rule, moves, &refusal),
+    let elsewhere = match elsewhere(r, scope) {
+        Ok(elsewhere) => elsewhere,
+        Err(refusal) => return or_report(r, scope, rule, moves, &refusal),
+    };
+    let status = go(r, scope, moves, rule, State::Moved, elsewhere.is_some());
+    if let Some(maker) = elsewhere.filter(|_| status == sys::DECLINED && !scope.reports_only()) {
+        made_elsewhere(r, scope, maker, Some(rule), Some(&moves.text.to_string_lossy()));
     }
+    status
 }
 
 /// The same at the worker's start, where no handler is known yet.
 fn enter_early(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, rule: RuleAt<'_>) -> c_int {
-    go(r, scope, moves, rule, State::Early, "confined early")
+    go(r, scope, moves, rule, State::Early, false)
 }
 
-/// Moves and records it; DECLINED, so that the next hook goes on, or the status of a refusal.
+/// Moves and records it; DECLINED, so that what comes next goes on, or the status of a refusal. `elsewhere`:
+/// another process makes the content, so that nothing is to be called confined.
 fn go(
     r: &mut Request<'_>,
     scope: Scope<'_>,
     moves: &MovesOf<'_>,
     rule: RuleAt<'_>,
     reached: State,
-    event: &str,
+    elsewhere: bool,
 ) -> c_int {
     let report = scope.reports_only();
     let after_early = worker::state() == Some(State::Early);
@@ -421,14 +593,18 @@ fn go(
         return or_report(r, scope, rule, moves, &refusal);
     }
     if report {
-        counters::add(Counter::WouldConfine);
-        record::passed(r, "would confine", Some(rule), Some(&moves.text.to_string_lossy()));
-    } else {
-        worker::reached(reached);
-        settle_in(r, scope.ready);
-        if reached == State::Moved {
-            counters::add(Counter::Confined);
-        }
+        let (counter, event) = match elsewhere {
+            true => (Counter::WouldBeOutOfProcess, "would be out-of-process"),
+            false => (Counter::WouldConfine, "would confine"),
+        };
+        counters::add(counter);
+        record::passed(r, event, Some(rule), Some(&moves.text.to_string_lossy()));
+        return sys::DECLINED;
+    }
+    worker::reached(reached);
+    settle_in(r, scope.ready);
+    if !elsewhere {
+        let event = if reached == State::Early { "confined early" } else { "confined" };
         record::moved(r, rule, event, &moves.text, after_early);
     }
     sys::DECLINED

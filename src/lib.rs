@@ -4,7 +4,7 @@
 //! boundary and hands safe types on. The order of events is told in `gate.rs`.
 
 use std::{
-    ffi::{c_int, c_void},
+    ffi::{c_char, c_int, c_void},
     ptr::{null, null_mut},
 };
 
@@ -18,12 +18,14 @@ mod dump;
 mod explain;
 mod fault;
 mod gate;
+mod handlers;
 mod httpd;
 mod kept;
 mod lua;
 mod other_process;
 mod record;
 mod scripts;
+mod server_pages;
 mod startup;
 mod status;
 mod subject;
@@ -34,6 +36,7 @@ mod worker;
 
 use httpd::{
     boundary::guard,
+    filters::{self, Guard},
     hooks,
     log::{self, Level},
     pool::Pool,
@@ -96,7 +99,6 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
     let all = hooks::Hooks {
         process_gate,
         handler_gate,
-        the_move,
         status_page,
         directory_found,
         directory_known,
@@ -111,7 +113,9 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         child_ready,
         child_stopping,
         callback_wanted,
-        no_content,
+        guard_input,
+        guard_output,
+        protocol_switch,
         server_status,
         lua_runs,
     };
@@ -148,11 +152,7 @@ unsafe extern "C" fn process_gate(r: *mut sys::request_rec, lookup: c_int) -> c_
 }
 
 unsafe extern "C" fn handler_gate(r: *mut sys::request_rec) -> c_int {
-    on_request(r, |r| gate::handler_gate(r, handler_gate))
-}
-
-unsafe extern "C" fn the_move(r: *mut sys::request_rec) -> c_int {
-    on_request(r, gate::the_move)
+    on_request(r, gate::handler_gate)
 }
 
 unsafe extern "C" fn status_page(r: *mut sys::request_rec) -> c_int {
@@ -344,20 +344,69 @@ unsafe extern "C" fn callback_wanted(
     )
 }
 
-/// A type map that was to lead on sends content after all: it was changed in between.
-unsafe extern "C" fn no_content(
+/// No protocol is switched in a confined thread, whoever asks: what the new protocol starts would keep the context.
+/// OK and DONE say that it was switched, any other answer but DECLINED that it cannot be (server/protocol.c,
+/// ap_switch_protocol).
+unsafe extern "C" fn protocol_switch(
+    _: *mut sys::conn_rec,
+    _: *mut sys::request_rec,
+    _: *mut sys::server_rec,
+    _: *const c_char,
+) -> c_int {
+    let refused = sys::HTTP_FORBIDDEN as c_int;
+    guard(|| if worker::is_confined() { refused } else { sys::DECLINED }, |_| refused)
+}
+
+/// Reads a body through the filters of its resource, or past them where they may not run.
+unsafe extern "C" fn guard_input(
     filter: *mut sys::ap_filter_t,
-    _: *mut sys::apr_bucket_brigade,
+    brigade: *mut sys::apr_bucket_brigade,
+    mode: sys::ap_input_mode_t,
+    block: sys::apr_read_type_e,
+    bytes: sys::apr_off_t,
 ) -> sys::apr_status_t {
     guard(
         || {
-            // SAFETY: the server hands its filters a live filter of a live request.
-            if let Some(mut request) = unsafe { Request::from_raw((*filter).r) } {
-                record::refused(&mut request, None, None, &record::Refusal::changed_map());
+            // SAFETY: the server hands its filters a live filter, in a live chain, and a live brigade.
+            unsafe {
+                let here = Guard::from_raw(filter);
+                let past = here.request().is_some_and(|r| !gate::filters_may_run(&r));
+                here.read(past, brigade, mode, block, bytes)
             }
-            libc::EPERM
         },
-        |_| libc::EPERM,
+        |panic| {
+            log::main(Level::Error, &format!("confine: panic: {panic}"));
+            filters::NOT_PERMITTED
+        },
+    )
+}
+
+/// Sends through the filters of the resource, or past them where they may not run. A handler that was only to lead
+/// to another resource (a type map that was changed in between) sends nothing.
+unsafe extern "C" fn guard_output(
+    filter: *mut sys::ap_filter_t,
+    brigade: *mut sys::apr_bucket_brigade,
+) -> sys::apr_status_t {
+    guard(
+        || {
+            // SAFETY: as in guard_input.
+            unsafe {
+                let here = Guard::from_raw(filter);
+                let mut past = false;
+                if let Some(mut r) = here.request() {
+                    if r.is_leading() {
+                        record::refused(&mut r, None, None, &record::Refusal::changed_map());
+                        return filters::NOT_PERMITTED;
+                    }
+                    past = !gate::filters_may_run(&r);
+                }
+                here.send(past, brigade)
+            }
+        },
+        |panic| {
+            log::main(Level::Error, &format!("confine: panic: {panic}"));
+            filters::NOT_PERMITTED
+        },
     )
 }
 

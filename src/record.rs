@@ -99,6 +99,18 @@ impl Refusal {
         )
     }
 
+    /// A page of the server's that the configuration did not put here.
+    pub fn server_page(handler: &str) -> Self {
+        Self::new(
+            sys::HTTP_FORBIDDEN,
+            Counter::RefusedServerPage,
+            format!(
+                "{handler} is a page about the server, and its configuration did not put it here; if it is to answer \
+                 here, write SetHandler {handler} in the server's configuration for this place, not in a .htaccess file"
+            ),
+        )
+    }
+
     /// The handler wants to go on later, in a thread of the server.
     pub fn suspended() -> Self {
         Self::new(
@@ -183,6 +195,20 @@ pub fn would_refuse(r: &mut Request<'_>, rule: Option<RuleAt<'_>>, context: Opti
 /// Logs a warning about a request that goes on.
 pub fn warned(r: &mut Request<'_>, rule: Option<RuleAt<'_>>, context: Option<&str>, reason: &str) {
     log::request(r, Level::Warning, &line(r, "warned", rule, context, reason));
+}
+
+/// Says and counts that another process makes this request's content, and takes back what said that it runs in its
+/// contexts.
+pub fn made_elsewhere(r: &mut Request<'_>, rule: Option<RuleAt<'_>>, context: Option<&str>, maker: &str) {
+    counters::add(Counter::OutOfProcess);
+    for name in [CONTEXT, c"REDIRECT_CONFINE_CONTEXT"] {
+        r.unset_env(name);
+    }
+    r.unset_note(CONTEXT);
+    if log::enabled(r, Level::Info) {
+        let reason = format!("{maker} makes the content in another process, which is in no context of this module's");
+        log::request(r, Level::Info, &line(r, "out-of-process", rule, context, &reason));
+    }
 }
 
 /// Logs a request that goes on with the server's privileges.

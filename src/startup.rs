@@ -30,6 +30,7 @@ use crate::{
     counters,
     database::Statements,
     dump,
+    handlers::Handlers,
     httpd::{
         config_tree,
         expression::Expression,
@@ -161,6 +162,8 @@ fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Re
         None
     });
     faults.extend(generation.per_context.iter().filter_map(kept_under_the_process_gate));
+    let handlers = Handlers::of(main, crate::handler_gate).map_err(|fault| faults.push(fault));
+    let Ok(handlers) = handlers else { return Err(faults) };
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -170,7 +173,7 @@ fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Re
         maps: looks,
         swaps,
         warnings,
-        cache_handler: hooks::has_handler_of(c"mod_cache.c"),
+        handlers,
         cgid: hooks::module_loaded(c"mod_cgid.c"),
         lua,
         nothing_of_lua,

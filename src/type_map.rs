@@ -4,8 +4,8 @@
 //! It differs in that it reads a file, which happens before any move, and that the file may hold
 //! variants itself (`Body:`). So it leads on only where nobody but root can have a hand in it: a
 //! tenant's .htaccess may name this handler for a link to somebody else's file. And a map with content
-//! is content. Both are decided where they lie. Should such a map send anything all the same, an
-//! output filter before all others refuses it.
+//! is content. Both are decided where they lie. Should such a map send anything all the same, the
+//! guard of the resource's filters refuses it.
 
 use std::{
     ffi::{CStr, OsStr},
@@ -17,25 +17,18 @@ use std::{
 
 use crate::httpd::{hooks, request::Request};
 
-/// The filter's name.
-pub const GUARD: &CStr = c"CONFINE_NO_CONTENT";
-
 /// Maps larger than this are decided where they lie, unread.
 const LARGEST: u64 = 1 << 20;
 
-/// Whether this request is for a type map that only leads to others; if so, its own content is barred.
-pub fn leads_on(r: &mut Request<'_>) -> bool {
+/// Whether this request is for a type map that only leads to others.
+pub fn leads_on(r: &Request<'_>) -> bool {
     let is_map = r.handler().is_some_and(|h| h == c"type-map" || h == c"application/x-type-map")
         && hooks::module_loaded(c"mod_negotiation.c");
-    let leads = is_map
+    is_map
         && r.filename().is_some_and(|name| {
             let path = path_of(name);
             only_roots(path) && !holds_content(path)
-        });
-    if leads {
-        r.add_output_filter(GUARD);
-    }
-    leads
+        })
 }
 
 fn path_of(name: &CStr) -> &Path {

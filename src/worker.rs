@@ -1,7 +1,7 @@
 //! The thread of a request: what runs in it, and what it remembers.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     ffi::{CStr, c_int},
 };
 
@@ -34,22 +34,12 @@ pub enum State {
 /// A decision that the handler gate took before the thread was made.
 pub type Decided<'a> = (MovesOf<'a>, RuleAt<'a>);
 
-/// What a worker is made for.
-pub enum Job<'a> {
-    /// The whole pipeline; with the other quick handlers first or without them.
-    Pipeline {
-        /// Whether quick handlers (mod_cache, mod_lua's) may answer.
-        quick: bool,
-    },
-    /// The content handlers alone.
-    Handlers(Option<Decided<'a>>),
-}
-
 struct Worker<'a> {
     /// The request it was made for, to be compared only.
     request: *const sys::request_rec,
     state: Cell<State>,
-    decided: RefCell<Option<Decided<'a>>>,
+    /// Whether another process made the content.
+    made_elsewhere: Cell<bool>,
     /// The contexts that the thread is in from an earlier request (`ConfineWorkers per-context`).
     settled: Option<&'a CStr>,
     /// Whether anything was refused in this thread.
@@ -58,8 +48,14 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     fn new(r: &Request<'_>, state: State) -> Self {
-        let (state, decided) = (Cell::new(state), RefCell::new(None));
-        Self { request: r.as_ptr(), state, decided, settled: None, refused: Cell::new(false) }
+        let no = || Cell::new(false);
+        Self {
+            request: r.as_ptr(),
+            state: Cell::new(state),
+            made_elsewhere: no(),
+            settled: None,
+            refused: no(),
+        }
     }
 }
 
@@ -106,30 +102,24 @@ pub fn reached(state: State) {
     current(|w| w.state.set(state));
 }
 
-/// Calls `use_it` with the decision that came with the job, which can be taken once.
-pub fn take_decided<T>(use_it: impl FnOnce(Option<&Decided<'_>>) -> T) -> T {
-    let raw = CURRENT.get();
-    // SAFETY: as current().
-    match unsafe { raw.as_ref() } {
-        Some(w) => {
-            let taken = w.decided.borrow_mut().take();
-            use_it(taken.as_ref())
-        }
-        None => use_it(None),
-    }
+/// Notes that another process makes the content of the request that this worker was made for.
+pub fn note_made_elsewhere() {
+    current(|w| w.made_elsewhere.set(true));
+}
+
+/// Whether another process made the content.
+pub fn was_made_elsewhere() -> bool {
+    current(|w| w.made_elsewhere.get()).unwrap_or(false)
 }
 
 /// Serves `r` in a worker made for it and waits. The answer is for the server: what its own pipeline
 /// would have returned, with the response's stream ended where that was OK or DONE.
-///
-/// `early`: there is a `ConfineEarly` to be carried out first.
-pub fn serve(r: &mut Request<'_>, early: bool, job: Job<'_>) -> c_int {
+pub fn serve(r: &mut Request<'_>, job: impl FnOnce(&mut Request<'_>) -> c_int + Send) -> c_int {
     // A worker made by a worker inherits the contexts that the kernel holds its maker to.
     let inherited = if state() == Some(State::Early) { State::Early } else { State::Unmoved };
-    let early = early && inherited == State::Unmoved;
     let outcome = thread::run(r, |r| {
         let worker = Worker::new(r, inherited);
-        work(r, &worker, early, job)
+        work(r, &worker, job)
     });
     answer(r, outcome)
 }
@@ -142,11 +132,12 @@ pub fn serve_kept(
     host: usize,
     map_swaps: u64,
     limits: &Limits,
+    job: impl FnOnce(&mut Request<'_>, &Decided<'_>) -> c_int + Send,
 ) -> c_int {
     let key = Key { host, map_swaps, contexts: &decided.0.text };
     let mut kept = match kept::take(key, limits) {
         Ok(Some(kept)) => kept,
-        Ok(None) => return serve(r, false, Job::Handlers(Some(decided))),
+        Ok(None) => return serve(r, move |r| job(r, &decided)),
         Err(errno) => return record::refused(r, None, None, &Refusal::no_thread(errno)),
     };
     let is_settled = kept.is_settled();
@@ -155,7 +146,7 @@ pub fn serve_kept(
     let outcome = thread::run_in(thread, r, |r| {
         let settled = is_settled.then_some(contexts);
         let worker = Worker { settled, ..Worker::new(r, State::Unmoved) };
-        let status = work(r, &worker, false, Job::Handlers(Some(decided)));
+        let status = work(r, &worker, |r| job(r, &decided));
         fit = worker.state.get() == State::Moved && !worker.refused.get();
         status
     });
@@ -176,42 +167,12 @@ fn answer(r: &mut Request<'_>, outcome: Result<Option<c_int>, sys::apr_status_t>
 }
 
 /// Runs the job, and ends the stream, with `worker` as this thread's worker.
-fn work<'a>(r: &mut Request<'_>, worker: &Worker<'a>, early: bool, job: Job<'a>) -> c_int {
-    CURRENT.with(std::ptr::from_ref(worker).cast(), || run_job(r, worker, early, job))
-}
-
-fn run_job<'a>(r: &mut Request<'_>, worker: &Worker<'a>, early: bool, job: Job<'a>) -> c_int {
-    crate::fault::at_worker(r);
-    let early = if early { crate::gate::early_move(r) } else { sys::OK };
-    let status = match job {
-        _ if early != sys::OK => early,
-        Job::Pipeline { quick } => {
-            let status = if quick { r.run_quick_handlers() } else { sys::DECLINED };
-            if status == sys::DECLINED { pipeline(r) } else { status }
-        }
-        Job::Handlers(decided) => {
-            *worker.decided.borrow_mut() = decided;
-            answered(r, |r| r.run_handlers())
-        }
-    };
-    settle(r, status, worker.state.get())
-}
-
-/// All phases and the content, as the server runs them after its quick handlers.
-pub fn pipeline(r: &mut Request<'_>) -> c_int {
-    answered(r, |r| match r.run_phases() {
-        sys::OK => r.invoke_handler(),
-        other => other,
+fn work(r: &mut Request<'_>, worker: &Worker<'_>, job: impl FnOnce(&mut Request<'_>) -> c_int) -> c_int {
+    CURRENT.with(std::ptr::from_ref(worker).cast(), || {
+        crate::fault::at_worker(r);
+        let status = job(r);
+        settle(r, status, worker.state.get())
     })
-}
-
-/// DECLINED would send the server on to its own, unconfined pipeline: nobody answered means 500, as
-/// in `ap_invoke_handler`.
-fn answered(r: &mut Request<'_>, run: impl FnOnce(&mut Request<'_>) -> c_int) -> c_int {
-    match run(r) {
-        sys::DECLINED => record::no_handler(r),
-        status => status,
-    }
 }
 
 /// Ends the stream while still in the worker, so that filters which only flush at the end run

@@ -36,9 +36,9 @@ impl Table {
 }
 
 #[cfg(feature = "fault-injection")]
-const COUNT: usize = 33;
+const COUNT: usize = 34;
 #[cfg(not(feature = "fault-injection"))]
-const COUNT: usize = 32;
+const COUNT: usize = 33;
 
 /// Every directive there is, one line each.
 #[rustfmt::skip]
@@ -51,6 +51,8 @@ pub static TABLE: Table = Table([
     entry(c"ConfineMode", settings::mode, ANYWHERE, c"enforce|report: whether decisions are carried out or only logged"),
     entry(c"ConfineOutOfProcess", settings::out_of_process, ANYWHERE, c"deny|warn|allow: content that another process makes"),
     entry(c"ConfineAllowCache", settings::allow_cache, ANYWHERE, c"on|off: whether httpd's cache may hold confined responses"),
+    // Core's own directive, which the server gives to both.
+    entry(c"SetHandler", settings::set_handler, sys::OR_FILEINFO, c"HANDLER: core's; noted, so that a .htaccess file cannot name a page about the server"),
     entry(c"ConfineGate", settings::gate, SERVER, c"process|handler: where a request is taken over"),
     entry(c"ConfineWorkers", settings::workers, SERVER, c"one-time | per-context [max=NUMBER] [idle=SECONDS] [requests=NUMBER]: how long a worker lives"),
     entry(c"ConfineEarly", rules::early, SERVER, c"CONTEXT [CONTEXT ...] | expr=EXPRESSION: the move before the first phase"),

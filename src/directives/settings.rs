@@ -9,7 +9,7 @@ use super::{choice, one};
 use crate::config::Fault;
 use crate::{
     config::{
-        Gate, Generation, Mode, OutOfProcess, Unmatched, Workers, edit_server, edit_settings,
+        Gate, Generation, Mode, OutOfProcess, Unmatched, Workers, edit_server, edit_settings, note_handler,
         set_server_context, set_workers,
     },
     httpd::command::Command,
@@ -39,6 +39,14 @@ pub fn out_of_process(command: &mut Command<'_>) -> Done {
 pub fn allow_cache(command: &mut Command<'_>) -> Done {
     let value = choice(&command.words, &[("on", true), ("off", false)])?;
     edit_settings(command, |s| s.allow_cache = Some(value))
+}
+
+/// Whatever is wrong with it is core's to say.
+pub fn set_handler(command: &mut Command<'_>) -> Done {
+    match &command.words[..] {
+        [name] => note_handler(command, name),
+        _ => Ok(()),
+    }
 }
 
 pub fn gate(command: &mut Command<'_>) -> Done {

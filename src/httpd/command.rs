@@ -114,6 +114,12 @@ impl<'c> Command<'c> {
         }
     }
 
+    /// Whether it stands in a .htaccess file, which is read for one request (server/core.c, ap_check_cmd_context).
+    pub fn is_in_htaccess(&self) -> bool {
+        let parms = self.parms();
+        parms.pool == parms.temp_pool
+    }
+
     /// The server section that the directive stands in: the main server or a virtual host.
     pub fn server(&self) -> Option<Server<'c>> {
         // SAFETY: live as long as the configuration being read.

@@ -1,24 +1,96 @@
 //! Where the module hangs itself into the server, and a look at who else hangs there.
 
 use std::{
-    ffi::{CStr, c_int, c_void},
+    ffi::{CStr, c_char, c_int, c_void},
     ptr::null,
 };
 
 use apache_sys as sys;
 
-use super::request::Request;
+use super::{filters, request::Request};
 
-/// The handler hooks that are registered now, in the order in which the server runs them.
-fn handlers() -> &'static [sys::ap_LINK_handler_t] {
-    // SAFETY: the server keeps this array from the end of start-up to the end of the configuration;
-    // nobody changes it between, and no caller keeps it.
+/// A content handler that a module hung into the server.
+#[derive(Clone, Copy)]
+pub struct ContentHandler {
+    function: unsafe extern "C" fn(*mut sys::request_rec) -> c_int,
+    /// The source file of the module it belongs to, such as `mod_cgid.c`.
+    pub module: &'static CStr,
+    /// Where it stands among the others (`APR_HOOK_MIDDLE` and the like).
+    pub order: c_int,
+}
+
+impl ContentHandler {
+    /// Whether it is this function.
+    pub fn is(&self, function: RequestHook) -> bool {
+        std::ptr::fn_addr_eq(self.function, function)
+    }
+
+    /// Whether it stands as far in front as the server's own hooks do.
+    pub fn is_really_first(&self) -> bool {
+        self.order <= sys::APR_HOOK_REALLY_FIRST as c_int
+    }
+
+    /// Runs it, in the handlers' phase of this request.
+    pub fn run(&self, r: &mut Request<'_>) -> c_int {
+        // SAFETY: a handler hook of a loaded module, called as ap_run_handler does, with a live request whose
+        // only user is this thread.
+        unsafe { (self.function)(r.as_ptr()) }
+    }
+}
+
+/// The content handlers, in the order in which the server runs them. To be called once the configuration is
+/// read; the server sorts its hooks before check_config (server/main.c).
+pub fn content_handlers() -> Vec<ContentHandler> {
+    // SAFETY: an array of the configuration's pool that nobody changes any more, read before the next reading of
+    // the configuration; what is kept of it are functions and names of loaded modules.
     unsafe {
         let array = sys::ap_hook_get_handler();
         if array.is_null() || (*array).elts.is_null() {
-            return &[];
+            return Vec::new();
         }
-        std::slice::from_raw_parts((*array).elts.cast(), (*array).nelts.max(0) as usize)
+        let links: &[sys::ap_LINK_handler_t] =
+            std::slice::from_raw_parts((*array).elts.cast(), (*array).nelts.max(0) as usize);
+        let handlers = links.iter().filter_map(|link| {
+            let module = if link.szName.is_null() { c"?" } else { CStr::from_ptr(link.szName) };
+            Some(ContentHandler { function: link.pFunc?, module, order: link.nOrder })
+        });
+        handlers.collect()
+    }
+}
+
+/// Runs the quick handlers of the module whose source file is `module`; DECLINED where it has none.
+pub fn run_quick_handler_of(r: &mut Request<'_>, module: &CStr, lookup: bool) -> c_int {
+    // SAFETY: as in content_handlers(); a quick handler is called with a live request before its phases.
+    unsafe {
+        let array = sys::ap_hook_get_quick_handler();
+        if array.is_null() || (*array).elts.is_null() {
+            return sys::DECLINED;
+        }
+        let links: &[sys::ap_LINK_quick_handler_t] =
+            std::slice::from_raw_parts((*array).elts.cast(), (*array).nelts.max(0) as usize);
+        for link in links {
+            let own = !link.szName.is_null() && CStr::from_ptr(link.szName) == module;
+            if let Some(function) = link.pFunc.filter(|_| own) {
+                match function(r.as_ptr(), lookup.into()) {
+                    sys::DECLINED => {}
+                    status => return status,
+                }
+            }
+        }
+        sys::DECLINED
+    }
+}
+
+/// The module whose quick handler the server runs before any other.
+pub fn first_quick_handler() -> &'static CStr {
+    // SAFETY: as in content_handlers().
+    unsafe {
+        let array = sys::ap_hook_get_quick_handler();
+        if array.is_null() || (*array).nelts < 1 || (*array).elts.is_null() {
+            return c"?";
+        }
+        let name = (*(*array).elts.cast::<sys::ap_LINK_quick_handler_t>()).szName;
+        if name.is_null() { c"?" } else { CStr::from_ptr(name) }
     }
 }
 
@@ -32,37 +104,6 @@ pub fn translators() -> &'static [sys::ap_LINK_translate_name_t] {
         }
         std::slice::from_raw_parts((*array).elts.cast(), (*array).nelts.max(0) as usize)
     }
-}
-
-/// Whether the source file `module` (a hook's name, such as `mod_cache.c`) has a handler.
-pub fn has_handler_of(module: &CStr) -> bool {
-    handlers().iter().any(|link| is_of(link, module))
-}
-
-fn is_of(link: &sys::ap_LINK_handler_t, module: &CStr) -> bool {
-    // SAFETY: null or the registering module's name, a static string.
-    !link.szName.is_null() && unsafe { CStr::from_ptr(link.szName) } == module
-}
-
-/// Runs every handler but those of `without` and `own`, as `ap_run_handler` would: the first answer
-/// that is not DECLINED counts.
-pub fn run_handlers_without(
-    r: &mut Request<'_>,
-    without: &CStr,
-    own: unsafe extern "C" fn(*mut sys::request_rec) -> c_int,
-) -> c_int {
-    for link in handlers() {
-        let Some(function) = link.pFunc else { continue };
-        if is_of(link, without) || std::ptr::fn_addr_eq(function, own as unsafe extern "C" fn(_) -> _) {
-            continue;
-        }
-        // SAFETY: a handler hook, called with a live request in the handlers' phase.
-        let answer = unsafe { function(r.as_ptr()) };
-        if answer != sys::DECLINED {
-            return answer;
-        }
-    }
-    sys::DECLINED
 }
 
 /// Whether a module is loaded; `name` is its source file, such as `mod_cgid.c`.
@@ -126,9 +167,8 @@ pub unsafe fn register(hooks: &Hooks) {
     // SAFETY: the functions have the hooks' types and live as long as the process (the library is
     // never unmapped, see build.rs).
     unsafe {
-        sys::ap_hook_quick_handler(Some(hooks.process_gate), null(), null(), first);
+        sys::ap_hook_quick_handler(Some(hooks.process_gate), null(), null(), first - 1);
         sys::ap_hook_handler(Some(hooks.handler_gate), null(), null(), first - 1);
-        sys::ap_hook_handler(Some(hooks.the_move), null(), null(), first + 1);
         sys::ap_hook_handler(Some(hooks.status_page), null(), null(), sys::APR_HOOK_MIDDLE as c_int);
         sys::ap_hook_post_perdir_config(Some(hooks.directory_found), null(), null(), first - 1);
         sys::ap_hook_post_perdir_config(Some(hooks.directory_known), null(), null(), last);
@@ -146,15 +186,9 @@ pub unsafe fn register(hooks: &Hooks) {
         sys::ap_hook_drop_privileges(Some(hooks.drop_privileges), null(), null(), first);
         sys::ap_hook_child_init(Some(hooks.child_ready), null(), null(), last);
         sys::ap_hook_child_stopping(Some(hooks.child_stopping), null(), null(), first);
+        sys::ap_hook_protocol_switch(Some(hooks.protocol_switch), null(), null(), first);
         sys::ap_hook_mpm_register_timed_callback(Some(hooks.callback_wanted), null(), null(), first);
-        // Before every filter of a resource (SSI among them), which come at RESOURCE.
-        let before_all = sys::AP_FTYPE_RESOURCE - 1;
-        sys::ap_register_output_filter(
-            crate::type_map::GUARD.as_ptr(),
-            Some(hooks.no_content),
-            None,
-            before_all,
-        );
+        filters::register(hooks.guard_input, hooks.guard_output);
         // mod_status's hook is optional: the name is all that is needed, whether it is loaded or not.
         let function = std::mem::transmute::<QuickHook, unsafe extern "C" fn()>(hooks.server_status);
         sys::apr_optional_hook_add(
@@ -174,7 +208,8 @@ pub unsafe fn register(hooks: &Hooks) {
 type LuaHook = unsafe extern "C" fn(*mut c_void, *mut sys::request_rec) -> c_int;
 
 type QuickHook = unsafe extern "C" fn(*mut sys::request_rec, c_int) -> c_int;
-type RequestHook = unsafe extern "C" fn(*mut sys::request_rec) -> c_int;
+/// A hook that takes a request.
+pub type RequestHook = unsafe extern "C" fn(*mut sys::request_rec) -> c_int;
 type ConfigHook = unsafe extern "C" fn(
     *mut sys::apr_pool_t,
     *mut sys::apr_pool_t,
@@ -188,8 +223,6 @@ pub struct Hooks {
     pub process_gate: QuickHook,
     /// handler, before all others.
     pub handler_gate: RequestHook,
-    /// handler, after the gates.
-    pub the_move: RequestHook,
     /// handler of `confine-status`.
     pub status_page: RequestHook,
     /// post_perdir_config, before all others: the first hook that may meet what a `.htaccess` says.
@@ -224,9 +257,17 @@ pub struct Hooks {
         Option<unsafe extern "C" fn(*mut c_void)>,
         *mut c_void,
     ) -> sys::apr_status_t,
-    /// The output filter [`crate::type_map::GUARD`].
-    pub no_content:
-        unsafe extern "C" fn(*mut sys::ap_filter_t, *mut sys::apr_bucket_brigade) -> sys::apr_status_t,
+    /// The input filter before all others of a resource.
+    pub guard_input: filters::Input,
+    /// The output filter before all others of a resource.
+    pub guard_output: filters::Output,
+    /// protocol_switch, before all others.
+    pub protocol_switch: unsafe extern "C" fn(
+        *mut sys::conn_rec,
+        *mut sys::request_rec,
+        *mut sys::server_rec,
+        *const c_char,
+    ) -> c_int,
     /// lua_request: mod_lua is about to run a function for a request.
     pub lua_runs: LuaHook,
     /// mod_status's page.

@@ -12,6 +12,7 @@ mod core_files;
 pub mod database;
 pub mod directives;
 pub mod expression;
+pub mod filters;
 mod futex;
 pub mod hooks;
 pub mod hosts;

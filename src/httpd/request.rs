@@ -54,11 +54,28 @@ struct Private<'r> {
     attempt: Option<Attempt<'r>>,
     /// Whether all that could ask for a name declined to.
     nobody_asked: bool,
+    /// What was decided about it.
+    course: Course,
 }
 
 impl Private<'_> {
     const NEW: Self =
-        Self { own: None, headers: null(), proofs: null_mut(), attempt: None, nobody_asked: false };
+        Self { own: None, headers: null(), proofs: null_mut(), attempt: None, nobody_asked: false, course: Course::NEW };
+}
+
+/// What becomes of a request's content.
+#[derive(Clone, Copy)]
+struct Course {
+    /// It goes on with the server's privileges, as was decided.
+    unconfined: bool,
+    /// A handler runs that may only lead to another resource.
+    leading: bool,
+    /// Another process makes it.
+    made_elsewhere: bool,
+}
+
+impl Course {
+    const NEW: Self = Self { unconfined: false, leading: false, made_elsewhere: false };
 }
 
 /// What `ap_set_document_root` and `ap_set_context_info` set.
@@ -198,6 +215,49 @@ impl<'r> Request<'r> {
         self.text(|r| r.handler)
     }
 
+    /// Whether it goes to another server, as far as mod_proxy was told by now.
+    pub fn is_proxied(&self) -> bool {
+        self.rec().proxyreq != 0
+    }
+
+    /// Notes that this request goes on with the server's privileges, as was decided.
+    pub fn let_go_unconfined(&mut self) {
+        self.set_course(|course| course.unconfined = true);
+    }
+
+    /// Whether that was decided.
+    pub fn goes_unconfined(&self) -> bool {
+        self.private().course.unconfined
+    }
+
+    /// Notes that another process makes this request's content.
+    pub fn set_made_elsewhere(&mut self) {
+        self.set_course(|course| course.made_elsewhere = true);
+    }
+
+    /// Whether another process makes this request's content.
+    pub fn is_made_elsewhere(&self) -> bool {
+        self.private().course.made_elsewhere
+    }
+
+    /// Runs a handler that may lead to another resource, and may send nothing itself.
+    pub fn leading<T>(&mut self, handler: impl FnOnce(&mut Self) -> T) -> T {
+        self.guard_filters();
+        self.set_course(|course| course.leading = true);
+        let result = handler(self);
+        self.set_course(|course| course.leading = false);
+        result
+    }
+
+    /// Whether a handler runs that may only lead to another resource.
+    pub fn is_leading(&self) -> bool {
+        self.private().course.leading
+    }
+
+    fn set_course(&mut self, change: impl FnOnce(&mut Course)) {
+        self.change_private(|private| change(&mut private.course));
+    }
+
     /// Whether this is a subrequest (SSI include, content negotiation, ...).
     pub fn is_subrequest(&self) -> bool {
         !self.rec().main.is_null()
@@ -232,6 +292,18 @@ impl<'r> Request<'r> {
     pub fn set_env(&mut self, name: &'r CStr, value: &'r CStr) {
         // SAFETY: live table; setn keeps the pointers, which live long enough.
         unsafe { sys::apr_table_setn(self.rec().subprocess_env, name.as_ptr(), value.as_ptr()) }
+    }
+
+    /// Takes a variable out of the request's environment.
+    pub fn unset_env(&mut self, name: &CStr) {
+        // SAFETY: a live table of the request and a C string.
+        unsafe { sys::apr_table_unset(self.rec().subprocess_env, name.as_ptr()) }
+    }
+
+    /// Takes a note off the request.
+    pub fn unset_note(&mut self, name: &CStr) {
+        // SAFETY: as unset_env.
+        unsafe { sys::apr_table_unset(self.rec().notes, name.as_ptr()) }
     }
 
     /// A note of the request.
@@ -308,12 +380,6 @@ impl<'r> Request<'r> {
         body(self)
     }
 
-    /// Runs the other quick handlers (mod_cache, mod_lua's).
-    pub fn run_quick_handlers(&mut self) -> c_int {
-        // SAFETY: live request, called where the server itself would call it.
-        unsafe { sys::ap_run_quick_handler(self.as_ptr(), 0) }
-    }
-
     /// Runs the phases before the content: location, authentication, mapping, fixups.
     pub fn run_phases(&mut self) -> c_int {
         // SAFETY: live request, called where the server itself would call it.
@@ -324,12 +390,6 @@ impl<'r> Request<'r> {
     pub fn invoke_handler(&mut self) -> c_int {
         // SAFETY: live request whose phases answered OK.
         unsafe { sys::ap_invoke_handler(self.as_ptr()) }
-    }
-
-    /// Runs the content handlers alone: the filters are inserted already.
-    pub fn run_handlers(&mut self) -> c_int {
-        // SAFETY: live request, inside ap_invoke_handler.
-        unsafe { sys::ap_run_handler(self.as_ptr()) }
     }
 
     /// Reads what is left of the request's body and ends the response's stream, and remembers that,
@@ -601,15 +661,6 @@ impl<'r> Request<'r> {
             rec.output_filters = rec.proto_output_filters;
             // SAFETY: null or a request of the same chain, which lives at least as long.
             next = unsafe { Request::from_raw(rec.next) };
-        }
-    }
-
-    /// Puts one of the module's filters on what this request's handler sends.
-    pub fn add_output_filter(&mut self, name: &'static CStr) {
-        // SAFETY: live request and connection; the filter was registered under this name.
-        unsafe {
-            let (rec, connection) = (self.as_ptr(), self.rec().connection);
-            sys::ap_add_output_filter(name.as_ptr(), std::ptr::null_mut(), rec, connection);
         }
     }
 

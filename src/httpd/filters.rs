@@ -1,0 +1,142 @@
+//! The guard of a resource's filters: one filter before all others of a request, on what is read and on what is
+//! sent, through which everything passes that would reach them.
+//!
+//! The filters of a resource may be a tenant's code. The server runs them wherever somebody reads a body to its end
+//! or ends a stream, also in its own thread, after a refusal: so the guard stands in front of them from the moment
+//! on when the rules of the request are known, and leads past them where they may not run.
+
+use std::{
+    ffi::{CStr, c_int},
+    ptr::null_mut,
+    sync::atomic::{AtomicPtr, Ordering},
+};
+
+use apache_sys as sys;
+
+use super::request::Request;
+
+/// An input filter's function.
+pub type Input = unsafe extern "C" fn(
+    *mut sys::ap_filter_t,
+    *mut sys::apr_bucket_brigade,
+    sys::ap_input_mode_t,
+    sys::apr_read_type_e,
+    sys::apr_off_t,
+) -> sys::apr_status_t;
+
+/// An output filter's function.
+pub type Output =
+    unsafe extern "C" fn(*mut sys::ap_filter_t, *mut sys::apr_bucket_brigade) -> sys::apr_status_t;
+
+/// Before every filter of a resource (SSI, a tenant's), which come at RESOURCE.
+const BEFORE_ALL: sys::ap_filter_type = (sys::AP_FTYPE_RESOURCE - 1) as sys::ap_filter_type;
+
+/// Where a subrequest's own filters end. The server keeps names in lower case (server/util_filter.c).
+const END_OF_SUBREQUEST: &CStr = c"subreq_core";
+
+static INPUT: AtomicPtr<sys::ap_filter_rec_t> = AtomicPtr::new(null_mut());
+static OUTPUT: AtomicPtr<sys::ap_filter_rec_t> = AtomicPtr::new(null_mut());
+
+/// Makes both guards known to the server.
+///
+/// # Safety
+/// To be called by the server's register_hooks, with functions that keep the filters' contracts.
+pub(super) unsafe fn register(input: Input, output: Output) {
+    // SAFETY: the functions live as long as the process; names are C strings. The records live as long as the
+    // module is registered, which is when the next call replaces them.
+    unsafe {
+        let input = sys::ap_register_input_filter(c"CONFINE_GUARD_IN".as_ptr(), Some(input), None, BEFORE_ALL);
+        let output = sys::ap_register_output_filter(c"CONFINE_GUARD_OUT".as_ptr(), Some(output), None, BEFORE_ALL);
+        INPUT.store(input, Ordering::Release);
+        OUTPUT.store(output, Ordering::Release);
+    }
+}
+
+impl Request<'_> {
+    /// Puts the guards in front of the filters that this request has and will get.
+    pub fn guard_filters(&mut self) {
+        let (r, input, output) =
+            (self.as_ptr(), INPUT.load(Ordering::Acquire), OUTPUT.load(Ordering::Acquire));
+        // SAFETY: a live request with its connection; records that the server made for these very functions.
+        unsafe {
+            if !input.is_null() {
+                sys::ap_add_input_filter_handle(input, null_mut(), r, (*r).connection);
+            }
+            if !output.is_null() {
+                sys::ap_add_output_filter_handle(output, null_mut(), r, (*r).connection);
+            }
+        }
+    }
+}
+
+/// One of the guards, while the server runs it.
+pub struct Guard(*mut sys::ap_filter_t);
+
+impl Guard {
+    /// Wraps the filter that the server runs.
+    ///
+    /// # Safety
+    /// `filter` is live, for the length of the call, as are those behind it.
+    pub unsafe fn from_raw(filter: *mut sys::ap_filter_t) -> Self {
+        Self(filter)
+    }
+
+    /// The request whose filters it guards.
+    pub fn request(&self) -> Option<Request<'_>> {
+        // SAFETY: a request's filter has that request, which is live and this thread's.
+        unsafe { Request::from_raw((*self.0).r) }
+    }
+
+    /// The first filter behind those of the request's resource.
+    fn beyond(&self) -> *mut sys::ap_filter_t {
+        // SAFETY: a chain of live filters, each with its record; it ends in null. Filters of the connection have
+        // no request.
+        unsafe {
+            let own = (*self.0).r;
+            let mut next = (*self.0).next;
+            while let Some(filter) = next.as_ref() {
+                let record = &*filter.frec;
+                let of_resource = record.ftype < sys::AP_FTYPE_PROTOCOL as sys::ap_filter_type
+                    && CStr::from_ptr(record.name) != END_OF_SUBREQUEST;
+                if filter.r != own || !of_resource {
+                    break;
+                }
+                next = filter.next;
+            }
+            next
+        }
+    }
+
+    fn next(&self, past: bool) -> *mut sys::ap_filter_t {
+        // SAFETY: the live filter of from_raw().
+        if past { self.beyond() } else { unsafe { (*self.0).next } }
+    }
+
+    /// Reads from the filters behind; `past` those of the resource.
+    ///
+    /// # Safety
+    /// `brigade` is live, as the server handed it to this filter.
+    pub unsafe fn read(
+        &self,
+        past: bool,
+        brigade: *mut sys::apr_bucket_brigade,
+        mode: sys::ap_input_mode_t,
+        block: sys::apr_read_type_e,
+        bytes: sys::apr_off_t,
+    ) -> sys::apr_status_t {
+        // SAFETY: a live chain and the caller's promise.
+        unsafe { sys::ap_get_brigade(self.next(past), brigade, mode, block, bytes) }
+    }
+
+    /// Sends through the filters behind; `past` those of the resource.
+    ///
+    /// # Safety
+    /// `brigade` is live, as the server handed it to this filter.
+    pub unsafe fn send(&self, past: bool, brigade: *mut sys::apr_bucket_brigade) -> sys::apr_status_t {
+        // SAFETY: a live chain and the caller's promise.
+        unsafe { sys::ap_pass_brigade(self.next(past), brigade) }
+    }
+}
+
+/// What a filter answers that sends nothing more.
+pub const NOT_PERMITTED: c_int = libc::EPERM;
