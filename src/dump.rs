@@ -19,7 +19,7 @@ use confine::{
 
 use crate::{
     config::{Draft, DraftSource, Gate, Generation, Ready, ServerConfig, Workers, Written},
-    explain, other_process,
+    explain,
     httpd::{
         command::{Command, Run},
         hooks, hosts,
@@ -27,6 +27,7 @@ use crate::{
         pool::Pool,
         server::Server,
     },
+    other_process,
     startup::{self, Faults},
 };
 
@@ -147,10 +148,8 @@ fn describe(main: &Server<'_>, generation: &Generation, ready: Option<&Ready>) -
         settings,
         servers,
         rulesets: generation.rulesets.iter().map(ruleset).collect(),
-        modules: other_process::loaded(main)
-            .iter()
-            .map(|name| name.to_string_lossy().into_owned())
-            .collect(),
+        modules: other_process::loaded(main).iter().map(|name| name.to_string_lossy().into_owned()).collect(),
+        unknown_handlers: ready.map(|ready| ready.handlers.unknown()).unwrap_or_default(),
         warnings: warnings.collect(),
         faults: Vec::new(),
         user: hosts::child_user(),

@@ -13,7 +13,7 @@ use confine::{
 
 use crate::{
     config::{DirectoryConfig, OutOfProcess, Unmatched},
-    gate::{Scope, Weighed, attempt},
+    gate::{Scope, Weighed, attempt, elsewhere},
     httpd::{
         expression::Expression,
         imagined::{self, Imagined},
@@ -21,7 +21,7 @@ use crate::{
         request::Request,
         server::Server,
     },
-    record::Refusal,
+    record::{self, Refusal},
     subject::{RequestFacts, take_for_proven},
 };
 
@@ -163,10 +163,13 @@ fn decide_here(
                 let own = first.map_or(OwnContext::Refused, |v| scope.ready.rules[v.rule].own);
                 answer.kernel.push(ask_kernel(scope, &moves, own, after));
             }
-            match attempt(r, scope, &moves, true, after.is_some()) {
-                Ok(()) => Outcome {
+            let maker = elsewhere(r, scope)
+                .and_then(|maker| attempt(r, scope, &moves, true, after.is_some()).map(|()| maker));
+            match maker {
+                Ok(maker) => Outcome {
                     contexts: Some(moves.text.to_string_lossy().into_owned()),
-                    ..plain(if scope.reports_only() { "would confine" } else { "confined" }, Some(at))
+                    reason: maker.map(|maker| record::made_by(maker.name())),
+                    ..plain(event(scope, maker.is_some()), Some(at))
                 },
                 Err(refusal) => refused(scope, Some(at), Some(&moves), &refusal),
             }
@@ -175,6 +178,16 @@ fn decide_here(
         Weighed::LetThrough => plain("unmatched", None),
         Weighed::Refuse(at, refusal) => refused(scope, at, None, &refusal),
     });
+}
+
+/// What the log calls a request that may go on.
+fn event(scope: Scope<'_>, elsewhere: bool) -> &'static str {
+    match (elsewhere, scope.reports_only()) {
+        (false, false) => "confined",
+        (false, true) => "would confine",
+        (true, false) => "out-of-process",
+        (true, true) => "would be out-of-process",
+    }
 }
 
 fn decision<'r>(

@@ -435,7 +435,7 @@ fn confined(r: &mut Request<'_>, scope: Scope<'_>) -> (c_int, bool) {
 }
 
 /// The process other than this one that would make the content, if it is allowed to.
-fn elsewhere<'s>(r: &Request<'_>, scope: Scope<'s>) -> Result<Option<&'s LoadedMaker>, Refusal> {
+pub fn elsewhere<'s>(r: &Request<'_>, scope: Scope<'s>) -> Result<Option<&'s LoadedMaker>, Refusal> {
     match scope.ready.handlers.ahead(r)? {
         Ahead::Maker(maker) => maker.allowed(scope).map(|()| Some(maker)),
         Ahead::Nothing => Ok(None),

@@ -38,6 +38,49 @@ enum Role {
     Plain,
 }
 
+/// Modules whose handlers make content in the thread that asks for it, or have it made by a program that this
+/// thread starts, as their sources and manuals say.
+const MADE_HERE: [&CStr; 38] = [
+    c"core.c",
+    c"mod_actions.c",
+    c"mod_asis.c",
+    c"mod_auth_cas.c",
+    c"mod_auth_form.c",
+    c"mod_auth_mellon.c",
+    c"mod_auth_openidc.c",
+    c"mod_authz_svn.c",
+    c"mod_autoindex.c",
+    c"mod_cgi.c",
+    c"mod_dav.c",
+    c"mod_dav_fs.c",
+    c"mod_dav_lock.c",
+    c"mod_dav_svn.c",
+    c"mod_dialup.c",
+    c"mod_dir.c",
+    c"mod_dontdothat.c",
+    c"mod_evasive.c",
+    c"mod_evasive20.c",
+    c"mod_file_cache.c",
+    c"mod_imagemap.c",
+    c"mod_include.c",
+    c"mod_log_debug.c",
+    c"mod_lua.c",
+    c"mod_negotiation.c",
+    c"mod_perl.c",
+    c"mod_php.c",
+    c"mod_php5.c",
+    c"mod_php7.c",
+    c"mod_python.c",
+    c"mod_reflector.c",
+    c"mod_rewrite.c",
+    c"mod_security2.c",
+    c"mod_speling.c",
+    c"mod_substitute.c",
+    c"mod_userdir.c",
+    c"mod_wsgi.c",
+    c"mod_xsendfile.c",
+];
+
 /// All handlers of one generation, in the server's order.
 pub struct Handlers(Vec<(ContentHandler, Role)>);
 
@@ -103,6 +146,18 @@ impl Handlers {
         Ok(Self(all.into_iter().map(|handler| (handler, role(&handler))).collect()))
     }
 
+    /// The modules of which it is not known in which process they make content, by their source files.
+    pub fn unknown(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for (handler, role) in &self.0 {
+            let name = handler.module.to_string_lossy().into_owned();
+            if matches!(role, Role::Plain) && !MADE_HERE.contains(&handler.module) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     /// Looks at an upgrade to another protocol, which the client or the server may want.
     pub fn upgrade(&self, r: &mut Request<'_>) -> c_int {
         self.run_those(r, |_, role| matches!(role, Role::Upgrade))
@@ -123,11 +178,7 @@ impl Handlers {
         self.run_those(r, |handler, _| handler.module == which.module())
     }
 
-    fn run_those(
-        &self,
-        r: &mut Request<'_>,
-        which: impl Fn(&ContentHandler, &Role) -> bool,
-    ) -> c_int {
+    fn run_those(&self, r: &mut Request<'_>, which: impl Fn(&ContentHandler, &Role) -> bool) -> c_int {
         for (handler, _) in self.0.iter().filter(|(handler, role)| which(handler, role)) {
             match handler.run(r) {
                 sys::DECLINED => {}

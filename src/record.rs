@@ -206,9 +206,13 @@ pub fn made_elsewhere(r: &mut Request<'_>, rule: Option<RuleAt<'_>>, context: Op
     }
     r.unset_note(CONTEXT);
     if log::enabled(r, Level::Info) {
-        let reason = format!("{maker} makes the content in another process, which is in no context of this module's");
-        log::request(r, Level::Info, &line(r, "out-of-process", rule, context, &reason));
+        log::request(r, Level::Info, &line(r, "out-of-process", rule, context, &made_by(maker)));
     }
+}
+
+/// Where content comes from that `maker` makes, in words.
+pub fn made_by(maker: &str) -> String {
+    format!("{maker} makes the content in another process, which is in no context of this module's")
 }
 
 /// Logs a request that goes on with the server's privileges.

@@ -6,9 +6,7 @@
 
 use std::ffi::CStr;
 
-use crate::{
-    config::DirectoryConfig, httpd::request::Request, record::Refusal, status,
-};
+use crate::{config::DirectoryConfig, httpd::request::Request, record::Refusal, status};
 
 /// The modules whose handlers show or change the server's state, and the handlers' names. They answer to these
 /// names alone (modules/generators/mod_status.c, status_handler, and the like).

@@ -45,8 +45,10 @@ pub(super) unsafe fn register(input: Input, output: Output) {
     // SAFETY: the functions live as long as the process; names are C strings. The records live as long as the
     // module is registered, which is when the next call replaces them.
     unsafe {
-        let input = sys::ap_register_input_filter(c"CONFINE_GUARD_IN".as_ptr(), Some(input), None, BEFORE_ALL);
-        let output = sys::ap_register_output_filter(c"CONFINE_GUARD_OUT".as_ptr(), Some(output), None, BEFORE_ALL);
+        let input =
+            sys::ap_register_input_filter(c"CONFINE_GUARD_IN".as_ptr(), Some(input), None, BEFORE_ALL);
+        let output =
+            sys::ap_register_output_filter(c"CONFINE_GUARD_OUT".as_ptr(), Some(output), None, BEFORE_ALL);
         INPUT.store(input, Ordering::Release);
         OUTPUT.store(output, Ordering::Release);
     }

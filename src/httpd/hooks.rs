@@ -58,27 +58,46 @@ pub fn content_handlers() -> Vec<ContentHandler> {
     }
 }
 
-/// Runs the quick handlers of the module whose source file is `module`; DECLINED where it has none.
-pub fn run_quick_handler_of(r: &mut Request<'_>, module: &CStr, lookup: bool) -> c_int {
-    // SAFETY: as in content_handlers(); a quick handler is called with a live request before its phases.
-    unsafe {
-        let array = sys::ap_hook_get_quick_handler();
-        if array.is_null() || (*array).elts.is_null() {
-            return sys::DECLINED;
-        }
-        let links: &[sys::ap_LINK_quick_handler_t] =
-            std::slice::from_raw_parts((*array).elts.cast(), (*array).nelts.max(0) as usize);
-        for link in links {
-            let own = !link.szName.is_null() && CStr::from_ptr(link.szName) == module;
-            if let Some(function) = link.pFunc.filter(|_| own) {
-                match function(r.as_ptr(), lookup.into()) {
-                    sys::DECLINED => {}
-                    status => return status,
+/// Functions that ask one module alone in a phase: they run its hooks in the server's order until one does not
+/// decline.
+macro_rules! phase_of_one_module {
+    ($(#[$doc:meta])* $name:ident, $links:ident, $link:ty $(, $argument:ident: $kind:ty)?) => {
+        $(#[$doc])*
+        pub fn $name(r: &mut Request<'_>, module: &CStr $(, $argument: $kind)?) -> c_int {
+            // SAFETY: as in content_handlers(); a hook is called with a live request in its phase.
+            unsafe {
+                let array = sys::$links();
+                if array.is_null() || (*array).elts.is_null() {
+                    return sys::DECLINED;
                 }
+                let links: &[$link] =
+                    std::slice::from_raw_parts((*array).elts.cast(), (*array).nelts.max(0) as usize);
+                for link in links {
+                    let own = !link.szName.is_null() && CStr::from_ptr(link.szName) == module;
+                    if let Some(function) = link.pFunc.filter(|_| own) {
+                        match function(r.as_ptr() $(, $argument.into())?) {
+                            sys::DECLINED => {}
+                            status => return status,
+                        }
+                    }
+                }
+                sys::DECLINED
             }
         }
-        sys::DECLINED
-    }
+    };
+}
+
+phase_of_one_module! {
+    /// The quick handlers of the module whose source file is `module`.
+    run_quick_handler_of, ap_hook_get_quick_handler, sys::ap_LINK_quick_handler_t, lookup: bool
+}
+phase_of_one_module! {
+    /// The map_to_storage hooks of the module whose source file is `module`.
+    run_map_to_storage_of, ap_hook_get_map_to_storage, sys::ap_LINK_map_to_storage_t
+}
+phase_of_one_module! {
+    /// The fixups hooks of the module whose source file is `module`.
+    run_fixups_of, ap_hook_get_fixups, sys::ap_LINK_fixups_t
 }
 
 /// The module whose quick handler the server runs before any other.
@@ -96,7 +115,7 @@ pub fn first_quick_handler() -> &'static CStr {
 
 /// The translate_name hooks, in the order in which the server runs them.
 pub fn translators() -> &'static [sys::ap_LINK_translate_name_t] {
-    // SAFETY: as in handlers().
+    // SAFETY: as in content_handlers().
     unsafe {
         let array = sys::ap_hook_get_translate_name();
         if array.is_null() || (*array).elts.is_null() {

@@ -21,7 +21,8 @@ use super::{address, pool::Pool, request::Request, server::Server};
 const OK: u16 = sys::HTTP_OK as u16;
 
 /// Modules that map URLs to files and need no start for it.
-const TRANSLATORS: [&CStr; 4] = [c"mod_alias.c", c"mod_userdir.c", c"mod_vhost_alias.c", c"core.c"];
+const TRANSLATORS: [&CStr; 5] =
+    [c"mod_alias.c", c"mod_userdir.c", c"mod_vhost_alias.c", c"mod_proxy.c", c"core.c"];
 
 /// A request, received and not processed.
 pub struct Imagined<'p> {
@@ -220,11 +221,30 @@ impl<'r> Request<'r> {
         let r = self.as_ptr();
         // SAFETY: as above. The sections of the URL come last, over those of the file.
         unsafe { (*r).per_dir_config = (*(*r).server).lookup_defaults };
-        if self.filename().is_some() {
+        if self.is_proxied() {
+            self.find_proxy_sections()?;
+        } else if self.filename().is_some() {
             self.walk([sys::ap_directory_walk, sys::ap_file_walk])?;
         }
         self.walk([sys::ap_location_walk, sys::ap_if_walk])?;
+        self.find_handler()?;
         Ok(not_asked)
+    }
+
+    /// What mod_proxy finds for a request of its own instead of directories: `<Proxy>`.
+    fn find_proxy_sections(&mut self) -> Result<(), c_int> {
+        match super::hooks::run_map_to_storage_of(self, c"mod_proxy.c") {
+            sys::OK | sys::DONE | sys::DECLINED => Ok(()),
+            status => Err(status),
+        }
+    }
+
+    /// The handler that `SetHandler` gives (server/core.c, core_override_type, the only such hook of core's).
+    fn find_handler(&mut self) -> Result<(), c_int> {
+        match super::hooks::run_fixups_of(self, c"core.c") {
+            sys::OK | sys::DECLINED => Ok(()),
+            status => Err(status),
+        }
     }
 
     fn walk(

@@ -59,8 +59,14 @@ struct Private<'r> {
 }
 
 impl Private<'_> {
-    const NEW: Self =
-        Self { own: None, headers: null(), proofs: null_mut(), attempt: None, nobody_asked: false, course: Course::NEW };
+    const NEW: Self = Self {
+        own: None,
+        headers: null(),
+        proofs: null_mut(),
+        attempt: None,
+        nobody_asked: false,
+        course: Course::NEW,
+    };
 }
 
 /// What becomes of a request's content.

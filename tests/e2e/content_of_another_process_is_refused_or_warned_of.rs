@@ -1,6 +1,5 @@
-//! A program that another process starts does not inherit the context. mod_cgid's daemon is refused
-//! with the remedy in the log, a FastCGI backend behind the proxy is warned of once; both as the
-//! administrator says otherwise.
+//! Content that another process makes does not inherit the context. It is refused, with the remedy in the log,
+//! unless the administrator says otherwise; and it is never called confined.
 
 use std::{
     io::{BufReader, Read, Write},
@@ -8,7 +7,7 @@ use std::{
     thread,
 };
 
-use confine_tests::{Cell, ServerBuilder, matrix, tenants::*};
+use confine_tests::{Cell, Request, ServerBuilder, matrix, tenants::*};
 
 const SCRIPT: &str =
     "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nprintf 'ran as %s' \"$CONFINE_CONTEXT\"\n";
@@ -56,12 +55,12 @@ fn mod_cgid_allowed_or_warned_of(cell: Cell) {
         let server = with_cgid(cell).workers(1).config(format!("ConfineOutOfProcess {policy}")).start();
         let client = server.client();
         for _ in 0..2 {
-            client.get("/cgi-bin/say.cgi").expect_content("ran as landlock:alice");
+            client.get("/cgi-bin/say.cgi").expect_content("ran as ");
         }
         let text = client.get("/page.shtml").expect_status(200).text();
         assert!(text.contains("command=it ran") && text.contains("script=ran as"), "{policy}: {text}");
         assert_eq!(
-            server.log_lines("mod_cgid makes the content").len(),
+            server.log_lines("confine: warned GET /cgi-bin/say.cgi").len(),
             warnings,
             "{policy}\n{}",
             server.log()
@@ -81,34 +80,121 @@ fn where_no_rule_applies_mod_cgid_is_untouched(cell: Cell) {
 
 matrix!(where_no_rule_applies_mod_cgid_is_untouched for gates);
 
-fn a_fastcgi_backend_is_warned_of_once(cell: Cell) {
+/// A backend that speaks FastCGI, and returns the parameters that it is given; its port.
+fn fastcgi_backend() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|e| panic!("a port for the backend: {e}"));
     let port = listener.local_addr().unwrap_or_else(|e| panic!("the backend's port: {e}")).port();
     thread::spawn(move || listener.incoming().flatten().for_each(answer_fastcgi));
-    let server = leaky_app_with(cell, &format!("LandlockConnect {port}"))
-        .modules(["proxy", "proxy_fcgi"])
+    port
+}
+
+fn with_a_backend(cell: Cell, port: u16) -> ServerBuilder {
+    let pass = format!("ProxyPass /fastcgi \"fcgi://127.0.0.1:{port}/\"");
+    leaky_app_with(cell, &format!("LandlockConnect {port}"))
+        .modules(["proxy", "proxy_fcgi", "status"])
         .workers(1)
-        .config(format!("ProxyPass /fastcgi \"fcgi://127.0.0.1:{port}/\"\nConfineContext landlock:alice"))
-        .start();
-    let client = server.client();
-    for _ in 0..3 {
-        let parameters = client.get("/fastcgi/x").expect_status(200).text();
+        .config(format!("{pass}\nConfineContext landlock:alice"))
+        .directory(
+            "www",
+            &format!("<Files \"*.fcgi\">\nSetHandler \"proxy:fcgi://127.0.0.1:{port}\"\n</Files>"),
+        )
+        .file("www/page.fcgi", "")
+        .location("/counts", "SetHandler confine-status\nConfineContext unconfined")
+        .host("localhost", "")
+        .host("second", &pass)
+}
+
+/// The ways to the backend: by the URL, and by a handler that the file has.
+const BACKENDS: [&str; 2] = ["/fastcgi/x", "/page.fcgi"];
+
+fn a_backend_behind_the_proxy_is_refused(cell: Cell) {
+    let server = with_a_backend(cell, fastcgi_backend()).start();
+    for place in BACKENDS {
+        let refused = server.client().get(place).expect_status(403);
+        assert!(!refused.text().contains("GATEWAY_INTERFACE"), "{refused:?}");
+        let line =
+            server.wait_for_log(&[&format!("confine: refused GET {place} "), "context=landlock:alice: "]);
         assert!(
-            parameters.contains("CONFINE_CONTEXTlandlock:alice"),
-            "the backend knows the context: {parameters}"
+            line.contains("a backend behind mod_proxy makes the content in another process")
+                && line.contains("ConfineOutOfProcess allow"),
+            "{line}"
         );
+        let run = server.confinectl("explain", &["--host", "localhost", "--uri", place, "--ip", "127.0.0.1"]);
+        assert!(run.out.contains("refused GET") && run.out.contains("in another process"), "{run}");
     }
-    let lines = server.log_lines("a backend behind mod_proxy makes the content in another process");
-    assert_eq!(lines.len(), 1, "{lines:#?}");
-    assert!(
-        lines[0].contains("confine: warned GET /fastcgi/x ")
-            && lines[0].contains("ConfineOutOfProcess allow"),
-        "{lines:#?}"
-    );
+}
+
+matrix!(a_backend_behind_the_proxy_is_refused);
+
+fn a_backend_is_warned_of_once_for_each_host(cell: Cell) {
+    let server = with_a_backend(cell, fastcgi_backend()).config("ConfineOutOfProcess warn").start();
+    let client = server.client();
+    for host in ["localhost", "second", "localhost", "second"] {
+        let request = Request::get("/fastcgi/x").header("Host", host);
+        let parameters = client.send(&request).expect_status(200).text();
+        assert!(parameters.contains("GATEWAY_INTERFACE"), "the backend answers: {parameters}");
+        // What is not confined is not told that it is.
+        assert!(!parameters.contains("CONFINE_CONTEXT"), "{parameters}");
+    }
+    for host in ["localhost", "second"] {
+        let lines = server.log_lines("a backend behind mod_proxy makes the content in another process");
+        let of_host: Vec<_> = lines.iter().filter(|line| line.contains(&format!("vhost={host} "))).collect();
+        let warned = of_host.iter().filter(|line| line.contains("confine: warned GET /fastcgi/x ")).count();
+        let told = of_host.iter().filter(|line| line.contains("confine: out-of-process GET ")).count();
+        assert_eq!((warned, told), (1, 2), "{lines:#?}");
+    }
+    assert!(server.log_lines("confine: confined").is_empty(), "{:#?}", server.log_lines("confine: confined"));
+    let counts = client.get("/counts").expect_status(200).text();
+    assert!(counts.contains("confine_requests_total{outcome=\"OutOfProcess\"} 4"), "{counts}");
+    assert!(counts.contains("confine_requests_total{outcome=\"Confined\"} 0"), "{counts}");
     client.get(&note_of(&server, "bob")).expect_denied_by_kernel();
 }
 
-matrix!(a_fastcgi_backend_is_warned_of_once);
+matrix!(a_backend_is_warned_of_once_for_each_host);
+
+fn explain_does_not_call_a_backend_confined(cell: Cell) {
+    for (mode, event) in [("enforce", "out-of-process GET"), ("report", "would be out-of-process GET")] {
+        let server = with_a_backend(cell, fastcgi_backend())
+            .config(format!("ConfineOutOfProcess allow\nConfineMode {mode}"))
+            .start();
+        for place in BACKENDS {
+            let run =
+                server.confinectl("explain", &["--host", "localhost", "--uri", place, "--ip", "127.0.0.1"]);
+            assert!(run.out.contains(event), "{run}");
+            server.client().get(place).expect_status(200);
+            server.wait_for_log(&[&format!("confine: {event} {place} ")]);
+        }
+    }
+}
+
+matrix!(explain_does_not_call_a_backend_confined for gates);
+
+/// A daemon of mod_wsgi's is another process; whether a request is its, the request itself may say.
+fn a_daemon_of_mod_wsgi_is_refused(cell: Cell) {
+    let application = "import os\ndef application(environ, start_response):\n    \
+                       start_response('200 OK', [('Content-Type', 'text/plain')])\n    \
+                       return [b'ran in %d' % os.getpid()]\n";
+    let with_wsgi = |daemon: &str| {
+        leaky_app_with(cell, "LandlockRead /usr /etc /lib /proc/self /dev/urandom")
+            .modules(["wsgi"])
+            .workers(1)
+            .file("www/app.wsgi", application)
+            .config("AddHandler wsgi-script .wsgi\nConfineContext landlock:alice\nWSGIRestrictStdout Off")
+            .directory("www", "Options +ExecCGI")
+            .config(daemon)
+    };
+    let daemon =
+        "WSGIDaemonProcess d processes=1 threads=1\nWSGIProcessGroup d\nWSGISocketPrefix \"@root@/run/wsgi\"";
+    let server = with_wsgi(daemon).start();
+    server.client().get("/app.wsgi").expect_status(403);
+    server.wait_for_log(&["confine: refused GET /app.wsgi ", "WSGIDaemonProcess"]);
+    drop(server);
+    let server = with_wsgi(&format!("{daemon}\nConfineOutOfProcess allow")).start();
+    assert!(server.client().get("/app.wsgi").expect_status(200).text().starts_with("ran in "));
+    server.wait_for_log(&["confine: out-of-process GET /app.wsgi "]);
+}
+
+matrix!(a_daemon_of_mod_wsgi_is_refused for gates);
 
 const FCGI_END_REQUEST: u8 = 3;
 const FCGI_PARAMS: u8 = 4;

@@ -19,6 +19,7 @@ pub mod accounts;
 mod builder;
 mod client;
 mod command;
+pub mod hostile;
 mod http;
 mod matrix;
 pub mod platform;
@@ -29,6 +30,7 @@ mod server;
 pub mod services;
 pub mod tables;
 pub mod tenants;
+mod threads;
 mod tls;
 
 pub use builder::ServerBuilder;

@@ -72,7 +72,7 @@ impl fmt::Display for Cell {
 
 /// Makes tests of a function that takes a [`Cell`]: by default one for each MPM and each [`Gate`]; `for
 /// threaded` the threaded MPMs under each, `for prefork` prefork under each, `for gates` event under each;
-/// `for process_gate`, `for handler_gate` and `for kept` each MPM under that one; `once` a single one (event,
+/// `for process_gate` (`for process_gate_threaded`), `for handler_gate` and `for kept` each MPM under that one; `once` a single one (event,
 /// process gate) for what cannot depend on either.
 #[macro_export]
 macro_rules! matrix {
@@ -89,6 +89,9 @@ macro_rules! matrix {
     ($behaviour:ident for process_gate) => {
         $crate::matrix!(@ $behaviour
             event_process Event Process, worker_process Worker Process, prefork_process Prefork Process);
+    };
+    ($behaviour:ident for process_gate_threaded) => {
+        $crate::matrix!(@ $behaviour event_process Event Process, worker_process Worker Process);
     };
     ($behaviour:ident for handler_gate) => {
         $crate::matrix!(@ $behaviour

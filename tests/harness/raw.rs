@@ -43,6 +43,11 @@ impl RawConnection {
         response
     }
 
+    /// Reads the next response's head alone.
+    pub fn head_only(&mut self) -> Response {
+        self.head()
+    }
+
     /// Everything until the server closes.
     pub fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();

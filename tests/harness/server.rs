@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{Client, Mpm, RawConnection, ServerBuilder, Wire, platform, process::Daemon};
+use crate::{Cell, Client, Gate, Mpm, RawConnection, ServerBuilder, Wire, platform, process::Daemon};
 
 /// Attempts to start on another port where the first was taken in the meantime.
 const ATTEMPTS: usize = 5;
@@ -31,7 +31,7 @@ pub struct Server {
     daemon: Daemon,
     port: u16,
     tls_port: Option<u16>,
-    mpm: Mpm,
+    cell: Cell,
     // Declared last: the folder outlives the process.
     root: TempDir,
 }
@@ -136,7 +136,7 @@ impl Server {
     /// the error log.
     #[track_caller]
     pub fn stop(mut self) -> String {
-        self.stop_and_check(self.mpm == Mpm::Prefork);
+        self.stop_and_check(self.cell.mpm == Mpm::Prefork);
         self.log()
     }
 
@@ -167,6 +167,9 @@ impl Drop for Server {
             // The server's own words are what one wants to see next to a failed assertion.
             eprintln!("--- error log ---\n{}", self.log());
         } else {
+            if self.cell.gate != Gate::Kept {
+                self.expect_no_thread_in_a_context();
+            }
             self.stop_and_check(false);
         }
     }
@@ -233,7 +236,7 @@ pub(crate) fn start(builder: ServerBuilder) -> Result<Server, StartError> {
     for _ in 0..ATTEMPTS {
         match start_once(&builder) {
             Ok((daemon, port, tls_port)) => {
-                return Ok(Server { daemon, port, tls_port, mpm: builder.cell.mpm, root: builder.root });
+                return Ok(Server { daemon, port, tls_port, cell: builder.cell, root: builder.root });
             }
             Err(error) if error.is_port_taken() => last = Some(error),
             Err(error) => return Err(error),

@@ -18,6 +18,9 @@ pub struct Dump {
     pub rulesets: Vec<Ruleset>,
     /// Loaded modules that make content in other processes, by their source files.
     pub modules: Vec<String>,
+    /// Loaded modules with a content handler of which it is not known in which process they make content, by
+    /// their source files.
+    pub unknown_handlers: Vec<String>,
     /// What start-up would write to the log.
     pub warnings: Vec<String>,
     /// What keeps the server from starting; each begins with file and line where there are such.
@@ -183,8 +186,12 @@ impl Dump {
         }
         let ruleset = |r: &Ruleset| Record::new("ruleset").with("name", &r.name).at(&r.origin);
         all.extend(self.rulesets.iter().map(ruleset));
-        for (kind, texts) in [("module", &self.modules), ("warning", &self.warnings), ("fault", &self.faults)]
-        {
+        for (kind, texts) in [
+            ("module", &self.modules),
+            ("unknown-handler", &self.unknown_handlers),
+            ("warning", &self.warnings),
+            ("fault", &self.faults),
+        ] {
             all.extend(texts.iter().map(|text| Record::new(kind).with("text", text)));
         }
         all.extend(
@@ -218,6 +225,7 @@ impl Dump {
                     dump.rulesets.push(Ruleset { name: record.need("name")?, origin: record.need_origin()? });
                 }
                 "module" => dump.modules.extend(record.text("text")),
+                "unknown-handler" => dump.unknown_handlers.extend(record.text("text")),
                 "warning" => dump.warnings.extend(record.text("text")),
                 "fault" => dump.faults.extend(record.text("text")),
                 "user" => dump.user = Some(User { name: record.need("name")?, id: record.need("id")? }),

@@ -197,6 +197,7 @@ fn notes(report: &Report) -> Vec<Remark> {
         notes.extend(
             dump.modules.iter().map(|module| Remark { place: Place::default(), text: other_process(module) }),
         );
+        notes.extend(dump.unknown_handlers.iter().map(|module| unknown_handler(module)));
     }
     // A map with a bad line may name what seems unused.
     if dump.faults.is_empty() {
@@ -239,20 +240,26 @@ fn left_on(setting: &Setting, dump: &Dump) -> Option<Remark> {
 }
 
 fn other_process(module: &str) -> String {
-    let name = module.strip_suffix(".c").unwrap_or(module);
-    let what = match name {
-        "mod_cgid" => "under a rule they are refused; load mod_cgi instead, or see ConfineOutOfProcess",
-        "mod_fcgid" => "under a rule it is refused; use mod_cgi, or see ConfineOutOfProcess",
-        _ => {
-            "the context does not reach them; confine those by their own means, or write ConfineOutOfProcess deny"
-        }
+    let name = module.strip_suffix(".c").or(module.strip_suffix(".cpp")).unwrap_or(module);
+    let (made, what) = match name {
+        "mod_cgid" => ("starts CGI programs from another process", "load mod_cgi instead"),
+        "mod_fcgid" | "mod_fastcgi" => ("makes content in other processes", "use mod_cgi"),
+        "mod_wsgi" => (
+            "hands requests to its daemons (WSGIDaemonProcess)",
+            "run the applications embedded, without WSGIDaemonProcess",
+        ),
+        _ => ("leads requests to other processes", "confine those by their own means"),
     };
-    let made = match name {
-        "mod_cgid" => "starts CGI programs from another process",
-        "mod_fcgid" => "makes content in other processes",
-        _ => "leads requests to other processes",
-    };
-    format!("{name} is loaded, and {made}: {what}")
+    format!("{name} is loaded, and {made}: under a rule they are refused; {what}, or see ConfineOutOfProcess")
+}
+
+/// What `check` cannot know, so that nobody takes its silence for an answer.
+fn unknown_handler(module: &str) -> Remark {
+    let text = format!(
+        "{module} has a content handler, and it is not known whether it makes content in the request's own thread or \
+         leaves it to another process, which no context would reach: look it up in that module's manual"
+    );
+    Remark { place: Place::default(), text }
 }
 
 fn unused_rulesets(report: &Report) -> Vec<Remark> {

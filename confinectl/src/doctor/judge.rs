@@ -273,28 +273,38 @@ fn server(d: &mut Diagnosis, server: &super::facts::Seen<Server>, running: Optio
 }
 
 /// Modules that run content in other processes, and what to do about them.
-const OTHER_PROCESSES: [(&str, Level, &str, &str); 6] = [
+const OTHER_PROCESSES: [(&str, Level, &str, &str); 14] = [
     (
         "cgid_module",
         Level::Warning,
         "mod_cgid's programs do not inherit a request's context; under a rule they are refused",
         "load mod_cgi instead (Debian: a2dismod cgid, a2enmod cgi), or write ConfineOutOfProcess allow",
     ),
-    (
-        "fcgid_module",
-        Level::Warning,
-        "mod_fcgid's programs do not inherit a request's context; under a rule they are refused",
-        "use mod_cgi, or write ConfineOutOfProcess allow",
-    ),
+    ("fcgid_module", Level::Warning, PROGRAMS, "use mod_cgi, or write ConfineOutOfProcess allow"),
+    ("fastcgi_module", Level::Warning, PROGRAMS, "use mod_cgi, or write ConfineOutOfProcess allow"),
     ("proxy_fcgi_module", Level::Warning, PROXIED, PROXY),
     ("proxy_scgi_module", Level::Warning, PROXIED, PROXY),
     ("proxy_uwsgi_module", Level::Warning, PROXIED, PROXY),
+    ("proxy_ajp_module", Level::Warning, PROXIED, PROXY),
     ("proxy_http_module", Level::Note, PROXIED, PROXY),
+    ("proxy_http2_module", Level::Note, PROXIED, PROXY),
+    (
+        "wsgi_module",
+        Level::Note,
+        "where WSGIDaemonProcess is set, mod_wsgi's applications do not inherit a request's context; under a rule \
+         they are refused",
+        "run them embedded, without WSGIDaemonProcess, or write ConfineOutOfProcess allow",
+    ),
+    ("jk_module", Level::Warning, PROXIED, PROXY),
+    ("uwsgi_module", Level::Warning, PROXIED, PROXY),
+    ("scgi_module", Level::Warning, PROXIED, PROXY),
+    ("passenger_module", Level::Warning, PROXIED, PROXY),
 ];
 
-const PROXIED: &str = "a backend behind it runs with its own rights, not in a request's context";
-const PROXY: &str =
-    "confine that process by its own means, or write ConfineOutOfProcess deny where rules apply";
+const PROGRAMS: &str = "its programs do not inherit a request's context; under a rule they are refused";
+const PROXIED: &str =
+    "a backend behind it runs with its own rights, not in a request's context; under a rule it is refused";
+const PROXY: &str = "confine that process by its own means and write ConfineOutOfProcess allow there";
 
 fn config(d: &mut Diagnosis, config: &Config) {
     let area = "httpd";
