@@ -9,10 +9,10 @@ APXS ?= $(shell command -v apxs2 || command -v apxs || echo /usr/bin/apxs2)
 .DEFAULT_GOAL := help
 LAB = LAB_MODULE=$(CURDIR)/target/release/libmod_confine.so lab/lab
 
-.PHONY: help setup build demo test unit e2e bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-speed lab-shell lint deny fmt fuzz man install clean
+.PHONY: help setup build demo test unit e2e e2e-without-lua bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-speed lab-shell lint deny fmt fuzz man install clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building and testing need
 	@$(SETUP) test
@@ -31,6 +31,9 @@ unit: ## the library's and the command's tests alone
 
 e2e: ## the end-to-end tests alone (ARGS=FILTER)
 	@$(SETUP) test && $(CARGO) run -q -p xtask -- test --only e2e $(ARGS)
+
+e2e-without-lua: ## the same, but for what is about Lua, with mod_lua left out (ARGS=FILTER)
+	@$(SETUP) test && CONFINE_WITHOUT_LUA=1 $(CARGO) run -q -p xtask -- test --only e2e $(ARGS)
 
 bench: ## requests per second beside stock httpd (ARGS='--only "1 kB" --rounds 5'; --write: into docs/performance.md)
 	@$(SETUP) bench && $(CARGO) build --release -p mod_confine && $(CARGO) run -q --release -p xtask -- bench $(ARGS)

@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use confine_tests::{Cell, Request, ServerBuilder, matrix, tenants::*};
+use confine_tests::{Cell, Request, ServerBuilder, matrix, need_lua, tenants::*};
 
 const SCRIPT: &str =
     "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nprintf 'ran as %s' \"$CONFINE_CONTEXT\"\n";
@@ -27,6 +27,8 @@ fn with_cgid(cell: Cell) -> ServerBuilder {
 }
 
 fn a_script_under_mod_cgid(cell: Cell) {
+    // An application that is a program would come from mod_cgid, too.
+    need_lua();
     let server = with_cgid(cell).start();
     let client = server.client();
     let refused = client.get("/cgi-bin/say.cgi").expect_status(403);

@@ -2,6 +2,7 @@
 
 mod a_bad_new_map_keeps_the_last_good_rules;
 mod a_cached_response_never_crosses_subjects;
+mod a_certificate_proves_one_name;
 mod a_changed_map_counts_without_a_restart;
 mod a_changed_row_counts_after_its_time;
 mod a_client_address_chooses;
@@ -18,6 +19,7 @@ mod a_handler_that_changes_its_request_stays_confined;
 mod a_handler_that_suspends_is_refused;
 mod a_map_file_that_is_cut_or_swollen_harms_no_child;
 mod a_map_may_change_under_load;
+mod a_name_counts_where_it_was_proven;
 mod a_panic_is_500_and_the_server_goes_on;
 mod a_redirect_keeps_what_authentication_found;
 mod a_refused_context_is_500;
@@ -64,6 +66,7 @@ mod signals_go_to_the_server_and_not_to_workers;
 mod stock_httpd_serves;
 mod stopping_a_busy_server_crashes_nothing;
 mod subrequests_stay_in_the_context;
+mod the_attempt_that_succeeded_counts;
 mod the_file_chooses;
 mod the_final_resource_decides;
 mod the_handler_gate_leaves_the_earlier_phases_to_the_server;

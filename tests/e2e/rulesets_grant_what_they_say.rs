@@ -1,7 +1,7 @@
 //! Each directive of a ruleset grants its own right and no other: reading, writing, executing,
 //! connecting, binding, signals.
 
-use confine_tests::{Cell, Response, Server, matrix, ports, tenants::*};
+use confine_tests::{Cell, Response, Server, matrix, need_lua, ports, tenants::*};
 
 /// A server in which `/NAME/` is confined by a ruleset of these lines, for each `(NAME, lines)`.
 fn with_rulesets(cell: Cell, rulesets: &[(&str, String)]) -> Server {
@@ -54,6 +54,8 @@ fn reading_and_writing(cell: Cell) {
 matrix!(reading_and_writing for gates);
 
 fn executing(cell: Cell) {
+    // An application that is a program has to be executed itself.
+    need_lua();
     let server = with_rulesets(
         cell,
         &[
@@ -117,6 +119,8 @@ fn binding(cell: Cell) {
 matrix!(binding for gates);
 
 fn sending_signals(cell: Cell) {
+    // The parent of an application that is a program is in its context, too.
+    need_lua();
     let server = with_rulesets(
         cell,
         &[

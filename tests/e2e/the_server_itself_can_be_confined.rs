@@ -8,7 +8,7 @@ ConfineBackend landlock
 ConfineServerContext landlock:server
 <ConfineLandlock server>
     LandlockExecute /usr
-    LandlockRead /etc /dev /proc "@root@/www" "@root@/data/alice" "@root@/httpd.conf" "@root@/mime.types"
+    LandlockRead "@root@/www" "@root@/data/alice" /etc /dev /proc "@root@/httpd.conf" "@root@/mime.types"
     LandlockWrite /dev/null /dev/zero /dev/shm /tmp "@root@/logs" "@root@/run"
     LandlockRead "@root@/logs" "@root@/run" "@root@/tenants.map"
     LandlockBind any

@@ -10,8 +10,11 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    Cell, Mpm, platform, ports,
+    Cell, Mpm,
+    matrix::need_lua,
+    platform, ports,
     server::{self, Refusal, Server, StartError},
+    tenants::LEAKY_FILE,
     tls,
 };
 
@@ -50,6 +53,7 @@ pub struct ServerBuilder {
     log_level: &'static str,
     workers: usize,
     tls: bool,
+    runs_programs: bool,
 }
 
 impl ServerBuilder {
@@ -68,6 +72,7 @@ impl ServerBuilder {
             log_level: "info",
             workers: 4,
             tls: false,
+            runs_programs: false,
         };
         builder.folder("www").folder("logs").folder("run").file("mime.types", MIME_TYPES)
     }
@@ -87,6 +92,9 @@ impl ServerBuilder {
     /// Loads modules of httpd, by the name in `mod_NAME.so`.
     pub fn modules<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
         for name in names {
+            if name == "lua" {
+                need_lua();
+            }
             if !self.modules.iter().any(|have| have == name) {
                 self.modules.push(name.to_owned());
             }
@@ -96,6 +104,9 @@ impl ServerBuilder {
 
     /// Adds lines to the configuration.
     pub fn config(mut self, lines: impl AsRef<str>) -> Self {
+        if lines.as_ref().contains("Lua") {
+            need_lua();
+        }
         self.config.push_str(lines.as_ref());
         self.config.push('\n');
         self
@@ -145,6 +156,13 @@ impl ServerBuilder {
         self.modules(["ssl", "http2"])
     }
 
+    /// Makes certificates for clients: `verified.pem`, which `authority.pem` vouches for, and `unverified.pem`, which
+    /// says the same (`/CN=alice/emailAddress=alice@example.org`) and only vouches for itself.
+    pub fn client_certificates(self) -> Self {
+        tls::make_client_certificates(self.root.path());
+        self
+    }
+
     /// Takes from root the right to read files whose mode forbids it, so that modes mean something.
     pub fn bound_by_modes(mut self) -> Self {
         self.bound_by_modes = platform::is_root();
@@ -158,6 +176,9 @@ impl ServerBuilder {
 
     /// Writes a file, and the folders above it.
     pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        if name.ends_with(".lua") && name != LEAKY_FILE {
+            need_lua();
+        }
         let path = self.path(name);
         if let Some(above) = path.parent() {
             fs::create_dir_all(above).unwrap_or_else(|e| panic!("{}: {e}", above.display()));
@@ -175,6 +196,12 @@ impl ServerBuilder {
         let builder = self.file(name, content);
         set_mode(&builder.path(name), 0o755);
         builder
+    }
+
+    /// The application is a program: whoever may read where it lies, may run it there, and what it takes to do so.
+    pub(crate) fn runs_programs(mut self) -> Self {
+        self.runs_programs = true;
+        self
     }
 
     /// Makes a folder.
@@ -249,7 +276,11 @@ impl ServerBuilder {
             let _ = writeln!(text, "LogLevel notice confine:{}", self.log_level);
             text.push_str(self.cell.gate.directive());
         }
-        text.push_str(&self.config);
+        if self.runs_programs {
+            text.push_str(&run_the_application(&self.config));
+        } else {
+            text.push_str(&self.config);
+        }
         if with_tls {
             text.push_str(TLS_CONFIG);
         }
@@ -282,6 +313,20 @@ impl ServerBuilder {
             ),
         }
     }
+}
+
+/// How rulesets let the application run, which lies in the first or the second.
+const READ_THE_APPLICATION: [&str; 2] = ["LandlockRead \"@root@/www\"", "LandlockRead \"@root@\""];
+
+/// The same, where it is a program.
+fn run_the_application(text: &str) -> String {
+    READ_THE_APPLICATION.into_iter().fold(text.to_owned(), |text, read| {
+        let folder = &read["LandlockRead ".len()..];
+        let run = format!(
+            "LandlockExecute /usr {folder}\nLandlockWrite /dev/null\nLandlockRead /usr /etc/ld.so.cache /dev {folder}"
+        );
+        text.replace(read, &run)
+    })
 }
 
 const BASE_CONFIG: &str = r#"

@@ -115,6 +115,7 @@ pub struct Client {
     wire: Wire,
     origin: String,
     authority: PathBuf,
+    certificate: Option<PathBuf>,
     from: Option<String>,
     handle: RefCell<Easy2<Exchange>>,
 }
@@ -123,12 +124,25 @@ impl Client {
     pub(crate) fn new(wire: Wire, host: &str, port: u16, authority: PathBuf) -> Self {
         let scheme = if wire.is_tls() { "https" } else { "http" };
         let handle = RefCell::new(Easy2::new(Exchange::default()));
-        Self { wire, origin: format!("{scheme}://{host}:{port}"), authority, from: None, handle }
+        Self {
+            wire,
+            origin: format!("{scheme}://{host}:{port}"),
+            authority,
+            certificate: None,
+            from: None,
+            handle,
+        }
     }
 
     /// Connects from this address of the machine, such as 127.0.0.2.
     pub fn from_address(mut self, address: &str) -> Self {
         self.from = Some(address.to_owned());
+        self
+    }
+
+    /// Shows this certificate, whose file holds its key, too.
+    pub fn with_certificate(mut self, file: PathBuf) -> Self {
+        self.certificate = Some(file);
         self
     }
 
@@ -203,6 +217,10 @@ impl Client {
         handle.forbid_reuse(matches!(self.wire, Wire::H2c | Wire::Upgrade))?;
         if self.wire.is_tls() {
             handle.cainfo(&self.authority)?;
+            if let Some(file) = &self.certificate {
+                handle.ssl_cert(file)?;
+                handle.ssl_key(file)?;
+            }
         }
         if let Some(address) = &self.from {
             handle.interface(address)?;

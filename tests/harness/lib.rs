@@ -11,6 +11,7 @@
 //! | `CONFINE_MODULE` | the module to load; default: `target/release/libmod_confine.so` of this workspace |
 //! | `CONFINE_COMMAND` | the command to run; default: `target/release/confinectl` of this workspace |
 //! | `CONFINE_FAULT_MODULE` | a build with the feature `fault-injection`, for the tests that make it panic |
+//! | `CONFINE_WITHOUT_LUA` | set to anything: mod_lua is not loaded; tests that are about Lua end at once and say so |
 //!
 //! A harness has one way to report that something is wrong, and that is to fail the test with a
 //! message that shows the server's own words; so its functions panic where a library would return.
@@ -37,6 +38,6 @@ pub use builder::ServerBuilder;
 pub use client::{Client, Request, Wire};
 pub use command::Run;
 pub use http::{Response, noise};
-pub use matrix::{Cell, Gate, Mpm};
+pub use matrix::{Cell, Gate, Mpm, need_lua, run};
 pub use raw::RawConnection;
 pub use server::{Refusal, Server, StartError};

@@ -1,8 +1,11 @@
 //! The same behaviour under every MPM and both gates.
 
-use std::fmt;
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+};
 
-use crate::ServerBuilder;
+use crate::{ServerBuilder, platform};
 
 /// A multi-processing module: how the server is cut into processes and threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +73,26 @@ impl fmt::Display for Cell {
     }
 }
 
+/// What ends a test that is about Lua, where mod_lua is left out.
+struct NeedsLua;
+
+/// For tests that are about Lua, or about a handler inside the server's process: ends the test where mod_lua is left
+/// out. The harness asks by itself where a test loads mod_lua, names a directive of its or writes a script.
+pub fn need_lua() {
+    if platform::without_lua() {
+        resume_unwind(Box::new(NeedsLua));
+    }
+}
+
+/// Runs a test, unless it is about Lua and that is left out.
+pub fn run(cell: Cell, behaviour: fn(Cell)) {
+    let Err(payload) = catch_unwind(AssertUnwindSafe(|| behaviour(cell))) else { return };
+    if !payload.is::<NeedsLua>() {
+        resume_unwind(payload);
+    }
+    println!("not run: needs mod_lua, which CONFINE_WITHOUT_LUA leaves out");
+}
+
 /// Makes tests of a function that takes a [`Cell`]: by default one for each MPM and each [`Gate`]; `for
 /// threaded` the threaded MPMs under each, `for prefork` prefork under each, `for gates` event under each;
 /// `for process_gate` (`for process_gate_threaded`), `for handler_gate` and `for kept` each MPM under that one; `once` a single one (event,
@@ -118,7 +141,8 @@ macro_rules! matrix {
             $(
                 #[test]
                 fn $name() {
-                    super::$behaviour($crate::Cell { mpm: $crate::Mpm::$mpm, gate: $crate::Gate::$gate });
+                    let cell = $crate::Cell { mpm: $crate::Mpm::$mpm, gate: $crate::Gate::$gate };
+                    $crate::run(cell, super::$behaviour);
                 }
             )+
         }

@@ -59,6 +59,12 @@ fn is_built_in(name: &str) -> bool {
     list.lines().any(|line| line.trim() == format!("mod_{name}.c"))
 }
 
+/// Whether mod_lua is to be left out. It changes how httpd authenticates: its hooks make the server log in again for
+/// every inner request (server/request.c, ap_setup_auth_internal), and so hide faults that do the same.
+pub fn without_lua() -> bool {
+    env::var_os("CONFINE_WITHOUT_LUA").is_some()
+}
+
 /// The module under test.
 pub fn module_under_test() -> PathBuf {
     let path = env::var_os("CONFINE_MODULE").map_or_else(

@@ -2,9 +2,10 @@
 //!
 //! `data/alice/note` and `data/bob/note` belong to one of them each; `www/app/leaky.lua` is an
 //! application inside the server's process that does whatever its query says; the rulesets `alice`
-//! and `bob` allow the application and the one's data.
+//! and `bob` allow the application and the one's data. Without Lua (`CONFINE_WITHOUT_LUA`), the same URLs lead to a
+//! program that does the same.
 
-use crate::{Cell, Response, Server, ServerBuilder};
+use crate::{Cell, Response, Server, ServerBuilder, platform};
 
 /// What `data/alice/note` says.
 pub const NOTE_OF_ALICE: &str = "alice wrote this for herself\n";
@@ -102,17 +103,30 @@ pub const MAP: &str = "alice landlock:alice\nbob landlock:bob\n";
 /// The application: `?read=PATH`, `?write=PATH`, `?remove=PATH`, `?run=COMMAND`, `?body=1`.
 const LEAKY: &str = include_str!("leaky.lua");
 
+/// The same without Lua.
+const LEAKY_PROGRAM: &str = include_str!("leaky.sh");
+
+const RUN_LEAKY_PROGRAM: &str = r#"
+AddHandler cgi-script .lua
+<Directory "@root@/www">
+    Options +ExecCGI
+</Directory>
+"#;
+
 /// The application and the data alone: also for a server without the module.
 pub fn application(cell: Cell) -> ServerBuilder {
-    cell.server()
-        .modules(["lua", "auth_basic", "authn_file", "authz_user"])
-        .file("www/app/leaky.lua", LEAKY)
+    let builder = cell.server().modules(["auth_basic", "authn_file", "authz_user"]);
+    let builder = if platform::without_lua() {
+        builder.modules(["cgi"]).runs_programs().program(LEAKY_FILE, LEAKY_PROGRAM).config(RUN_LEAKY_PROGRAM)
+    } else {
+        builder.modules(["lua"]).file(LEAKY_FILE, LEAKY).config("AddHandler lua-script .lua")
+    };
+    builder
         .file("www/app/page.txt", "a page for everybody\n")
         .file("data/alice/note", NOTE_OF_ALICE)
         .file("data/bob/note", NOTE_OF_BOB)
         .file("passwords", PASSWORDS)
         .file("tenants.map", MAP)
-        .config("AddHandler lua-script .lua")
 }
 
 /// The application, the data and the rulesets; nobody is asked who they are, and no rule is set.
@@ -172,6 +186,9 @@ pub fn note(owner: &str) -> &'static str {
 pub fn note_path(server: &Server, owner: &str) -> String {
     server.path(&format!("data/{owner}/note")).display().to_string()
 }
+
+/// Where the application lies.
+pub(crate) const LEAKY_FILE: &str = "www/app/leaky.lua";
 
 /// Percent-encodes a query's value.
 fn encode(text: &str) -> String {
