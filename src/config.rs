@@ -31,6 +31,7 @@ use crate::{
         request::Request, server::Server,
     },
     kept::Limits,
+    php::Php,
     scripts::NamedCode,
 };
 
@@ -142,6 +143,8 @@ pub struct Ready {
     pub lua: Option<Directives>,
     /// What a directory has of mod_lua's that names no code. See [`crate::scripts`].
     pub nothing_of_lua: Option<Directives>,
+    /// What keeps apart what mod_php shares, where it is loaded.
+    pub php: Option<Php>,
 }
 
 impl Ready {
@@ -313,6 +316,15 @@ pub enum OutOfProcess {
     Allow,
 }
 
+/// What confined requests have of what PHP shares between requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PhpCache {
+    /// Nothing that a setting can take.
+    Off,
+    /// All, because the contexts trust each other.
+    Shared,
+}
+
 /// Where a request is made to panic, for tests of what happens then.
 #[cfg(feature = "fault-injection")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -336,6 +348,8 @@ pub struct Settings {
     pub out_of_process: Option<OutOfProcess>,
     /// `ConfineAllowCache`.
     pub allow_cache: Option<bool>,
+    /// `ConfinePHPCache`.
+    pub php_cache: Option<PhpCache>,
     /// `ConfineFault`.
     #[cfg(feature = "fault-injection")]
     pub fault: Option<Fault>,
@@ -349,6 +363,7 @@ impl Settings {
             mode: self.mode.or(outer.mode),
             out_of_process: self.out_of_process.or(outer.out_of_process),
             allow_cache: self.allow_cache.or(outer.allow_cache),
+            php_cache: self.php_cache.or(outer.php_cache),
             #[cfg(feature = "fault-injection")]
             fault: self.fault.or(outer.fault),
         }

@@ -23,6 +23,7 @@ mod httpd;
 mod kept;
 mod lua;
 mod other_process;
+mod php;
 mod record;
 mod scripts;
 mod server_pages;
@@ -153,6 +154,11 @@ unsafe extern "C" fn process_gate(r: *mut sys::request_rec, lookup: c_int) -> c_
 
 unsafe extern "C" fn handler_gate(r: *mut sys::request_rec) -> c_int {
     on_request(r, gate::handler_gate)
+}
+
+/// In place of PHP's handler; `php.rs` says why.
+unsafe extern "C" fn php_handler(r: *mut sys::request_rec) -> c_int {
+    on_request(r, php::handler)
 }
 
 unsafe extern "C" fn status_page(r: *mut sys::request_rec) -> c_int {

@@ -142,6 +142,27 @@ impl Refusal {
         )
     }
 
+    /// PHP is running outside of the context, for the page that includes this one.
+    pub fn php_outside() -> Self {
+        Self::new(
+            sys::HTTP_FORBIDDEN,
+            Counter::RefusedContext,
+            "the PHP page that includes this one runs in another context or in none, and one interpreter serves both: \
+             what this script leaves in it (shutdown functions, handlers of errors) would run there; give the page \
+             that includes it the same context, or let it fetch this one by HTTP",
+        )
+    }
+
+    /// PHP's handler is asked for a request of its own while a page of this thread runs.
+    pub fn php_again() -> Self {
+        Self::new(
+            sys::HTTP_INTERNAL_SERVER_ERROR,
+            Counter::RefusedContext,
+            "a PHP page that runs led to a request that is not its subrequest, after which PHP would forget the \
+             settings that keep contexts apart; include it with virtual(), or fetch it by HTTP",
+        )
+    }
+
     /// The virtual host has rules, and start-up did not make them ready.
     pub fn not_ready() -> Self {
         Self::new(

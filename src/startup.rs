@@ -39,7 +39,9 @@ use crate::{
         server::Server,
         signals,
     },
-    lua, scripts, trust, watch,
+    lua,
+    php::{self, Php},
+    scripts, trust, watch,
 };
 
 /// Everything that is wrong, one text each, beginning with file and line.
@@ -104,6 +106,9 @@ pub fn finish(main: &Server<'_>) {
     for warning in ready.backends.iter().flat_map(|b| b.warnings()).chain(ready.warnings.iter().cloned()) {
         log::server(main, Level::Warning, &format!("confine: {warning}"));
     }
+    if ready.php.is_some() {
+        log::server(main, Level::Notice, &format!("confine: {}", php::NOTICE));
+    }
     log::server(main, Level::Info, &format!("confine: ready, {} rules", ready.rules.len()));
 }
 
@@ -154,6 +159,10 @@ fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Re
         faults.push(fault);
         None
     });
+    let php = php_apart(main, generation).unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    });
     let trust::Found { faults: untrusted, warnings: trusted } = trust::examine(main, generation);
     faults.extend(untrusted);
     warnings.extend(trusted);
@@ -177,7 +186,18 @@ fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Re
         cgid: hooks::module_loaded(c"mod_cgid.c"),
         lua,
         nothing_of_lua,
+        php,
     })
+}
+
+/// What keeps apart what PHP shares, where there is any rule.
+fn php_apart(main: &Server<'_>, generation: &Generation) -> Result<Option<Php>, String> {
+    if generation.drafts.is_empty() {
+        return Ok(None);
+    }
+    let php = Php::prepare(main)?;
+    php.as_ref().map_or(Ok(()), |php| php.take_over(crate::php_handler))?;
+    Ok(php)
 }
 
 fn backends(generation: &Generation) -> Result<Backends, Faults> {

@@ -36,9 +36,9 @@ impl Table {
 }
 
 #[cfg(feature = "fault-injection")]
-const COUNT: usize = 34;
+const COUNT: usize = 35;
 #[cfg(not(feature = "fault-injection"))]
-const COUNT: usize = 33;
+const COUNT: usize = 34;
 
 /// Every directive there is, one line each.
 #[rustfmt::skip]
@@ -53,6 +53,7 @@ pub static TABLE: Table = Table([
     entry(c"ConfineAllowCache", settings::allow_cache, ANYWHERE, c"on|off: whether httpd's cache may hold confined responses"),
     // Core's own directive, which the server gives to both.
     entry(c"SetHandler", settings::set_handler, sys::OR_FILEINFO, c"HANDLER: core's; noted, so that a .htaccess file cannot name a page about the server"),
+    entry(c"ConfinePHPCache", settings::php_cache, ANYWHERE, c"off|shared: whether PHP in confined requests has the caches and persistent links that all requests share"),
     entry(c"ConfineGate", settings::gate, SERVER, c"process|handler: where a request is taken over"),
     entry(c"ConfineWorkers", settings::workers, SERVER, c"one-time | per-context [max=NUMBER] [idle=SECONDS] [requests=NUMBER]: how long a worker lives"),
     entry(c"ConfineEarly", rules::early, SERVER, c"CONTEXT [CONTEXT ...] | expr=EXPRESSION: the move before the first phase"),

@@ -9,8 +9,8 @@ use super::{choice, one};
 use crate::config::Fault;
 use crate::{
     config::{
-        Gate, Generation, Mode, OutOfProcess, Unmatched, Workers, edit_server, edit_settings, note_handler,
-        set_server_context, set_workers,
+        Gate, Generation, Mode, OutOfProcess, PhpCache, Unmatched, Workers, edit_server, edit_settings,
+        note_handler, set_server_context, set_workers,
     },
     httpd::command::Command,
     kept::Limits,
@@ -47,6 +47,16 @@ pub fn set_handler(command: &mut Command<'_>) -> Done {
         [name] => note_handler(command, name),
         _ => Ok(()),
     }
+}
+
+pub fn php_cache(command: &mut Command<'_>) -> Done {
+    if command.words.iter().any(|word| word.eq_ignore_ascii_case("file")) {
+        let why = "\"file\" cannot be had: a context would have to write its own cache, whose files PHP runs without \
+                   checking them, as native code in this process; write off or shared";
+        return Err(why.to_owned());
+    }
+    let value = choice(&command.words, &[("off", PhpCache::Off), ("shared", PhpCache::Shared)])?;
+    edit_settings(command, |s| s.php_cache = Some(value))
 }
 
 pub fn gate(command: &mut Command<'_>) -> Done {

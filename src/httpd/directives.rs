@@ -29,7 +29,8 @@ impl Directives {
         // default_parms), but for the fields set below; an ap_directive_t of zeros is an empty one.
         let (mut parms, mut line): (sys::cmd_parms, sys::ap_directive_t) = unsafe { (zeroed(), zeroed()) };
         parms.limited = -1;
-        parms.override_ = sys::OR_ALL as _;
+        // As in a section of the server's configuration, where all directives for directories may stand.
+        parms.override_ = (sys::OR_ALL | sys::ACCESS_CONF | sys::RSRC_CONF) as _;
         (parms.pool, parms.temp_pool, parms.server) = (pool, pool, server);
         // SAFETY: a live pool. The result is never null: APR aborts where memory is short.
         let vector = unsafe { sys::ap_create_per_dir_config(pool) };

@@ -26,6 +26,7 @@ pub mod lua_state;
 pub mod named_code;
 mod nest;
 pub mod per_thread;
+pub mod php;
 pub mod pool;
 pub mod proofs;
 pub mod providers;

@@ -19,6 +19,8 @@ pub enum Slot {
     WorksFor = 1,
     /// The masks of the thread itself, once asked for.
     Masks = 2,
+    /// Whether the thread is in PHP's handler.
+    Php = 3,
 }
 
 /// A place for one pointer to `T` in each thread.

@@ -12,7 +12,7 @@ use apache_sys as sys;
 use super::{
     address, config_entry, core_files,
     directives::Directives,
-    identity,
+    identity, php,
     pool::Pool,
     proofs::{Attempt, Place, Proof},
     server::Server,
@@ -27,10 +27,28 @@ struct OwnConfig {
     before: *mut sys::ap_conf_vector_t,
     /// The request's own.
     own: *mut sys::ap_conf_vector_t,
-    /// Whether [`Request::force`] had its turn.
-    forced: bool,
+    /// What has been changed about it.
+    changed: Changed,
     /// As they were when the request first got a configuration of its own.
     paths: Paths,
+}
+
+/// What was changed about a request's own directory configuration, apart from core's part.
+#[derive(Clone, Copy, Default)]
+struct Changed {
+    /// Whether [`Request::force`] had its turn.
+    forced: bool,
+    /// PHP's part.
+    php: Option<PhpPart>,
+}
+
+/// What became of PHP's part of a directory configuration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PhpPart {
+    /// Settings come last in it that nothing else can change.
+    Forced,
+    /// It sets nothing.
+    Bare,
 }
 
 /// Where core's part stands in a directory configuration.
@@ -214,6 +232,16 @@ impl<'r> Request<'r> {
     /// What follows the file in the URL.
     pub fn path_info(&self) -> Option<&'r CStr> {
         self.text(|r| r.path_info)
+    }
+
+    /// Whether its protocol is that of subrequests.
+    pub fn is_included(&self) -> bool {
+        self.text(|r| r.protocol) == Some(c"INCLUDED")
+    }
+
+    /// Whether the owner of the file may execute it.
+    pub fn is_executable(&self) -> bool {
+        self.rec().finfo.protection & sys::APR_FPROT_UEXECUTE as sys::apr_fileperms_t != 0
     }
 
     /// The handler's name.
@@ -459,22 +487,59 @@ impl<'r> Request<'r> {
             *entry = copy;
             own
         };
-        let forced = self.own_config().is_some_and(|own| own.forced);
-        self.replace_config(own, forced);
+        self.replace_config(own, |_| ());
     }
 
     /// Gives this request a directory configuration of its own, in which `directives` come last, as if
     /// they stood in the innermost section. Does nothing where that was done already.
     pub fn force(&mut self, directives: &Directives) {
-        if self.own_config().is_some_and(|own| own.forced) {
+        if self.own_config().is_some_and(|own| own.changed.forced) {
             return;
         }
-        // SAFETY: live vectors; the result lives in the request's pool, and the vector of the directives
-        // as long as the configuration, so longer.
+        let own = self.merged(self.rec().per_dir_config, directives.vector());
+        self.replace_config(own, |changed| changed.forced = true);
+    }
+
+    /// As [`Request::force`], for PHP's settings. Those of `unless_set` count where the configuration says nothing
+    /// about them that is as strong.
+    pub fn force_php(&mut self, directives: &Directives, unless_set: Option<&Directives>) {
+        if self.own_config().is_some_and(|own| own.changed.php == Some(PhpPart::Forced)) {
+            return;
+        }
+        let mut own = self.rec().per_dir_config;
+        if let Some(first) = unless_set {
+            own = self.merged(first.vector(), own);
+        }
+        let own = self.merged(own, directives.vector());
+        self.replace_config(own, |changed| changed.php = Some(PhpPart::Forced));
+    }
+
+    /// Takes all of PHP's settings out of this request's directory configuration.
+    pub fn bare_php(&mut self, php: &php::Module) {
+        if self.own_config().is_some_and(|own| own.changed.php == Some(PhpPart::Bare)) {
+            return;
+        }
+        // SAFETY: an empty vector of the request's pool, as in change_core; the copy that the merge makes has a
+        // place for every module, and the part that is put there is the module's own and lives as long as the
+        // configuration.
         let own = unsafe {
-            sys::ap_merge_per_dir_configs(self.rec().pool, self.rec().per_dir_config, directives.vector())
+            let empty = sys::ap_create_request_config(self.rec().pool);
+            let own = self.merged(self.rec().per_dir_config, empty);
+            *own.cast::<*mut std::ffi::c_void>().offset(php.index()) = php.bare();
+            own
         };
-        self.replace_config(own, true);
+        self.replace_config(own, |changed| changed.php = Some(PhpPart::Bare));
+    }
+
+    /// A directory configuration in which `inner` comes last.
+    fn merged(
+        &self,
+        outer: *mut sys::ap_conf_vector_t,
+        inner: *mut sys::ap_conf_vector_t,
+    ) -> *mut sys::ap_conf_vector_t {
+        // SAFETY: live vectors; the result lives in the request's pool, and vectors of directives as long as the
+        // configuration, so longer.
+        unsafe { sys::ap_merge_per_dir_configs(self.rec().pool, outer, inner) }
     }
 
     /// Gives this request `with`'s part of the directory configuration for one module, for good.
@@ -585,19 +650,22 @@ impl<'r> Request<'r> {
         }
     }
 
-    fn replace_config(&mut self, own: *mut sys::ap_conf_vector_t, forced: bool) {
-        let before = self.own_config().map_or(self.rec().per_dir_config, |known| known.before);
-        self.set_own_config(before, own, forced);
+    fn replace_config(&mut self, own: *mut sys::ap_conf_vector_t, note: impl FnOnce(&mut Changed)) {
+        let known = self.own_config();
+        let before = known.map_or(self.rec().per_dir_config, |known| known.before);
+        let mut changed = known.map_or_else(Changed::default, |known| known.changed);
+        note(&mut changed);
+        self.set_own_config(before, own, changed);
     }
 
     fn set_own_config(
         &mut self,
         before: *mut sys::ap_conf_vector_t,
         own: *mut sys::ap_conf_vector_t,
-        forced: bool,
+        changed: Changed,
     ) {
         let paths = self.last_own_config().map_or_else(|| self.paths(), |known| known.paths);
-        let own_config = OwnConfig { before, own, forced, paths };
+        let own_config = OwnConfig { before, own, changed, paths };
         self.change_private(|private| private.own = Some(own_config));
         self.rec_mut().per_dir_config = own;
     }
@@ -607,7 +675,7 @@ impl<'r> Request<'r> {
     /// for the password again, now confined, if they differed.
     pub fn share_own_config(&mut self, source: &Request<'_>) {
         if let Some(own) = source.own_config().filter(|own| own.before == self.rec().per_dir_config) {
-            self.set_own_config(own.before, own.own, own.forced);
+            self.set_own_config(own.before, own.own, own.changed);
         }
     }
 
@@ -657,7 +725,7 @@ impl<'r> Request<'r> {
         let mut next = Some(Request { raw: self.raw, life: PhantomData });
         while let Some(mut request) = next {
             if let Some(own) = request.own_config() {
-                if own.forced {
+                if own.changed.forced {
                     request.restore_paths(own.paths);
                 }
                 request.rec_mut().per_dir_config = own.before;

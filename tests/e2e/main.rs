@@ -56,6 +56,7 @@ mod log_lines_cannot_be_forged;
 mod no_thread_stays_in_a_context;
 mod nothing_runs_before_the_move;
 mod pages_about_the_server_answer_where_they_were_put;
+mod php_shares_nothing_between_contexts;
 mod pipelined_requests_are_answered_in_order;
 mod redirects_inside_a_handler_stay_in_the_context;
 mod report_mode_moves_nothing_and_says_what_it_would;

@@ -3,6 +3,7 @@
 use std::{
     env,
     ffi::CString,
+    fs,
     path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, OnceLock, PoisonError},
@@ -41,12 +42,27 @@ fn first_existing(candidates: &[&str], what: &str) -> PathBuf {
 /// How to load httpd's module `name` (`lua` for `mod_lua.so`): a `LoadModule` line, or nothing where
 /// it is part of the binary.
 pub fn load_line(name: &str) -> String {
+    if name == "php" {
+        return load_php();
+    }
     let file = module_folder().join(format!("mod_{name}.so"));
     if file.exists() {
         return format!("LoadModule {name}_module {}\n", file.display());
     }
     assert!(is_built_in(name), "this httpd has no mod_{name}: neither built in nor {}", file.display());
     String::new()
+}
+
+/// PHP's module has its version in its name: `libphp8.2.so` on Debian, `libphp.so` elsewhere.
+fn load_php() -> String {
+    let entries = fs::read_dir(module_folder()).unwrap_or_else(|e| panic!("httpd's modules: {e}"));
+    let is_php = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("libphp") && name.ends_with(".so")
+    };
+    let found = entries.filter_map(|entry| Some(entry.ok()?.path())).find(is_php);
+    let file = found.unwrap_or_else(|| panic!("no libphp*.so (Debian: apt-get install libapache2-mod-php)"));
+    format!("LoadModule php_module {}\n", file.display())
 }
 
 fn is_built_in(name: &str) -> bool {

@@ -1,0 +1,146 @@
+//! mod_php, as the server sees it: which module it is, its handler, and its part of a directory configuration.
+
+use std::{
+    ffi::{CStr, c_int, c_void},
+    ptr::{NonNull, null_mut},
+    sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
+};
+
+use apache_sys as sys;
+
+use super::{
+    per_thread::{PerThread, Slot},
+    request::Request,
+    server::Server,
+};
+
+/// The type of a handler hook, as C sees it.
+pub type HandlerHook = unsafe extern "C" fn(*mut sys::request_rec) -> c_int;
+
+/// PHP's module of this configuration.
+pub struct Module {
+    record: NonNull<sys::module>,
+    /// Its part of a directory configuration that sets nothing.
+    bare: *mut c_void,
+}
+
+// SAFETY: the record of a loaded module and an empty part of a configuration, which nobody changes.
+unsafe impl Send for Module {}
+// SAFETY: as above.
+unsafe impl Sync for Module {}
+
+impl Module {
+    /// Finds PHP's module by what it is: the one with the directive `php_admin_value`. Its name is another one in
+    /// each version (`php5_module`, `php7_module`, `php_module`; `mod_php5.c`, `mod_php7.c`, `mod_php.c`).
+    ///
+    /// To be called while the configuration is read, by the one thread there is.
+    pub fn find(main: &Server<'_>) -> Option<Self> {
+        // SAFETY: the list of loaded modules, complete once the configuration is read; a C string.
+        let mut found = unsafe { sys::ap_top_module };
+        // SAFETY: as above; the function leaves the module that has the command in `found`.
+        let command = unsafe { sys::ap_find_command_in_modules(c"php_admin_value".as_ptr(), &mut found) };
+        let record = NonNull::new(found).filter(|_| !command.is_null())?;
+        // SAFETY: a loaded module's own function, called as the server calls it (server/config.c,
+        // create_dir_config), with the configuration's live pool.
+        let bare = unsafe {
+            let pool = (*(*main.as_ptr()).process).pconf;
+            record.as_ref().create_dir_config.map_or(null_mut(), |create| create(pool, null_mut()))
+        };
+        Some(Self { record, bare })
+    }
+
+    /// Has the server call `instead` where it calls PHP's handler, which [`call`] calls. False where PHP has no
+    /// handler, or more than one: then this is not the module that is known here.
+    ///
+    /// To be called between the end of the configuration's reading, when the server sorts its hooks, and the first
+    /// request.
+    pub fn wrap_handler(&self, instead: HandlerHook) -> bool {
+        // SAFETY: the array of hooks, which the server keeps as long as the configuration and which nobody reads
+        // or changes meanwhile, as there is one thread and no request.
+        let links: &mut [sys::ap_LINK_handler_t] = unsafe {
+            let array = sys::ap_hook_get_handler();
+            if array.is_null() || (*array).elts.is_null() {
+                return false;
+            }
+            std::slice::from_raw_parts_mut((*array).elts.cast(), (*array).nelts.max(0) as usize)
+        };
+        // SAFETY: null or the registering module's name: the server sets it before it calls the module's
+        // register_hooks (server/config.c, ap_register_hooks).
+        let own = |link: &&mut sys::ap_LINK_handler_t| unsafe {
+            !link.szName.is_null() && CStr::from_ptr(link.szName) == CStr::from_ptr(self.record.as_ref().name)
+        };
+        let mut links = links.iter_mut().filter(own);
+        let (Some(link), None) = (links.next(), links.next()) else { return false };
+        let Some(function) = link.pFunc else { return false };
+        if !std::ptr::fn_addr_eq(function, instead) {
+            ORIGINAL.store(function as *mut c_void, Ordering::Release);
+            link.pFunc = Some(instead);
+        }
+        true
+    }
+
+    /// This module's place in every directory configuration.
+    pub(super) fn index(&self) -> isize {
+        // SAFETY: a loaded module's record; the server has given it its number.
+        unsafe { self.record.as_ref().module_index as isize }
+    }
+
+    /// See the field.
+    pub(super) fn bare(&self) -> *mut c_void {
+        self.bare
+    }
+}
+
+/// PHP's own handler, while [`Module::wrap_handler`] stands before it.
+static ORIGINAL: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+
+/// Set while the thread is in PHP's handler.
+static INSIDE: PerThread<AtomicUsize> = PerThread::new(Slot::Php);
+
+/// How many threads of this process are in it.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// Where PHP is running already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Running {
+    /// Nowhere.
+    No,
+    /// In this thread: a page of its included another one (`virtual()`).
+    Here,
+    /// In another thread of this process.
+    Elsewhere,
+}
+
+/// Where PHP is running already.
+pub fn running() -> Running {
+    match (INSIDE.get().is_null(), THREADS.load(Ordering::Acquire)) {
+        (false, _) => Running::Here,
+        (true, 0) => Running::No,
+        (true, _) => Running::Elsewhere,
+    }
+}
+
+/// Calls PHP's handler, as the server would.
+pub fn call(r: &mut Request<'_>) -> c_int {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            THREADS.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+    let original = ORIGINAL.load(Ordering::Acquire);
+    if original.is_null() {
+        return sys::DECLINED;
+    }
+    // SAFETY: stored by wrap_handler from a function of this very type, whose module is loaded as long as the
+    // configuration that this request is served by.
+    let handler = unsafe { std::mem::transmute::<*mut c_void, HandlerHook>(original) };
+    // SAFETY: a handler hook, called with a live request in the handlers' phase.
+    let run = || unsafe { handler(r.as_ptr()) };
+    if !INSIDE.get().is_null() {
+        return run();
+    }
+    THREADS.fetch_add(1, Ordering::AcqRel);
+    let _leave = Leave;
+    INSIDE.with(&THREADS, run)
+}
