@@ -53,6 +53,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_rwrite",
     "ap_set_content_type",
     "apr_dbd_(pselect|prepare|get_row|get_entry|error|check_conn)",
+    "apr_dso_sym",
     "apr_dynamic_fn_retrieve",
     "apr_hash_(get|set)",
     "apr_optional_hook_add",

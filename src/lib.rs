@@ -24,6 +24,7 @@ mod kept;
 mod lua;
 mod other_process;
 mod php;
+mod php_mail;
 mod record;
 mod scripts;
 mod server_pages;

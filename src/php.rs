@@ -14,7 +14,10 @@
 //! php_apache_ini_dtor), though the page that asked (`virtual()`) goes on running. So within a running page, a
 //! subrequest brings no settings of PHP's at all: there is nothing to be put back, and it runs with the page's.
 
-use std::ffi::{CStr, c_int};
+use std::{
+    ffi::{CStr, c_int},
+    sync::OnceLock,
+};
 
 use apache_sys as sys;
 
@@ -27,6 +30,7 @@ use crate::{
         request::Request,
         server::Server,
     },
+    php_mail::Mail,
     record::{self, Refusal},
     worker,
 };
@@ -61,6 +65,8 @@ pub struct Php {
     /// Whether each thread has an interpreter of its own: the server would not start otherwise (PHP:
     /// php_pre_config).
     threads: bool,
+    /// The limit of `mail()`, where PHP starts a program for it.
+    mail: OnceLock<Directives>,
 }
 
 impl Php {
@@ -68,10 +74,24 @@ impl Php {
     pub fn prepare(main: &Server<'_>) -> Result<Option<Self>, String> {
         let Some(module) = Module::find(main) else { return Ok(None) };
         match Directives::read(main, &APART) {
-            Ok(apart) => Ok(Some(Self { module, apart, threads: hooks::threaded_mpm() })),
+            Ok(apart) => {
+                Ok(Some(Self { module, apart, threads: hooks::threaded_mpm(), mail: OnceLock::new() }))
+            }
             Err(why) => {
                 Err(format!("mod_php refuses a setting that confined requests need: {why}; {REMEDY}"))
             }
+        }
+    }
+
+    /// Gives `mail()` its limit, once PHP has started; says what is to be known about it.
+    pub fn bound_mail(&self, main: &Server<'_>) -> Option<String> {
+        let mail = Mail::of(&self.module)?;
+        match mail.bounded(main) {
+            Ok(bounded) => {
+                let _ = self.mail.set(bounded);
+                mail.warning()
+            }
+            Err(why) => Some(format!("mail() of PHP got no limit of time: {why}")),
         }
     }
 
@@ -85,10 +105,9 @@ impl Php {
 }
 
 /// What is said at every start.
-pub const NOTICE: &str = "PHP in confined requests has no OPcache, no cache of paths and no persistent links of mysqli, \
-                          pgsql, odbc and oci8, which would pass from one context to another: scripts are compiled in \
-                          each request (what that costs: docs/performance.md); where all contexts trust each other, \
-                          write ConfinePHPCache shared";
+pub const NOTICE: &str = "PHP in confined requests has no OPcache, no cache of paths and no persistent links of mysqli, pgsql, odbc and oci8, \
+     which would pass from one context to another. The price: each request compiles its scripts (50 ms for each MB of \
+     them, see docs/performance.md). Where all contexts trust each other, write ConfinePHPCache shared";
 
 const REMEDY: &str = "unload it, or report its version";
 
@@ -114,8 +133,13 @@ pub fn handler(r: &mut Request<'_>) -> c_int {
                 sys::DECLINED
             };
         }
-        _ if trusts(r) => {}
-        _ => r.force_php(&php.apart, None),
+        _ => {
+            let apart = (!trusts(r)).then_some(&php.apart);
+            let mail = php.mail.get().filter(|_| php::no_new_privileges());
+            if apart.is_some() || mail.is_some() {
+                r.force_php(apart, mail);
+            }
+        }
     }
     php::call(r)
 }

@@ -106,8 +106,13 @@ pub fn finish(main: &Server<'_>) {
     for warning in ready.backends.iter().flat_map(|b| b.warnings()).chain(ready.warnings.iter().cloned()) {
         log::server(main, Level::Warning, &format!("confine: {warning}"));
     }
-    if ready.php.is_some() {
+    if let Some(php) = &ready.php {
         log::server(main, Level::Notice, &format!("confine: {}", php::NOTICE));
+        // At the first reading PHP has not started, and no request is served.
+        let warning = if hooks::first_reading() { None } else { php.bound_mail(main) };
+        if let Some(warning) = warning.filter(|_| !generation.rulesets.is_empty()) {
+            log::server(main, Level::Warning, &format!("confine: {warning}"));
+        }
     }
     log::server(main, Level::Info, &format!("confine: ready, {} rules", ready.rules.len()));
 }

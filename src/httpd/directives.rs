@@ -22,7 +22,7 @@ impl Directives {
     /// Reads directives of modules that are loaded: names and arguments. The error is the server's text.
     ///
     /// To be called while the configuration is read, by the one thread there is.
-    pub fn read(main: &Server<'_>, lines: &[(&'static CStr, &'static CStr)]) -> Result<Self, String> {
+    pub fn read(main: &Server<'_>, lines: &[(&CStr, &CStr)]) -> Result<Self, String> {
         // SAFETY: the main server and its process record are live, and so is the configuration's pool.
         let (server, pool) = unsafe { (main.as_ptr(), (*(*main.as_ptr()).process).pconf) };
         // SAFETY: null pointers and zeros are what the server's own cmd_parms begin with (server/config.c,

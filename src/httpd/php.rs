@@ -1,7 +1,7 @@
 //! mod_php, as the server sees it: which module it is, its handler, and its part of a directory configuration.
 
 use std::{
-    ffi::{CStr, c_int, c_void},
+    ffi::{CStr, CString, c_char, c_int, c_void},
     ptr::{NonNull, null_mut},
     sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
 };
@@ -79,6 +79,41 @@ impl Module {
         true
     }
 
+    /// What php.ini says of a setting; `None` where it says nothing, or cannot be asked.
+    ///
+    /// To be called after PHP's own post_config, which starts it, and before the first child.
+    pub fn setting(&self, name: &CStr) -> Option<CString> {
+        type IniString = unsafe extern "C" fn(*const c_char, usize, c_int) -> *const c_char;
+        // Null until PHP started (PHP: main/SAPI.c, sapi_startup); its settings are not there before.
+        let sapi = self.symbol(c"sapi_module")?.cast::<*mut c_void>();
+        // SAFETY: a pointer variable of the loaded library.
+        if unsafe { *sapi.as_ptr() }.is_null() {
+            return None;
+        }
+        let ask = self.symbol(c"zend_ini_string")?;
+        // SAFETY: PHP's function of that name (since PHP 7: Zend/zend_ini.h), called in the thread that started it,
+        // with a name and its length. The answer is null or a string of PHP's, copied at once.
+        unsafe {
+            let ask = std::mem::transmute::<*mut c_void, IniString>(ask.as_ptr());
+            let value = ask(name.as_ptr(), name.count_bytes(), 0);
+            (!value.is_null()).then(|| CStr::from_ptr(value).to_owned())
+        }
+    }
+
+    /// Something that PHP's library exports.
+    fn symbol(&self, name: &CStr) -> Option<NonNull<c_void>> {
+        let mut found: sys::apr_dso_handle_sym_t = null_mut();
+        // SAFETY: a loaded module's record and library; a C string and a place for the answer.
+        let status = unsafe {
+            let library = self.record.as_ref().dynamic_load_handle.cast::<sys::apr_dso_handle_t>();
+            if library.is_null() {
+                return None;
+            }
+            sys::apr_dso_sym(&mut found, library, name.as_ptr())
+        };
+        NonNull::new(found).filter(|_| status == 0)
+    }
+
     /// This module's place in every directory configuration.
     pub(super) fn index(&self) -> isize {
         // SAFETY: a loaded module's record; the server has given it its number.
@@ -143,4 +178,10 @@ pub fn call(r: &mut Request<'_>) -> c_int {
     THREADS.fetch_add(1, Ordering::AcqRel);
     let _leave = Leave;
     INSIDE.with(&THREADS, run)
+}
+
+/// Whether programs that this thread starts get no privilege of their files (set-user-ID, set-group-ID).
+pub fn no_new_privileges() -> bool {
+    // SAFETY: a plain query.
+    unsafe { libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 }
 }

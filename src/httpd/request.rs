@@ -502,7 +502,7 @@ impl<'r> Request<'r> {
 
     /// As [`Request::force`], for PHP's settings. Those of `unless_set` count where the configuration says nothing
     /// about them that is as strong.
-    pub fn force_php(&mut self, directives: &Directives, unless_set: Option<&Directives>) {
+    pub fn force_php(&mut self, directives: Option<&Directives>, unless_set: Option<&Directives>) {
         if self.own_config().is_some_and(|own| own.changed.php == Some(PhpPart::Forced)) {
             return;
         }
@@ -510,7 +510,9 @@ impl<'r> Request<'r> {
         if let Some(first) = unless_set {
             own = self.merged(first.vector(), own);
         }
-        let own = self.merged(own, directives.vector());
+        if let Some(last) = directives {
+            own = self.merged(own, last.vector());
+        }
         self.replace_config(own, |changed| changed.php = Some(PhpPart::Forced));
     }
 

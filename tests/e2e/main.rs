@@ -53,6 +53,7 @@ mod http2_streams_are_confined_apart;
 mod includes_in_output_filters_run_confined;
 mod inner_scopes_come_before_outer;
 mod log_lines_cannot_be_forged;
+mod mail_of_php_ends;
 mod no_thread_stays_in_a_context;
 mod nothing_runs_before_the_move;
 mod pages_about_the_server_answer_where_they_were_put;

@@ -96,7 +96,7 @@ pub fn run(cell: Cell, behaviour: fn(Cell)) {
 /// Makes tests of a function that takes a [`Cell`]: by default one for each MPM and each [`Gate`]; `for
 /// threaded` the threaded MPMs under each, `for prefork` prefork under each, `for gates` event under each;
 /// `for process_gate` (`for process_gate_threaded`), `for handler_gate` and `for kept` each MPM under that one; `once` a single one (event,
-/// process gate) for what cannot depend on either.
+/// process gate) for what cannot depend on either, `once on prefork` with that MPM.
 #[macro_export]
 macro_rules! matrix {
     ($behaviour:ident) => {
@@ -132,6 +132,9 @@ macro_rules! matrix {
     ($behaviour:ident for gates) => {
         $crate::matrix!(@ $behaviour
             event_process Event Process, event_handler Event Handler, event_kept Event Kept);
+    };
+    ($behaviour:ident once on prefork) => {
+        $crate::matrix!(@ $behaviour prefork_process Prefork Process);
     };
     ($behaviour:ident once) => {
         $crate::matrix!(@ $behaviour event_process Event Process);
