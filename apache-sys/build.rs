@@ -17,7 +17,7 @@ const MMN_MINOR: u32 = 110;
 const FUNCTIONS: &[&str] = &[
     "ap_(hook|run)_(quick_handler|handler)",
     "ap_hook_(check_authn|check_authz|pre_config|post_perdir_config|check_config|post_config|drop_privileges|child_init|child_stopping|mpm_register_timed_callback|test_config|log_transaction|protocol_switch)",
-    "ap_hook_get_(handler|quick_handler|translate_name|map_to_storage|fixups|log_transaction)",
+    "ap_hook_get_(handler|quick_handler|translate_name|map_to_storage|type_checker|fixups|post_config|log_transaction)",
     "ap_add_module",
     "ap_invoke_handler",
     "ap_process_request_internal",
@@ -80,7 +80,7 @@ const TYPES: &[&str] = &[
     "apr_status_t",
     "apr_table_entry_t",
     "apr_thread_t",
-    "ap_LINK_(handler|quick_handler|translate_name|map_to_storage|fixups|log_transaction)_t",
+    "ap_LINK_(handler|quick_handler|translate_name|map_to_storage|type_checker|fixups|post_config|log_transaction)_t",
     "ap_conf_vector_t",
     "ap_directive_t",
     "ap_expr_info_t",

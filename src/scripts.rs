@@ -63,6 +63,14 @@ pub fn kind_of(module: &CStr, directive: &str) -> Option<Kind> {
         b"mod_perl.c" | b"mod_python.c" | b"mod_ruby.c" | b"mod_tcl.c" => Some(Kind::Early),
         // WSGIAuthUserScript, WSGIAuthGroupScript, WSGIAccessScript.
         b"mod_wsgi.c" if is("WSGIAccessScript") || directive.starts_with("WSGIAuth") => Some(Kind::Early),
+        // Programs that mod_fcgid's processes run to decide about access. The rest of its directives is about content.
+        b"mod_fcgid.c"
+            if ["FcgidAccessChecker", "FcgidAuthenticator", "FcgidAuthorizer"]
+                .iter()
+                .any(|name| is(name)) =>
+        {
+            Some(Kind::Early)
+        }
         b"mod_security2.c" | b"mod_security3.c" if is("SecRuleScript") => Some(Kind::Early),
         b"mod_authnz_ldap.c" if is("AuthLDAPBindPassword") => Some(Kind::Exec),
         b"mod_session_crypto.c" if is("SessionCryptoPassphrase") => Some(Kind::Exec),

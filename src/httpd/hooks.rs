@@ -7,7 +7,7 @@ use std::{
 
 use apache_sys as sys;
 
-use super::{filters, request::Request};
+use super::{filters, pool::Pool, request::Request, server::Server};
 
 /// A content handler that a module hung into the server.
 #[derive(Clone, Copy)]
@@ -98,6 +98,29 @@ phase_of_one_module! {
 phase_of_one_module! {
     /// The fixups hooks of the module whose source file is `module`.
     run_fixups_of, ap_hook_get_fixups, sys::ap_LINK_fixups_t
+}
+
+phase_of_one_module! {
+    /// The type_checker hooks of the module whose source file is `module`.
+    run_type_checker_of, ap_hook_get_type_checker, sys::ap_LINK_type_checker_t
+}
+
+/// Runs the first post_config hook of the module whose source file is `module`, as the server does when it starts;
+/// DECLINED where it has none.
+pub fn run_post_config_of(server: &Server<'_>, pool: Pool<'_>, module: &CStr) -> c_int {
+    // SAFETY: as in content_handlers(); the hook gets a live server and pools that outlive what it keeps.
+    unsafe {
+        let array = sys::ap_hook_get_post_config();
+        if array.is_null() || (*array).elts.is_null() {
+            return sys::DECLINED;
+        }
+        let links: &[sys::ap_LINK_post_config_t] =
+            std::slice::from_raw_parts((*array).elts.cast(), (*array).nelts.max(0) as usize);
+        let own = links.iter().find(|link| !link.szName.is_null() && CStr::from_ptr(link.szName) == module);
+        let Some(function) = own.and_then(|link| link.pFunc) else { return sys::DECLINED };
+        let pool = pool.as_ptr();
+        function(pool, pool, pool, server.as_ptr())
+    }
 }
 
 /// The module whose quick handler the server runs before any other.

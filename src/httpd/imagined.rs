@@ -21,8 +21,8 @@ use super::{address, pool::Pool, request::Request, server::Server};
 const OK: u16 = sys::HTTP_OK as u16;
 
 /// Modules that map URLs to files and need no start for it.
-const TRANSLATORS: [&CStr; 5] =
-    [c"mod_alias.c", c"mod_userdir.c", c"mod_vhost_alias.c", c"mod_proxy.c", c"core.c"];
+const TRANSLATORS: [&CStr; 6] =
+    [c"mod_alias.c", c"mod_userdir.c", c"mod_vhost_alias.c", c"mod_proxy.c", c"mod_wsgi.c", c"core.c"];
 
 /// A request, received and not processed.
 pub struct Imagined<'p> {
@@ -239,12 +239,27 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// The handler that `SetHandler` gives (server/core.c, core_override_type, the only such hook of core's).
+    /// The handler that the file's name gives (`AddHandler`, `AddType`; mod_mime reads its list of types in
+    /// post_config, which `-t` does not come to), and over that the one that `SetHandler` gives (server/core.c,
+    /// core_override_type, the only such hook of core's). Without one, the type of the content is its name
+    /// (server/config.c, ap_invoke_handler).
     fn find_handler(&mut self) -> Result<(), c_int> {
-        match super::hooks::run_fixups_of(self, c"core.c") {
-            sys::OK | sys::DECLINED => Ok(()),
-            status => Err(status),
+        const MIME: &CStr = c"mod_mime.c";
+        if super::hooks::run_post_config_of(&self.server(), self.pool(), MIME) == sys::OK {
+            super::hooks::run_type_checker_of(self, MIME);
         }
+        match super::hooks::run_fixups_of(self, c"core.c") {
+            sys::OK | sys::DECLINED => {}
+            status => return Err(status),
+        }
+        let r = self.as_ptr();
+        // SAFETY: a live request that this thread alone uses; both are strings of it, or null.
+        unsafe {
+            if (*r).handler.is_null() {
+                (*r).handler = (*r).content_type;
+            }
+        }
+        Ok(())
     }
 
     fn walk(

@@ -101,13 +101,15 @@ fn with_a_backend(cell: Cell, port: u16) -> ServerBuilder {
             &format!("<Files \"*.fcgi\">\nSetHandler \"proxy:fcgi://127.0.0.1:{port}\"\n</Files>"),
         )
         .file("www/page.fcgi", "")
+        .file("www/page.added", "")
+        .config(format!("AddHandler \"proxy:fcgi://127.0.0.1:{port}\" .added"))
         .location("/counts", "SetHandler confine-status\nConfineContext unconfined")
         .host("localhost", "")
         .host("second", &pass)
 }
 
-/// The ways to the backend: by the URL, and by a handler that the file has.
-const BACKENDS: [&str; 2] = ["/fastcgi/x", "/page.fcgi"];
+/// The ways to the backend: by the URL, and by a handler that the file has, or its name.
+const BACKENDS: [&str; 3] = ["/fastcgi/x", "/page.fcgi", "/page.added"];
 
 fn a_backend_behind_the_proxy_is_refused(cell: Cell) {
     let server = with_a_backend(cell, fastcgi_backend()).start();
@@ -181,6 +183,7 @@ fn a_daemon_of_mod_wsgi_is_refused(cell: Cell) {
             .modules(["wsgi"])
             .workers(1)
             .file("www/app.wsgi", application)
+            .config("WSGIScriptAlias /aliased \"@root@/www/app.wsgi\"")
             .config("AddHandler wsgi-script .wsgi\nConfineContext landlock:alice\nWSGIRestrictStdout Off")
             .directory("www", "Options +ExecCGI")
             .config(daemon)
@@ -190,6 +193,11 @@ fn a_daemon_of_mod_wsgi_is_refused(cell: Cell) {
     let server = with_wsgi(daemon).start();
     server.client().get("/app.wsgi").expect_status(403);
     server.wait_for_log(&["confine: refused GET /app.wsgi ", "WSGIDaemonProcess"]);
+    server.client().get("/aliased").expect_status(403);
+    for place in ["/app.wsgi", "/aliased"] {
+        let run = server.confinectl("explain", &["--uri", place, "--ip", "127.0.0.1"]);
+        assert!(run.out.contains("refused GET") && run.out.contains("WSGIDaemonProcess"), "{run}");
+    }
     drop(server);
     let server = with_wsgi(&format!("{daemon}\nConfineOutOfProcess allow")).start();
     assert!(server.client().get("/app.wsgi").expect_status(200).text().starts_with("ran in "));

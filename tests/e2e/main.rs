@@ -59,6 +59,7 @@ mod nothing_runs_before_the_move;
 mod pages_about_the_server_answer_where_they_were_put;
 mod php_shares_nothing_between_contexts;
 mod pipelined_requests_are_answered_in_order;
+mod programs_that_htaccess_has_decide_are_refused;
 mod redirects_inside_a_handler_stay_in_the_context;
 mod report_mode_moves_nothing_and_says_what_it_would;
 mod requests_are_counted_by_outcome;
