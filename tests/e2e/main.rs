@@ -51,6 +51,7 @@ mod finalizers_of_lua_run_confined;
 mod head_requests_and_ranges_work;
 mod http2_streams_are_confined_apart;
 mod includes_in_output_filters_run_confined;
+mod inner_requests_cost_what_they_cost_stock_httpd;
 mod inner_scopes_come_before_outer;
 mod log_lines_cannot_be_forged;
 mod mail_of_php_ends;

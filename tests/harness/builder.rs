@@ -54,6 +54,7 @@ pub struct ServerBuilder {
     workers: usize,
     tls: bool,
     runs_programs: bool,
+    pub(crate) traced: bool,
 }
 
 impl ServerBuilder {
@@ -73,6 +74,7 @@ impl ServerBuilder {
             workers: 4,
             tls: false,
             runs_programs: false,
+            traced: false,
         };
         builder.folder("www").folder("logs").folder("run").file("mime.types", MIME_TYPES)
     }
@@ -196,6 +198,12 @@ impl ServerBuilder {
         let builder = self.file(name, content);
         set_mode(&builder.path(name), 0o755);
         builder
+    }
+
+    /// Writes down which files the server opens and which threads it makes: [`Server::trace`].
+    pub fn traced(mut self) -> Self {
+        self.traced = true;
+        self
     }
 
     /// The application is a program: whoever may read where it lies, may run it there, and what it takes to do so.

@@ -20,6 +20,8 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 
 const LOG_LIMIT: Duration = Duration::from_secs(10);
 
+const TRACE: &str = "logs/trace";
+
 /// Every MPM writes this once its children are there, and again after a restart.
 const READY: &str = "resuming normal operations";
 
@@ -71,6 +73,19 @@ impl Server {
     /// The process id of httpd's parent process.
     pub fn pid(&self) -> i32 {
         self.daemon.pid()
+    }
+
+    /// What a [traced](ServerBuilder::traced) server did so far, a system call a line, once it does nothing more.
+    pub fn trace(&self) -> Vec<String> {
+        let mut before = 0;
+        loop {
+            thread::sleep(Duration::from_millis(100));
+            let text = read_lossy(&self.path(TRACE));
+            if text.len() == before {
+                return text.lines().map(str::to_owned).collect();
+            }
+            before = text.len();
+        }
     }
 
     /// The error log so far.
@@ -298,7 +313,16 @@ fn start_once(builder: &ServerBuilder) -> Result<(Daemon, u16, Option<u16>), Sta
 }
 
 fn httpd(builder: &ServerBuilder, config: &Path) -> Command {
-    let mut command = Command::new(platform::httpd());
+    let mut command = if builder.traced {
+        // The tracer is no parent of the server's: its process is the one that is started here.
+        let mut strace = Command::new("strace");
+        strace.args(["--daemonize=grandchild", "-f", "-qq", "-s", "4096"]);
+        strace.args(["-e", "trace=open,openat,clone,clone3", "-e", "signal=none", "-o"]);
+        strace.arg(builder.path(TRACE)).arg(platform::httpd());
+        strace
+    } else {
+        Command::new(platform::httpd())
+    };
     command.arg("-d").arg(builder.root.path()).arg("-f").arg(config);
     command
 }
