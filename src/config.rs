@@ -41,9 +41,9 @@ pub struct Generation {
     /// Rules in the order in which they were read; their index is their identity.
     pub drafts: Vec<Draft>,
     /// Rulesets that are complete.
-    pub rulesets: Vec<RulesetSpec>,
+    pub rulesets: Vec<WrittenRuleset>,
     /// The ruleset whose section is being read.
-    pub open: Option<RulesetSpec>,
+    pub open: Option<WrittenRuleset>,
     /// Expressions in Landlock paths, by index.
     pub path_expressions: Vec<Expression>,
     /// Where the server itself is to move.
@@ -60,6 +60,14 @@ pub struct Generation {
     pub core_dumps: bool,
     /// Set once, by check_config.
     ready: OnceLock<Ready>,
+}
+
+/// A `<ConfineLandlock>` section.
+pub struct WrittenRuleset {
+    /// What stands in it. Whose it is, start-up fills in ([`crate::rulesets`]).
+    pub spec: RulesetSpec,
+    /// The virtual host that it stands in; null outside of those.
+    pub host: *mut sys::server_rec,
 }
 
 /// `ConfineServerContext`, as written.
@@ -129,8 +137,9 @@ pub struct Ready {
     pub rules: Vec<Rule<Expression>>,
     /// With the rulesets of this generation.
     pub backends: Arc<Backends>,
-    /// The maps that rules name, each with what its file looked like when it was read.
-    pub maps: Vec<(Arc<LiveMap>, Look)>,
+    /// The maps that rules name, each with what its file looked like when it was read, and the backends as they are
+    /// seen from where the rules stand.
+    pub maps: Vec<(Arc<LiveMap>, Look, Arc<Backends>)>,
     /// See [`Ready::map_swaps`].
     pub swaps: Arc<AtomicU64>,
     /// What start-up found that deserves a line in the log.

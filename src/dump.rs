@@ -27,7 +27,7 @@ use crate::{
         pool::Pool,
         server::Server,
     },
-    other_process,
+    other_process, rulesets,
     startup::{self, Faults},
 };
 
@@ -147,7 +147,7 @@ fn describe(main: &Server<'_>, generation: &Generation, ready: Option<&Ready>) -
         rules,
         settings,
         servers,
-        rulesets: generation.rulesets.iter().map(ruleset).collect(),
+        rulesets: rulesets::specs(main, generation).iter().map(ruleset).collect(),
         modules: other_process::loaded(main).iter().map(|name| name.to_string_lossy().into_owned()).collect(),
         unknown_handlers: ready.map(|ready| ready.handlers.unknown()).unwrap_or_default(),
         warnings: warnings.collect(),
@@ -158,7 +158,7 @@ fn describe(main: &Server<'_>, generation: &Generation, ready: Option<&Ready>) -
 }
 
 fn ruleset(spec: &confine::lsm::landlock::RulesetSpec) -> Ruleset {
-    Ruleset { name: spec.name.to_string(), origin: spec.origin.clone() }
+    Ruleset { name: spec.full_name(), origin: spec.origin.clone() }
 }
 
 fn server(server: &Server<'_>) -> Option<dump::Server> {

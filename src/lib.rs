@@ -26,6 +26,7 @@ mod other_process;
 mod php;
 mod php_mail;
 mod record;
+mod rulesets;
 mod scripts;
 mod server_pages;
 mod startup;

@@ -17,6 +17,7 @@ use confine::{
     live::{LiveMap, Recipe},
     lsm::{
         Backend, BackendName, Enter, Moved, NoValues,
+        landlock::{Landlock, Missing},
         selinux::{SecurityContext, Selinux},
         tomoyo::TransitionMap,
     },
@@ -41,7 +42,7 @@ use crate::{
     },
     lua,
     php::{self, Php},
-    scripts, trust, watch,
+    rulesets, scripts, trust, watch,
 };
 
 /// Everything that is wrong, one text each, beginning with file and line.
@@ -61,7 +62,7 @@ pub fn check(main: &Server<'_>) -> bool {
     let generation = config.generation();
     if hooks::first_reading() || hooks::only_testing() {
         let result =
-            check_server_context(config, generation).and_then(|after| prepare(main, generation, after));
+            check_server_context(main, config, generation).and_then(|after| prepare(main, generation, after));
         let checked = report(main, dump::faults_shown(main, generation, result));
         return match checked {
             Some(ready) if dump::wanted() => {
@@ -71,8 +72,8 @@ pub fn check(main: &Server<'_>) -> bool {
             checked => checked.is_some(),
         };
     }
-    let result = move_server(config, generation)
-        .and_then(|()| backends(generation))
+    let result = move_server(main, config, generation)
+        .and_then(|()| backends(main, generation))
         .and_then(|here| prepare(main, generation, here));
     match report(main, result) {
         Some(ready) => {
@@ -148,8 +149,10 @@ fn report<T>(main: &Server<'_>, result: Result<T, Faults>) -> Option<T> {
 /// Makes a generation's rules, and asks the kernel about each context; `backends` know where the
 /// server's moves start.
 fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Result<Ready, Faults> {
+    let backends = Arc::new(backends);
     let mut maker = Maker {
         backends: &backends,
+        of_hosts: rulesets::of_hosts(main, generation, &backends),
         drafts: &generation.drafts,
         maps: HashMap::new(),
         looks: Vec::new(),
@@ -183,7 +186,7 @@ fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Re
     }
     Ok(Ready {
         rules,
-        backends: Arc::new(backends),
+        backends: Arc::clone(&backends),
         maps: looks,
         swaps,
         warnings,
@@ -205,23 +208,28 @@ fn php_apart(main: &Server<'_>, generation: &Generation) -> Result<Option<Php>, 
     Ok(php)
 }
 
-fn backends(generation: &Generation) -> Result<Backends, Faults> {
-    Backends::new(generation.rulesets.clone())
+fn backends(main: &Server<'_>, generation: &Generation) -> Result<Backends, Faults> {
+    let missing =
+        if hooks::reads_again() || hooks::only_signals() { Missing::Refuse } else { Missing::Fault };
+    Landlock::made(rulesets::specs(main, generation), missing)
+        .map(Backends::with)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
 /// What a map is read and checked for: the file, the backend of contexts that name none, the meaning of the
-/// server's own context, and the contexts in which its moves start.
-type MapKey = (String, BackendName, OwnContext, Option<Vec<String>>);
+/// server's own context, the contexts in which its moves start, and the virtual host whose rulesets are found first.
+type MapKey = (String, BackendName, OwnContext, Option<Vec<String>>, *mut sys::server_rec);
 
 /// Makes rules, collecting what is wrong.
 struct Maker<'b> {
-    backends: &'b Backends,
+    backends: &'b Arc<Backends>,
+    /// As they are seen from virtual hosts that have rulesets of their own.
+    of_hosts: HashMap<*mut sys::server_rec, Arc<Backends>>,
     drafts: &'b [Draft],
     /// A map that several rules name is read once.
     maps: HashMap<MapKey, Option<Arc<LiveMap>>>,
     /// All of them, with what their files looked like.
-    looks: Vec<(Arc<LiveMap>, Look)>,
+    looks: Vec<(Arc<LiveMap>, Look, Arc<Backends>)>,
     swaps: Arc<AtomicU64>,
     faults: Faults,
     /// What deserves a line in the log.
@@ -263,7 +271,13 @@ impl Maker<'_> {
                 Source::Database(Box::new(database))
             }
         };
-        Some(Rule { origin: draft.origin.clone(), source, own })
+        let backends = self.of_hosts.get(&draft.server).cloned();
+        Some(Rule { origin: draft.origin.clone(), source, own, backends })
+    }
+
+    /// The backends as they are seen from where the rule stands.
+    fn backends_of(&self, draft: &Draft) -> Arc<Backends> {
+        Arc::clone(self.of_hosts.get(&draft.server).unwrap_or(self.backends))
     }
 
     /// Whether this is its server's `ConfineEarly`.
@@ -281,7 +295,7 @@ impl Maker<'_> {
         let early = self.early_of(draft).filter(|early| !std::ptr::eq(*early, draft))?;
         let DraftSource::Constant(words) = &early.source else { return Some(Vec::new()) };
         match ContextList::parse(words.iter().map(String::as_str), default_backend(early)) {
-            Ok(list) => Some(self.backends.after(&list, Moved::Thread)),
+            Ok(list) => Some(self.backends_of(early).after(&list, Moved::Thread)),
             // It is an error of the early move's own.
             Err(_) => Some(Vec::new()),
         }
@@ -305,10 +319,11 @@ impl Maker<'_> {
     ) -> Option<Prepared> {
         let list = ContextList::parse(words.iter().map(String::as_str), default);
         let list = self.note(draft, list)?;
-        let checked = self.backends.check(&list, own, self.after_early(draft).as_deref());
+        let backends = self.backends_of(draft);
+        let checked = backends.check(&list, own, self.after_early(draft).as_deref());
         let checked = checked.map_err(|e| format!("{list}: {}", with_hint(&e)));
         self.note(draft, checked)?;
-        let prepared = self.backends.prepare(&list, own);
+        let prepared = backends.prepare(&list, own);
         self.note(draft, prepared)
     }
 
@@ -329,13 +344,14 @@ impl Maker<'_> {
         default: BackendName,
         own: OwnContext,
     ) -> Option<Arc<LiveMap>> {
-        let key = (path.to_owned(), default, own, self.early_words(draft).map(<[_]>::to_vec));
+        let host = self.of_hosts.get_key_value(&draft.server).map_or(std::ptr::null_mut(), |(host, _)| *host);
+        let key = (path.to_owned(), default, own, self.early_words(draft).map(<[_]>::to_vec), host);
         if let Some(known) = self.maps.get(&key) {
             return known.clone();
         }
         let live = self.read_map(draft, path, default, own).map(|(live, look)| {
             let live = Arc::new(live);
-            self.looks.push((Arc::clone(&live), look));
+            self.looks.push((Arc::clone(&live), look, self.backends_of(draft)));
             live
         });
         self.maps.insert(key, live.clone());
@@ -352,8 +368,9 @@ impl Maker<'_> {
         let map = Map::load_looking(Path::new(path), default, None);
         let (map, look) = self.note(draft, map)?;
         let early = self.after_early(draft);
+        let backends = self.backends_of(draft);
         let named = format!("({} at {})", draft.directive, draft.origin);
-        let answers = ready::ask(&map, self.backends, own, early.as_deref(), &Known::new());
+        let answers = ready::ask(&map, &backends, own, early.as_deref(), &Known::new());
         for (line, contexts, error) in &answers.refused {
             self.faults.push(format!("{path}:{line}: {contexts}: {} {named}", with_hint(error)));
         }
@@ -363,7 +380,7 @@ impl Maker<'_> {
         if answers.unasked > 0 {
             self.warnings.push(unasked(path, answers.unasked));
         }
-        let ready = ReadyMap::new(map, self.backends, own)
+        let ready = ReadyMap::new(map, &backends, own)
             .map_err(|(line, error)| self.faults.push(format!("{path}:{line}: {error} {named}")))
             .ok()?;
         let recipe = Recipe { default, own, early };
@@ -448,8 +465,12 @@ pub fn backend_of(draft: &Draft) -> BackendName {
 
 /// The backends as the server will see them once it has moved to its `ConfineServerContext`, which is
 /// checked here; without one, as it sees them now.
-fn check_server_context(config: &ServerConfig, generation: &Generation) -> Result<Backends, Faults> {
-    let mut backends = backends(generation)?;
+fn check_server_context(
+    main: &Server<'_>,
+    config: &ServerConfig,
+    generation: &Generation,
+) -> Result<Backends, Faults> {
+    let mut backends = backends(main, generation)?;
     if let Some(usual) = SecurityContext::parse(USUAL_CONTEXT).filter(|_| hooks::only_testing()) {
         if Selinux::new().own().is_ok_and(|own| own.domain != usual.domain) {
             backends.put(Box::new(Selinux::assuming(usual)));
@@ -467,7 +488,7 @@ fn check_server_context(config: &ServerConfig, generation: &Generation) -> Resul
 /// Moves the server's own process, before it makes children, into `ConfineServerContext`.
 ///
 /// Restarts come here again, in the same process: already there is success.
-fn move_server(config: &ServerConfig, generation: &Generation) -> Result<(), Faults> {
+fn move_server(main: &Server<'_>, config: &ServerConfig, generation: &Generation) -> Result<(), Faults> {
     static THERE: Mutex<Option<Vec<String>>> = Mutex::new(None);
     let Some(context) = &generation.server_context else { return Ok(()) };
     let mut there = THERE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -475,7 +496,7 @@ fn move_server(config: &ServerConfig, generation: &Generation) -> Result<(), Fau
         return Ok(());
     }
     let list = context.list(config)?;
-    let backends = backends(generation)?;
+    let backends = backends(main, generation)?;
     for step in backends.server_moves(&list).map_err(|e| context.fault(&e))? {
         let ready = step.ready(&NoValues).map_err(|e| context.fault(&e))?;
         ready.enter().map_err(|e| context.fault(&e))?;

@@ -60,7 +60,7 @@ fn ready<'r>(r: &Request<'r>) -> Option<&'r Ready> {
 /// The maps of the configuration that this request met, as the child that answers it has them.
 fn maps(r: &Request<'_>) -> Vec<(String, State)> {
     let maps = ready(r).into_iter().flat_map(|ready| &ready.maps);
-    maps.map(|(map, _)| (map.path().display().to_string(), map.state())).collect()
+    maps.map(|(map, ..)| (map.path().display().to_string(), map.state())).collect()
 }
 
 /// How long ago a map's rules were taken over, in seconds.

@@ -13,7 +13,8 @@ use std::{
 
 use confine::{
     backends::Backends,
-    live::{Event, State, Watch},
+    live::{Event, LiveMap, State, Watch},
+    map::Look,
 };
 
 use crate::{
@@ -54,9 +55,11 @@ fn is_first(map: usize, sight: u64) -> bool {
 pub fn start(server: &Server<'_>, pool: Pool<'_>) {
     let ready = ServerConfig::of(server).and_then(|config| config.generation().ready());
     let Some(ready) = ready.filter(|ready| !ready.maps.is_empty()) else { return };
-    let watches: Vec<_> = ready.maps.iter().map(|(map, look)| Watch::new(Arc::clone(map), *look)).collect();
-    let backends = Arc::clone(&ready.backends);
-    if let Err(error) = background::start(pool, "confine-maps", move |stop| watch(stop, watches, &backends)) {
+    let watch_of = |(map, look, backends): &(Arc<LiveMap>, Look, Arc<Backends>)| {
+        (Watch::new(Arc::clone(map), *look), Arc::clone(backends))
+    };
+    let watches: Vec<_> = ready.maps.iter().map(watch_of).collect();
+    if let Err(error) = background::start(pool, "confine-maps", move |stop| watch(stop, watches)) {
         log::server(
             server,
             Level::Error,
@@ -68,9 +71,9 @@ pub fn start(server: &Server<'_>, pool: Pool<'_>) {
     }
 }
 
-fn watch(stop: &Stop, mut watches: Vec<Watch>, backends: &Backends) {
+fn watch(stop: &Stop, mut watches: Vec<(Watch, Arc<Backends>)>) {
     while !stop.is_told() {
-        for (number, watch) in watches.iter_mut().enumerate() {
+        for (number, (watch, backends)) in watches.iter_mut().enumerate() {
             if stop.is_told() {
                 return;
             }

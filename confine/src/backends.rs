@@ -16,7 +16,8 @@ use crate::{
 
 /// Every backend, ready for one configuration generation.
 pub struct Backends {
-    list: Vec<Box<dyn Backend>>,
+    list: Vec<Arc<dyn Backend>>,
+    landlock: Arc<Landlock>,
 }
 
 /// The contexts of one rule, prepared: what a request's decision points at.
@@ -61,20 +62,37 @@ pub enum CheckError {
 
 impl Backends {
     /// Makes every backend, as the calling thread sees it. Landlock's rulesets are created in the kernel
-    /// here, once.
+    /// here, once. A path of theirs that is missing is a fault.
     pub fn new(rulesets: Vec<RulesetSpec>) -> Result<Self, Vec<RulesetError>> {
-        Ok(Self {
-            list: vec![
-                Box::new(Selinux::new()),
-                Box::new(AppArmor::new()),
-                Box::new(Tomoyo::new()),
-                Box::new(Landlock::new(rulesets)?),
-            ],
-        })
+        Ok(Self::with(Landlock::new(rulesets)?))
+    }
+
+    /// Makes every backend, with rulesets that are made already.
+    pub fn with(landlock: Landlock) -> Self {
+        let landlock = Arc::new(landlock);
+        let list: Vec<Arc<dyn Backend>> = vec![
+            Arc::new(Selinux::new()),
+            Arc::new(AppArmor::new()),
+            Arc::new(Tomoyo::new()),
+            Arc::<Landlock>::clone(&landlock),
+        ];
+        Self { list, landlock }
+    }
+
+    /// The same backends as the rules of a virtual host see them: its own rulesets before the server's.
+    pub fn of_host(&self, host: &str) -> Self {
+        let mut of_host = Self { list: self.list.clone(), landlock: Arc::new(self.landlock.of_host(host)) };
+        let landlock: Arc<dyn Backend> = Arc::<Landlock>::clone(&of_host.landlock);
+        of_host.replace(landlock);
+        of_host
     }
 
     /// Puts a backend in the place of the one of its name: one that knows better where moves start.
     pub fn put(&mut self, backend: Box<dyn Backend>) {
+        self.replace(backend.into());
+    }
+
+    fn replace(&mut self, backend: Arc<dyn Backend>) {
         if let Some(place) = self.list.iter_mut().find(|b| b.name() == backend.name()) {
             *place = backend;
         }

@@ -23,6 +23,8 @@ pub struct Rule<E> {
     /// What a context of this rule means that is the server's own. `Exempt` marks the rules of
     /// mod_selinux's directives.
     pub own: OwnContext,
+    /// The backends as they are seen from where the rule stands; `None` where that is as the server sees them.
+    pub backends: Option<Arc<Backends>>,
 }
 
 /// Where a rule's context comes from.
@@ -204,6 +206,7 @@ pub fn decide<'a, E: 'a>(
 ) -> Decision<'a> {
     for rule in rules {
         let at = RuleAt { file: &rule.origin.file, line: rule.origin.line };
+        let backends = rule.backends.as_deref().unwrap_or(backends);
         let made = match &rule.source {
             Source::Constant(prepared) => return fixed(prepared, at),
             Source::Map(live) => match by_map(live, &facts.subject(), backends) {

@@ -4,14 +4,15 @@ use confine::lsm::landlock::{PathAccess, PathRule, PathTemplate, RulesetSpec};
 
 use super::one;
 use crate::{
-    config::Generation,
+    config::{Generation, WrittenRuleset},
     httpd::{command::Command, expression::Expression},
 };
 
 type Done = Result<(), String>;
 
 pub fn section(command: &mut Command<'_>) -> Done {
-    command.outside_virtual_hosts()?;
+    let is_of_host = command.outside_virtual_hosts().is_err();
+    let host = command.server().filter(|_| is_of_host).map_or(std::ptr::null_mut(), |server| server.as_ptr());
     let name = one(&command.words, "name")?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     if name.is_empty() || !name.bytes().all(plain) {
@@ -21,12 +22,13 @@ pub fn section(command: &mut Command<'_>) -> Done {
     let spec = RulesetSpec::new(name, command.origin());
     Generation::edit(pool, |g| {
         if let Some(outer) = &g.open {
-            return Err(format!("stands inside <ConfineLandlock {}>; rulesets cannot be nested", outer.name));
+            let outer = &outer.spec.name;
+            return Err(format!("stands inside <ConfineLandlock {outer}>; rulesets cannot be nested"));
         }
-        if let Some(first) = g.rulesets.iter().find(|s| s.name == spec.name) {
-            return Err(format!("the ruleset {name:?} is defined already at {}", first.origin));
+        if let Some(first) = g.rulesets.iter().find(|s| s.spec.name == spec.name && s.host == host) {
+            return Err(format!("the ruleset {name:?} is defined already at {}", first.spec.origin));
         }
-        g.open = Some(spec);
+        g.open = Some(WrittenRuleset { spec, host });
         Ok(())
     })?;
     let walked = command.walk_section("Landlock");
@@ -76,6 +78,23 @@ pub fn abi(command: &mut Command<'_>) -> Done {
     })
 }
 
+pub fn trust_paths(command: &mut Command<'_>) -> Done {
+    if command.words.is_empty() {
+        return Err("takes at least one path".into());
+    }
+    for text in std::mem::take(&mut command.words) {
+        let (path, _) = PathTemplate::parse(text, 0).map_err(|e| e.to_string())?;
+        if path.is_dynamic() {
+            return Err(format!("{text:?} holds an expression; only fixed paths can be trusted"));
+        }
+        edit(command, |spec| {
+            spec.trusted.push(path.prefix().into());
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
 /// Adds path rules, with the expressions in them compiled.
 fn paths(command: &mut Command<'_>, access: PathAccess) -> Done {
     if command.words.is_empty() {
@@ -83,6 +102,10 @@ fn paths(command: &mut Command<'_>, access: PathAccess) -> Done {
     }
     let pool = command.pool().ok_or("the server gave no pool")?;
     for text in std::mem::take(&mut command.words) {
+        let (optional, text) = match text.strip_prefix('-') {
+            Some(rest) if rest.starts_with('/') => (true, rest),
+            _ => (false, text),
+        };
         let first = Generation::edit(pool, |g| g.path_expressions.len());
         let (path, texts) = PathTemplate::parse(text, first).map_err(|e| e.to_string())?;
         let compiled = texts
@@ -90,7 +113,7 @@ fn paths(command: &mut Command<'_>, access: PathAccess) -> Done {
             .map(|t| Expression::compile(command, t).map_err(|e| format!("in {text:?}: {t:?}: {e}")))
             .collect::<Result<Vec<_>, _>>()?;
         Generation::edit(pool, |g| g.path_expressions.extend(compiled));
-        let rule = PathRule { access, path, origin: command.origin() };
+        let rule = PathRule { access, path, optional, origin: command.origin() };
         edit(command, |spec| {
             spec.paths.push(rule);
             Ok(())
@@ -103,7 +126,7 @@ fn paths(command: &mut Command<'_>, access: PathAccess) -> Done {
 fn edit(command: &Command<'_>, change: impl FnOnce(&mut RulesetSpec) -> Done) -> Done {
     let pool = command.pool().ok_or("the server gave no pool")?;
     Generation::edit(pool, |g| match &mut g.open {
-        Some(spec) => change(spec),
+        Some(open) => change(&mut open.spec),
         None => Err("stands outside of a section <ConfineLandlock NAME>".to_owned()),
     })
 }

@@ -36,9 +36,9 @@ impl Table {
 }
 
 #[cfg(feature = "fault-injection")]
-const COUNT: usize = 35;
+const COUNT: usize = 36;
 #[cfg(not(feature = "fault-injection"))]
-const COUNT: usize = 34;
+const COUNT: usize = 35;
 
 /// Every directive there is, one line each.
 #[rustfmt::skip]
@@ -62,9 +62,10 @@ pub static TABLE: Table = Table([
     entry(c"ConfineTrustScripts", settings::trust_scripts, SERVER, c"MODULE [MODULE ...]: their scripts are trusted as the server itself is"),
     entry(c"ConfineCoreDumps", settings::core_dumps, SERVER, c"on|off: whether children may leave core dumps, and their memory be read through /proc"),
     section_entry(c"<ConfineLandlock", landlock::section, SERVER, c"NAME>: a Landlock ruleset"),
-    entry(c"LandlockRead", landlock::read, SERVER, c"PATH [PATH ...]: what may be read"),
-    entry(c"LandlockWrite", landlock::write, SERVER, c"PATH [PATH ...]: what may be changed"),
-    entry(c"LandlockExecute", landlock::execute, SERVER, c"PATH [PATH ...]: what may be run"),
+    entry(c"LandlockRead", landlock::read, SERVER, c"[-]PATH [[-]PATH ...]: what may be read"),
+    entry(c"LandlockWrite", landlock::write, SERVER, c"[-]PATH [[-]PATH ...]: what may be changed"),
+    entry(c"LandlockExecute", landlock::execute, SERVER, c"[-]PATH [[-]PATH ...]: what may be run"),
+    entry(c"LandlockTrustPaths", landlock::trust_paths, SERVER, c"PATH [PATH ...]: where links are followed, whoever made them"),
     entry(c"LandlockConnect", landlock::connect, SERVER, c"PORT [PORT ...] | any | none: TCP ports to connect to"),
     entry(c"LandlockBind", landlock::bind, SERVER, c"PORT [PORT ...] | any | none: TCP ports to listen on"),
     entry(c"LandlockScope", landlock::scope, SERVER, c"signals | abstract-sockets | none: ways out that are closed"),

@@ -191,6 +191,23 @@ pub fn first_reading() -> bool {
     state == sys::AP_SQ_MS_CREATE_PRE_CONFIG as c_int
 }
 
+/// Whether a server that runs reads its configuration again (httpd: server/main.c counts the readings from 1, the first
+/// of the two at start not included).
+pub fn reads_again() -> bool {
+    // SAFETY: a plain query.
+    unsafe { sys::ap_state_query(sys::AP_SQ_CONFIG_GEN as c_int) > 1 }
+}
+
+/// Whether this process is only to tell a running server something (`-k graceful` and the like). It reads the
+/// configuration first, as that names the server's PidFile.
+pub fn only_signals() -> bool {
+    const SIGNALS: [&str; 4] = ["restart", "graceful", "graceful-stop", "stop"];
+    let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let joined = |word: &String| word.strip_prefix("-k").is_some_and(|signal| SIGNALS.contains(&signal));
+    let apart = |two: &[String]| two[0] == "-k" && SIGNALS.contains(&&*two[1]);
+    first_reading() && (words.iter().any(joined) || words.windows(2).any(apart))
+}
+
 /// Whether the MPM serves connections in threads (event, worker).
 pub fn threaded_mpm() -> bool {
     let mut answer: c_int = 0;

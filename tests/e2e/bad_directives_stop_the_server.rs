@@ -213,13 +213,6 @@ fn names_of_rulesets() {
 }
 
 #[test]
-fn what_is_the_whole_servers_in_a_virtual_host() {
-    let section = "<ConfineLandlock inner>";
-    refused(&format!("<VirtualHost *>\n{section}\n</ConfineLandlock>\n</VirtualHost>"), section)
-        .says(&["<ConfineLandlock", "VirtualHost"]);
-}
-
-#[test]
 fn directives_of_mod_selinux_without_selinux() {
     for line in
         ["selinuxServerDomain *:s0-s0:c0.c1023", "selinuxDomainVal *:s0:c1", "selinuxDomainEnv TENANT"]

@@ -98,7 +98,7 @@ fn rule_of(ttl: Duration, parameters: Parameters<Expression>, rows: RowsAre) -> 
     let limits = Limits { ttl, entries: 100 };
     let database = Database::new(statement, parameters, BackendName::LANDLOCK, rows, limits);
     let source = Source::Database(Box::new(database));
-    Rule { origin: Origin::new("httpd.conf", 1), source, own: OwnContext::Refused }
+    Rule { origin: Origin::new("httpd.conf", 1), source, own: OwnContext::Refused, backends: None }
 }
 
 /// Always asks.

@@ -60,7 +60,7 @@ fn backends() -> Backends {
 }
 
 fn rule(line: u32, source: Source<Expression>) -> Rule<Expression> {
-    Rule { origin: Origin::new("httpd.conf", line), source, own: OwnContext::Refused }
+    Rule { origin: Origin::new("httpd.conf", line), source, own: OwnContext::Refused, backends: None }
 }
 
 fn constant(backends: &Backends, words: &[&str]) -> Source<Expression> {

@@ -279,9 +279,19 @@ fn unused_rulesets(report: &Report) -> Vec<Remark> {
             );
         }
     }
+    // A ruleset of a virtual host is called by its full name in what a rule came to.
+    let resolved = dump.rules.iter().filter_map(|r| r.contexts.as_deref());
+    used.extend(
+        resolved.flat_map(|c| c.split(' ')).filter_map(|c| c.strip_prefix("landlock:")).map(str::to_owned),
+    );
+    let is_used = |name: &str| {
+        let own = name.split_once('@').map_or(name, |(own, _)| own);
+        let by_a_map = report.maps.iter().any(|map| map.rulesets.iter().any(|r| r == own));
+        by_a_map || used.iter().any(|u| u == name)
+    };
     let by_requests = dump.rules.iter().any(|r| matches!(r.kind, Kind::Env | Kind::Expr | Kind::Database));
     let caveat = if by_requests { ", unless a variable, an expression or a database does" } else { "" };
-    let unused = dump.rulesets.iter().filter(|r| !used.contains(&r.name));
+    let unused = dump.rulesets.iter().filter(|r| !is_used(&r.name));
     unused
         .map(|r| Remark {
             place: Place::at(&r.origin),

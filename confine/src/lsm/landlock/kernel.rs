@@ -3,8 +3,12 @@
 
 use std::{
     ffi::CStr,
+    fs::OpenOptions,
     io, mem,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+        unix::fs::OpenOptionsExt,
+    },
     ptr,
 };
 
@@ -33,16 +37,44 @@ pub(super) fn abi() -> io::Result<u32> {
 /// `RESOLVE_BENEATH` keeps the walk below `directory`; `RESOLVE_NO_SYMLINKS` refuses a link in every
 /// component, the last one too (kernel: Documentation of openat2(2); fs/namei.c, pick_link).
 pub(super) fn open_beneath(directory: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
+    let resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS;
+    open_with(directory, path, 0, resolve)
+}
+
+/// Opens the folder called `name` in `folder`, as a mere reference. A link is not followed (ELOOP), a file is not one
+/// (ENOTDIR).
+pub(super) fn open_folder(folder: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+    open_with(folder, name, libc::O_DIRECTORY, libc::RESOLVE_NO_SYMLINKS)
+}
+
+/// Opens the entry called `name` in `folder`, as a mere reference: of a link, the link itself.
+pub(super) fn open_entry(folder: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+    open_with(folder, name, libc::O_NOFOLLOW, 0)
+}
+
+/// As [`open_entry`], and follows a link.
+pub(super) fn open_following(folder: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+    open_with(folder, name, 0, 0)
+}
+
+/// Opens the root, as a mere reference.
+pub(super) fn open_root() -> io::Result<OwnedFd> {
+    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    OpenOptions::new().read(true).custom_flags(flags).open("/").map(Into::into)
+}
+
+/// openat2 with `O_PATH`.
+fn open_with(folder: BorrowedFd<'_>, path: &CStr, flags: i32, resolve: u64) -> io::Result<OwnedFd> {
     // SAFETY: `open_how` is three integers, for which all zeroes is a valid value.
     let mut how: libc::open_how = unsafe { mem::zeroed() };
-    how.flags = (libc::O_PATH | libc::O_CLOEXEC) as u64;
-    how.resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS;
-    // SAFETY: `directory` is open for the length of the call, `path` ends in NUL, and `how` is
-    // passed with its own size; the kernel only reads both.
+    how.flags = (libc::O_PATH | libc::O_CLOEXEC | flags) as u64;
+    how.resolve = resolve;
+    // SAFETY: `folder` is open for the length of the call, `path` ends in NUL, and `how` is passed with
+    // its own size; the kernel only reads both.
     let fd = unsafe {
         libc::syscall(
             libc::SYS_openat2,
-            directory.as_raw_fd(),
+            folder.as_raw_fd(),
             path.as_ptr(),
             &raw const how,
             mem::size_of::<libc::open_how>(),
@@ -51,6 +83,35 @@ pub(super) fn open_beneath(directory: BorrowedFd<'_>, path: &CStr) -> io::Result
     let fd = RawFd::try_from(fd).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
     // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The text of a link that [`open_entry`] opened.
+pub(super) fn read_link(link: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+    let mut text = vec![0; libc::PATH_MAX as usize];
+    // SAFETY: an open descriptor, an empty path that ends in NUL (the descriptor itself is meant), and a
+    // buffer with its length.
+    let length =
+        unsafe { libc::readlinkat(link.as_raw_fd(), c"".as_ptr(), text.as_mut_ptr().cast(), text.len()) };
+    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+    text.truncate(length);
+    Ok(text)
+}
+
+/// Whether what is open lies in a procfs.
+pub(super) fn is_proc(file: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: `statfs` is integers, for which all zeroes is a valid value.
+    let mut answer: libc::statfs = unsafe { mem::zeroed() };
+    // SAFETY: an open descriptor and a place for the answer.
+    match unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut answer) } {
+        0 => Ok(answer.f_type == libc::PROC_SUPER_MAGIC),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Who this process acts as.
+pub(super) fn effective_user() -> u32 {
+    // SAFETY: asks, and cannot fail.
+    unsafe { libc::geteuid() }
 }
 
 /// Forbids the calling thread, and all it starts, to gain privileges by executing a program.

@@ -17,6 +17,7 @@
 //! - A path grants what it leads to when it is opened: at startup for a path without expressions,
 //!   for the part before the first expression too. A directory that is moved away and made anew is
 //!   another directory: restart the server (gracefully).
+//! - On the way there only links are followed that nobody but the administrator can have laid (`way.rs`).
 //! - To execute a dynamically linked program takes `LandlockExecute` on its loader
 //!   (`/lib64/ld-linux-x86-64.so.2`) too, and `LandlockRead` on its libraries.
 //! - What is open already stays usable, and what is not handled is not restricted: metadata
@@ -30,7 +31,7 @@
 //! security/landlock/syscalls.c.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs, io,
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
@@ -41,6 +42,7 @@ use super::{
 };
 use crate::{context::Context, origin::Origin, value::Given};
 
+mod absent;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod kernel;
@@ -49,36 +51,72 @@ mod spec;
 mod template;
 #[cfg(test)]
 mod tests;
+mod way;
 
 pub use ruleset::RulesetError;
 pub use spec::{DEFAULT_MIN_ABI, PathAccess, PathRule, Ports, RulesetSpec, Scope, Scopes, WordsError};
 pub use template::{PathTemplate, TemplateError};
 
-use ruleset::Blueprint;
+use absent::Absent;
+use ruleset::{Blueprint, Faults};
+use way::Trust;
 
 /// The backend: every ruleset of the configuration, by name.
+///
+/// A ruleset may belong to a virtual host. The rules of that host find its own first, and then the server's; two hosts
+/// may use one name for different rulesets.
 pub struct Landlock {
-    rulesets: BTreeMap<Box<str>, Arc<RulesetMove>>,
+    rulesets: Arc<Rulesets>,
+    /// Whose rules look for rulesets.
+    host: Option<Box<str>>,
+}
+
+/// By host (`None`: the server's) and name.
+type Rulesets = BTreeMap<(Option<Box<str>>, Box<str>), Arc<RulesetMove>>;
+
+/// What a path means that is not there, or that leads along a link which is not the administrator's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// A fault of the configuration.
+    Fault,
+    /// A server that runs reads its configuration again, and must not end for one ruleset: requests that need it are
+    /// refused until all of its paths are there.
+    Refuse,
 }
 
 impl Landlock {
+    /// As [`Landlock::made`], where a missing path is a fault.
+    pub fn new(specs: Vec<RulesetSpec>) -> Result<Self, Vec<RulesetError>> {
+        Self::made(specs, Missing::Fault)
+    }
+
     /// Opens every fixed path and makes, in the kernel, every ruleset that does not depend on the
     /// request. Reports all faults of all rulesets. Without any ruleset it succeeds on every kernel.
     ///
     /// The descriptors are close-on-exec; processes made by fork share them.
-    pub fn new(specs: Vec<RulesetSpec>) -> Result<Self, Vec<RulesetError>> {
+    pub fn made(specs: Vec<RulesetSpec>, missing: Missing) -> Result<Self, Vec<RulesetError>> {
         let mut errors = duplicates(&specs);
         let mut rulesets = BTreeMap::new();
         let abi = if specs.is_empty() { Ok(0) } else { Self::abi() };
         for spec in specs {
-            match abi.as_ref().map_err(|e| vec![no_landlock(&spec, e)]).and_then(|abi| make(&spec, *abi)) {
+            let name = (spec.host.clone(), spec.name.clone());
+            match abi
+                .as_ref()
+                .map_err(|e| vec![no_landlock(&spec, e)])
+                .and_then(|abi| make(spec, *abi, missing))
+            {
                 Ok(made) => {
-                    rulesets.insert(spec.name, Arc::new(made));
+                    rulesets.insert(name, Arc::new(made));
                 }
                 Err(e) => errors.extend(e),
             }
         }
-        if errors.is_empty() { Ok(Self { rulesets }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self { rulesets: Arc::new(rulesets), host: None }) } else { Err(errors) }
+    }
+
+    /// The same rulesets as the rules of a virtual host see them.
+    pub fn of_host(&self, host: &str) -> Self {
+        Self { rulesets: Arc::clone(&self.rulesets), host: Some(host.into()) }
     }
 
     /// The running kernel's Landlock ABI, asked of the kernel.
@@ -87,13 +125,17 @@ impl Landlock {
             .map_err(|e| inactive(&e, fs::read_to_string("/sys/kernel/security/lsm").ok().as_deref()))
     }
 
-    /// The names of the rulesets, sorted.
+    /// The names of the rulesets that can be seen from here, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.rulesets.keys().map(AsRef::as_ref)
+        let seen = |host: &Option<Box<str>>| host.is_none() || *host == self.host;
+        let names: BTreeSet<&str> =
+            self.rulesets.keys().filter(|(host, _)| seen(host)).map(|(_, name)| &**name).collect();
+        names.into_iter()
     }
 
     fn find(&self, text: &str) -> Result<&Arc<RulesetMove>, PrepareError> {
-        self.rulesets.get(text).ok_or_else(|| {
+        let of = |host: &Option<Box<str>>| self.rulesets.get(&(host.clone(), text.into()));
+        self.host.as_ref().and_then(|_| of(&self.host)).or_else(|| of(&None)).ok_or_else(|| {
             let known: Vec<_> = self.names().collect();
             PrepareError {
                 context: format!("{}:{}", BackendName::LANDLOCK, quoted(text)),
@@ -137,9 +179,15 @@ impl Backend for Landlock {
         self.prepare(given.text())
     }
 
-    /// Everything else about a ruleset was asked of the kernel when it was made.
+    /// Everything else about a ruleset was asked of the kernel when it was made. The name by which a move knows its
+    /// ruleset is good, too, wherever the question comes from.
     fn check(&self, text: &str) -> Result<(), PrepareError> {
-        self.find(text).map(|_| ())
+        let is_full = self.rulesets.values().any(|made| *made.context.text == *text);
+        if is_full { Ok(()) } else { self.find(text).map(|_| ()) }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.rulesets.values().flat_map(|made| made.ruleset.warnings()).collect()
     }
 }
 
@@ -155,10 +203,38 @@ struct RulesetMove {
 }
 
 enum Ruleset {
-    /// In the kernel since startup.
-    Static(InKernel),
+    /// In the kernel since startup, with what deserves a line in the log.
+    Static(InKernel, Vec<String>),
     /// Made for each request.
     Dynamic(Blueprint),
+    /// A path of it was missing when the configuration was read again.
+    Absent(Box<Absent>),
+}
+
+impl Ruleset {
+    fn of(blueprint: Blueprint, origin: &Origin) -> Result<Self, RulesetError> {
+        if blueprint.is_dynamic() {
+            return Ok(Self::Dynamic(blueprint));
+        }
+        let ruleset = InKernel(blueprint.build_static(origin)?);
+        Ok(Self::Static(ruleset, blueprint.trusted().to_vec()))
+    }
+
+    fn ready<'a>(&'a self, values: &dyn Values) -> Result<Ready<'a>, EnterError> {
+        match self {
+            Self::Static(ruleset, _) => Ok(Ready::Shared(ruleset)),
+            Self::Dynamic(blueprint) => Ok(Ready::Own(Box::new(InKernel(blueprint.build(values)?)))),
+            Self::Absent(absent) => absent.back()?.ready(values),
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        match self {
+            Self::Static(_, warnings) => warnings.clone(),
+            Self::Dynamic(blueprint) => blueprint.trusted().to_vec(),
+            Self::Absent(absent) => absent.warnings(),
+        }
+    }
 }
 
 impl Move for RulesetMove {
@@ -167,14 +243,15 @@ impl Move for RulesetMove {
     }
 
     fn is_constant(&self) -> bool {
-        matches!(self.ruleset, Ruleset::Static(_))
+        match &self.ruleset {
+            Ruleset::Static(..) => true,
+            Ruleset::Dynamic(_) => false,
+            Ruleset::Absent(absent) => !absent.spec.is_dynamic(),
+        }
     }
 
     fn ready<'a>(&'a self, values: &dyn Values) -> Result<Ready<'a>, EnterError> {
-        match &self.ruleset {
-            Ruleset::Static(ruleset) => Ok(Ready::Shared(ruleset)),
-            Ruleset::Dynamic(blueprint) => Ok(Ready::Own(Box::new(InKernel(blueprint.build(values)?)))),
-        }
+        self.ruleset.ready(values)
     }
 }
 
@@ -209,7 +286,7 @@ fn refused(errno: i32) -> EnterError {
     }
 }
 
-fn make(spec: &RulesetSpec, abi: u32) -> Result<RulesetMove, Vec<RulesetError>> {
+fn make(spec: RulesetSpec, abi: u32, missing: Missing) -> Result<RulesetMove, Vec<RulesetError>> {
     if spec.name.is_empty() || spec.name.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return Err(vec![RulesetError {
             origin: spec.origin.clone(),
@@ -219,30 +296,33 @@ fn make(spec: &RulesetSpec, abi: u32) -> Result<RulesetMove, Vec<RulesetError>> 
             remedy: "give it a name of one word, as in <ConfineLandlock tenant-a>".to_owned(),
         }]);
     }
-    let blueprint = Blueprint::new(spec, abi)?;
-    let ruleset = if blueprint.is_dynamic() {
-        Ruleset::Dynamic(blueprint)
-    } else {
-        Ruleset::Static(InKernel(blueprint.build_static(&spec.origin).map_err(|e| vec![e])?))
+    let context = Context { backend: BackendName::LANDLOCK, text: spec.full_name().into() };
+    let trust = Trust::new(&spec.trusted);
+    let ruleset = match Blueprint::new(&spec, abi, &trust) {
+        Ok(blueprint) => Ruleset::of(blueprint, &spec.origin).map_err(|e| vec![e])?,
+        Err(Faults { written, paths }) if written.is_empty() && missing == Missing::Refuse => {
+            Ruleset::Absent(Box::new(Absent::new(spec, abi, trust, paths)))
+        }
+        Err(faults) => return Err(faults.all()),
     };
-    let context = Context { backend: BackendName::LANDLOCK, text: spec.name.clone() };
     Ok(RulesetMove { context, ruleset })
 }
 
 fn duplicates(specs: &[RulesetSpec]) -> Vec<RulesetError> {
-    let mut first: HashMap<&str, &Origin> = HashMap::new();
+    let mut first: HashMap<(&Option<Box<str>>, &str), &Origin> = HashMap::new();
     let mut errors = Vec::new();
     for spec in specs {
-        match first.get(&*spec.name) {
+        let name = (&spec.host, &*spec.name);
+        match first.get(&name) {
             Some(origin) => errors.push(RulesetError {
                 origin: spec.origin.clone(),
-                ruleset: escaped(&spec.name),
+                ruleset: escaped(&spec.full_name()),
                 why: format!("a ruleset of this name stands at {origin} already"),
                 errno: None,
                 remedy: "give one of them another name, or make them one".to_owned(),
             }),
             None => {
-                first.insert(&spec.name, &spec.origin);
+                first.insert(name, &spec.origin);
             }
         }
     }
@@ -252,7 +332,7 @@ fn duplicates(specs: &[RulesetSpec]) -> Vec<RulesetError> {
 fn no_landlock(spec: &RulesetSpec, inactive: &Inactive) -> RulesetError {
     RulesetError {
         origin: spec.origin.clone(),
-        ruleset: escaped(&spec.name),
+        ruleset: escaped(&spec.full_name()),
         why: format!("Landlock is not active in this kernel: {}", inactive.why),
         errno: None,
         remedy: inactive.remedy.clone(),

@@ -4,13 +4,9 @@ use std::{
     collections::HashMap,
     error::Error,
     ffi::CString,
-    fs::{File, OpenOptions},
+    fs::File,
     io,
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::OpenOptionsExt,
-    },
-    path::Path,
+    os::fd::{AsFd, OwnedFd},
 };
 
 use ::landlock::{
@@ -20,8 +16,9 @@ use ::landlock::{
 
 use super::{
     kernel,
-    spec::{PathAccess, Ports, RulesetSpec, Scope},
+    spec::{PathAccess, PathRule, Ports, RulesetSpec, Scope},
     template::PathTemplate,
+    way::{Astray, Trust, walk},
 };
 use crate::{
     lsm::{EnterError, Values, errno_suffix, escaped},
@@ -62,6 +59,7 @@ pub(super) struct Blueprint {
     fixed: Vec<FixedPath>,
     dynamic: Vec<DynamicPath>,
     ports: Vec<(u16, BitFlags<AccessNet>)>,
+    trusted: Vec<String>,
 }
 
 /// A path without expressions: open since startup.
@@ -73,50 +71,88 @@ struct FixedPath {
 /// A path with expressions. Only what lies below `prefix` is looked up on a request.
 struct DynamicPath {
     path: PathTemplate,
+    optional: bool,
     prefix: OwnedFd,
     on_directory: BitFlags<AccessFs>,
     on_file: BitFlags<AccessFs>,
 }
 
+/// What is wrong with a ruleset.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// What no kernel, or not this one, can do: stays so until it is written otherwise.
+    pub written: Vec<RulesetError>,
+    /// Paths that are not there, or not to be had.
+    pub paths: Vec<RulesetError>,
+}
+
+impl Faults {
+    /// All of them.
+    pub(super) fn all(self) -> Vec<RulesetError> {
+        [self.written, self.paths].concat()
+    }
+}
+
 impl Blueprint {
     /// Checks `spec` against a kernel of ABI `abi` and opens its paths. Every fault is reported, not
     /// only the first.
-    pub(super) fn new(spec: &RulesetSpec, abi: u32) -> Result<Self, Vec<RulesetError>> {
-        check_abi(spec, abi).map_err(|e| vec![e])?;
-        let mut errors = unsupported(spec, abi);
+    pub(super) fn new(spec: &RulesetSpec, abi: u32, trust: &Trust) -> Result<Self, Faults> {
+        check_abi(spec, abi).map_err(|e| Faults { written: vec![e], ..Faults::default() })?;
+        let mut faults = Faults { written: unsupported(spec, abi), ..Faults::default() };
 
         let known = ABI::from(i32::try_from(abi).unwrap_or(i32::MAX));
         let fs = AccessFs::from_all(known);
         let net = handled_net(spec, known);
         let mut blueprint = Self {
-            name: spec.name.clone(),
+            name: spec.full_name().into(),
             fs,
             net,
             scope: handled_scope(spec, known),
             fixed: Vec::new(),
             dynamic: Vec::new(),
             ports: ports(spec, net),
+            trusted: Vec::new(),
         };
-        for (path, access, origin) in merged_paths(spec) {
-            if let Err(e) = blueprint.open(path, &access, known) {
-                errors.push(path_error(spec, path, origin, &e));
+        for path in merged_paths(spec) {
+            if let Err(astray) = blueprint.open(&path, trust, known) {
+                faults.paths.push(path_error(spec, &path, &astray));
             }
         }
-        if errors.is_empty() { Ok(blueprint) } else { Err(errors) }
+        if faults.written.is_empty() && faults.paths.is_empty() { Ok(blueprint) } else { Err(faults) }
     }
 
-    fn open(&mut self, path: &PathTemplate, access: &[PathAccess], known: ABI) -> io::Result<()> {
+    fn open(&mut self, merged: &Merged<'_>, trust: &Trust, known: ABI) -> Result<(), Astray> {
+        let Merged { path, access, optional, .. } = merged;
         let on_directory = access.iter().fold(BitFlags::EMPTY, |all, a| all | rights(*a)) & self.fs;
         let on_file = on_directory & AccessFs::from_file(known);
-        if path.is_dynamic() {
-            let prefix = open_path(path.prefix(), libc::O_DIRECTORY)?;
-            self.dynamic.push(DynamicPath { path: path.clone(), prefix, on_directory, on_file });
-        } else {
-            let fd = open_path(path.prefix(), 0)?;
-            let (fd, rights) = rights_of(fd, on_directory, on_file)?;
+        let found = match walk(path.prefix(), trust) {
+            Err(Astray::Refused(e)) if *optional && is_absent(e.raw_os_error()) => return Ok(()),
+            found => found?,
+        };
+        let links = found.trusted.into_iter().map(|(at, by)| {
+            format!(
+                "ruleset {}: {} is a symbolic link, and {by}; it is followed because of LandlockTrustPaths, and whoever \
+                 may lay it chooses what the ruleset grants",
+                escaped(&self.name),
+                escaped(&at.to_string_lossy())
+            )
+        });
+        self.trusted.extend(links);
+        let (fd, rights) = rights_of(found.fd, on_directory, on_file)?;
+        if !path.is_dynamic() {
             self.fixed.push(FixedPath { fd, rights });
+        } else if is_folder(&fd)? {
+            let (path, optional) = ((*path).clone(), *optional);
+            self.dynamic.push(DynamicPath { path, optional, prefix: fd, on_directory, on_file });
+        } else {
+            return Err(io::Error::from_raw_os_error(libc::ENOTDIR).into());
         }
         Ok(())
+    }
+
+    /// Links that were followed because the configuration says so, for a line in the log each.
+    pub(super) fn trusted(&self) -> &[String] {
+        &self.trusted
     }
 
     /// Whether each request needs a ruleset of its own.
@@ -144,7 +180,7 @@ impl Blueprint {
     pub(super) fn build(&self, values: &dyn Values) -> Result<OwnedFd, EnterError> {
         let mut looked_up = Vec::with_capacity(self.dynamic.len());
         for d in &self.dynamic {
-            looked_up.push(d.look_up(values)?);
+            looked_up.extend(d.look_up(values)?);
         }
         self.make(&looked_up).map_err(|e| EnterError {
             why: format!("ruleset {} could not be made in the kernel: {e}", escaped(&self.name)),
@@ -179,19 +215,23 @@ impl Blueprint {
 }
 
 impl DynamicPath {
-    /// Finds the path with this request's values in place.
+    /// Finds the path with this request's values in place; nothing where it is absent and may be.
     ///
     /// Whoever may write below the prefix (a tenant in its own directory) may put a symbolic link
     /// there; followed, it would widen the next request's ruleset to wherever it points. So no link
-    /// below the prefix is followed. Links in the prefix are the administrator's and are followed,
-    /// once, at startup.
-    fn look_up(&self, values: &dyn Values) -> Result<(OwnedFd, BitFlags<AccessFs>), EnterError> {
+    /// below the prefix is followed. The prefix was walked at startup, along the administrator's links alone
+    /// ([`walk`]).
+    fn look_up(&self, values: &dyn Values) -> Result<Option<(OwnedFd, BitFlags<AccessFs>)>, EnterError> {
         let rest = self.path.render(values)?;
         // No NUL can be in it: the template has none and values with one were refused.
         let rest = CString::new(rest).map_err(|e| self.refused(&e.into_vec(), libc::EINVAL))?;
-        kernel::open_beneath(self.prefix.as_fd(), &rest)
-            .and_then(|fd| rights_of(fd, self.on_directory, self.on_file))
-            .map_err(|e| self.refused(rest.as_bytes(), e.raw_os_error().unwrap_or(libc::EIO)))
+        let found = kernel::open_beneath(self.prefix.as_fd(), &rest)
+            .and_then(|fd| rights_of(fd, self.on_directory, self.on_file));
+        match found {
+            Err(e) if self.optional && is_absent(e.raw_os_error()) => Ok(None),
+            Err(e) => Err(self.refused(rest.as_bytes(), e.raw_os_error().unwrap_or(libc::EIO))),
+            Ok(found) => Ok(Some(found)),
+        }
     }
 
     fn refused(&self, rest: &[u8], errno: i32) -> EnterError {
@@ -244,26 +284,37 @@ fn rights_of(
     Ok((file.into(), rights))
 }
 
-/// A reference to `path` that gives no access to its content.
-fn open_path(path: &Path, flags: i32) -> io::Result<OwnedFd> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_PATH | libc::O_CLOEXEC | flags)
-        .open(path)
-        .map(Into::into)
+/// Whether this is how the kernel says that there is nothing of a name.
+fn is_absent(errno: Option<i32>) -> bool {
+    matches!(errno, Some(libc::ENOENT | libc::ENOTDIR))
+}
+
+fn is_folder(fd: &OwnedFd) -> io::Result<bool> {
+    Ok(File::from(fd.try_clone()?).metadata()?.is_dir())
+}
+
+/// A path with all that is granted on it.
+struct Merged<'s> {
+    path: &'s PathTemplate,
+    access: Vec<PathAccess>,
+    /// Whether all of its lines say so.
+    optional: bool,
+    /// The first of its lines.
+    origin: &'s Origin,
 }
 
 /// The paths of `spec`, in their order, each once: directives on the same path add up.
-fn merged_paths(spec: &RulesetSpec) -> Vec<(&PathTemplate, Vec<PathAccess>, &Origin)> {
-    let mut merged: Vec<(&PathTemplate, Vec<PathAccess>, &Origin)> = Vec::new();
+fn merged_paths(spec: &RulesetSpec) -> Vec<Merged<'_>> {
+    let mut merged: Vec<Merged<'_>> = Vec::new();
     let mut places = HashMap::new();
-    for rule in &spec.paths {
+    for PathRule { access, path, optional, origin } in &spec.paths {
         // The same text holds the same expressions, though under other numbers.
-        let place = *places.entry(rule.path.as_str()).or_insert_with(|| {
-            merged.push((&rule.path, Vec::new(), &rule.origin));
+        let place = *places.entry(path.as_str()).or_insert_with(|| {
+            merged.push(Merged { path, access: Vec::new(), optional: true, origin });
             merged.len() - 1
         });
-        merged[place].1.push(rule.access);
+        merged[place].access.push(*access);
+        merged[place].optional &= optional;
     }
     merged
 }
@@ -308,7 +359,7 @@ fn check_abi(spec: &RulesetSpec, abi: u32) -> Result<(), RulesetError> {
     let error = |why, remedy| {
         Err(RulesetError {
             origin: spec.origin.clone(),
-            ruleset: escaped(&spec.name),
+            ruleset: escaped(&spec.full_name()),
             why,
             errno: None,
             remedy,
@@ -350,7 +401,7 @@ fn unsupported(spec: &RulesetSpec, abi: u32) -> Vec<RulesetError> {
         .filter(|(_, _, needs, is_asked)| *is_asked && *needs > abi)
         .map(|(directive, lift, needs, _)| RulesetError {
             origin: spec.origin.clone(),
-            ruleset: escaped(&spec.name),
+            ruleset: escaped(&spec.full_name()),
             why: format!("{directive} needs Landlock ABI {needs}, and this kernel has ABI {abi}"),
             errno: None,
             remedy: format!(
@@ -366,28 +417,31 @@ fn linux_of(abi: u32) -> &'static str {
     (abi as usize).checked_sub(1).and_then(|i| LINUX_OF_ABI.get(i)).copied().unwrap_or("of a later release")
 }
 
-fn path_error(spec: &RulesetSpec, path: &PathTemplate, origin: &Origin, e: &io::Error) -> RulesetError {
-    let errno = e.raw_os_error();
-    let shown = escaped(&path.prefix().to_string_lossy());
-    let (why, remedy) = if path.is_dynamic() {
-        (
-            format!("{shown}, the fixed part of {}, cannot be opened as a directory", escaped(path.as_str())),
-            "create it, or correct the path",
-        )
-    } else {
-        (format!("{shown} cannot be opened"), "create it, or correct the path")
+fn path_error(spec: &RulesetSpec, merged: &Merged<'_>, astray: &Astray) -> RulesetError {
+    let Merged { path, origin, .. } = merged;
+    let why = match astray {
+        Astray::Refused(_) if path.is_dynamic() => format!(
+            "{}, the fixed part of {}, cannot be opened as a directory",
+            escaped(&path.prefix().to_string_lossy()),
+            escaped(path.as_str())
+        ),
+        _ => astray.why(path.prefix()),
     };
-    RulesetError {
-        origin: origin.clone(),
-        ruleset: escaped(&spec.name),
-        why,
-        errno,
-        remedy: match errno {
-            Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => remedy_for_making(errno),
-            Some(libc::EACCES) => "let the user that starts the server reach it".to_owned(),
-            _ => remedy.to_owned(),
-        },
-    }
+    let errno = match astray {
+        Astray::Refused(e) => e.raw_os_error(),
+        Astray::Laid { .. } => None,
+    };
+    let remedy = match (astray, errno) {
+        (Astray::Laid { at, .. }, _) => format!(
+            "put what it leads to in its place, or let root alone own it and every folder above; if whoever may write \
+             there is trusted with what the ruleset grants, write LandlockTrustPaths {}",
+            escaped(&at.parent().unwrap_or(at).to_string_lossy())
+        ),
+        (_, Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => remedy_for_making(errno),
+        (_, Some(libc::EACCES)) => "let the user that starts the server reach it".to_owned(),
+        _ => format!("create it, or correct the path; write -{} if it may be absent", escaped(path.as_str())),
+    };
+    RulesetError { origin: (*origin).clone(), ruleset: escaped(&spec.full_name()), why, errno, remedy }
 }
 
 /// What to do when the kernel runs out of something, or refuses what it should take.
@@ -430,6 +484,7 @@ mod tests {
             fixed: vec![FixedPath { fd: socket.into(), rights: AccessFs::ReadFile.into() }],
             dynamic: Vec::new(),
             ports: Vec::new(),
+            trusted: Vec::new(),
         };
         let error = blueprint.build_static(&Origin::new("confine.conf", 4)).unwrap_err();
         assert_eq!(error.errno, Some(libc::EBADFD), "this test needs Landlock: {error}");

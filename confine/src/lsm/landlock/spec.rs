@@ -1,5 +1,7 @@
 //! What an administrator writes about a ruleset, as plain data.
 
+use std::path::Path;
+
 use super::PathTemplate;
 use crate::origin::Origin;
 
@@ -12,6 +14,8 @@ pub const DEFAULT_MIN_ABI: u32 = 3;
 pub struct RulesetSpec {
     /// The name that contexts give (`landlock:NAME`).
     pub name: Box<str>,
+    /// The virtual host that it stands in and belongs to, by a name that no other has.
+    pub host: Option<Box<str>>,
     /// Where the section begins.
     pub origin: Origin,
     /// `LandlockABI`: the oldest kernel ABI accepted, usually [`DEFAULT_MIN_ABI`].
@@ -24,6 +28,8 @@ pub struct RulesetSpec {
     pub bind: Ports,
     /// `LandlockScope`.
     pub scope: Scopes,
+    /// `LandlockTrustPaths`: folders in which links are followed, whoever laid them.
+    pub trusted: Vec<Box<Path>>,
 }
 
 impl RulesetSpec {
@@ -31,13 +37,28 @@ impl RulesetSpec {
     pub fn new(name: &str, origin: Origin) -> Self {
         Self {
             name: name.into(),
+            host: None,
             origin,
             min_abi: DEFAULT_MIN_ABI,
             paths: Vec::new(),
             connect: Ports::default(),
             bind: Ports::default(),
             scope: Scopes::default(),
+            trusted: Vec::new(),
         }
+    }
+
+    /// Its name in contexts and messages: that of a virtual host's ruleset says whose it is.
+    pub fn full_name(&self) -> String {
+        match &self.host {
+            Some(host) => format!("{}@{host}", self.name),
+            None => self.name.to_string(),
+        }
+    }
+
+    /// Whether requests have a part in its paths.
+    pub(super) fn is_dynamic(&self) -> bool {
+        self.paths.iter().any(|rule| rule.path.is_dynamic())
     }
 }
 
@@ -48,6 +69,8 @@ pub struct PathRule {
     pub access: PathAccess,
     /// Where.
     pub path: PathTemplate,
+    /// Whether it may be absent (`-/path`); it grants nothing then.
+    pub optional: bool,
     /// Where the rule is written.
     pub origin: Origin,
 }

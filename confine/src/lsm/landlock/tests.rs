@@ -48,7 +48,7 @@ fn spec(name: &str, paths: &[(PathAccess, &str)]) -> RulesetSpec {
     for (line, (access, path)) in (2..).zip(paths) {
         let (path, expressions) = PathTemplate::parse(path, index).unwrap();
         index += expressions.len();
-        spec.paths.push(PathRule { access: *access, path, origin: at(line) });
+        spec.paths.push(PathRule { access: *access, path, optional: false, origin: at(line) });
     }
     spec
 }
@@ -59,7 +59,7 @@ fn backend(spec: RulesetSpec) -> Landlock {
 }
 
 fn errors(spec: RulesetSpec, abi: u32) -> Vec<String> {
-    match make(&spec, abi) {
+    match make(spec, abi, Missing::Fault) {
         Ok(_) => Vec::new(),
         Err(errors) => errors.iter().map(ToString::to_string).collect(),
     }
@@ -421,7 +421,9 @@ fn a_ruleset_is_made_once_unless_the_request_has_a_part_in_it() {
 #[test]
 fn rulesets_do_not_leak_into_programs() {
     let landlock = backend(spec("fd", &[]));
-    let Ruleset::Static(InKernel(fd)) = &landlock.rulesets["fd"].ruleset else { panic!("not static") };
+    let Ruleset::Static(InKernel(fd), _) = &landlock.find("fd").unwrap().ruleset else {
+        panic!("not static")
+    };
     // SAFETY: F_GETFD takes no argument.
     let flags = unsafe { libc::fcntl(std::os::fd::AsRawFd::as_raw_fd(fd), libc::F_GETFD) };
     assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
@@ -447,15 +449,17 @@ fn every_missing_path_is_an_error_at_its_own_line() {
         errors(spec, Landlock::abi().unwrap()),
         [
             format!(
-                "confine.conf:2: ruleset r: {gone} cannot be opened (ENOENT); create it, or correct the path"
+                "confine.conf:2: ruleset r: {gone} cannot be opened (ENOENT); create it, or correct the path; write \
+                 -{gone} if it may be absent"
             ),
             format!(
                 "confine.conf:4: ruleset r: {gone}/, the fixed part of {dynamic}, cannot be opened as a \
-                 directory (ENOENT); create it, or correct the path"
+                 directory (ENOENT); create it, or correct the path; write -{dynamic} if it may be absent"
             ),
             format!(
                 "confine.conf:5: ruleset r: {}/secret/, the fixed part of {not_a_directory}, cannot be \
-                 opened as a directory (ENOTDIR); create it, or correct the path",
+                 opened as a directory (ENOTDIR); create it, or correct the path; write -{not_a_directory} if it may be \
+                 absent",
                 text(dir.path())
             ),
         ]

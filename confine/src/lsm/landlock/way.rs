@@ -1,0 +1,292 @@
+//! The way to a fixed path, walked component by component and by descriptor.
+//!
+//! What a path leads to is granted. Paths lie in folders of tenants, who may put a symbolic link in the place of a
+//! component and so choose, at the next restart, what the ruleset grants. So a link is followed only where nobody
+//! but the administrator can have laid it: it is his, in a folder that others cannot change, and so is every folder
+//! above. Real folders may be anybody's: what lies in a tenant's folder, or was moved there by whoever may, is theirs
+//! anyway. (A hard link to a folder does not exist, and a mount takes privilege. A hard link to a file is another
+//! name for somebody else's content: not taken where others may have made it.)
+//!
+//! Each step opens one name in the folder that the step before opened, never following a link, and looks at what it
+//! has opened: between the look and the use nothing can be exchanged.
+
+use std::{
+    collections::VecDeque,
+    ffi::{CString, OsStr, OsString},
+    fs::{File, Metadata},
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::{ffi::OsStrExt, fs::MetadataExt},
+    },
+    path::{Component, Path, PathBuf},
+};
+
+use super::kernel;
+use crate::lsm::escaped;
+
+/// Links on one way, as the kernel has it (include/linux/namei.h, MAXSYMLINKS).
+const MOST_LINKS: usize = 40;
+const GROUP_WRITES: u32 = 0o020;
+const OTHERS_WRITE: u32 = 0o002;
+const STICKY: u32 = 0o1000;
+
+/// Whose links are followed.
+#[derive(Clone, Debug)]
+pub(super) struct Trust {
+    /// Who started the server, beside root.
+    administrator: u32,
+    /// `LandlockTrustPaths`: folders in which everybody's links are followed, as written and as they lead.
+    below: Vec<PathBuf>,
+}
+
+impl Trust {
+    /// The starter's links, and everybody's below these paths. To be made before privileges are given up.
+    pub(super) fn new(below: &[Box<Path>]) -> Self {
+        let real = below.iter().filter_map(|path| path.canonicalize().ok());
+        let below = below.iter().map(|path| path.to_path_buf()).chain(real).collect();
+        Self { administrator: kernel::effective_user(), below }
+    }
+
+    fn is_administrator(&self, uid: u32) -> bool {
+        uid == 0 || uid == self.administrator
+    }
+
+    fn covers(&self, path: &Path) -> bool {
+        self.below.iter().any(|below| path.starts_with(below))
+    }
+
+    /// Who else may put entries into a folder, or exchange those of others; nobody where it is sticky.
+    fn strangers(&self, folder: &Metadata, sticky_counts: bool) -> Option<String> {
+        let mode = folder.mode();
+        let sticky = sticky_counts && mode & STICKY != 0;
+        if !self.is_administrator(folder.uid()) {
+            return Some(format!("belongs to the user with id {}", folder.uid()));
+        }
+        if mode & OTHERS_WRITE != 0 && !sticky {
+            return Some("may be written by everybody".to_owned());
+        }
+        if mode & GROUP_WRITES != 0 && folder.gid() != 0 && !sticky {
+            return Some(format!("may be written by the group with id {}", folder.gid()));
+        }
+        None
+    }
+}
+
+/// What a way led to.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// A mere reference (`O_PATH`).
+    pub fd: OwnedFd,
+    /// Links on the way that were followed because `LandlockTrustPaths` says so, each with who may have laid it.
+    pub trusted: Vec<(PathBuf, String)>,
+}
+
+/// Why a way leads nowhere.
+#[derive(Debug)]
+pub(super) enum Astray {
+    /// The kernel's answer.
+    Refused(io::Error),
+    /// A link, or a second name, that somebody else may have laid.
+    Laid {
+        /// What lies there: `a symbolic link`, `a file with another name elsewhere`.
+        what: &'static str,
+        /// Where.
+        at: PathBuf,
+        /// Why it may be somebody else's.
+        by: String,
+    },
+}
+
+impl From<io::Error> for Astray {
+    fn from(error: io::Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl Astray {
+    /// What is wrong, for a message.
+    pub(super) fn why(&self, path: &Path) -> String {
+        let path = escaped(&path.to_string_lossy());
+        match self {
+            Self::Refused(_) => format!("{path} cannot be opened"),
+            Self::Laid { what, at, by } => format!(
+                "{path} is not followed: {} is {what}, and {by}, who could lead the ruleset anywhere",
+                escaped(&at.to_string_lossy())
+            ),
+        }
+    }
+}
+
+/// A folder on the way.
+struct Step {
+    folder: OwnedFd,
+    name: OsString,
+    /// Why it is not certain that the administrator alone made the way here: the first folder that others may change.
+    open: Option<String>,
+}
+
+struct Walk<'t> {
+    trust: &'t Trust,
+    steps: Vec<Step>,
+    left: VecDeque<OsString>,
+    links: usize,
+    trusted: Vec<(PathBuf, String)>,
+}
+
+/// Walks to `path`, which is absolute.
+pub(super) fn walk(path: &Path, trust: &Trust) -> Result<Found, Astray> {
+    let root = kernel::open_root()?;
+    let mut walk = Walk { trust, steps: Vec::new(), left: names(path), links: 0, trusted: Vec::new() };
+    walk.enter(root, OsString::new())?;
+    while let Some(name) = walk.left.pop_front() {
+        if name == ".." {
+            // The folder through which the way came; the root is its own parent.
+            walk.steps.truncate((walk.steps.len() - 1).max(1));
+            continue;
+        }
+        if let Some(file) = walk.step(&name)? {
+            return Ok(Found { fd: file, trusted: walk.trusted });
+        }
+    }
+    let Walk { mut steps, trusted, .. } = walk;
+    let last = steps.pop().ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))?;
+    Ok(Found { fd: last.folder, trusted })
+}
+
+/// The components of a path, `..` among them.
+fn names(path: &Path) -> VecDeque<OsString> {
+    let name = |component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    };
+    path.components().filter_map(name).collect()
+}
+
+impl Walk<'_> {
+    /// Where the walk is.
+    fn here(&self) -> PathBuf {
+        Path::new("/").join(self.steps.iter().skip(1).map(|step| &step.name).collect::<PathBuf>())
+    }
+
+    fn top(&self) -> io::Result<BorrowedFd<'_>> {
+        let last = self.steps.last().ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))?;
+        Ok(last.folder.as_fd())
+    }
+
+    /// Why others than the administrator may have made the way here.
+    fn open(&self) -> Option<&String> {
+        self.steps.last().and_then(|step| step.open.as_ref())
+    }
+
+    /// Goes into a folder.
+    fn enter(&mut self, folder: OwnedFd, name: OsString) -> io::Result<()> {
+        let (folder, metadata) = looked_at(folder)?;
+        let open = self.open().cloned().or_else(|| {
+            let by = self.trust.strangers(&metadata, true)?;
+            Some(format!("{} {by}", escaped(&self.here().join(&name).to_string_lossy())))
+        });
+        self.steps.push(Step { folder, name, open });
+        Ok(())
+    }
+
+    /// One component: into a folder, along a link, or to the file at the end.
+    fn step(&mut self, name: &OsStr) -> Result<Option<OwnedFd>, Astray> {
+        let c_name = CString::new(name.as_bytes()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+        // As a folder first: that starts an automount, which a mere reference does not.
+        match kernel::open_folder(self.top()?, &c_name) {
+            Ok(folder) => return Ok(self.enter(folder, name.to_owned()).map(|()| None)?),
+            Err(error) => match error.raw_os_error() {
+                Some(libc::ENOTDIR | libc::ELOOP) => {}
+                _ => return Err(error.into()),
+            },
+        }
+        let (entry, metadata) = looked_at(kernel::open_entry(self.top()?, &c_name)?)?;
+        if metadata.is_symlink() {
+            return self.follow(&c_name, entry, &metadata);
+        }
+        if metadata.is_dir() || !self.left.is_empty() {
+            // It was a folder's name just now, or is one where a file lies.
+            return Err(io::Error::from_raw_os_error(libc::ENOTDIR).into());
+        }
+        self.second_name(name, &metadata)?;
+        Ok(Some(entry))
+    }
+
+    /// Goes on where a link leads, if it may.
+    fn follow(
+        &mut self,
+        name: &CString,
+        link: OwnedFd,
+        metadata: &Metadata,
+    ) -> Result<Option<OwnedFd>, Astray> {
+        self.links += 1;
+        if self.links > MOST_LINKS {
+            return Err(io::Error::from_raw_os_error(libc::ELOOP).into());
+        }
+        let at = self.here().join(OsStr::from_bytes(name.as_bytes()));
+        if let Some(by) = self.stranger_of(&at, metadata)? {
+            if !self.trust.covers(&at) {
+                return Err(Astray::Laid { what: "a symbolic link", at, by });
+            }
+            self.trusted.push((at, by));
+        } else if kernel::is_proc(link.as_fd())? {
+            // The links of a process lead to what it has open, whatever their text says. Nobody can lay one.
+            let (entry, metadata) = looked_at(kernel::open_following(self.top()?, name)?)?;
+            if !metadata.is_dir() {
+                return if self.left.is_empty() { Ok(Some(entry)) } else { Err(not_a_folder()) };
+            }
+            return Ok(self.enter(entry, OsStr::from_bytes(name.as_bytes()).to_owned()).map(|()| None)?);
+        }
+        let target = PathBuf::from(OsString::from(OsStr::from_bytes(&kernel::read_link(link.as_fd())?)));
+        if target.is_absolute() {
+            self.steps.truncate(1);
+        }
+        for name in names(&target).into_iter().rev() {
+            self.left.push_front(name);
+        }
+        Ok(None)
+    }
+
+    /// Why a link may be somebody else's than the administrator's.
+    fn stranger_of(&self, at: &Path, link: &Metadata) -> io::Result<Option<String>> {
+        if let Some(open) = self.open() {
+            return Ok(Some(open.clone()));
+        }
+        if !self.trust.is_administrator(link.uid()) {
+            return Ok(Some(format!("it belongs to the user with id {}", link.uid())));
+        }
+        // In a sticky folder others cannot exchange the link, but may have made it, as a second name of one.
+        let folder = File::from(self.top()?.try_clone_to_owned()?).metadata()?;
+        let shown = escaped(&at.parent().unwrap_or(at).to_string_lossy());
+        Ok(self.trust.strangers(&folder, false).map(|by| format!("{shown} {by}")))
+    }
+
+    /// Refuses a file that has another name elsewhere, where others may have given it this one.
+    fn second_name(&self, name: &OsStr, file: &Metadata) -> Result<(), Astray> {
+        match self.open() {
+            Some(by) if file.is_file() && file.nlink() > 1 => {
+                let at = self.here().join(name);
+                if self.trust.covers(&at) {
+                    return Ok(());
+                }
+                Err(Astray::Laid { what: "a file with another name elsewhere", at, by: by.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn not_a_folder() -> Astray {
+    io::Error::from_raw_os_error(libc::ENOTDIR).into()
+}
+
+fn looked_at(fd: OwnedFd) -> io::Result<(OwnedFd, Metadata)> {
+    let file = File::from(fd);
+    let metadata = file.metadata()?;
+    Ok((file.into(), metadata))
+}
+
+#[cfg(test)]
+mod tests;

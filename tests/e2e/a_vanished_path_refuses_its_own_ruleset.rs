@@ -1,0 +1,60 @@
+//! A path of a ruleset that is gone stops the first start. A server that runs reads its configuration again at night:
+//! it goes on, the requests of that ruleset are refused until the path is back, and everything else is served.
+
+use std::{fs, thread, time::Duration};
+
+use confine_tests::{Cell, Gate, Mpm, Response, Server, ServerBuilder, matrix, tenants::*};
+
+fn shop(cell: Cell) -> ServerBuilder {
+    leaky_app(cell)
+        .file("data/shop/note", "of the shop\n")
+        .ruleset("shop", "LandlockRead \"@root@/www\" \"@root@/data/shop\"")
+        .alias("/shop", "www/app")
+        .location("/shop", "ConfineContext shop")
+        .location("/app", "ConfineContext bob")
+}
+
+fn read(server: &Server, file: &str) -> Response {
+    server.client().get(&leaky_at("/shop/leaky.lua", "read", server.path(file).display().to_string()))
+}
+
+/// A request is served by a child from before the restart for a moment.
+fn wait_for_refusal(server: &Server, file: &str) {
+    let refused = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        read(server, file).status == 500
+    });
+    assert!(refused, "{}", server.log());
+}
+
+fn it_is_served_again_once_the_path_is_back(cell: Cell) {
+    let server = shop(cell).start();
+    read(&server, "data/shop/note").expect_content("of the shop\n");
+    fs::rename(server.path("data/shop"), server.path("data/away")).expect("a folder");
+    for _ in 0..2 {
+        server.restart_gracefully();
+        wait_for_refusal(&server, "data/shop/note");
+        server.client().get("/shop/page.txt").expect_status(500);
+        let line =
+            server.wait_for_log(&["confine: refused GET /shop/leaky.lua ", "data/shop cannot be opened"]);
+        assert!(line.contains("(ENOENT)") && line.contains("without a restart"), "{line}");
+        server.wait_for_log(&["[confine:warn", "data/shop cannot be opened", "the server goes on"]);
+        let of_bob = server.client().get(&note_of(&server, "bob"));
+        of_bob.expect_content(NOTE_OF_BOB).expect_context("landlock:bob");
+    }
+    fs::rename(server.path("data/away"), server.path("data/shop")).expect("a folder");
+    thread::sleep(Duration::from_millis(1100));
+    for _ in 0..3 {
+        read(&server, "data/shop/note").expect_content("of the shop\n").expect_context("landlock:shop");
+        read(&server, "data/bob/note").expect_denied_by_kernel();
+    }
+}
+
+matrix!(it_is_served_again_once_the_path_is_back);
+
+#[test]
+fn at_the_first_start_it_is_an_error() {
+    let builder = shop(Cell { mpm: Mpm::Event, gate: Gate::Process });
+    fs::remove_dir_all(builder.path("data/shop")).expect("a folder");
+    builder.refused().says(&["ruleset shop: ", "data/shop cannot be opened (ENOENT)", "if it may be absent"]);
+}
