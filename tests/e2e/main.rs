@@ -46,6 +46,7 @@ mod bad_directives_stop_the_server;
 mod bad_maps_stop_the_server;
 mod bodies_arrive_whole;
 mod cgi_scripts_inherit_the_context;
+mod code_that_htaccess_names_runs_confined_or_not_at_all;
 mod content_of_another_process_is_refused_or_warned_of;
 mod directives_are_refused_in_htaccess;
 mod each_reads_theirs_and_not_the_others;
