@@ -132,6 +132,10 @@ impl fmt::Display for NamedCode {
 
 /// A directive of another module was read: notes what it names, or refuses it.
 pub fn seen(command: &Command<'_>, kind: Kind, arguments: &[u8]) -> Result<(), String> {
+    // mod_lua makes this one of its sections, and follows a null pointer where somebody writes it.
+    if command.name() == "Lua_____ByteCodeHack" && !command.has_data() {
+        return Err(format!("{} is none to be written", command.name()));
+    }
     if !command.in_htaccess() {
         return seen_in_configuration(command, kind, arguments);
     }

@@ -48,6 +48,12 @@ impl<'c> Command<'c> {
         std::ptr::eq(parms.pool, parms.temp_pool)
     }
 
+    /// Whether another directive left something for this one, which nobody can write.
+    pub fn has_data(&self) -> bool {
+        // SAFETY: a directive always belongs to a node of the configuration tree.
+        unsafe { !(*self.parms().directive).data.is_null() }
+    }
+
     /// The first word of `arguments`, as the server takes words apart.
     pub fn first_word(&self, arguments: &[u8]) -> Option<&'c CStr> {
         let pool = self.pool()?;

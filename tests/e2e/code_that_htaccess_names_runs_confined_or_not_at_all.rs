@@ -2,9 +2,9 @@
 //! rules apply, none of them runs with the server's privileges: the request is refused, or, under `ConfineEarly`,
 //! they run confined. What is named for the log does not run at all.
 
-use std::{fs, thread::sleep, time::Duration};
+use std::{fs, os::unix::fs::chown, thread::sleep, time::Duration};
 
-use confine_tests::{Cell, Request, Server, ServerBuilder, matrix, tenants::*};
+use confine_tests::{Cell, Gate, Request, Server, ServerBuilder, matrix, platform, tenants::*};
 
 /// Writes into `out/WHO` whether bob's note can be read.
 const HOOK: &str = "require 'apache2'
@@ -141,11 +141,7 @@ fn the_log_says_nothing(cell: Cell) {
             .file("www/site/bad/.htaccess", format!("{LOG}\n{}", EARLY[0]))
             .file("www/site/bad/page.txt", "never")
             .location("/site", "ConfineContext writer")
-            .config(if early && cell.gate == confine_tests::Gate::Process {
-                "ConfineEarly landlock:writer"
-            } else {
-                ""
-            })
+            .config(if early && cell.gate == Gate::Process { "ConfineEarly landlock:writer" } else { "" })
             .start();
         let client = server.client();
         client.get("/site/page.txt").expect_content("content");
@@ -221,6 +217,45 @@ fn what_takes_effect_at_once_is_refused(cell: Cell) {
 }
 
 matrix!(what_takes_effect_at_once_is_refused for gates);
+
+/// A directive that mod_lua keeps to itself ends the child where it is written.
+fn a_directive_that_nobody_may_write(cell: Cell) {
+    let server = site(cell, "AllowOverride All", "Lua_____ByteCodeHack x")
+        .location("/app", "ConfineContext bob")
+        .start();
+    server.client().get("/site/page.txt").expect_status(500);
+    server.wait_for_log(&["/site/.htaccess: ", "is none to be written"]);
+}
+
+matrix!(a_directive_that_nobody_may_write for gates);
+
+/// What the configuration names in a file that a tenant owns is the tenant's code.
+fn a_hook_of_the_configuration_in_a_tenants_file(cell: Cell) {
+    let with_owner = |owner: Option<u32>| {
+        let builder = site(cell, "AllowOverride None", "")
+            .directory("www/site", &format!("{}\n{LOG}", EARLY[0]))
+            .location("/site/guarded", "ConfineContext writer")
+            .file("www/site/guarded/page.txt", "content");
+        chown(builder.path("www/site/hook.lua"), owner, None).unwrap_or_else(|e| panic!("chown: {e}"));
+        builder.start()
+    };
+    let ours = with_owner(None);
+    ours.client().get("/site/guarded/page.txt").expect_content("content");
+    assert_eq!(told(&ours, "early"), "read\n");
+    if !platform::is_root() {
+        return;
+    }
+    let theirs = with_owner(Some(platform::child_user().1));
+    theirs.client().get("/site/guarded/page.txt").expect_status(403);
+    theirs.wait_for_log(&["confine: refused GET /site/guarded/page.txt ", "/httpd.conf:", "names code"]);
+    let_it_log();
+    assert_eq!((told(&theirs, "early"), told(&theirs, "log")), (String::new(), String::new()));
+    // Without a rule it is the administrator's to answer for.
+    theirs.client().get("/site/page.txt").expect_content("content");
+    assert_eq!(told(&theirs, "early"), "read\n");
+}
+
+matrix!(a_hook_of_the_configuration_in_a_tenants_file for gates);
 
 /// What names no code stays allowed.
 fn harmless_directives(cell: Cell) {
