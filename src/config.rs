@@ -54,6 +54,8 @@ pub struct Generation {
     pub written: Vec<Written>,
     /// Whether the configuration itself gives mod_lua functions to run before or after the content.
     pub lua_hooks: bool,
+    /// Directives of the configuration that name code which others than the administrator can change.
+    pub code_of_others: Vec<String>,
     /// `ConfineTrustScripts`.
     pub trusted: Vec<String>,
     /// `ConfineCoreDumps on`.

@@ -171,10 +171,16 @@ fn seen_in_configuration(command: &Command<'_>, kind: Kind, arguments: &[u8]) ->
     Generation::edit(pool, |g| g.lua_hooks = true);
     let file = command.first_word(arguments);
     let path = file.map(|file| Path::new(OsStr::from_bytes(file.to_bytes()))).filter(|p| p.is_absolute());
-    match path {
-        Some(path) if !only_administrators(path) => note(command, kind),
-        _ => Ok(()),
-    }
+    let Some(path) = path.filter(|path| !only_administrators(path)) else { return Ok(()) };
+    let text = format!(
+        "{}: {}: others than root, or who started the server, can change {}; where rules apply it counts as a \
+         tenant's code: a request that would meet it before its move is refused, but under ConfineEarly",
+        command.origin(),
+        command.name(),
+        path.display()
+    );
+    Generation::edit(pool, |g| g.code_of_others.push(text));
+    note(command, kind)
 }
 
 fn note(command: &Command<'_>, kind: Kind) -> Result<(), String> {

@@ -74,6 +74,7 @@ pub fn examine(main: &Server<'_>, generation: &Generation) -> Found {
     if generation.drafts.is_empty() {
         return found;
     }
+    found.warnings.extend(generation.code_of_others.iter().cloned());
     if generation.core_dumps {
         found.warnings.push(CORE_DUMPS.to_owned());
     }

@@ -247,6 +247,7 @@ fn a_hook_of_the_configuration_in_a_tenants_file(cell: Cell) {
     }
     let theirs = with_owner(Some(platform::child_user().1));
     theirs.client().get("/site/guarded/page.txt").expect_status(403);
+    theirs.wait_for_log(&["LuaHookFixups: others than root", "/site/hook.lua", "ConfineEarly"]);
     theirs.wait_for_log(&["confine: refused GET /site/guarded/page.txt ", "/httpd.conf:", "names code"]);
     let_it_log();
     assert_eq!((told(&theirs, "early"), told(&theirs, "log")), (String::new(), String::new()));
