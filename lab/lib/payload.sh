@@ -40,7 +40,7 @@ build_payload() {
     local tree
     tree=$(mktemp -d)
     mkdir -p -- "$tree/lab"
-    cp -- "$LAB_DIR"/guest/{run,shell,lib.sh,mixed.pl,speed.awk,users,*.map,*.conf} "$tree/lab/"
+    cp -- "$LAB_DIR"/guest/{run,shell,lib.sh,kinds.sh,reach.sh,mixed.pl,upgrade.pl,speed.awk,users,*.map,*.conf,*.tomoyo} "$tree/lab/"
     cp -R -- "$LAB_DIR"/{tests,www,app} "$REPO_DIR/conf" "$tree/lab/"
     mkdir -- "$tree/lab/policy"
     cp -R -- "$LAB_DIR"/policy/{apparmor,tomoyo} "$tree/lab/policy/"
@@ -54,7 +54,7 @@ build_payload() {
         -subj /CN=localhost -keyout "$tree/lab/tls/key.pem" -out "$tree/lab/tls/cert.pem"
     chmod -R u=rwX,go=rX "$tree"
     chmod 755 "$tree"/lab/{run,shell}
-    find "$tree/lab/www" -path '*/cgi/*' -type f -exec chmod 755 {} +
+    find "$tree/lab/www" \( -path '*/cgi/*' -o -name cgi \) -type f -exec chmod 755 {} +
     as_root find "$tree/lab/www" \( -name data -o -path '*/data/*' \) -exec chown 33:33 {} +
     label "$CACHE/root" "$tree"
     disk "$tree/lab" "$CACHE/payload.img" 64

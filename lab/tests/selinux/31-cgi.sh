@@ -22,3 +22,7 @@ like "and not bob's" "$body" '^read /lab/www/bob/index.html=refused'
 denial 'by the kernel' 'scontext=alice\.program:s0 tcontext=bob\.readable'
 as bob
 status 'bob cannot start it' '(403|500)' /alice/cgi/show
+as alice
+fetch /alice/cgi/descriptors
+# 10 is the shell's own, on the script, and 3 the listing itself.
+is 'the program gets no descriptor beside the usual three' "$body" $'/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/10 /proc/self/fd/2 /proc/self/fd/3\n'

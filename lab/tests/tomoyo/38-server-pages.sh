@@ -1,0 +1,5 @@
+# shellcheck shell=bash
+# Pages about the server, named by a tenant.
+
+. /lab/kinds.sh tomoyo
+modes pages_about_the_server
