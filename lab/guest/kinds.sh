@@ -9,10 +9,10 @@
 own='own=page of alice' refused='other=refused'
 
 case $1 in
-    selinux) alice=selinux:alice.process:s0 bob=selinux:bob.process:s0 early=$alice ;;
-    apparmor) alice=apparmor:lab_alice bob=apparmor:lab_bob early='"apparmor:stack lab_alice"' ;;
+    selinux) alice=selinux:alice.process:s0 bob=selinux:bob.process:s0 early=$alice early_rule=$alice ;;
+    apparmor) alice=apparmor:lab_alice bob=apparmor:lab_bob early='"apparmor:stack lab_people"' early_rule='"apparmor:stack lab_alice"' ;;
     tomoyo)
-        alice=tomoyo://alice bob=tomoyo://bob early=$alice
+        alice=tomoyo://alice bob=tomoyo://bob early=tomoyo://early early_rule='"tomoyo://early //alice"'
         policy </lab/kinds.tomoyo
         ;;
 esac
@@ -100,7 +100,7 @@ CONF
 threads_of_a_connection() { # MODE
     local host_rule='' rule=$alice what='' first=/alice/kinds/up.lua
     if [[ $1 == early ]]; then
-        host_rule="ConfineEarly $early" rule=$early what=--ask first=/alice/kinds/slow.lua gate='ConfineGate process'
+        host_rule="ConfineEarly $early" rule=$early_rule what=--ask first=/alice/kinds/slow.lua gate='ConfineGate process'
     fi
     server event lua include http2 confine <<CONF
 $gate

@@ -10,13 +10,15 @@ case $1 in
         ;;
 esac
 
-# reach_server MODULE... <CONF
+# reach_server [DIRECTIVE]. With CoreDumpDirectory the files of the server's processes below /proc belong to the
+# server's user, as where a core is wanted; else they are root's.
 reach_server() {
-    server event "$@" lua lab_reach lab_escape confine < <(
-        printf 'Define ALICE %s\nDefine BOB %s\n' "$ALICE" "$BOB"
-        cat - /lab/reach.conf
+    server event lua lab_reach lab_escape confine < <(
+        printf 'Define ALICE %s\nDefine BOB %s\n%s\n' "$ALICE" "$BOB" "$1"
+        cat /lab/reach.conf
     )
 }
+dumpable='CoreDumpDirectory /run/apache2'
 
 # facts WHERE: what came of it, for the reader.
 facts() { printf '%s\n' "$body" | sed "s/^/#   $1: /"; }

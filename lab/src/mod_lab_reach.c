@@ -4,7 +4,8 @@
  * a word after the other, and answers with the outcome of each:
  *
  *   numbers          each descriptor that the process holds open: what it is, and what can be done with it
- *   logs             the same with every file that is open for appending: a line, and to empty it
+ *   logs             the same with every file that is open for appending: a line, to write over its first bytes, to
+ *                    empty it
  *   client=TEXT      TEXT to every connection but the own
  *   list=FOLDER      the names in it
  *   touch=FILE       open for writing, nothing else
@@ -57,7 +58,9 @@ static const char *kind_of(int fd, mode_t mode)
         return "file";
     if (S_ISFIFO(mode))
         return "pipe";
-    if (!S_ISSOCK(mode))
+    if (!mode && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0)
+        return "unknown";
+    if (mode && !S_ISSOCK(mode))
         return "other";
     getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
     return listens ? "listener" : "socket";
@@ -69,10 +72,12 @@ static void tell_number(request_rec *r, int fd)
     struct stat about;
     int copy, flags;
 
-    if (fstat(fd, &about) < 0)
-        return;
     copy = dup(fd);
+    if (copy < 0)
+        return;
     flags = fcntl(copy, F_GETFL);
+    if (fstat(fd, &about) < 0) /* TOMOYO asks the policy before it tells */
+        about.st_mode = 0;
     ap_rprintf(r, "%d %s %s%s", fd, kind_of(copy, about.st_mode),
                (flags & O_ACCMODE) == O_RDONLY ? "r" : (flags & O_ACCMODE) == O_WRONLY ? "w" : "rw",
                flags & O_APPEND ? "a" : "");
@@ -95,13 +100,17 @@ static void tell_number(request_rec *r, int fd)
 
 static void tell_log(request_rec *r, int fd)
 {
-    struct stat about;
-    int copy;
+    int copy, flags = fcntl(fd, F_GETFL);
 
-    if (fstat(fd, &about) < 0 || !S_ISREG(about.st_mode) || !(fcntl(fd, F_GETFL) & O_APPEND))
+    if (flags < 0 || !(flags & O_APPEND))
         return;
     copy = dup(fd);
     ap_rprintf(r, "%d log write=%s", fd, outcome(write(copy, "BY NUMBER\n", 10)));
+    if (fcntl(copy, F_SETFL, flags & ~O_APPEND) < 0)
+        ap_rprintf(r, " over=%s", outcome(-1));
+    else
+        ap_rprintf(r, " over=%s", outcome(pwrite(copy, "OVER", 4, 0)));
+    fcntl(copy, F_SETFL, flags);
     ap_rprintf(r, " empty=%s\n", outcome(ftruncate(copy, 0)));
     close(copy);
 }

@@ -2,7 +2,7 @@
 # What is not a file of the application's: /etc, common folders, /proc, descriptors by number, other processes.
 
 . /lab/reach.sh selinux
-reach_server </dev/null
+reach_server "$dumpable"
 
 # ---- files ----
 echo 'password of an application' >/etc/lab-application.conf
@@ -49,7 +49,8 @@ unlike 'a log stays one that is appended to' "$body" ' unappend=OK'
 a_log /alice
 facts application
 like 'a line of it can be written to a log' "$body" ' log write=OK'
-unlike 'no log can be emptied' "$body" ' empty=OK'
+unlike 'no log can be written over' "$body" ' over=OK'
+unlike 'nor emptied' "$body" ' empty=OK'
 is 'none was' "$log_left" yes
 another_client /free
 facts server
@@ -74,3 +75,23 @@ facts application
 unlike 'nothing of other processes is reached, no shared memory, no key, no writable code' "$body" '=OK$'
 denial 'by the kernel' 'scontext=alice\.process:s0'
 kill "$listener"
+
+# ---- logs through a pipe ----
+server event lab_reach confine <<'CONF'
+ErrorLog "|/usr/bin/rotatelogs /var/log/apache2/piped.log 86400"
+<Directory /lab/www>
+    Require all granted
+</Directory>
+<Location /alice>
+    ConfineContext alice.process:s0
+</Location>
+<Location /alice/reach>
+    SetHandler lab-reach
+</Location>
+CONF
+serves 'logs through a pipe: her page' '^page of alice' /alice/index.html
+fetch '/alice/reach?logs&numbers'
+facts 'application, logs through a pipe'
+unlike 'no line is read back from it' "$body" ' pipe r.* read=OK'
+nap 0.5
+like 'what the worker has to say arrives' "$(cat /var/log/apache2/piped.log*)" 'confined GET /alice/index.html'

@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# What is not a file of the application's: descriptors by number, /proc, sockets, other processes.
+
+. /lab/reach.sh apparmor
+reach_server
+
+# ---- descriptors ----
+fetch /free/reach?numbers
+facts server
+fetch /alice/reach?numbers
+facts application
+unlike 'no mutex and no lock of the server is written' "$body" ' file rw .*write=OK'
+a_log /alice
+facts 'application, log files'
+like 'with the right to a log file, a line of it can be written there' "$body" ' log write=OK'
+another_client /free
+is 'the server reaches another client' "$got" FROM-A-TENANT
+another_client /alice
+facts application
+echo "#   another client got from alice: '$got'"
+fetch /alice/kinds/number.lua
+facts 'plain Lua'
+unlike 'a plain script opens no file by such a name' "$body" 'fd/[2-8] '
+
+# ---- /proc ----
+reach_server "$dumpable"
+memory='mem=thread&mem=/proc/thread-self/mem&mem=/proc/self/mem'
+fetch "/alice/reach?$memory"
+facts application
+unlike 'the own memory is not read below /proc' "$body" '=OK'
+fetch '/alice/escape?read=/proc/self/maps&read=/proc/self/status&read=/proc/self/auxv&read=/lab/www/alice/index.html'
+unlike 'nor is where it lies' "$body" 'proc/self/[a-z]*=OK'
+like 'while its own file is' "$body" 'index.html=OK'
+
+# ---- other processes ----
+child=$(pgrep -P "$(server_pid)" | head -n 1)
+listener
+others="signal=$(server_pid)&signal=$child&trace=$(server_pid)&unix=@lab&shm=4711&key=lab&search=lab&execmem"
+fetch "/free/reach?$others"
+facts server
+forget
+fetch "/alice/reach?$others"
+facts application
+unlike 'no signal to the server, no socket of another process' "$body" '^(signal|trace|unix) .*=OK$'
+kill "$listener"
+
+# ---- logs through a pipe ----
+server event lab_reach confine <<'CONF'
+ErrorLog "|/usr/bin/rotatelogs /var/log/apache2/piped.log 86400"
+<Directory /lab/www>
+    Require all granted
+</Directory>
+<Location /alice>
+    ConfineContext apparmor:lab_piped
+</Location>
+<Location /alice/reach>
+    SetHandler lab-reach
+</Location>
+CONF
+serves 'logs through a pipe: her page' '^page of alice' /alice/index.html
+fetch /alice/reach?logs
+facts 'application, logs through a pipe'
+unlike 'no log can be emptied' "$body" ' (empty|over|write)=OK'
+nap 0.5
+like 'and what the worker has to say arrives' "$(cat /var/log/apache2/piped.log*)" 'confined GET /alice/index.html'
+
+# ---- where the server has no profile ----
+stop
+echo -n apache2 >/sys/kernel/security/apparmor/.remove
+reach_server
+fetch /alice/reach?numbers
+facts 'application, server without a profile'
+fetch /alice/reach?logs
+facts 'application, server without a profile'
+stop
+apparmor_parser --skip-cache --replace /etc/apparmor.d/apache2
