@@ -10,6 +10,7 @@
  *   list=FOLDER      the names in it
  *   touch=FILE       open for writing, nothing else
  *   mem=FILE         read the own memory through a file below /proc, and write it; `thread` is /proc/TID/mem
+ *   own=FILE         read /proc/TID/FILE
  *   signal=PROCESS   a signal that does nothing
  *   trace=PROCESS    read another process's memory
  *   unix=PATH        connect to a socket, @ for one without a file
@@ -169,6 +170,17 @@ static long touch(const char *path)
     return fd < 0 ? -1 : close(fd);
 }
 
+static long own_file(apr_pool_t *pool, const char *name)
+{
+    char seen;
+    int fd = open(apr_psprintf(pool, "/proc/%ld/%s", (long)syscall(SYS_gettid), name), O_RDONLY | O_CLOEXEC);
+    long result = fd < 0 ? -1 : read(fd, &seen, 1);
+
+    if (fd >= 0)
+        close(fd);
+    return result;
+}
+
 static long trace(pid_t process)
 {
     char seen;
@@ -215,6 +227,8 @@ static long act(request_rec *r, const char *verb, const char *value)
         return list(r, value);
     if (!strcmp(verb, "touch"))
         return touch(value);
+    if (!strcmp(verb, "own"))
+        return own_file(r->pool, value);
     if (!strcmp(verb, "signal"))
         return kill(atoi(value), SIGURG);
     if (!strcmp(verb, "trace"))

@@ -24,7 +24,9 @@ unlike 'a plain script opens no file by such a name' "$body" 'fd/[2-8] '
 
 # ---- /proc ----
 reach_server "$dumpable"
-memory='mem=thread&mem=/proc/thread-self/mem&mem=/proc/self/mem'
+memory='own=status&mem=thread&mem=/proc/thread-self/mem&mem=/proc/self/mem'
+fetch "/free/reach?$memory"
+like 'the server reads its own files below /proc' "$body" '^own status=OK$'
 fetch "/alice/reach?$memory"
 facts application
 unlike 'the own memory is not read below /proc' "$body" '=OK'

@@ -21,9 +21,9 @@ facts 'plain Lua'
 is 'a plain script opens none by its name below /proc' "$body" $'done\n'
 
 # ---- /proc ----
-memory='mem=thread&mem=/proc/thread-self/mem&mem=/proc/self/mem'
+memory='own=status&mem=thread&mem=/proc/thread-self/mem&mem=/proc/self/mem'
 fetch "/free/reach?$memory"
-like 'the server reads its memory below /proc' "$body" '=OK'
+like 'the server reads its own files below /proc' "$body" '^own status=OK$'
 fetch "/alice/reach?$memory"
 facts application
 unlike 'an application does not, by no name' "$body" '=OK'
