@@ -233,26 +233,30 @@ fn apparmor(d: &mut Diagnosis, level: Level, profiles: &[(String, Mode)], runnin
     }
 }
 
-/// What each ABI brought, from 1 (kernel: Documentation/userspace-api/landlock.rst).
-const LANDLOCK: [(&str, &str); 6] = [
-    ("5.13", "files"),
-    ("5.19", "renaming and linking between folders"),
-    ("6.2", "truncating files"),
-    ("6.7", "TCP ports (LandlockConnect, LandlockBind)"),
-    ("6.10", "device commands"),
-    ("6.12", "signals and abstract sockets (LandlockScope)"),
+/// What ABIs brought, each with its Linux (kernel: Documentation/userspace-api/landlock.rst). 7 and 8 brought no right.
+const LANDLOCK: [(u32, &str, &str); 7] = [
+    (1, "5.13", "files"),
+    (2, "5.19", "renaming and linking between folders"),
+    (3, "6.2", "truncating files"),
+    (4, "6.7", "TCP ports (LandlockConnect, LandlockBind)"),
+    (5, "6.10", "device commands"),
+    (6, "6.12", "signals and abstract sockets (LandlockScope)"),
+    (9, "7.1", "connecting to UNIX sockets that are files (databases, php-fpm, D-Bus)"),
 ];
 
 fn landlock(d: &mut Diagnosis, abi: u32) {
     let area = "landlock";
-    let lacking = &LANDLOCK[(abi as usize).min(LANDLOCK.len())..];
-    let Some((release, _)) = lacking.last() else {
+    let lacking: Vec<_> = LANDLOCK.iter().filter(|(since, ..)| *since > abi).collect();
+    let Some((_, release, _)) = lacking.last() else {
         d.ok(area, format!("ABI {abi}: restricts all that rulesets can say"));
         return;
     };
-    let what: Vec<_> = lacking.iter().map(|(_, what)| *what).collect();
+    let what: Vec<_> = lacking.iter().map(|(.., what)| *what).collect();
     let level = if abi < 3 { Level::Warning } else { Level::Note };
-    let remedy = format!("boot Linux {release} or newer, if rulesets are to restrict these");
+    let remedy = format!(
+        "boot Linux {release} or newer, if rulesets are to restrict these; until then let file modes and the services \
+         themselves (passwords) keep the server's user out"
+    );
     d.mend(level, area, format!("ABI {abi}: cannot restrict {}", what.join(", ")), remedy);
 }
 

@@ -181,11 +181,27 @@ fn landlock_says_what_it_lacks() {
         let found = judge(&facts).findings.into_iter().find(|f| f.area == "landlock").expect("a finding");
         (found.level, found.text, found.remedy)
     };
-    assert_eq!(text(7).0, Level::Ok);
+    assert_eq!(text(9).0, Level::Ok);
+    for abi in 6..9 {
+        let (level, said, _) = text(abi);
+        assert_eq!(level, Level::Note);
+        assert_eq!(
+            said,
+            format!(
+                "ABI {abi}: cannot restrict connecting to UNIX sockets that are files (databases, php-fpm, D-Bus)"
+            )
+        );
+    }
     let (level, said, remedy) = text(4);
     assert_eq!(level, Level::Note);
-    assert_eq!(said, "ABI 4: cannot restrict device commands, signals and abstract sockets (LandlockScope)");
-    assert_eq!(remedy.as_deref(), Some("boot Linux 6.12 or newer, if rulesets are to restrict these"));
+    assert_eq!(
+        said,
+        "ABI 4: cannot restrict device commands, signals and abstract sockets (LandlockScope), connecting to UNIX \
+         sockets that are files (databases, php-fpm, D-Bus)"
+    );
+    assert!(
+        remedy.is_some_and(|r| r.starts_with("boot Linux 7.1 or newer, if rulesets are to restrict these; "))
+    );
     assert_eq!(text(2).0, Level::Warning);
 }
 
