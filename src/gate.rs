@@ -333,7 +333,8 @@ fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>) -> c_int {
 fn serve_decided(r: &mut Request<'_>, scope: Scope<'_>, decided: Decided<'_>) -> c_int {
     match scope.server.workers() {
         Workers::PerContext(limits) if can_be_kept(scope, &decided.0) => {
-            let host = std::ptr::from_ref(scope.server).addr();
+            // Hosts that set nothing of their own share one configuration, but no worker.
+            let host = r.server().as_ptr().addr();
             let job = |r: &mut Request<'_>, decided: &Decided<'_>| content_decided(r, Some(decided));
             worker::serve_kept(r, decided, host, scope.ready.map_swaps(), &limits, job)
         }

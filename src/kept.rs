@@ -2,17 +2,20 @@
 //!
 //! A kept worker belongs to one virtual host and one context, which it can never leave: it entered
 //! it for its first request, and nothing in it restores privileges. It serves requests that were
-//! decided to run in exactly that context, one at a time, and no others.
+//! decided to run in exactly that context, one at a time, and no others. Who gets one is told in
+//! [`confine::kept`].
 
 use std::{
     ffi::CStr,
     hash::{BuildHasher, RandomState},
     sync::{
         LazyLock, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
+
+use confine::kept::{self, Admission};
 
 use crate::httpd::kept_thread::KeptThread;
 
@@ -36,7 +39,7 @@ impl Default for Limits {
 /// What a kept worker is for.
 #[derive(Clone, Copy)]
 pub struct Key<'k> {
-    /// Tells virtual hosts apart.
+    /// The virtual host itself: several may share one configuration.
     pub host: usize,
     /// How often maps were replaced; a worker from before ends.
     pub map_swaps: u64,
@@ -55,33 +58,45 @@ pub struct Kept {
     served: u32,
 }
 
-/// The resting workers of this child, the last one used at the end.
-static RESTING: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
-/// All kept workers of this child, resting or not, as far as it is known.
-static ALIVE: AtomicUsize = AtomicUsize::new(0);
+/// The resting workers of this child.
+static RESTING: Mutex<kept::Kept<Kept>> = Mutex::new(kept::Kept::new());
 /// How often maps had been replaced when the last worker was asked for.
 static SEEN: AtomicU64 = AtomicU64::new(0);
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-fn resting() -> MutexGuard<'static, Vec<Kept>> {
+fn resting() -> MutexGuard<'static, kept::Kept<Kept>> {
     RESTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How many kept workers rest in this child.
 pub fn resting_count() -> usize {
-    resting().len()
+    let mut resting = resting();
+    while resting.end_oldest_if(Kept::has_ended).is_some() {}
+    resting.resting()
 }
 
-/// A worker for `key`: one that rests, or a new one. `Ok(None)` where there are as many as may be, and all
-/// at work; the error is the errno of a thread that could not be made.
+/// A worker for `key`: one that rests, or a new one. `Ok(None)` where a one-time worker is to serve: there are as
+/// many as may be, or a kept one would not be worth it; the error is the errno of a thread that could not be made.
 pub fn take(key: Key<'_>, limits: &Limits) -> Result<Option<Kept>, i32> {
     end_those_before(key.map_swaps);
     let hash = HASHER.hash_one((key.host, key.contexts));
-    if let Some(kept) = resting_for(key, hash) {
-        return Ok(Some(kept));
+    let mut resting = resting();
+    while let Some(kept) = resting.take(hash, |k| k.host == key.host && *k.contexts == *key.contexts) {
+        if kept.thread.claim() {
+            resting.used(limits.max);
+            return Ok(Some(kept));
+        }
+        resting.gone();
     }
-    if !make_room(limits.max) {
-        return Ok(None);
+    // Their places are free.
+    while resting.end_oldest_if(Kept::has_ended).is_some() {}
+    let admission = resting.admit(hash, limits.max);
+    drop(resting);
+    match admission {
+        Admission::Refused => return Ok(None),
+        Admission::Granted => {}
+        // Its thread ends, which takes no lock.
+        Admission::InPlaceOf(other) => drop(other),
     }
     let thread = KeptThread::start(limits.idle).inspect_err(|_| gone())?;
     Ok(Some(Kept {
@@ -99,44 +114,12 @@ fn end_those_before(map_swaps: u64) {
     if SEEN.load(Ordering::Relaxed) == map_swaps || SEEN.swap(map_swaps, Ordering::Relaxed) == map_swaps {
         return;
     }
-    let old = std::mem::take(&mut *resting());
-    old.into_iter().for_each(Kept::retire);
-}
-
-/// A resting worker of exactly this key that has not ended meanwhile.
-fn resting_for(key: Key<'_>, hash: u64) -> Option<Kept> {
-    let mut resting = resting();
-    loop {
-        let is_for = |k: &Kept| k.hash == hash && k.host == key.host && *k.contexts == *key.contexts;
-        let place = resting.iter().rposition(is_for)?;
-        let kept = resting.remove(place);
-        if kept.thread.claim() {
-            return Some(kept);
-        }
-        gone();
-    }
-}
-
-/// Counts one more, which may cost the worker that rests longest its place.
-fn make_room(max: usize) -> bool {
-    if ALIVE.fetch_add(1, Ordering::Relaxed) < max {
-        return true;
-    }
-    let mut resting = resting();
-    if resting.is_empty() {
-        gone();
-        return false;
-    }
-    let oldest = resting.remove(0);
-    drop(resting);
-    // Those that ended by themselves are behind it; the next ones to be asked for find out.
-    drop(oldest);
-    gone();
-    true
+    let old = resting().end_all();
+    drop(old);
 }
 
 fn gone() {
-    ALIVE.fetch_sub(1, Ordering::Relaxed);
+    resting().gone();
 }
 
 impl Kept {
@@ -150,6 +133,11 @@ impl Kept {
         self.served > 0
     }
 
+    /// Whether its thread ended by itself, after a rest that was too long.
+    fn has_ended(&self) -> bool {
+        self.thread.has_ended()
+    }
+
     /// After a request that ended well: rests until the next one, or ends where it has served enough.
     pub fn keep(mut self, limits: &Limits) {
         self.served += 1;
@@ -158,7 +146,7 @@ impl Kept {
         }
         let mut resting = resting();
         self.thread.rest();
-        resting.push(self);
+        resting.rest(self.hash, self);
     }
 
     /// Ends it.

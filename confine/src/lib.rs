@@ -14,6 +14,7 @@ pub mod field;
 #[doc(hidden)]
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
+pub mod kept;
 pub mod live;
 pub mod lsm;
 pub mod map;

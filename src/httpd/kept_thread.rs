@@ -77,6 +77,11 @@ impl KeptThread {
         self.shared.word.compare_exchange(IDLE, DONE, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
+    /// Whether the thread ended while it rested.
+    pub fn has_ended(&self) -> bool {
+        self.shared.word.load(Ordering::Relaxed) == GONE
+    }
+
     /// Has the thread run `job`, and waits until it has. Only for threads that do not rest.
     pub fn perform(&mut self, job: Job<'_>) {
         // SAFETY: only the lifetime changes: this function returns after the thread has dropped it.

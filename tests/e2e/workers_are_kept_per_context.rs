@@ -54,6 +54,24 @@ fn one_context_one_thread(cell: Cell) {
 
 matrix!(one_context_one_thread for kept);
 
+/// Hosts that say nothing of this module's have the main server's configuration, the very same.
+fn hosts_that_share_a_configuration_share_no_thread(cell: Cell) {
+    let server = leaky_app_with(cell, "LandlockRead /proc")
+        .workers(if cell.mpm == Mpm::Prefork { 1 } else { 4 })
+        .file("www/app/tell.lua", TELL)
+        .location("/app", "ConfineContext landlock:alice")
+        .host("one", "")
+        .host("two", "")
+        .start();
+    let one = threads_for(&server, "one", 4);
+    let two = threads_for(&server, "two", 4);
+    assert_eq!((one.len(), two.len()), (1, 1), "{one:?} {two:?}");
+    assert!(one.is_disjoint(&two), "one thread for two virtual hosts: {one:?}");
+    assert_eq!(threads_for(&server, "one", 2), one);
+}
+
+matrix!(hosts_that_share_a_configuration_share_no_thread for kept);
+
 fn without_it_each_request_has_a_thread(cell: Cell) {
     let server = telling(cell).start();
     let threads = threads_for(&server, "alice", 6);
@@ -77,6 +95,9 @@ fn there_are_no_more_than_allowed(cell: Cell) {
     let server = telling(cell).config("ConfineWorkers per-context max=1").start();
     let first = thread_for(&server, "alice");
     assert_eq!(thread_for(&server, "alice"), first);
+    let once = thread_for(&server, "bob");
+    assert_eq!(thread_for(&server, "alice"), first, "who comes once takes nobody's place");
+    assert_ne!(thread_for(&server, "bob"), once, "and is not kept");
     let bob = thread_for(&server, "bob");
     assert_eq!(thread_for(&server, "bob"), bob, "bob's worker took the place of alice's");
     assert_ne!(thread_for(&server, "alice"), first, "alice's worker had to go");
