@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use confine_tests::Server;
 
-use super::workloads::{Client, Workload};
+use super::workloads::{AT_RANDOM, Client, Workload};
 
 /// What one server did in one round.
 #[derive(Clone, Copy, Default)]
@@ -29,13 +29,17 @@ pub fn ask(server: &Server, workload: &Workload, seconds: u32) -> Round {
     let mut command = match workload.client {
         Client::KeepAlive(connections) => wrk(connections, seconds, &[]),
         Client::Close(connections) => wrk(connections, seconds, &["-H", "Connection: close"]),
+        Client::AtRandom(connections, _) => {
+            let script = server.path(AT_RANDOM);
+            wrk(connections, seconds, &["-s", &script.display().to_string()])
+        }
         Client::Http2(connections) => h2load(connections, seconds),
     };
     let output = command.arg(url).output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let said = String::from_utf8_lossy(&output.stdout);
     let answer = match workload.client {
         Client::Http2(_) => said_by_h2load(&said),
-        Client::KeepAlive(_) | Client::Close(_) => said_by_wrk(&said),
+        Client::KeepAlive(_) | Client::Close(_) | Client::AtRandom(..) => said_by_wrk(&said),
     };
     let Some((requests, mut round)) = answer else {
         panic!("{}: not every answer was 200, or none came:\n{said}\n{}", workload.name, server.log())

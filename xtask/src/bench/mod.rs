@@ -6,6 +6,7 @@
 
 mod bare_thread;
 mod client;
+mod contexts;
 mod costs;
 mod table;
 mod workloads;
@@ -41,6 +42,9 @@ pub struct Options {
     /// What is paid elsewhere instead: memory of a worker, start-up and restart of large configurations.
     #[arg(long)]
     costs: bool,
+    /// Kept workers beside one-time ones, with a thousand contexts.
+    #[arg(long, conflicts_with = "costs")]
+    contexts: bool,
     /// Put the tables into docs/performance.md.
     #[arg(long)]
     write: bool,
@@ -116,7 +120,12 @@ impl Kind {
 
 /// Runs every workload that is asked for and prints its table.
 pub fn run(options: &Options) -> ExitCode {
-    match if options.costs { costs::run(options.write) } else { rates(options) } {
+    let done = match options {
+        Options { costs: true, .. } => costs::run(options.write),
+        Options { contexts: true, .. } => programs().and_then(|()| contexts::run(options)),
+        _ => rates(options),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("bench: {why}");
@@ -125,11 +134,16 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
-fn rates(options: &Options) -> Result<(), String> {
-    for (program, packages) in PROGRAMS {
+/// Whether the load generators are there.
+fn programs() -> Result<(), String> {
+    PROGRAMS.iter().try_for_each(|(program, packages)| {
         let there = Command::new(program).arg("--version").output();
-        there.map_err(|error| format!("{program}: {error}; install it ({packages})"))?;
-    }
+        there.map(drop).map_err(|error| format!("{program}: {error}; install it ({packages})"))
+    })
+}
+
+fn rates(options: &Options) -> Result<(), String> {
+    programs()?;
     let folder = tempfile::tempdir().map_err(|e| format!("a temporary folder: {e}"))?;
     let bare_thread = bare_thread::build(folder.path())?;
     let wanted = |kind: &&Kind| {
@@ -143,7 +157,7 @@ fn rates(options: &Options) -> Result<(), String> {
             println!("{}: left out, {missing}\n", workload.name);
             continue;
         }
-        let table = table(workload, &measure(workload, &kinds, &bare_thread, options));
+        let table = table(workload, "stock", &measure(workload, &kinds, &bare_thread, options));
         println!("{table}");
         tables.push_str(&table);
         tables.push('\n');

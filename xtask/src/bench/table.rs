@@ -5,11 +5,12 @@ use std::{fmt::Write as _, fs};
 use super::{client::Round, workloads::Client, workloads::Workload};
 
 /// A table in Markdown: medians, and how far the ratios of single rounds lie apart. The first row is the one
-/// that the others are compared with.
-pub fn table(workload: &Workload, rows: &[(&str, Vec<Round>)]) -> String {
+/// that the others are compared with, called `first`.
+pub fn table(workload: &Workload, first: &str, rows: &[(&str, Vec<Round>)]) -> String {
     let mut out = format!("### {}\n\n", workload.name);
     let has_latency = !matches!(workload.client, Client::Http2(_));
-    out.push_str("| server | requests/s | to stock | spread | CPU us/request |");
+    // Writing to a String cannot fail.
+    let _ = write!(out, "| server | requests/s | to {first} | spread | CPU us/request |");
     out.push_str(if has_latency { " added p50 us | added p99 us |\n" } else { "\n" });
     out.push_str(if has_latency { "|---|---|---|---|---|---|---|\n" } else { "|---|---|---|---|---|\n" });
     let stock = rows.first().map_or(&[][..], |(_, rounds)| rounds);

@@ -11,6 +11,8 @@ pub enum Client {
     KeepAlive(u32),
     /// wrk, over this many connections at a time, a new one for each request.
     Close(u32),
+    /// wrk, over this many connections that stay open; each request names one of so many tenants at random.
+    AtRandom(u32, u32),
     /// h2load: HTTP/2 without TLS, this many connections of sixteen streams.
     Http2(u32),
 }
@@ -42,7 +44,7 @@ pub struct Workload {
     pub client: Client,
 }
 
-use Client::{Close, Http2, KeepAlive};
+use Client::{AtRandom, Close, Http2, KeepAlive};
 use Content::{Cgi, Large, Lua, PhpFile, PhpHello, PhpWork, Small};
 use Mpm::{Event, Prefork};
 
@@ -106,6 +108,7 @@ impl Workload {
         let builder = match self.client {
             Http2(_) => builder.modules(["http2"]).config("Protocols h2c http/1.1"),
             KeepAlive(_) | Close(_) => builder,
+            AtRandom(_, contexts) => builder.file(AT_RANDOM, script(contexts)),
         };
         match (self.content, php()) {
             (Lua, _) => builder.modules(["lua"]).config("AddHandler lua-script .lua"),
@@ -119,6 +122,17 @@ impl Workload {
             _ => builder,
         }
     }
+}
+
+/// Where wrk finds what to ask for, in the server's folder.
+pub const AT_RANDOM: &str = "at-random.lua";
+
+/// For wrk: each request has a tenant's number.
+fn script(tenants: u32) -> String {
+    format!(
+        "request = function()\n  wrk.headers['X-Tenant'] = math.random(0, {})\n  return wrk.format()\nend\n",
+        tenants - 1
+    )
 }
 
 /// mod_php of this machine, which has a version in its name.
