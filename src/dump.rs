@@ -5,7 +5,7 @@
 //! test_config, which the server runs last under `-t`.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     ffi::CString,
     io::{self, Write},
 };
@@ -22,7 +22,7 @@ use crate::{
     explain,
     httpd::{
         command::{Command, Run},
-        hooks, hosts,
+        config_tree, hooks, hosts,
         log::{self, Level},
         pool::Pool,
         server::Server,
@@ -150,11 +150,23 @@ fn describe(main: &Server<'_>, generation: &Generation, ready: Option<&Ready>) -
         rulesets: rulesets::specs(main, generation).iter().map(ruleset).collect(),
         modules: other_process::loaded(main).iter().map(|name| name.to_string_lossy().into_owned()).collect(),
         unknown_handlers: ready.map(|ready| ready.handlers.unknown()).unwrap_or_default(),
+        providers: providers(main),
         warnings: warnings.collect(),
         faults: Vec::new(),
         user: hosts::child_user(),
         answer: None,
     }
+}
+
+/// Who proves users, each once.
+fn providers(main: &Server<'_>) -> Vec<String> {
+    let lists = [c"AuthBasicProvider", c"AuthDigestProvider", c"AuthFormProvider"].into_iter();
+    let words = lists.flat_map(|name| config_tree::lines(main, name)).flat_map(|line| line.words);
+    // `<AuthnProviderAlias ldap corporation>`: what stands behind the alias.
+    let aliases = config_tree::lines(main, c"<AuthnProviderAlias").into_iter();
+    let aliases = aliases.filter_map(|line| line.words.into_iter().next());
+    let all = words.chain(aliases).map(|word| word.to_string_lossy().to_ascii_lowercase());
+    all.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn ruleset(spec: &confine::lsm::landlock::RulesetSpec) -> Ruleset {

@@ -1,5 +1,6 @@
 //! `confinectl check`: what is wrong with a map or a whole configuration, or useless in it.
 
+mod case;
 mod owners;
 mod report;
 mod whole;
@@ -174,6 +175,8 @@ fn examine(text: &MapText, map: &Map, args: &Args) -> Report {
         }
     }
     report.findings.sort_by_key(|f| f.line);
+    // Who proves the users stands in the configuration.
+    report.notes.extend(case::Fallback::of(map).map(|f| format!("line {}: {}", f.line, f.text())));
     report
 }
 

@@ -78,7 +78,7 @@ fn mismatch(rule: MapSubject<'_>, subject: &Subject<'_>) -> Option<&'static str>
     }
     let other = |is_known: bool, other, unknown| if is_known { other } else { unknown };
     Some(match rule {
-        MapSubject::User(_) => {
+        MapSubject::User(_) | MapSubject::UserInAnyCase(_) => {
             other(subject.user.is_some(), "the user is another", "the request is anonymous")
         }
         MapSubject::Net(_) => {

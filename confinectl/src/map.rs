@@ -141,15 +141,19 @@ fn compare(args: &Diff, out: &mut impl Write) -> Result<Outcome, Failure> {
         Ok::<_, Failure>((read(&args.old)?, read(&args.new)?))
     })?;
     // Each is read once for its rules, and once for its questions.
-    let changes = during("comparing the maps", 2 * size, |progress| {
-        diff::diff(&old.watched_by(progress), &new.watched_by(progress))
+    let compared = |map: &MapText| if map.ignores_case() { "ignore-case" } else { "exact" };
+    let (changes, names) = during("comparing the maps", 2 * size, |progress| {
+        let (old, new) = (old.watched_by(progress), new.watched_by(progress));
+        let names = (compared(&old), compared(&new));
+        (diff::diff(&old, &new), names)
     });
     if args.json {
         let given = |g: &Option<Given>| g.as_ref().map(|g| json!({"contexts": g.contexts, "line": g.line}));
         let change = |(subject, c): (&String, &Change)| -> Value {
             json!({"subject": subject, "old": given(&c.old), "new": given(&c.new)})
         };
-        writeln!(out, "{:#}", json!({"changes": changes.iter().map(change).collect::<Vec<_>>()}))?;
+        let changes: Vec<_> = changes.iter().map(change).collect();
+        writeln!(out, "{:#}", json!({"changes": changes, "names": {"old": names.0, "new": names.1}}))?;
     } else {
         let given = |g: &Option<Given>, map: &Path| {
             g.as_ref()
@@ -158,9 +162,13 @@ fn compare(args: &Diff, out: &mut impl Write) -> Result<Outcome, Failure> {
         for (subject, Change { old, new }) in &changes {
             writeln!(out, "{subject}: {} -> {}", given(old, &args.old), given(new, &args.new))?;
         }
+        // They are no subject that could be shown.
+        if names.0 != names.1 {
+            writeln!(out, "user names in another case than on a line: {} -> {}", names.0, names.1)?;
+        }
         writeln!(out, "contexts change for {} subjects", changes.len())?;
     }
-    Ok(if changes.is_empty() { Outcome::Good } else { Outcome::Bad })
+    Ok(if changes.is_empty() && names.0 == names.1 { Outcome::Good } else { Outcome::Bad })
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -88,4 +88,5 @@ mod two_contexts_on_one_rule_both_hold;
 mod two_thousand_mixed_requests_are_never_mixed_up;
 mod unconfined_exempts_in_plain_words;
 mod unusual_maps_are_accepted;
+mod user_names_of_another_case_meet_their_line;
 mod workers_are_kept_per_context;

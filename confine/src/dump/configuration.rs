@@ -21,6 +21,8 @@ pub struct Dump {
     /// Loaded modules with a content handler of which it is not known in which process they make content, by
     /// their source files.
     pub unknown_handlers: Vec<String>,
+    /// Who proves users: the words of AuthBasicProvider and its like, and what aliases stand for.
+    pub providers: Vec<String>,
     /// What start-up would write to the log.
     pub warnings: Vec<String>,
     /// What keeps the server from starting; each begins with file and line where there are such.
@@ -189,6 +191,7 @@ impl Dump {
         for (kind, texts) in [
             ("module", &self.modules),
             ("unknown-handler", &self.unknown_handlers),
+            ("provider", &self.providers),
             ("warning", &self.warnings),
             ("fault", &self.faults),
         ] {
@@ -226,6 +229,7 @@ impl Dump {
                 }
                 "module" => dump.modules.extend(record.text("text")),
                 "unknown-handler" => dump.unknown_handlers.extend(record.text("text")),
+                "provider" => dump.providers.extend(record.text("text")),
                 "warning" => dump.warnings.extend(record.text("text")),
                 "fault" => dump.faults.extend(record.text("text")),
                 "user" => dump.user = Some(User { name: record.need("name")?, id: record.need("id")? }),

@@ -7,10 +7,11 @@ use bytemuck::{Pod, Zeroable};
 use super::{
     Hit, MAX_FILE, Map, MapError,
     error::LineError,
-    flat::{Draft, Flat, Header, Part},
+    flat::{DEFAULTED, Draft, Flat, Header, IGNORES_CASE, Part},
     index::Texts,
     names::{HashKeys, NameRules, Slot},
     nets::{Net, Nets, V4Leaf, V6Leaf},
+    option::Options,
     parse::{self, Fault, Word},
     progress::Progress,
     source::{Source, Span, Text},
@@ -55,6 +56,7 @@ pub(super) struct Builder<'t> {
     /// Whether a context named no backend.
     defaulted: bool,
     rules: u32,
+    options: Options,
     progress: Arc<Progress>,
 }
 
@@ -83,6 +85,7 @@ impl<'t> Builder<'t> {
             first_lines: Vec::new(),
             defaulted: false,
             rules: 0,
+            options: Options::default(),
             progress: Arc::default(),
         }
     }
@@ -130,8 +133,12 @@ impl<'t> Builder<'t> {
     /// Reads one line. `words` is only there to be used again.
     fn line<'l>(&mut self, line: u32, raw: &'l [u8], words: &mut Vec<Word<'l>>) -> Result<(), Fault> {
         let text = parse::split(raw, words)?;
+        if self.options.take(words)? {
+            return Ok(());
+        }
         let Some((subject, contexts)) = words.split_first() else { return Ok(()) };
         let parsed = MapSubject::parse(&subject.text).map_err(|e| Fault::new(subject.start, e))?;
+        let parsed = self.options.subject(parsed);
         let hit = Hit { line, list: self.list(line, text, subject.end, contexts)? };
         self.rules += 1;
         self.insert(parsed, hit);
@@ -146,7 +153,12 @@ impl<'t> Builder<'t> {
             }
         }
         match subject {
-            MapSubject::User(name) => self.users.push(self.source.span(name), hit),
+            MapSubject::UserInAnyCase(name) if name.iter().any(u8::is_ascii_uppercase) => {
+                self.users.push(self.source.span(&name.to_ascii_lowercase()), hit);
+            }
+            MapSubject::User(name) | MapSubject::UserInAnyCase(name) => {
+                self.users.push(self.source.span(name), hit);
+            }
             MapSubject::Host(name) if name.iter().any(u8::is_ascii_uppercase) => {
                 self.hosts.push(self.source.span(&name.to_ascii_lowercase()), hit);
             }
@@ -219,7 +231,9 @@ impl<'t> Builder<'t> {
         let mut header = Header::zeroed();
         header.keys = self.keys;
         (header.any, header.anonymous) = (self.any, self.anonymous);
-        (header.rules, header.defaulted) = (self.rules, self.defaulted.into());
+        header.rules = self.rules;
+        header.flags = if self.defaulted { DEFAULTED } else { 0 };
+        header.flags |= if self.options.ignore_case { IGNORES_CASE } else { 0 };
         let mut draft = Draft::new(header, &parts)?;
         let (leaves, fences) = draft.both(Part::V4Leaves, Part::V4Fences);
         v4.fill(leaves, fences);

@@ -56,6 +56,7 @@ impl Cover {
 fn key(subject: MapSubject<'_>) -> String {
     match subject {
         MapSubject::Host(name) => MapSubject::Host(&name.to_ascii_lowercase()).to_string(),
+        MapSubject::UserInAnyCase(name) => MapSubject::UserInAnyCase(&name.to_ascii_lowercase()).to_string(),
         other => other.to_string(),
     }
 }

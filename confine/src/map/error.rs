@@ -222,13 +222,21 @@ pub enum LineError {
     },
     /// A word like `__this__`.
     #[error(
-        "{word:?} is none of the words in double underscores; the only one is __anonymous__, \
+        "{word:?} is none of the words in double underscores, which are __anonymous__ and __names__, \
          and a user of that name is written user:{word}"
     )]
     ReservedWord {
         /// The subject as written.
         word: String,
     },
+    /// A line `__names__` that says something else than it can.
+    #[error(
+        "__names__ is followed by ignore-case, and nothing else; leave the line out for names in exactly their case"
+    )]
+    Option,
+    /// A line `__names__` behind rules that it would be for, too.
+    #[error("__names__ stands behind a rule, and would change what that means; move it above the first rule")]
+    LateOption,
     /// A name behind `host:` that no ServerName can be.
     #[error("host:{name} cannot be a ServerName: {wrong}; {right}")]
     Host {

@@ -15,7 +15,7 @@ use memmap2::Mmap;
 
 use super::{
     CompiledError, MAX_COMPILED, MAX_FILE, MAX_LINE, Map, MapError, Progress,
-    flat::{Damage, Flat, MAGIC, Part, Pieces, SourceStamp, VERSION},
+    flat::{DEFAULTED, Damage, Flat, MAGIC, Part, Pieces, SourceStamp, VERSION},
     shelf::{self, Missed, Shelf},
 };
 use crate::lsm::BackendName;
@@ -218,7 +218,7 @@ pub(super) fn of_block(path: &Path, bytes: Mmap, default: BackendName) -> Result
     let error = |problem| MapError::Compiled { path: Arc::from(path), problem };
     let flat = Flat::check(bytes).map_err(|damage| compiled_error(path, damage))?;
     let made_for = String::from_utf8_lossy(flat.array(Part::Default)).into_owned();
-    if flat.header().defaulted != 0 && made_for != default.as_str() {
+    if flat.header().flags & DEFAULTED != 0 && made_for != default.as_str() {
         return Err(error(CompiledError::Default { made_for, here: default }));
     }
     let source = Path::new(std::ffi::OsStr::from_bytes(flat.array(Part::Source)));

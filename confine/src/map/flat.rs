@@ -20,7 +20,13 @@ use super::{Hit, names::HashKeys};
 pub(super) const MAGIC: [u8; 8] = *b"\xFFconfmap";
 
 /// Changes whenever the layout or the meaning of anything in it does.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
+
+/// In [`Header::flags`]: a context named no backend, so that the default counts.
+pub(super) const DEFAULTED: u32 = 1;
+
+/// In [`Header::flags`]: users match in any case, and stand in the tables in lower case.
+pub(super) const IGNORES_CASE: u32 = 2;
 
 /// Reads as another number on a machine of the other byte order.
 const BYTE_ORDER: u32 = 0x0102_0304;
@@ -90,8 +96,8 @@ pub(super) struct Header {
     pub anonymous: Hit,
     /// The number of rules.
     pub rules: u32,
-    /// Whether a context named no backend, so that the default counts.
-    pub defaulted: u32,
+    /// [`DEFAULTED`] and [`IGNORES_CASE`].
+    pub flags: u32,
     parts: [Place; PARTS],
 }
 

@@ -20,6 +20,8 @@
 //! are one read-only block of memory, shared by all processes that fork from the one that made it; a file
 //! that holds such a block is a compiled map, which [`Map::load`] knows by its first bytes.
 //!
+//! A line `__names__ ignore-case` before the first rule says that users match in any case of ASCII letters.
+//!
 //! IPv4-mapped IPv6 addresses, in a map as of a client, are IPv4; so `::/0` matches IPv6 clients only.
 
 mod address;
@@ -36,6 +38,7 @@ mod index;
 mod layout;
 mod names;
 mod nets;
+mod option;
 mod parse;
 mod paths;
 mod progress;
@@ -65,7 +68,7 @@ pub use text::{MapLine, MapText, contexts};
 
 use self::{
     build::{BETWEEN, ListRow},
-    flat::{Flat, Part},
+    flat::{Flat, IGNORES_CASE, Part},
     names::Table,
     subject::MAX_HOST,
     tree::Edges,
@@ -188,12 +191,12 @@ impl Map {
     }
 
     /// The rule of the lowest line that matches, if one does. Allocates nothing but for paths of more than
-    /// 30 components.
+    /// 30 components, and for users of more than 255 bytes where their case is ignored.
     pub fn lookup(&self, subject: &Subject<'_>) -> Option<Hit> {
         let header = self.flat.header();
         let mut best = header.any.found();
         match subject.user {
-            Some(name) => best = lower(best, self.table(Part::Users).get(name)),
+            Some(name) => best = lower(best, self.user(name)),
             None => best = lower(best, header.anonymous.found()),
         }
         if let Some(name) = subject.host {
@@ -249,6 +252,32 @@ impl Map {
     fn table(&self, slots: Part) -> Table<'_> {
         let (slots, text) = (self.flat.array(slots), self.flat.array(Part::Text));
         Table { slots, text, keys: self.flat.header().keys }
+    }
+
+    /// Whether a rule is for a user.
+    pub fn has_users(&self) -> bool {
+        !self.flat.array::<names::Slot>(Part::Users).is_empty()
+    }
+
+    /// Whether users match in any case of ASCII letters.
+    pub fn ignores_case(&self) -> bool {
+        self.flat.header().flags & IGNORES_CASE != 0
+    }
+
+    fn user(&self, name: &[u8]) -> Option<Hit> {
+        let table = self.table(Part::Users);
+        if !self.ignores_case() || table.slots.is_empty() {
+            return table.get(name);
+        }
+        let mut buffer = [0; 255];
+        match buffer.get_mut(..name.len()) {
+            Some(lower) => {
+                lower.copy_from_slice(name);
+                lower.make_ascii_lowercase();
+                table.get(lower)
+            }
+            None => table.get(&name.to_ascii_lowercase()),
+        }
     }
 
     /// The rule for a virtual host, in any case, with or without the dot at its end.

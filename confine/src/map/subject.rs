@@ -15,6 +15,8 @@ pub(super) const MAX_HOST: usize = 255;
 pub enum MapSubject<'a> {
     /// `alice` or `user:alice`: the proven HTTP user of exactly this name.
     User(&'a [u8]),
+    /// The same in a map that ignores the case of names: of this name in any case of ASCII letters.
+    UserInAnyCase(&'a [u8]),
     /// An address or a network; an address is a network of one. Never IPv4-mapped IPv6.
     Net(IpNet),
     /// `host:NAME`: the virtual host's ServerName, in any case, without the dot at its end.
@@ -74,6 +76,7 @@ impl<'a> MapSubject<'a> {
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
         match self {
             Self::User(name) => subject.user == Some(name),
+            Self::UserInAnyCase(name) => subject.user.is_some_and(|user| user.eq_ignore_ascii_case(name)),
             Self::Net(net) => {
                 subject.addr.is_some_and(|a: IpAddr| net.contains(&IpNet::from(a.to_canonical())))
             }
@@ -118,9 +121,9 @@ impl fmt::Display for MapSubject<'_> {
     /// As it would be written in a map.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::User(name) => {
-                let name = String::from_utf8_lossy(name);
-                let bare = !name.starts_with('#') && MapSubject::parse(&name) == Ok(*self);
+            Self::User(bytes) | Self::UserInAnyCase(bytes) => {
+                let name = String::from_utf8_lossy(bytes);
+                let bare = !name.starts_with('#') && MapSubject::parse(&name) == Ok(MapSubject::User(bytes));
                 write_word(f, if bare { "" } else { "user:" }, &name)
             }
             Self::Net(net) if net.prefix_len() == net.max_prefix_len() => write!(f, "{}", net.addr()),
@@ -219,7 +222,7 @@ mod tests {
         }
         assert_eq!(
             error("__anonymus__"),
-            "\"__anonymus__\" is none of the words in double underscores; the only one is __anonymous__, \
+            "\"__anonymus__\" is none of the words in double underscores, which are __anonymous__ and __names__, \
              and a user of that name is written user:__anonymus__"
         );
         assert_eq!(

@@ -9,6 +9,7 @@ use super::*;
 
 mod bad_input;
 mod compiled;
+mod names;
 mod properties;
 
 const LANDLOCK: BackendName = BackendName::LANDLOCK;

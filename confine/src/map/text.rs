@@ -7,6 +7,7 @@ use super::{
     build::Builder,
     error::LineError,
     file,
+    option::Options,
     parse::{self, Fault},
     progress::Progress,
 };
@@ -60,6 +61,21 @@ impl MapText {
         Ok((Self::of(path, bytes, default), metadata))
     }
 
+    /// Whether its users match in any case of ASCII letters.
+    pub fn ignores_case(&self) -> bool {
+        let (mut options, mut words) = (Options::default(), Vec::new());
+        for (_, raw) in parse::lines(&self.bytes) {
+            // A line that is none is told of elsewhere.
+            if parse::split(raw, &mut words).is_ok()
+                && !words.is_empty()
+                && !matches!(options.take(&words), Ok(true))
+            {
+                break;
+            }
+        }
+        options.ignore_case
+    }
+
     /// The text, byte for byte.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -84,9 +100,13 @@ impl MapText {
     /// Calls `visit` with every rule and every bad line, from the top, until it breaks.
     pub fn scan(&self, mut visit: impl FnMut(Result<MapLine<'_>, MapError>) -> ControlFlow<()>) {
         let mut words = Vec::new();
+        let mut options = Options::default();
         for (line, raw) in parse::watched_lines(&self.bytes, &self.progress) {
             let mut read = || -> Result<Option<(usize, ContextList)>, Fault> {
                 parse::split(raw, &mut words)?;
+                if options.take(&words)? {
+                    return Ok(None);
+                }
                 let Some((subject, contexts)) = words.split_first() else { return Ok(None) };
                 let list = ContextList::parse_indexed(contexts.iter().map(|w| &*w.text), self.default);
                 let list = list.map_err(|(i, error)| {
@@ -100,7 +120,7 @@ impl MapText {
                 Ok(Some((start, contexts))) => {
                     words.first().map_or(Err(Fault::new(0, LineError::NoSubject)), |w| {
                         let subject = MapSubject::parse(&w.text).map_err(|e| Fault::new(start, e))?;
-                        Ok(MapLine { line, subject, contexts })
+                        Ok(MapLine { line, subject: options.subject(subject), contexts })
                     })
                 }
                 Err(fault) => Err(fault),

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use confine::dump::{Dump, Rule, Server, Setting};
 use serde_json::{Value, json};
 
-use super::counted;
+use super::{case::Fallback, counted};
 use crate::{Failure, term};
 
 /// Where in which file.
@@ -39,6 +39,8 @@ pub struct MapFile {
     pub contexts: usize,
     /// Whether the last word is said: a rule for everything.
     pub matches_everything: bool,
+    /// What users of another case meet.
+    pub fallback: Option<Fallback>,
     /// The names of the Landlock rulesets that it gives.
     pub rulesets: Vec<String>,
 }

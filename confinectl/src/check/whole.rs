@@ -14,7 +14,9 @@ use confine::{
 };
 
 use super::{
-    Finding, distinct_contexts,
+    Finding,
+    case::{Fallback, Proof},
+    distinct_contexts,
     owners::strangers,
     report::{MapFile, Place, Remark, Report, around},
     shadowed, syntax,
@@ -82,6 +84,7 @@ fn examine(dump: Dump) -> Report {
     let mut report = Report { dump, ..Report::default() };
     let mut told = report.dump.faults.clone();
     let mut owned = HashSet::new();
+    let mut fallbacks = Vec::new();
     for rule in report.dump.rules.clone() {
         let Some(file) = &rule.file else { continue };
         if owned.insert(file.clone()) {
@@ -96,6 +99,13 @@ fn examine(dump: Dump) -> Report {
             let first = format!("{}: {}: {file}:", rule.written.origin, rule.written.directive);
             told.retain(|fault| !fault.starts_with(&first));
         }
+        let proof = Proof::of(&report.dump.providers);
+        if let Some((fallback, told)) =
+            map.fallback.as_ref().filter(|_| proof != Proof::Exact).map(|f| (f, told_of(f, &rule, file)))
+        {
+            let is_finding = proof == Proof::MayIgnoreCase && fallback.is_exemption();
+            if is_finding { report.findings.push(told) } else { fallbacks.push(told) }
+        }
         report.maps.push(map);
         report.findings.extend(findings);
     }
@@ -104,7 +114,17 @@ fn examine(dump: Dump) -> Report {
     findings.extend(never_asked(&report));
     report.findings = findings;
     report.notes = notes(&report);
+    report.notes.append(&mut fallbacks);
     report
+}
+
+/// The line of a map that a user of another case meets.
+fn told_of(fallback: &Fallback, rule: &Rule, file: &str) -> Remark {
+    let place = Place { file: Some(file.to_owned()), line: Some(fallback.line), column: None };
+    Remark {
+        place,
+        text: format!("{} ({} at {})", fallback.text(), rule.written.directive, rule.written.origin),
+    }
 }
 
 /// Who may change a map or a table.
@@ -139,6 +159,7 @@ fn look_at_map(rule: &Rule, file: &str) -> (MapFile, Vec<Remark>) {
             found.rules = map.len();
             found.contexts = contexts.len();
             found.matches_everything = matches_everything(&map);
+            found.fallback = Fallback::of(&map);
             let rulesets = contexts.iter().filter(|(c, _)| c.backend == BackendName::LANDLOCK);
             found.rulesets = rulesets.map(|(c, _)| c.text.to_string()).collect();
             (found, text.iter().flat_map(shadowed).map(remark).collect())

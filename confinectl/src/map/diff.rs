@@ -37,6 +37,8 @@ pub struct Change {
 #[derive(Default)]
 struct Rules {
     cover: Cover,
+    /// Whether users match in any case.
+    ignores_case: bool,
     /// The distinct lists of contexts.
     lists: Vec<String>,
 }
@@ -44,7 +46,7 @@ struct Rules {
 impl Rules {
     /// Of a map without bad lines.
     fn of(text: &MapText) -> Self {
-        let mut rules = Self::default();
+        let mut rules = Self { ignores_case: text.ignores_case(), ..Self::default() };
         let mut known = HashMap::new();
         text.scan(|line| {
             if let Ok(line) = line {
@@ -62,6 +64,12 @@ impl Rules {
     }
 
     fn ask(&mut self, subject: MapSubject<'_>) -> Option<Given> {
+        // As this map compares names; the other one may do it otherwise.
+        let subject = match subject {
+            MapSubject::User(name) if self.ignores_case => MapSubject::UserInAnyCase(name),
+            MapSubject::UserInAnyCase(name) if !self.ignores_case => MapSubject::User(name),
+            other => other,
+        };
         let (_, hit) = self.cover.add(subject, Hit { line: QUESTION, list: 0 })?;
         let contexts = self.lists.get(hit.list as usize).filter(|_| hit.line != QUESTION)?;
         Some(Given { line: hit.line, contexts: contexts.clone() })
@@ -127,6 +135,17 @@ mod tests {
         assert_eq!(
             changes("10.1.0.0/16 a\n10.0.0.0/8 b\n", "10.0.0.0/8 c\n10.1.0.0/16 a\n"),
             ["10.0.0.0/8 b@2 c@1", "10.1.0.0/16 a@1 c@1"]
+        );
+    }
+
+    #[test]
+    fn names_are_asked_as_each_map_compares_them() {
+        let option = "__names__ ignore-case\n";
+        assert_eq!(changes(&format!("{option}Alice a\n"), &format!("{option}ALICE a\n")), [""; 0]);
+        assert_eq!(
+            changes("Alice a\n* b\n", &format!("{option}alice a\n* b\n")),
+            ["alice b@2 a@2"],
+            "Alice keeps a, and alice had what everybody has"
         );
     }
 

@@ -74,6 +74,10 @@ pub(super) fn askers(text: &MapText, asker: Asker) -> Vec<Asker> {
         let before = askers.last().cloned().unwrap_or_default();
         match subject {
             MapSubject::User(user) => askers.push(Asker { user: Some(user.to_vec()), ..before }),
+            MapSubject::UserInAnyCase(user) => {
+                let user = Some(user.to_ascii_uppercase());
+                askers.push(Asker { user, ..before });
+            }
             MapSubject::Host(host) => {
                 let host = [host, b"."].concat().to_ascii_uppercase();
                 askers.push(Asker { host: Some(host), ..before });
