@@ -74,7 +74,12 @@ fmt: ## format the sources
 man: build ## manual pages and completions of shells, in target/share
 	@target/release/confinectl generate target/share
 
-install: build ## install the module, confinectl, its manual pages and completions (DESTDIR, PREFIX)
+# Compiles nothing: as root the compiler would run with all rights, leave files of root's in target/, and not be found
+# where rustup installed it for a user.
+BUILT = target/release/libmod_confine.so target/release/confinectl
+
+install: ## install what `make build` built: module, confinectl, manual pages, completions (DESTDIR, PREFIX)
+	@for file in $(BUILT); do test -f $$file || { echo "install: $$file is missing; run make build first, as yourself and not as root" >&2; exit 1; }; done
 	install -D -m 0644 target/release/libmod_confine.so $(DESTDIR)$(shell $(APXS) -q LIBEXECDIR)/mod_confine.so
 	install -D -m 0755 target/release/confinectl $(DESTDIR)$(PREFIX)/bin/confinectl
 	target/release/confinectl generate $(DESTDIR)$(PREFIX)/share

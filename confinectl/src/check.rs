@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Failure, Outcome, described,
+    out::{Out, shown},
     term::{during, size},
 };
 
@@ -106,7 +107,7 @@ struct Report {
 }
 
 /// Checks a map or a configuration, and writes the findings.
-pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
+pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     match &args.map {
         Some(_) if args.server.is_any() => Err(Failure::Refused(
             "a map is checked alone; leave the map out to check a configuration with its maps".to_owned(),
@@ -116,7 +117,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
     }
 }
 
-fn check_map(args: &Args, map: &Path, out: &mut impl Write) -> Result<Outcome, Failure> {
+fn check_map(args: &Args, map: &Path, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     // It is read once for its errors, and once for the lines that never match.
     let report = during("checking the map", 2 * size(map), |progress| {
         let text = MapText::load(map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
@@ -126,11 +127,10 @@ fn check_map(args: &Args, map: &Path, out: &mut impl Write) -> Result<Outcome, F
             Err(errors) => Report { findings: errors.into_iter().map(syntax).collect(), ..Report::default() },
         })
     })?;
-    let file = map.display().to_string();
     if args.json {
-        writeln!(out, "{:#}", report.json(&file))?;
+        out.json(&report.json(&map.display().to_string()))?;
     } else {
-        report.write(&file, out)?;
+        report.write(&shown(map), out)?;
     }
     Ok(if report.findings.is_empty() { Outcome::Good } else { Outcome::Bad })
 }
@@ -276,7 +276,7 @@ fn counted(n: usize, what: &str) -> String {
 }
 
 impl Report {
-    fn write(&self, file: &str, out: &mut impl Write) -> Result<(), Failure> {
+    fn write(&self, file: &str, out: &mut Out<impl Write>) -> Result<(), Failure> {
         for Finding { line, column, text, .. } in &self.findings {
             write!(out, "{file}:")?;
             for number in line.map(u64::from).into_iter().chain(column.map(|c| c as u64)) {

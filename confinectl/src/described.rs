@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, process::Output};
 
 use confine::dump::{self, Dump, Question, RecordError};
 
-use crate::{Failure, httpd, term::during};
+use crate::{Failure, httpd, out::shown, term::during};
 
 /// Which server, and which configuration.
 #[derive(clap::Args)]
@@ -48,7 +48,7 @@ impl ServerArgs {
 
     /// The configuration's name, for people.
     pub fn shown(&self) -> String {
-        self.config.as_ref().map_or("the server's configuration".to_owned(), |c| c.display().to_string())
+        self.config.as_ref().map_or("the server's configuration".to_owned(), |c| shown(c))
     }
 
     /// The configuration that was named.

@@ -15,7 +15,10 @@ use anstyle::{AnsiColor, Style};
 use confine::lsm::{selinux::SecurityContext, tomoyo::Domain};
 use serde_json::{Value, json};
 
-use crate::{Failure, Outcome, term};
+use crate::{
+    Failure, Outcome,
+    out::{self, Out},
+};
 use facts::Unseen;
 
 /// The command line of `doctor`.
@@ -126,10 +129,8 @@ impl Diagnosis {
         self.findings.iter().filter(|f| f.level == level).count()
     }
 
-    fn write(&self, color: bool, out: &mut impl Write) -> Result<(), Failure> {
-        let painted = |style: Style, text: &str| {
-            if color { format!("{style}{text:<8}{style:#}") } else { format!("{text:<8}") }
-        };
+    fn write(&self, out: &mut Out<impl Write>) -> Result<(), Failure> {
+        let painted = |style: Style, text: &str| out::paint(style, &format!("{text:<8}"));
         for Finding { level, area, text, remedy } in &self.findings {
             writeln!(out, "{} {area}: {text}", painted(level.style(), level.as_str()))?;
             if let Some(remedy) = remedy {
@@ -172,12 +173,12 @@ impl Diagnosis {
 }
 
 /// Looks at this machine and writes what there is to know.
-pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
+pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     let diagnosis = judge::judge(&gather::gather(args));
     if args.json {
-        writeln!(out, "{:#}", diagnosis.json())?;
+        out.json(&diagnosis.json())?;
     } else {
-        diagnosis.write(term::colors(), out)?;
+        diagnosis.write(out)?;
     }
     Ok(if diagnosis.count(Level::Error) == 0 { Outcome::Good } else { Outcome::Bad })
 }

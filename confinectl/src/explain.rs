@@ -19,7 +19,10 @@ use confine::{
     map::{Map, MapLine, MapSubject, MapText},
 };
 
-use crate::{Failure, Outcome, check, described};
+use crate::{
+    Failure, Outcome, check, described,
+    out::{Out, shown},
+};
 
 /// The command line of `explain`.
 #[derive(clap::Args)]
@@ -96,7 +99,7 @@ fn mismatch(rule: MapSubject<'_>, subject: &Subject<'_>) -> Option<&'static str>
 }
 
 /// What the kernel says about each context; whether it refuses none.
-fn ask_kernel(args: &Args, contexts: &ContextList, out: &mut impl Write) -> Result<bool, Failure> {
+fn ask_kernel(args: &Args, contexts: &ContextList, out: &mut Out<impl Write>) -> Result<bool, Failure> {
     let ContextList::Contexts(contexts) = contexts else { return Ok(true) };
     let mut accepted = true;
     for context in contexts {
@@ -115,7 +118,7 @@ fn ask_kernel(args: &Args, contexts: &ContextList, out: &mut impl Write) -> Resu
 }
 
 /// Writes the rules that the request meets, in order, and what it gets.
-pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
+pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     match &args.map {
         Some(_) if args.server.is_any() => Err(Failure::Refused(
             "a map is asked alone; leave the map out to ask a configuration with its maps".to_owned(),
@@ -126,7 +129,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
 }
 
 /// Writes every rule that matches, in order, and what the request gets.
-fn explain_map(args: &Args, path: &Path, out: &mut impl Write) -> Result<Outcome, Failure> {
+fn explain_map(args: &Args, path: &Path, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     // A compiled map has no lines to show.
     let text = MapText::load(path, args.default_backend).ok();
     let map = match &text {
@@ -139,7 +142,7 @@ fn explain_map(args: &Args, path: &Path, out: &mut impl Write) -> Result<Outcome
         host: args.host.as_ref().map(|h| h.as_bytes()),
         path: args.path.as_ref().map(|p| p.as_os_str().as_bytes()),
     };
-    let file = path.display();
+    let file = shown(path);
     let gives = |list: u32| map.list(list).map(|l| l.contexts.to_string()).unwrap_or_default();
     // The same look-up that the server does; the lines are only there to show what else matches.
     let hit = map.lookup(&subject);

@@ -11,16 +11,19 @@ mod explain;
 mod generate;
 mod httpd;
 mod map;
+mod out;
 mod selinux_domain;
 mod term;
 
 use std::{
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     process::ExitCode,
 };
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use confine::lsm::BackendName;
+
+use crate::out::{Out, complain};
 
 /// Checks maps of mod_confine, explains its decisions and writes policy for it.
 #[derive(Parser)]
@@ -92,12 +95,21 @@ fn backend(name: &str) -> Result<BackendName, String> {
 
 fn main() -> ExitCode {
     // Beside the definition and not in it, so that what is generated does not name it.
-    let matches = Cli::command().subcommand(generate::command()).get_matches();
+    let command = Cli::command().subcommand(generate::command());
+    let matches = match command.clone().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) if error.use_stderr() => {
+            out::complain_of_usage(&error, command);
+            return ExitCode::from(2);
+        }
+        // Help was asked for, or the version.
+        Err(error) => error.exit(),
+    };
     if let Some((generate::NAME, arguments)) = matches.subcommand() {
         return ended(generate::run(arguments, Cli::command()));
     }
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = Out::standard();
     let result = match &cli.command {
         Command::Check(args) => check::run(args, &mut out),
         Command::Doctor(args) => doctor::run(args, &mut out),
@@ -130,9 +142,4 @@ fn ended(result: Result<Outcome, Failure>) -> ExitCode {
             ExitCode::from(2)
         }
     }
-}
-
-/// One line to standard error. Where that is gone too, the exit status has to do.
-fn complain(text: &dyn std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "{text}");
 }

@@ -4,7 +4,7 @@ mod diff;
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Failure, Outcome,
+    out::{Out, shown},
     term::{during, size},
 };
 use diff::{Change, Given};
@@ -83,7 +84,7 @@ pub struct Compile {
 }
 
 /// Runs a command below `map`.
-pub fn run(command: &Command, out: &mut impl Write) -> Result<Outcome, Failure> {
+pub fn run(command: &Command, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     match command {
         Command::Compile(args) => compile(args, out),
         Command::Fmt(args) => format(args, out),
@@ -91,54 +92,61 @@ pub fn run(command: &Command, out: &mut impl Write) -> Result<Outcome, Failure> 
     }
 }
 
-fn compile(args: &Compile, out: &mut impl Write) -> Result<Outcome, Failure> {
+fn compile(args: &Compile, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     let compiled = during("compiling the map", size(&args.map), |progress| {
         Map::compile_watched(&args.map, args.default_backend, progress).map_err(|e| Failure::Map(vec![e]))
     })?;
     let output = args.output.clone().unwrap_or_else(|| with_suffix(&args.map, ".compiled"));
-    replace(&args.map, &output, compiled.bytes())
+    replace(compiled.source(), false, &output, compiled.bytes())
         .map_err(|error| Failure::Refused(format!("{}: cannot be written: {error}", output.display())))?;
     // What was written is what the server will read.
     let map = Map::load(&output, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
     let (rules, kept) = (map.len(), map.size());
-    writeln!(out, "{}: {rules} rules, {kept} bytes", output.display())?;
+    writeln!(out, "{}: {rules} rules, {kept} bytes", shown(&output))?;
     Ok(Outcome::Good)
 }
 
-/// A map whose every line is right.
-fn valid(path: &Path, default: BackendName, progress: &Arc<Progress>) -> Result<MapText, Failure> {
-    let text = MapText::load(path, default).map_err(|e| Failure::Map(vec![e]))?.watched_by(progress);
+/// A map whose every line is right, and what its file is like.
+fn valid(
+    path: &Path,
+    default: BackendName,
+    progress: &Arc<Progress>,
+) -> Result<(MapText, Metadata), Failure> {
+    let (text, metadata) = MapText::load_with_metadata(path, default).map_err(|e| Failure::Map(vec![e]))?;
+    let text = text.watched_by(progress);
     text.all_errors().map_err(Failure::Map)?;
-    Ok(text)
+    Ok((text, metadata))
 }
 
-fn format(args: &Fmt, out: &mut impl Write) -> Result<Outcome, Failure> {
-    let shown = args.map.display();
-    // The backend of contexts that name none does not matter here.
-    during("reading the map", size(&args.map), |progress| valid(&args.map, BackendName::SELINUX, progress))?;
-    let unusable =
-        |error: io::Error| Failure::Refused(format!("{shown}: cannot be read or written: {error}"));
-    let text = fs::read_to_string(&args.map).map_err(unusable)?;
-    let laid_out = during("laying out the map", text.len() as u64, |progress| map::layout(&text, progress));
+fn format(args: &Fmt, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
+    let name = args.map.display();
+    let unusable = |error: io::Error| Failure::Refused(format!("{name}: cannot be read or written: {error}"));
+    // The backend of contexts that name none does not matter here. What is checked here is what is laid out: the
+    // file is opened and read once.
+    let (text, like) = during("reading the map", size(&args.map), |progress| {
+        valid(&args.map, BackendName::SELINUX, progress)
+    })?;
+    let text = std::str::from_utf8(text.bytes()).unwrap_or_default();
+    let laid_out = during("laying out the map", text.len() as u64, |progress| map::layout(text, progress));
     if args.stdout {
-        out.write_all(laid_out.as_bytes())?;
+        out.content(laid_out.as_bytes())?;
     } else if laid_out != text {
         if args.check {
-            writeln!(out, "{shown}: the layout is another; run confinectl map fmt {shown}")?;
+            writeln!(out, "{name}: the layout is another; run confinectl map fmt {name}")?;
             return Ok(Outcome::Bad);
         }
         // The file, not a link to it.
         let real = args.map.canonicalize().map_err(unusable)?;
-        replace(&real, &real, laid_out.as_bytes()).map_err(unusable)?;
+        replace(&like, true, &real, laid_out.as_bytes()).map_err(unusable)?;
     }
     Ok(Outcome::Good)
 }
 
-fn compare(args: &Diff, out: &mut impl Write) -> Result<Outcome, Failure> {
+fn compare(args: &Diff, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     let size = size(&args.old) + size(&args.new);
     let (old, new) = during("reading the maps", size, |progress| {
         let read = |path| valid(path, args.default_backend, progress);
-        Ok::<_, Failure>((read(&args.old)?, read(&args.new)?))
+        Ok::<_, Failure>((read(&args.old)?.0, read(&args.new)?.0))
     })?;
     // Each is read once for its rules, and once for its questions.
     let compared = |map: &MapText| if map.ignores_case() { "ignore-case" } else { "exact" };
@@ -153,11 +161,10 @@ fn compare(args: &Diff, out: &mut impl Write) -> Result<Outcome, Failure> {
             json!({"subject": subject, "old": given(&c.old), "new": given(&c.new)})
         };
         let changes: Vec<_> = changes.iter().map(change).collect();
-        writeln!(out, "{:#}", json!({"changes": changes, "names": {"old": names.0, "new": names.1}}))?;
+        out.json(&json!({"changes": changes, "names": {"old": names.0, "new": names.1}}))?;
     } else {
         let given = |g: &Option<Given>, map: &Path| {
-            g.as_ref()
-                .map_or("no rule".to_owned(), |g| format!("{} ({}:{})", g.contexts, map.display(), g.line))
+            g.as_ref().map_or("no rule".to_owned(), |g| format!("{} ({}:{})", g.contexts, shown(map), g.line))
         };
         for (subject, Change { old, new }) in &changes {
             writeln!(out, "{subject}: {} -> {}", given(old, &args.old), given(new, &args.new))?;
@@ -177,21 +184,24 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Writes a new file beside `output`, as readable as `source`, and renames it into place: a server that has the
-/// old one mapped keeps that, whole.
-fn replace(source: &Path, output: &Path, bytes: &[u8]) -> io::Result<()> {
-    let like = fs::metadata(source)?;
-    let mode = like.permissions().mode() & 0o777;
+/// Writes a new file beside `output`, as readable as the file `like`, and renames it into place: a server reads the
+/// old one or the new one, whole. `in_place`: it takes the place of that very file, and keeps its owner; if
+/// another one came there meanwhile, nothing is written.
+fn replace(like: &Metadata, in_place: bool, output: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = with_suffix(output, &format!(".{}", std::process::id()));
-    let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    // Nobody's link, and no file that is there already, is written through this name.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let mut write = || -> io::Result<()> {
         file.write_all(bytes)?;
-        if source == output {
+        if in_place {
             // Whose it was, it stays; who may not give files away owns it anyway, or is told.
             fchown(&file, Some(like.uid()), Some(like.gid()))?;
         }
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        file.set_permissions(fs::Permissions::from_mode(like.permissions().mode() & 0o777))?;
         file.sync_all()?;
+        if in_place && !is_still(like, &fs::symlink_metadata(output)?) {
+            return Err(io::Error::other("it was changed meanwhile, and is left as it is; do it again"));
+        }
         fs::rename(&beside, output)?;
         // The name, too, is to survive a crash.
         File::open(output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")))?
@@ -203,4 +213,36 @@ fn replace(source: &Path, output: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&beside);
     }
     result
+}
+
+/// Whether a file is the one that was read, as it was then.
+fn is_still(read: &Metadata, now: &Metadata) -> bool {
+    let what =
+        |m: &Metadata| (m.dev(), m.ino(), m.size(), m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec());
+    what(read) == what(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_changed_meanwhile_is_left_as_it_is() {
+        let d = tempfile::tempdir().expect("a directory");
+        let map = d.path().join("m");
+        fs::write(&map, "alice  x\n").expect("a map");
+        let like = fs::metadata(&map).expect("metadata");
+        fs::write(d.path().join("new"), "bob x\n").expect("a map");
+        fs::rename(d.path().join("new"), &map).expect("a rename");
+        let error = replace(&like, true, &map, b"alice x\n").expect_err("changed").to_string();
+        assert!(error.contains("it was changed meanwhile"), "{error}");
+        assert_eq!(fs::read_to_string(&map).expect("a map"), "bob x\n");
+        // A link in its place is no file that was read.
+        let other = d.path().join("other");
+        fs::rename(&map, &other).expect("a rename");
+        std::os::unix::fs::symlink(&other, &map).expect("a link");
+        let like = fs::metadata(&other).expect("metadata");
+        assert!(replace(&like, true, &map, b"x").is_err());
+        assert_eq!(fs::read_dir(d.path()).expect("a folder").count(), 2, "nothing is left behind");
+    }
 }

@@ -15,7 +15,10 @@ use std::{
 
 use cil::{Access, Entry, FilePath, Module, Name, Profile};
 
-use crate::{Failure, Outcome};
+use crate::{
+    Failure, Outcome,
+    out::{self, Out},
+};
 
 /// The command line of `selinux-domain`.
 #[derive(clap::Args)]
@@ -49,7 +52,7 @@ const STORE: &str = "/var/lib/selinux";
 const POLICIES: &str = "/etc/selinux";
 
 /// Writes the module, and what to do with it.
-pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
+pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     let default = PathBuf::from(format!("{}.cil", args.name));
     let to_stdout = args.output.as_deref() == Some(Path::new("-"));
     let file = args.output.as_ref().filter(|_| !to_stdout).unwrap_or(&default);
@@ -66,11 +69,11 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
     check_free(Path::new(POLICIES), &args.name, &entries).map_err(Failure::Refused)?;
     let module = Module { name: &args.name, profile: args.profile, entries: &entries, file_name: stem };
     if to_stdout {
-        write!(out, "{module}")?;
+        out.content(module.to_string().as_bytes())?;
         return Ok(Outcome::Good);
     }
     save(file, &module.to_string(), args.force).map_err(Failure::Refused)?;
-    let shown = file.display().to_string();
+    let shown = out::shown(file);
     writeln!(out, "{shown}: the domain {}.process, profile {}", args.name, args.profile.as_str())?;
     for path in missing {
         writeln!(out, "{shown}: note: {path} does not exist; taken for a folder")?;

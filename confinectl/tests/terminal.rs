@@ -23,7 +23,11 @@ fn at_a_terminal(folder: &TempDir, arguments: &str, variables: &[(&str, &str)]) 
     let command = format!("'{}' {arguments}", env!("CARGO_BIN_EXE_confinectl"));
     let mut script = Command::new("script");
     script.args(["-qec", &command, "/dev/null"]).current_dir(folder.path());
-    script.env_remove("NO_COLOR").env("TERM", "xterm").envs(variables.iter().copied());
+    script
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm")
+        .env("SHELL", "/bin/sh")
+        .envs(variables.iter().copied());
     let output = script.output().expect("script runs");
     (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
 }

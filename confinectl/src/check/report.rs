@@ -2,12 +2,15 @@
 
 use std::{collections::BTreeMap, io::Write};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
 use confine::dump::{Dump, Rule, Server, Setting};
 use serde_json::{Value, json};
 
 use super::{case::Fallback, counted};
-use crate::{Failure, term};
+use crate::{
+    Failure,
+    out::{self, Out},
+};
 
 /// Where in which file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,11 +111,8 @@ impl Remark {
 
 impl Report {
     /// For people.
-    pub fn write(&self, shown: &str, list: bool, out: &mut impl Write) -> Result<(), Failure> {
-        let color = term::colors();
-        let painted = |style: Style, text: &str| {
-            if color { format!("{style}{text}{style:#}") } else { text.to_owned() }
-        };
+    pub fn write(&self, shown: &str, list: bool, out: &mut Out<impl Write>) -> Result<(), Failure> {
+        let painted = out::paint;
         if list {
             self.write_rules(out)?;
         }
@@ -145,7 +145,7 @@ impl Report {
     }
 
     /// Every rule, by server and section, in the order in which they are asked.
-    fn write_rules(&self, out: &mut impl Write) -> Result<(), Failure> {
+    fn write_rules(&self, out: &mut Out<impl Write>) -> Result<(), Failure> {
         for (number, server) in self.dump.servers.iter().enumerate() {
             writeln!(out, "{}", title(server))?;
             let mut lists: BTreeMap<usize, Vec<&Rule>> = BTreeMap::new();

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     Failure, Outcome,
     described::{self, HOW_TO_LOAD, Reading},
+    out::Out,
     term::during,
 };
 
@@ -32,7 +33,7 @@ pub fn run(
     args: &described::ServerArgs,
     list: bool,
     json: bool,
-    out: &mut impl Write,
+    out: &mut Out<impl Write>,
 ) -> Result<Outcome, Failure> {
     let shown = args.shown();
     let (reading, _) = args.read(None)?;
@@ -52,7 +53,7 @@ pub fn run(
         }
     };
     if json {
-        writeln!(out, "{:#}", report.json(args.config().as_deref(), valid))?;
+        out.json(&report.json(args.config().as_deref(), valid))?;
     } else {
         report.write(&shown, list, out)?;
     }

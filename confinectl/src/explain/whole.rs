@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     Failure, Outcome, check,
     described::{HOW_TO_LOAD, Reading},
-    term,
+    out::{self, Out},
 };
 
 /// What only a whole configuration needs to know of a request.
@@ -40,14 +40,14 @@ pub struct RequestArgs {
 }
 
 /// Asks the server and writes its answer.
-pub fn run(args: &super::Args, out: &mut impl Write) -> Result<Outcome, Failure> {
+pub fn run(args: &super::Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     let question = question(args)?;
     let (reading, said) = args.server.read(Some(&question))?;
     let shown = args.server.shown();
     let mut undecided = |said: &[String], why: String| -> Result<Outcome, Failure> {
         if args.request.json {
             let findings: Vec<_> = said.iter().chain([&why]).collect();
-            writeln!(out, "{:#}", json!({"event": null, "findings": findings}))?;
+            out.json(&json!({"event": null, "findings": findings}))?;
         } else {
             said.iter().try_for_each(|line| writeln!(out, "{line}"))?;
             writeln!(out, "{shown}: {why}")?;
@@ -69,7 +69,7 @@ pub fn run(args: &super::Args, out: &mut impl Write) -> Result<Outcome, Failure>
     };
     let explained = Explained { dump: &dump, answer, question: &question, said: &said };
     if args.request.json {
-        writeln!(out, "{:#}", explained.json())?;
+        out.json(&explained.json())?;
     } else {
         explained.write(out)?;
     }
@@ -124,7 +124,7 @@ impl Explained<'_> {
         }
     }
 
-    fn write(&self, out: &mut impl Write) -> Result<(), Failure> {
+    fn write(&self, out: &mut Out<impl Write>) -> Result<(), Failure> {
         self.write_place(out)?;
         if let Some(early) = &self.answer.early {
             writeln!(out, "early: {}", self.verdict(early, None))?;
@@ -133,8 +133,7 @@ impl Explained<'_> {
         for (number, verdict) in self.answer.verdicts.iter().enumerate() {
             let line = format!("{}. {}", number + 1, self.verdict(verdict, winner.map(|w| (w, number))));
             let style = if winner == Some(number) { Style::new().bold() } else { Style::new().dimmed() };
-            let line = if term::colors() { format!("{style}{line}{style:#}") } else { line };
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", out::paint(style, &line))?;
         }
         for kernel in &self.answer.kernel {
             match &kernel.refused {
@@ -146,7 +145,7 @@ impl Explained<'_> {
     }
 
     /// Where the request arrives, and the settings that count there.
-    fn write_place(&self, out: &mut impl Write) -> Result<(), Failure> {
+    fn write_place(&self, out: &mut Out<impl Write>) -> Result<(), Failure> {
         let Answer { server, to, mode, unmatched, not_asked, .. } = self.answer;
         let server = &self.dump.servers[*server];
         let at = server.origin.as_ref().map_or("main server".to_owned(), ToString::to_string);
@@ -217,7 +216,7 @@ impl Explained<'_> {
     }
 
     /// The line that the server's log would have, without its beginning.
-    fn write_decision(&self, out: &mut impl Write) -> Result<(), Failure> {
+    fn write_decision(&self, out: &mut Out<impl Write>) -> Result<(), Failure> {
         let Some(decided) = &self.answer.outcome else {
             return self.write_undecided(out);
         };
@@ -252,7 +251,7 @@ impl Explained<'_> {
         Ok(())
     }
 
-    fn write_undecided(&self, out: &mut impl Write) -> Result<(), Failure> {
+    fn write_undecided(&self, out: &mut Out<impl Write>) -> Result<(), Failure> {
         match self.answer.status {
             Some(status) => {
                 self.said.iter().try_for_each(|line| writeln!(out, "httpd: {line}"))?;
@@ -324,5 +323,5 @@ fn painted(event: &str) -> String {
         _ => AnsiColor::Yellow,
     };
     let style = color.on_default().bold();
-    if term::colors() { format!("{style}{event}{style:#}") } else { event.to_owned() }
+    out::paint(style, event)
 }

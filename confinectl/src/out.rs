@@ -1,0 +1,232 @@
+//! The one way to a terminal: what others wrote (names of files and hosts, lines of maps, what httpd says) is shown,
+//! and never obeyed.
+//!
+//! Every byte of output goes through [`Out`], every complaint through [`complain`]. Both show control characters,
+//! those that cannot be seen or turn the direction of text, and bytes that are no UTF-8, as escapes. Colours are the
+//! exception: [`paint`] marks them with a number that is made anew at each run, which no file can hold.
+
+use std::{
+    fmt::{self, Display, Write as _},
+    hash::{BuildHasher, Hasher, RandomState},
+    io::{self, IsTerminal, Write},
+    path::Path,
+    sync::OnceLock,
+};
+
+use anstyle::Style;
+use serde_json::Value;
+
+use crate::term;
+
+/// Before and behind what stands for a style. Unicode keeps both for a program's own use.
+const BEGIN: char = '\u{FDD0}';
+const END: char = '\u{FDD1}';
+
+/// Standard output.
+pub struct Out<W: Write> {
+    inner: W,
+    to_terminal: bool,
+}
+
+impl Out<io::BufWriter<io::StdoutLock<'static>>> {
+    /// The process's own.
+    pub fn standard() -> Self {
+        let out = io::stdout();
+        let to_terminal = out.is_terminal();
+        Self { inner: io::BufWriter::new(out.lock()), to_terminal }
+    }
+}
+
+impl<W: Write> Out<W> {
+    /// To something else, for tests.
+    #[cfg(test)]
+    pub fn to(inner: W) -> Self {
+        Self { inner, to_terminal: true }
+    }
+
+    /// What was written to.
+    #[cfg(test)]
+    pub fn into_inner(self) -> W {
+        self.inner
+    }
+
+    /// Writes the content of a file that is to be made: as it is, but not to a terminal.
+    pub fn content(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if !self.to_terminal {
+            return self.inner.write_all(bytes);
+        }
+        self.inner.write_all(clean(bytes, false).as_bytes())
+    }
+
+    /// Writes JSON.
+    pub fn json(&mut self, value: &Value) -> io::Result<()> {
+        self.inner.write_all(format!("{}\n", json(value)).as_bytes())
+    }
+}
+
+impl<W: Write> Write for Out<W> {
+    /// Takes whole characters, as the macros of the standard library write them.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // A line ends where a piece of text does; within one, somebody's name has a line end in it.
+        let (text, end) = bytes.strip_suffix(b"\n").map_or((bytes, ""), |text| (text, "\n"));
+        self.inner.write_all(clean(text, true).replace('\n', "\\n").as_bytes())?;
+        self.inner.write_all(end.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// One line to standard error. Where that is gone too, the exit status has to do.
+pub fn complain(text: &dyn Display) {
+    let _ = writeln!(io::stderr(), "{}", one_line(&text.to_string()));
+}
+
+/// What the command line's parser complains of, which quotes what was typed. Its text has several lines of its own,
+/// so it complains once more, of words that are shown already.
+pub fn complain_of_usage(error: &clap::Error, command: clap::Command) {
+    let words = std::env::args_os().map(|word| one_line(&word.to_string_lossy()));
+    let text = match command.try_get_matches_from(words) {
+        Err(again) => clean(again.render().to_string().as_bytes(), false),
+        Ok(_) => one_line(&error.render().to_string()) + "\n",
+    };
+    let _ = write!(io::stderr(), "{text}");
+}
+
+/// A file's name, on one line.
+pub fn shown(path: &Path) -> String {
+    one_line(&path.display().to_string())
+}
+
+/// A text as one line.
+pub fn one_line(text: &str) -> String {
+    clean(text.as_bytes(), false).replace('\n', "\\n")
+}
+
+/// A text in this style, where standard output takes colours.
+pub fn paint(style: Style, text: &str) -> String {
+    if !term::colors() {
+        return text.to_owned();
+    }
+    let mark = |sequence: String| format!("{BEGIN}{}{}{END}", token(), sequence.trim_start_matches('\u{1b}'));
+    format!("{}{text}{}", mark(style.render().to_string()), mark(style.render_reset().to_string()))
+}
+
+/// JSON, in which nothing is left that a terminal would obey.
+fn json(value: &Value) -> String {
+    let text = format!("{value:#}");
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' || !is_unseen(c) {
+            shown.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            // Writing to a String cannot fail.
+            let _ = write!(shown, "\\u{unit:04x}");
+        }
+    }
+    shown
+}
+
+/// What marks the styles of this run.
+fn token() -> &'static str {
+    static TOKEN: OnceLock<String> = OnceLock::new();
+    TOKEN.get_or_init(|| format!("{:016x}", RandomState::new().build_hasher().finish()))
+}
+
+fn clean(bytes: &[u8], styles: bool) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        let mut rest = chunk.valid();
+        while let Some(c) = rest.chars().next() {
+            if let Some((sequence, behind)) = style(rest).filter(|_| styles) {
+                shown.push('\u{1b}');
+                shown.push_str(sequence);
+                rest = behind;
+                continue;
+            }
+            rest = &rest[c.len_utf8()..];
+            let _ = show(&mut shown, c);
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(shown, "\\x{byte:02X}");
+        }
+    }
+    shown
+}
+
+fn show(out: &mut impl fmt::Write, c: char) -> fmt::Result {
+    if c == '\n' || !is_unseen(c) { out.write_char(c) } else { write!(out, "{}", c.escape_unicode()) }
+}
+
+/// What [`paint`] put here, and what comes behind.
+fn style(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix(BEGIN)?.strip_prefix(token())?.split_once(END)
+}
+
+/// Whether a character does something else than to be seen where it stands.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FDD0}'..='\u{FDEF}'
+            | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{FFFE}' | '\u{FFFF}'
+            | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use anstyle::AnsiColor;
+
+    use super::*;
+
+    fn written(text: &[u8]) -> String {
+        let mut out = Out { inner: Vec::new(), to_terminal: true };
+        out.write_all(text).expect("written");
+        String::from_utf8(out.inner).expect("UTF-8")
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown() {
+        assert_eq!(written("a\u{1b}[2J\r\u{9b}8m\n".as_bytes()), "a\\u{1b}[2J\\u{d}\\u{9b}8m\n");
+        assert_eq!(written("\u{202e}txt\u{200b}".as_bytes()), "\\u{202e}txt\\u{200b}");
+        assert_eq!(written(b"a\xFF\xC3z"), "a\\xFF\\xC3z");
+        let usual = "m:1: \u{e4}\u{65e5}\u{672c} \"x\" -> y\n";
+        assert_eq!(written(usual.as_bytes()), usual);
+    }
+
+    #[test]
+    fn colours_are_what_this_run_marked() {
+        let style = AnsiColor::Red.on_default();
+        let mark =
+            |token: &str, style: String| format!("{BEGIN}{token}{}{END}", style.trim_start_matches('\u{1b}'));
+        let painted = mark(token(), style.render().to_string());
+        assert_eq!(written(painted.as_bytes()), style.render().to_string());
+        let guessed = mark("0123456789abcdef", style.render().to_string());
+        assert!(!written(guessed.as_bytes()).contains('\u{1b}'));
+        assert!(!clean(painted.as_bytes(), false).contains('\u{1b}'), "no colours in complaints");
+    }
+
+    #[test]
+    fn json_reads_back() {
+        let value = serde_json::json!({"text": "a\u{7f}\u{9b}\u{202e}\u{e0041}\u{1b}\u{e4}"});
+        let shown = json(&value);
+        assert!(shown.chars().all(|c| c == '\n' || !is_unseen(c)), "{shown}");
+        assert_eq!(serde_json::from_str::<Value>(&shown).expect("JSON"), value);
+    }
+
+    #[test]
+    fn a_name_is_one_line() {
+        assert_eq!(shown(Path::new("m\nx.conf: 0 findings")), "m\\nx.conf: 0 findings");
+    }
+
+    #[test]
+    fn the_content_of_a_file_is_itself() {
+        let mut out = Out { inner: Vec::new(), to_terminal: false };
+        out.content(b"# \x1b[1m\n").expect("written");
+        assert_eq!(out.inner, b"# \x1b[1m\n");
+    }
+}
