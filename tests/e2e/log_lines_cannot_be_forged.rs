@@ -1,11 +1,11 @@
 //! No name, path or value of a request passes for a field of a log line, for its end, or for another line: in the
 //! log as httpd writes it, with its own format and with one of the administrator's, for every kind of line.
 
-use confine_tests::{Cell, Request, Server, ServerBuilder, matrix, tenants::*};
+use confine_tests::{Cell, Request, Server, ServerBuilder, accounts, matrix, services::*, tenants::*};
 
 /// Who asks, as the form of a name that tries to be a field.
 const USERS: [&str; 5] = [
-    "eve\" addr=6.6.6.6 vhost=evil rule=/none:1 context=\"landlock:root",
+    "eve\" addr=6.6.6.6 vhost=evil rule=/none context=\"landlock",
     "EXAMPLE\\alice",
     "back\\",
     "-",
@@ -39,9 +39,16 @@ const KINDS: [(&str, &str, bool); 9] = [
 
 const HOST: &str = "main.example.test";
 
-fn server(cell: Cell) -> ServerBuilder {
+/// Whoever knows the password is proven under any name.
+fn passwords() -> Sqlite {
+    let hash = password_hash("alice");
+    Sqlite::new(&format!("CREATE TABLE account (password text);\nINSERT INTO account VALUES ('{hash}');"))
+}
+
+fn server(cell: Cell, passwords: &Sqlite) -> ServerBuilder {
     application(cell)
-        .modules(["authn_anon", "setenvif", "proxy", "proxy_http"])
+        .config(accounts::connection("sqlite3", &passwords.file().display().to_string()))
+        .modules(["dbd", "authn_dbd", "setenvif", "proxy", "proxy_http"])
         .file("odd name\" user=root.map", "nobody landlock:a\n")
         .ruleset("a", "LandlockRead \"@root@/www\"")
         .ruleset("b", "LandlockRead \"@root@/www\"")
@@ -49,8 +56,8 @@ fn server(cell: Cell) -> ServerBuilder {
         .config("SetEnvIf X-Context \"(.*)\" TENANT=$1")
         .location(
             "/",
-            "AuthType Basic\nAuthName all\nAuthBasicProvider anon\nAnonymous \"*\"\nAnonymous_VerifyEmail off\n\
-             Anonymous_MustGiveEmail off\nRequire valid-user",
+            "AuthType Basic\nAuthName all\nAuthBasicProvider dbd\n\
+             AuthDBDUserPWQuery \"SELECT password FROM account WHERE %s <> ''\"\nRequire valid-user",
         )
         .location("/confined", "ConfineContext landlock:a")
         .location("/chain", "ConfineContext landlock:a landlock:b")
@@ -59,7 +66,10 @@ fn server(cell: Cell) -> ServerBuilder {
         .location("/unmatched", "ConfineMap \"@root@/odd name\\\" user=root.map\"")
         .location("/report", "ConfineMode report\nConfineContext landlock:a")
         .location("/would-refuse", "ConfineMode report\nConfineEnv TENANT")
-        .location("/warned", "SetHandler \"proxy:http://127.0.0.1:1\"\nConfineOutOfProcess warn\nConfineContext landlock:a")
+        .location(
+            "/warned",
+            "SetHandler \"proxy:http://127.0.0.1:1\"\nConfineOutOfProcess warn\nConfineContext landlock:a",
+        )
         .location("/let-through", "ConfineUnmatched allow\nConfineMap \"@root@/odd name\\\" user=root.map\"")
         .config(format!("ServerName {HOST}"))
 }
@@ -96,7 +106,7 @@ fn every_line_holds(server: &Server) {
             for path in paths {
                 let told = format!("confine: {event} GET {place}/");
                 let before = server.log_lines(&told).len();
-                let request = Request::get(format!("{place}{path}")).password(user, "x");
+                let request = Request::get(format!("{place}{path}")).password(user, "alice-pw");
                 let request =
                     request.header("X-Context", VALUE).header("Referer", "x\" user=root addr=6.6.6.6");
                 server.client().send(&request);
@@ -131,7 +141,7 @@ fn every_line_holds(server: &Server) {
         }
     }
     // The control: names of the usual kind are easy to read and to find.
-    server.client().send(&Request::get("/confined/a.html").password("alice", "x"));
+    server.client().send(&Request::get("/confined/a.html").password("alice", "alice-pw"));
     server.wait_for_log(&[
         "confine: confined GET /confined/a.html user=alice addr=127.0.0.1 vhost=main.example.test rule=",
     ]);
@@ -142,13 +152,15 @@ fn every_line_holds(server: &Server) {
 }
 
 fn lines_hold(cell: Cell) {
-    every_line_holds(&server(cell).start());
+    let passwords = passwords();
+    every_line_holds(&server(cell, &passwords).start());
 }
 
 matrix!(lines_hold);
 
 fn lines_hold_in_a_format_of_the_administrators(cell: Cell) {
-    let server = server(cell).config("ErrorLogFormat \"%M\"").start();
+    let passwords = passwords();
+    let server = server(cell, &passwords).config("ErrorLogFormat \"%M\"").start();
     every_line_holds(&server);
 }
 
