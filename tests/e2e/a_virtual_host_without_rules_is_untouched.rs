@@ -1,6 +1,6 @@
 //! Where no rule applies, nothing happens: no worker, no log line, no variable.
 
-use confine_tests::{Cell, Mpm, Request, Wire, matrix, tenants::*};
+use confine_tests::{Cell, Mpm, Request, Wire, matrix, need_lua, tenants::*};
 
 const HOSTS: &str = r#"
 ConfineBackend landlock
@@ -17,6 +17,8 @@ ConfineBackend landlock
 "#;
 
 fn no_worker_no_line_no_variable(cell: Cell) {
+    // The threads are counted from within the process that serves.
+    need_lua();
     let server = application(cell).config(HOSTS).start();
     let client = server.client_over(Wire::Http11);
     let ask = |host: &str, target: String| client.send(&Request::get(target).header("Host", host));

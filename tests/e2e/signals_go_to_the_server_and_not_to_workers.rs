@@ -1,9 +1,11 @@
 //! The server's signals are for its own threads: a worker has them blocked. The programs that it
 //! starts have not, or nobody could stop them.
 
-use confine_tests::{Cell, Server, matrix, tenants::*};
+use confine_tests::{Cell, Server, matrix, need_lua, tenants::*};
 
 fn blocked_in_a_worker_and_not_below(cell: Cell) {
+    // A handler in the worker itself says how things are there.
+    need_lua();
     let stock = application(cell).stock().start();
     let more = format!("{RUN_PROGRAMS}\nLandlockRead /proc");
     let server = leaky_app_with(cell, &more).config("ConfineContext landlock:alice").start();
