@@ -27,8 +27,8 @@ use confine::{
 use crate::{
     handlers::Handlers,
     httpd::{
-        command::Command, directives::Directives, expression::Expression, hooks, pool::Pool,
-        request::Request, server::Server,
+        command::Command, directives::Directives, expression::Expression, pool::Pool, request::Request,
+        server::Server,
     },
     kept::Limits,
     php::Php,
@@ -392,8 +392,8 @@ pub struct DirectoryConfig {
     /// The last `SetHandler`.
     handler: Option<SetHandler>,
     first: Option<NonNull<Link>>,
-    /// `SSLUserName`.
-    name_in_certificate: Option<NonNull<c_char>>,
+    /// `SSLUserName`; see [`crate::certificates`].
+    pub name_in_certificate: Option<NonNull<c_char>>,
 }
 
 /// `SetHandler`, which is core's, as this module saw it.
@@ -476,29 +476,6 @@ pub fn edit_settings(command: &Command<'_>, edit: impl FnOnce(&mut Settings)) ->
     let config = unsafe { raw.as_mut() }.ok_or("this section has no configuration")?;
     edit(&mut config.settings);
     Ok(())
-}
-
-/// The command function of `SSLUserName`, which mod_ssl reads as well: the server calls every module that has a
-/// directive (server/config.c, ap_walk_config_sub). What mod_ssl keeps of it, only mod_ssl can read.
-///
-/// # Safety
-/// Called by the server with live parameters, what create_directory made for the section, and the directive's word.
-pub unsafe extern "C" fn set_name_in_certificate(
-    _: *mut sys::cmd_parms,
-    directory: *mut c_void,
-    name: *const c_char,
-) -> *const c_char {
-    if !hooks::module_loaded(c"mod_ssl.c") {
-        // As without this module.
-        return c"Invalid command 'SSLUserName', perhaps misspelled or defined by a module not included in the \
-                 server configuration"
-            .as_ptr();
-    }
-    // SAFETY: the caller's promise; the configuration is read by one thread.
-    if let Some(config) = unsafe { directory.cast::<DirectoryConfig>().as_mut() } {
-        config.name_in_certificate = NonNull::new(name.cast_mut());
-    }
-    std::ptr::null()
 }
 
 /// Notes which handler `SetHandler` names for the directory section that it stands in, or that a .htaccess file

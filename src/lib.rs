@@ -10,6 +10,7 @@ use std::{
 
 use apache_sys as sys;
 
+mod certificates;
 mod config;
 mod counters;
 mod database;
@@ -220,6 +221,7 @@ unsafe extern "C" fn pre_config(
         || {
             // SAFETY: the configuration's live pool.
             if let Some(pool) = unsafe { Pool::from_raw(pconf) } {
+                certificates::prepare();
                 providers::watch(pool);
                 if let Err(why) = httpd::named_code::watch(pool) {
                     log::main(Level::Error, &format!("confine: {why}"));

@@ -11,7 +11,8 @@ use confine::{
 };
 
 use crate::{
-    config::{DirectoryConfig, ServerConfig},
+    certificates,
+    config::ServerConfig,
     httpd::{database, expression::Expression, request::Request, table::Table},
 };
 
@@ -55,12 +56,7 @@ pub fn user_proven(r: &mut Request<'_>) {
 fn is_faked(r: &Request<'_>) -> bool {
     let faked = r.basic_password().is_some_and(|password| password == b"password")
         && r.claimed_user().is_some_and(|user| user.to_bytes().starts_with(b"/"));
-    faked && !is_verified(r)
-}
-
-/// Whether the client has a certificate that mod_ssl verified.
-fn is_verified(r: &Request<'_>) -> bool {
-    r.tls(c"SSL_CLIENT_VERIFY") == Some(c"SUCCESS")
+    faked && !certificates::is_verified(r)
 }
 
 /// The request's user, if authentication proved the name for the place that the request has come to.
@@ -69,17 +65,7 @@ fn is_verified(r: &Request<'_>) -> bool {
 /// carries it into other places: see [`proofs`](crate::httpd::proofs).
 pub fn proven_user<'r>(r: &Request<'r>) -> Option<&'r CStr> {
     let user = r.claimed_user().filter(|u| !u.is_empty())?;
-    (r.has_proof_of(user) || is_in_certificate(r, user)).then_some(user)
-}
-
-/// `SSLUserName`: whether `user` is what the variable that is set here says of a verified certificate.
-fn is_in_certificate(r: &Request<'_>, user: &CStr) -> bool {
-    let variable = DirectoryConfig::of(r).and_then(|config| config.name_in_certificate());
-    variable.is_some_and(|variable| {
-        // mod_ssl takes any variable at all: headers, the environment, the session's number.
-        let of_certificate = starts_with_ignoring_case(variable, b"SSL_CLIENT_");
-        of_certificate && is_verified(r) && r.tls(variable) == Some(user)
-    })
+    (r.has_proof_of(user) || certificates::prove(r, user)).then_some(user)
 }
 
 /// Whether a variable of this name is authentication's or authorization's: what mod_authn_dbd, mod_authnz_ldap and

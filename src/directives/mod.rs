@@ -6,12 +6,12 @@ mod selinux;
 mod settings;
 mod tomoyo;
 
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, c_char, c_void};
 
 use apache_sys as sys;
 
 use crate::{
-    config::set_name_in_certificate,
+    certificates::{user_name, verify_client},
     httpd::command::{Run, section, with_words},
 };
 
@@ -36,9 +36,9 @@ impl Table {
 }
 
 #[cfg(feature = "fault-injection")]
-const COUNT: usize = 36;
+const COUNT: usize = 37;
 #[cfg(not(feature = "fault-injection"))]
-const COUNT: usize = 35;
+const COUNT: usize = 36;
 
 /// Every directive there is, one line each.
 #[rustfmt::skip]
@@ -78,7 +78,8 @@ pub static TABLE: Table = Table([
     entry(c"selinuxAllowCaches", selinux::allow_caches, ANYWHERE, c"on|off: ConfineAllowCache, as in mod_selinux"),
     entry(c"TOMOYO_TransitionMap", tomoyo::transition_map, SERVER, c"FILE: from patterns of file names to domains, as in TOMOYO's module"),
     entry(c"CCS_TransitionMap", tomoyo::transition_map, SERVER, c"FILE: TOMOYO_TransitionMap, as in TOMOYO's module for 1.8"),
-    OF_MOD_SSL,
+    of_mod_ssl(c"SSLUserName", user_name, c"mod_ssl's directive: the variable that holds the user's name"),
+    of_mod_ssl(c"SSLVerifyClient", verify_client, c"mod_ssl's directive: whether clients need certificates"),
     #[cfg(feature = "fault-injection")]
     entry(c"ConfineFault", settings::fault, ANYWHERE, c"panic-in-gate|panic-in-worker|panic-in-move: for tests"),
     END,
@@ -111,14 +112,18 @@ const fn make(
 }
 
 /// mod_ssl's, where mod_ssl allows it; this module only learns what is said.
-const OF_MOD_SSL: sys::command_rec = sys::command_rec {
-    name: c"SSLUserName".as_ptr(),
-    func: sys::cmd_func { take1: Some(set_name_in_certificate) },
-    cmd_data: std::ptr::null_mut(),
-    req_override: sys::RSRC_CONF | sys::OR_AUTHCFG,
-    args_how: sys::TAKE1,
-    errmsg: c"mod_ssl's directive: the variable that holds the user's name".as_ptr(),
-};
+const fn of_mod_ssl(name: &'static CStr, learn: OneWord, help: &'static CStr) -> sys::command_rec {
+    sys::command_rec {
+        name: name.as_ptr(),
+        func: sys::cmd_func { take1: Some(learn) },
+        cmd_data: std::ptr::null_mut(),
+        req_override: sys::RSRC_CONF | sys::OR_AUTHCFG,
+        args_how: sys::TAKE1,
+        errmsg: help.as_ptr(),
+    }
+}
+
+type OneWord = unsafe extern "C" fn(*mut sys::cmd_parms, *mut c_void, *const c_char) -> *const c_char;
 
 const END: sys::command_rec = sys::command_rec {
     name: std::ptr::null(),

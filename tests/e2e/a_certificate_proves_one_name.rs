@@ -40,6 +40,10 @@ const GUESTS: &str = "alice landlock:alice\nuser:alice@example.org landlock:alic
                       landlock:alice\nbob landlock:bob\n__anonymous__ landlock:guest\n";
 
 fn with_certificates(cell: Cell) -> ServerBuilder {
+    with_certificates_as(cell, HOST)
+}
+
+fn with_certificates_as(cell: Cell, host: &str) -> ServerBuilder {
     let places = ["/name", "/mail", "/header", "/fake", "/let-in"];
     let builder = leaky_app(cell)
         .modules(["dir"])
@@ -49,7 +53,7 @@ fn with_certificates(cell: Cell) -> ServerBuilder {
         .file("guests.map", GUESTS)
         // The password of every subject, which everybody knows: `password`.
         .file("subjects", "/CN=alice/emailAddress=alice@example.org:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n");
-    places.into_iter().fold(builder, |builder, place| builder.alias(place, "www/app")).config(HOST)
+    places.into_iter().fold(builder, |builder, place| builder.alias(place, "www/app")).config(host)
 }
 
 fn ask(server: &Server, wire: Wire, certificate: Option<&str>, place: &str) -> Response {
@@ -86,6 +90,40 @@ fn the_configured_variable(cell: Cell) {
 }
 
 matrix!(the_configured_variable);
+
+/// mod_ssl takes every certificate of a resumed session for verified, up to TLS 1.2.
+fn a_session_that_is_resumed(cell: Cell) {
+    let server = with_certificates(cell).tls_sessions().start();
+    let target = leaky_at("/name/leaky.lua", "read", note_path(&server, "alice"));
+    let with =
+        |name: &str| server.client_over(Wire::Tls).with_certificate(server.path(&format!("{name}.pem")));
+    let client = with("unverified").resuming_tls12();
+    for _ in 0..3 {
+        client.get(&target).expect_denied_by_kernel().expect_context("landlock:guest");
+    }
+    let resumed = server.wait_for_access_log(&["/name/leaky.lua", "tls=Resumed,SUCCESS"]);
+    assert!(resumed.contains("landlock:guest"), "{resumed}");
+    let client = with("verified").resuming_tls12();
+    client.get(&target).expect_content(NOTE_OF_ALICE).expect_context("landlock:alice");
+    // Nothing more can be said of these.
+    client.get(&target).expect_denied_by_kernel().expect_context("landlock:guest");
+}
+
+matrix!(a_session_that_is_resumed for gates);
+
+/// Where no such certificates are let in, a session proves what it proved when it began.
+fn a_verified_session_that_is_resumed(cell: Cell) {
+    let host = HOST.replace("optional_no_ca", "optional");
+    let server = with_certificates_as(cell, &host).tls_sessions().start();
+    let target = leaky_at("/name/leaky.lua", "read", note_path(&server, "alice"));
+    let client = server.client_over(Wire::Tls).with_certificate(server.path("verified.pem")).resuming_tls12();
+    for _ in 0..3 {
+        client.get(&target).expect_content(NOTE_OF_ALICE).expect_context("landlock:alice");
+    }
+    server.wait_for_access_log(&["/name/leaky.lua", "tls=Resumed,SUCCESS"]);
+}
+
+matrix!(a_verified_session_that_is_resumed for gates);
 
 /// `Require valid-user` is content with any name there is, and no `AuthType` asks for one.
 fn a_name_that_nobody_asked_for(cell: Cell) {

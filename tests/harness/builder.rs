@@ -158,6 +158,15 @@ impl ServerBuilder {
         self.modules(["ssl", "http2"])
     }
 
+    /// Keeps TLS sessions, and says in the access log which were resumed and what mod_ssl says of the client.
+    pub fn tls_sessions(self) -> Self {
+        self.modules(["socache_shmcb"]).config(
+            "SSLSessionCache shmcb:@root@/run/sessions(512000)\n\
+             CustomLog \"@root@/logs/access.log\" \
+             \"%m %U%q %>s %u %{CONFINE_CONTEXT}e tls=%{SSL_SESSION_RESUMED}x,%{SSL_CLIENT_VERIFY}x\"",
+        )
+    }
+
     /// Makes certificates for clients: `verified.pem`, which `authority.pem` vouches for, and `unverified.pem`, which
     /// says the same (`/CN=alice/emailAddress=alice@example.org`) and only vouches for itself.
     pub fn client_certificates(self) -> Self {
@@ -290,6 +299,9 @@ impl ServerBuilder {
             text.push_str(&self.config);
         }
         if with_tls {
+            if !self.config.contains("SSLSessionCache") {
+                text.push_str("SSLSessionCache none\n");
+            }
             text.push_str(TLS_CONFIG);
         }
         text
@@ -366,7 +378,6 @@ const TLS_CONFIG: &str = r#"
 Protocols h2c h2 http/1.1
 Listen 127.0.0.1:@tls_port@
 Listen [::1]:@tls_port@
-SSLSessionCache none
 <VirtualHost 127.0.0.1:@tls_port@ [::1]:@tls_port@>
     SSLEngine on
     SSLCertificateFile "@root@/cert.pem"

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, io::SeekFrom, path::PathBuf, time::Duration};
 
 use curl::{
-    easy::{Auth, Easy2, Handler, HttpVersion, List, ReadError, SeekResult, WriteError},
+    easy::{Auth, Easy2, Handler, HttpVersion, List, ReadError, SeekResult, SslVersion, WriteError},
     multi::{Easy2Handle, Multi},
 };
 
@@ -116,6 +116,7 @@ pub struct Client {
     origin: String,
     authority: PathBuf,
     certificate: Option<PathBuf>,
+    tls12: bool,
     from: Option<String>,
     handle: RefCell<Easy2<Exchange>>,
 }
@@ -129,6 +130,7 @@ impl Client {
             origin: format!("{scheme}://{host}:{port}"),
             authority,
             certificate: None,
+            tls12: false,
             from: None,
             handle,
         }
@@ -143,6 +145,12 @@ impl Client {
     /// Shows this certificate, whose file holds its key, too.
     pub fn with_certificate(mut self, file: PathBuf) -> Self {
         self.certificate = Some(file);
+        self
+    }
+
+    /// Speaks TLS 1.2, and closes each connection, to resume its session with the next.
+    pub fn resuming_tls12(mut self) -> Self {
+        self.tls12 = true;
         self
     }
 
@@ -214,12 +222,15 @@ impl Client {
         handle.timeout(LIMIT)?;
         handle.proxy("")?;
         // libcurl before 8.0 cannot reuse these connections (https://github.com/curl/curl/issues/10634).
-        handle.forbid_reuse(matches!(self.wire, Wire::H2c | Wire::Upgrade))?;
+        handle.forbid_reuse(self.tls12 || matches!(self.wire, Wire::H2c | Wire::Upgrade))?;
         if self.wire.is_tls() {
             handle.cainfo(&self.authority)?;
             if let Some(file) = &self.certificate {
                 handle.ssl_cert(file)?;
                 handle.ssl_key(file)?;
+            }
+            if self.tls12 {
+                handle.ssl_min_max_version(SslVersion::Tlsv12, SslVersion::Tlsv12)?;
             }
         }
         if let Some(address) = &self.from {
