@@ -66,6 +66,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_os_thread_(current|put)",
     "apr_thread_pool_get",
     "apr_allocator_max_free_set",
+    "apr_pool_abort_set",
 ];
 
 const TYPES: &[&str] = &[

@@ -346,6 +346,8 @@ pub enum Fault {
     Worker,
     /// In the move.
     Move,
+    /// No panic: the worker's pool is asked for more memory than there is.
+    Memory,
 }
 
 /// Settings of a directory section; `None` is inherited.

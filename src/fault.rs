@@ -14,10 +14,16 @@ pub fn at_gate(_r: &Request<'_>) {
     at(_r, crate::config::Fault::Gate);
 }
 
-/// `ConfineFault panic-in-worker`.
+/// `ConfineFault panic-in-worker` and `ConfineFault no-memory-in-worker`.
 pub fn at_worker(_r: &Request<'_>) {
     #[cfg(feature = "fault-injection")]
-    at(_r, crate::config::Fault::Worker);
+    {
+        at(_r, crate::config::Fault::Worker);
+        let set = crate::config::DirectoryConfig::of(_r).and_then(|d| d.settings.fault);
+        if set == Some(crate::config::Fault::Memory) {
+            crate::httpd::identity::ask_for_too_much(_r);
+        }
+    }
 }
 
 /// `ConfineFault panic-in-move`.

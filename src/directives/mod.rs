@@ -81,7 +81,7 @@ pub static TABLE: Table = Table([
     of_mod_ssl(c"SSLUserName", user_name, c"mod_ssl's directive: the variable that holds the user's name"),
     of_mod_ssl(c"SSLVerifyClient", verify_client, c"mod_ssl's directive: whether clients need certificates"),
     #[cfg(feature = "fault-injection")]
-    entry(c"ConfineFault", settings::fault, ANYWHERE, c"panic-in-gate|panic-in-worker|panic-in-move: for tests"),
+    entry(c"ConfineFault", settings::fault, ANYWHERE, c"panic-in-gate|panic-in-worker|panic-in-move|no-memory-in-worker: for tests"),
     END,
 ]);
 

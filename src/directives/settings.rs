@@ -133,8 +133,12 @@ pub fn core_dumps(command: &mut Command<'_>) -> Done {
 
 #[cfg(feature = "fault-injection")]
 pub fn fault(command: &mut Command<'_>) -> Done {
-    let choices =
-        [("panic-in-gate", Fault::Gate), ("panic-in-worker", Fault::Worker), ("panic-in-move", Fault::Move)];
+    let choices = [
+        ("panic-in-gate", Fault::Gate),
+        ("panic-in-worker", Fault::Worker),
+        ("panic-in-move", Fault::Move),
+        ("no-memory-in-worker", Fault::Memory),
+    ];
     let value = choice(&command.words, &choices)?;
     edit_settings(command, |s| s.fault = Some(value))
 }

@@ -6,12 +6,17 @@
 //! `ap_thread_create` would set it, but maps, faults in and unmaps a pool of its own for every thread.
 
 use std::{
+    ffi::c_int,
     marker::PhantomData,
     mem::size_of,
     ptr::{NonNull, null_mut},
 };
 
 use apache_sys as sys;
+
+#[cfg(feature = "fault-injection")]
+use super::request::Request;
+use super::{boundary::guard, log};
 
 /// A pool for one thread after the other, with memory of its own, whose pages stay with it.
 pub struct ThreadPool(NonNull<sys::apr_pool_t>);
@@ -33,13 +38,37 @@ impl ThreadPool {
         let status = unsafe { sys::apr_pool_create_unmanaged_ex(&mut pool, None, null_mut()) };
         let pool = NonNull::new(pool).filter(|_| status == 0).ok_or(status)?;
         // SAFETY: a live pool with an allocator of its own.
-        unsafe { sys::apr_allocator_max_free_set(sys::apr_pool_allocator_get(pool.as_ptr()), KEPT) };
+        unsafe {
+            sys::apr_allocator_max_free_set(sys::apr_pool_allocator_get(pool.as_ptr()), KEPT);
+            sys::apr_pool_abort_set(Some(no_memory), pool.as_ptr());
+        }
         Ok(Self(pool))
     }
 
     /// The pool, for a call into the server by the one thread that uses it.
     pub fn as_ptr(&self) -> *mut sys::apr_pool_t {
         self.0.as_ptr()
+    }
+}
+
+/// What a worker's pool, and every pool made from it, does when there is no memory: it ends the child, as the server's
+/// own pools do (server/main.c, abort_on_oom). Without it APR gives a null pointer, through which httpd's functions and
+/// applications write.
+unsafe extern "C" fn no_memory(_: c_int) -> c_int {
+    guard(
+        || log::main(log::Level::Error, "confine: no memory for a worker's pool; aborting the child"),
+        |_| (),
+    );
+    std::process::abort()
+}
+
+/// Asks the pool of the connection's thread for more than there can be, for a test of what happens then.
+#[cfg(feature = "fault-injection")]
+pub fn ask_for_too_much(r: &Request<'_>) {
+    // SAFETY: in a worker, the connection's thread is live, and so is its pool. What it gives is not used.
+    unsafe {
+        let pool = sys::apr_thread_pool_get(r.connection_thread());
+        sys::apr_palloc(pool, sys::apr_size_t::MAX / 2);
     }
 }
 

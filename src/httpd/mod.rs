@@ -16,7 +16,7 @@ pub mod filters;
 mod futex;
 pub mod hooks;
 pub mod hosts;
-mod identity;
+pub mod identity;
 pub mod imagined;
 pub mod kept_thread;
 mod limited_wait;

@@ -35,6 +35,7 @@ mod a_vanished_path_refuses_its_own_ruleset;
 mod a_virtual_host_has_its_own_rulesets;
 mod a_virtual_host_without_rules_is_untouched;
 mod a_whole_configuration_is_checked;
+mod a_worker_without_memory_ends_its_child;
 mod an_application_cannot_change_its_user;
 mod an_early_move_confines_every_phase;
 mod an_environment_variable_chooses;

@@ -34,6 +34,7 @@ pub struct Server {
     port: u16,
     tls_port: Option<u16>,
     cell: Cell,
+    may_crash: bool,
     // Declared last: the folder outlives the process.
     root: TempDir,
 }
@@ -124,6 +125,11 @@ impl Server {
         }
     }
 
+    /// Lets the server's children crash: the test is about what happens then.
+    pub fn expect_crashes(&mut self) {
+        self.may_crash = true;
+    }
+
     /// Begins a graceful restart (SIGUSR1), and does not wait.
     pub fn begin_graceful_restart(&self) {
         self.daemon.signal(libc::SIGUSR1);
@@ -168,7 +174,7 @@ impl Server {
         let after = self.log();
         assert!(polite, "the server did not stop on SIGTERM:\n{after}");
         let counts = if to_the_end { &after } else { &before };
-        assert!(!counts.contains(CRASH), "a process of the server crashed:\n{counts}");
+        assert!(self.may_crash || !counts.contains(CRASH), "a process of the server crashed:\n{counts}");
     }
 
     fn tls_port(&self) -> u16 {
@@ -251,7 +257,14 @@ pub(crate) fn start(builder: ServerBuilder) -> Result<Server, StartError> {
     for _ in 0..ATTEMPTS {
         match start_once(&builder) {
             Ok((daemon, port, tls_port)) => {
-                return Ok(Server { daemon, port, tls_port, cell: builder.cell, root: builder.root });
+                return Ok(Server {
+                    daemon,
+                    port,
+                    tls_port,
+                    cell: builder.cell,
+                    may_crash: false,
+                    root: builder.root,
+                });
             }
             Err(error) if error.is_port_taken() => last = Some(error),
             Err(error) => return Err(error),

@@ -1,0 +1,24 @@
+//! Where a worker's pool has no memory to give, the child ends at once, as it does where one of the server's own pools
+//! has none: nobody goes on with a null pointer. The server makes a new child, and other requests are served.
+
+use confine_tests::{Cell, matrix, tenants::*};
+
+fn when_its_pool_has_none(cell: Cell) {
+    let mut server = leaky_app(cell)
+        .with_faults()
+        .workers(2)
+        .config("ConfineContext landlock:alice")
+        .location("/app/page.txt", "ConfineFault no-memory-in-worker")
+        .start();
+    server.expect_crashes();
+    let before = server.client().get(&note_of(&server, "alice"));
+    before.expect_content(NOTE_OF_ALICE);
+    let mut connection = server.connect();
+    connection.send_get("/app/page.txt", "");
+    assert_eq!(connection.until_it_ends(), 0, "nothing is sent");
+    server.wait_for_log(&["confine: no memory for a worker's pool; aborting the child"]);
+    server.wait_for_log(&["exit signal Abort"]);
+    server.client().get(&note_of(&server, "alice")).expect_content(NOTE_OF_ALICE);
+}
+
+matrix!(when_its_pool_has_none);
