@@ -27,7 +27,7 @@ use crate::{
         pool::Pool,
         server::Server,
     },
-    other_process, rulesets,
+    other_process, php, rulesets,
     startup::{self, Faults},
 };
 
@@ -151,6 +151,7 @@ fn describe(main: &Server<'_>, generation: &Generation, ready: Option<&Ready>) -
         modules: other_process::loaded(main).iter().map(|name| name.to_string_lossy().into_owned()).collect(),
         unknown_handlers: ready.map(|ready| ready.handlers.unknown()).unwrap_or_default(),
         providers: providers(main),
+        notes: ready.map(|ready| php::notes(generation, ready)).unwrap_or_default(),
         warnings: warnings.collect(),
         faults: Vec::new(),
         user: hosts::child_user(),

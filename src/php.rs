@@ -20,9 +20,10 @@ use std::{
 };
 
 use apache_sys as sys;
+use confine::{backends::Prepared, php as names, rule::Source};
 
 use crate::{
-    config::{DirectoryConfig, PhpCache, ServerConfig},
+    config::{DirectoryConfig, Generation, PhpCache, Ready, ServerConfig},
     httpd::{
         directives::Directives,
         hooks,
@@ -108,6 +109,29 @@ impl Php {
 pub const NOTICE: &str = "PHP in confined requests has no OPcache, no cache of paths and no persistent links of mysqli, pgsql, odbc and oci8, \
      which would pass from one context to another. The price: each request compiles its scripts (50 ms for each MB of \
      them, see docs/performance.md). Where all contexts trust each other, write ConfinePHPCache shared";
+
+/// What is worth knowing about PHP and contexts, for `confinectl check`.
+pub fn notes(generation: &Generation, ready: &Ready) -> Vec<String> {
+    if ready.php.is_none() {
+        return Vec::new();
+    }
+    let shared = has_several_contexts(ready);
+    let shared = shared.then(|| format!("{}; {}", names::SHARED, names::SHARED_REMEDY));
+    // PHP has not started, so php.ini is not known.
+    let mail = names::mail_fails(names::MAILER).filter(|_| !generation.rulesets.is_empty());
+    let mail = mail.map(|text| format!("{text}, unless php.ini says otherwise; {}", names::MAIL_REMEDY));
+    shared.into_iter().chain(mail).collect()
+}
+
+/// Whether rules may lead to more than one context.
+fn has_several_contexts(ready: &Ready) -> bool {
+    let mut first = None;
+    ready.rules.iter().any(|rule| match &rule.source {
+        Source::Constant(Prepared::Unconfined) => false,
+        Source::Constant(Prepared::Moves(moves)) => **first.get_or_insert(&moves.text) != *moves.text,
+        _ => true,
+    })
+}
 
 const REMEDY: &str = "unload it, or report its version";
 

@@ -6,16 +6,11 @@
 //! time, by timeout(1), unless the server's configuration sets one itself (`php_admin_value sendmail_path`). What
 //! fails says why in the server's error log.
 
-use std::{
-    ffi::{CStr, CString},
-    fs,
-    os::unix::fs::PermissionsExt,
-};
+use std::ffi::{CStr, CString};
+
+use confine::php::{self, MAIL_LIMIT as LIMIT};
 
 use crate::httpd::{directives::Directives, php::Module, server::Server};
-
-/// How long a program behind `mail()` may take, in seconds.
-const LIMIT: u32 = 30;
 
 const NAME: &CStr = c"sendmail_path";
 
@@ -45,18 +40,8 @@ impl Mail {
     /// What is to be known where a program behind it needs the privilege of its file.
     pub fn warning(&self) -> Option<String> {
         let program = self.command.split(' ').next()?;
-        // Postfix's sendmail has no privilege of its own and starts this one.
-        let set_id = [program, "/usr/sbin/postdrop"].into_iter().find(|path| is_set_id(path))?;
-        Some(format!(
-            "mail() of PHP starts {program}, and {set_id} is set-ID: under a Landlock ruleset it runs without that \
-             privilege (no_new_privs), and mail() fails, after {LIMIT} s at the latest; let php.ini or php_admin_value \
-             sendmail_path name a program that needs none, such as msmtp, or send by SMTP"
-        ))
+        php::mail_fails(program).map(|text| format!("{text}; {}", php::MAIL_REMEDY))
     }
-}
-
-fn is_set_id(path: &str) -> bool {
-    fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o6000 != 0)
 }
 
 /// For sh, to which PHP gives it with more arguments behind it.

@@ -19,6 +19,7 @@ pub mod live;
 pub mod lsm;
 pub mod map;
 pub mod origin;
+pub mod php;
 pub mod ready;
 pub mod rule;
 pub mod subject;

@@ -300,3 +300,27 @@ fn the_word_file_is_refused(cell: Cell) {
 }
 
 matrix!(the_word_file_is_refused for prefork);
+
+/// What no setting closes is named where there is more than one context.
+fn the_rest_is_named(cell: Cell) {
+    let named = "note: mod_php is loaded, and more than one context may use it: ";
+    let several = tenants(cell, "").confinectl("check", &[]);
+    let line = several.out.lines().find(|line| line.starts_with(named));
+    let line = line.unwrap_or_else(|| panic!("no such note:\n{several}"));
+    for part in ["pfsockopen", "PDO", "APCu", "System V", "disable_functions"] {
+        assert!(line.contains(part), "no {part} in {line}");
+    }
+    let shared = tenants(cell, "ConfinePHPCache shared").confinectl("check", &[]);
+    let trusting =
+        ": note: ConfinePHPCache shared: PHP shows each context what the others left in its caches and links";
+    assert!(shared.out.contains(trusting), "{shared}");
+    let one = cell
+        .server()
+        .modules(["php"])
+        .ruleset("alice", "LandlockRead /srv")
+        .config("ConfineContext landlock:alice\n<Location /x>\nConfineContext unconfined\n</Location>");
+    let run = one.confinectl("check", &[]);
+    assert!(!run.out.contains("mod_php"), "{run}");
+}
+
+matrix!(the_rest_is_named once on prefork);

@@ -23,6 +23,8 @@ pub struct Dump {
     pub unknown_handlers: Vec<String>,
     /// Who proves users: the words of AuthBasicProvider and its like, and what aliases stand for.
     pub providers: Vec<String>,
+    /// What is as it was written, and worth knowing.
+    pub notes: Vec<String>,
     /// What start-up would write to the log.
     pub warnings: Vec<String>,
     /// What keeps the server from starting; each begins with file and line where there are such.
@@ -192,6 +194,7 @@ impl Dump {
             ("module", &self.modules),
             ("unknown-handler", &self.unknown_handlers),
             ("provider", &self.providers),
+            ("note", &self.notes),
             ("warning", &self.warnings),
             ("fault", &self.faults),
         ] {
@@ -230,6 +233,7 @@ impl Dump {
                 "module" => dump.modules.extend(record.text("text")),
                 "unknown-handler" => dump.unknown_handlers.extend(record.text("text")),
                 "provider" => dump.providers.extend(record.text("text")),
+                "note" => dump.notes.extend(record.text("text")),
                 "warning" => dump.warnings.extend(record.text("text")),
                 "fault" => dump.faults.extend(record.text("text")),
                 "user" => dump.user = Some(User { name: record.need("name")?, id: record.need("id")? }),

@@ -58,6 +58,7 @@ fn whole() -> Dump {
         modules: vec!["mod_cgid.c".to_owned()],
         unknown_handlers: vec!["mod_strange.c".to_owned()],
         providers: vec!["ldap".to_owned()],
+        notes: vec!["by the way".to_owned()],
         warnings: vec!["beware".to_owned()],
         faults: vec!["/etc/x:1: \\ bad".to_owned()],
         user: Some(User { name: "www-data".to_owned(), id: 33 }),

@@ -213,6 +213,7 @@ fn inside(written: &Setting) -> String {
 fn notes(report: &Report) -> Vec<Remark> {
     let dump = &report.dump;
     let mut notes: Vec<_> = dump.warnings.iter().map(|warning| Remark::parse(warning)).collect();
+    notes.extend(dump.notes.iter().map(|note| Remark { place: Place::default(), text: note.clone() }));
     notes.extend(without_rules(dump));
     notes.extend(dump.settings.iter().filter_map(|s| left_on(s, dump)));
     if !dump.rules.is_empty() {
@@ -252,6 +253,9 @@ fn left_on(setting: &Setting, dump: &Dump) -> Option<Remark> {
     let word = setting.words.first()?.to_ascii_lowercase();
     let text = match (setting.directive.to_ascii_lowercase().as_str(), word.as_str()) {
         ("confinemode", "report") => "nothing is confined here, only logged",
+        ("confinephpcache", "shared") => {
+            "PHP shows each context what the others left in its caches and links"
+        }
         ("confineunmatched", "allow") => "a request that no rule matches runs with the server's privileges",
         ("confineoutofprocess", "allow" | "warn") if !dump.modules.is_empty() => {
             "content that another process makes is not confined"

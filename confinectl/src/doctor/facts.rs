@@ -1,7 +1,7 @@
 //! What `doctor` looks at: plain data, gathered in one place and judged in another, so that tests can
 //! judge machines that are not there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use confine::lsm::{Inactive, apparmor::Mode, selinux::ServerPolicy};
 
@@ -104,6 +104,8 @@ pub struct Config {
     pub directives: Seen<Vec<(String, String)>>,
     /// Whether PHP's module was built for threads, where it is loaded.
     pub php_threads: Option<Seen<bool>>,
+    /// What is to be known of PHP's `mail()` under Landlock rulesets.
+    pub mail_fails: Option<String>,
 }
 
 impl Config {
@@ -116,6 +118,18 @@ impl Config {
     pub fn argument(&self, name: &str) -> Option<&str> {
         let directives = self.directives.as_ref().ok()?;
         directives.iter().rev().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, argument)| &**argument)
+    }
+
+    /// Whether its rules may lead to more than one context, as far as their words tell.
+    pub fn has_several_contexts(&self) -> bool {
+        let is = |name: &str, words: &[&str]| words.iter().any(|word| name.eq_ignore_ascii_case(word));
+        let directives = self.directives.as_ref().map(Vec::as_slice).unwrap_or_default();
+        let asking = ["ConfineMap", "ConfineEnv", "ConfineExpr", "selinuxDomainMap", "selinuxDomainEnv"];
+        let constant =
+            directives.iter().filter(|(name, _)| is(name, &["ConfineContext", "selinuxDomainVal"]));
+        let constant =
+            constant.map(|(_, words)| words.trim_matches('"')).filter(|words| *words != "unconfined");
+        directives.iter().any(|(name, _)| is(name, &asking)) || constant.collect::<BTreeSet<_>>().len() > 1
     }
 
     /// The MPM's name, without `mpm_` and `_module`.

@@ -3,7 +3,10 @@
 //! What is wrong with an LSM is an error where the configuration uses that LSM, and a warning where it
 //! does not or could not be read.
 
-use confine::lsm::{BackendName, apparmor::Mode};
+use confine::{
+    lsm::{BackendName, apparmor::Mode},
+    php,
+};
 
 use super::{
     Diagnosis, Level,
@@ -335,11 +338,12 @@ fn config(d: &mut Diagnosis, config: &Config) {
             d.mend(level, area, format!("{module} is loaded: {text}"), remedy);
         }
     }
-    php(d, config);
+    php_threads(d, config);
+    php_in_contexts(d, config);
     d.seen(area, "the directives", &config.directives);
 }
 
-fn php(d: &mut Diagnosis, config: &Config) {
+fn php_threads(d: &mut Diagnosis, config: &Config) {
     let Some(threads) = &config.php_threads else { return };
     let Some(threads) = d.seen("php", "whether it was built for threads", threads) else { return };
     match (threads, config.mpm()) {
@@ -352,6 +356,24 @@ fn php(d: &mut Diagnosis, config: &Config) {
         (false, _) => d.ok("php", "mod_php, not built for threads, with one request a process"),
         (true, _) => d.ok("php", "mod_php, built for threads"),
     }
+}
+
+/// What contexts share in PHP, and mail.
+fn php_in_contexts(d: &mut Diagnosis, config: &Config) {
+    if config.php_threads.is_none() || !config.has("confine_module") {
+        return;
+    }
+    if config.has_several_contexts() {
+        d.mend(Level::Note, "php", php::SHARED, php::SHARED_REMEDY);
+    }
+    let by_landlock = config.directives.iter().flatten().any(|(name, _)| is(name, "<ConfineLandlock"));
+    if let Some(text) = config.mail_fails.as_ref().filter(|_| by_landlock) {
+        d.mend(Level::Warning, "php", text, php::MAIL_REMEDY);
+    }
+}
+
+fn is(name: &str, directive: &str) -> bool {
+    name.eq_ignore_ascii_case(directive)
 }
 
 /// MaxRequestWorkers where it is not written (httpd: server/mpm/event, worker and prefork).

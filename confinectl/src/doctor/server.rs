@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, ffi::OsStr, fs, path::Path, process::Output};
 
+use confine::php;
+
 use crate::httpd;
 
 use super::facts::{Config, Running, Seen, Server, Unseen};
@@ -68,7 +70,8 @@ fn read_config(program: &Path, config: Option<&Path>) -> Seen<Config> {
         )),
     };
     let php_threads = ["php_module", "php7_module"].iter().find_map(|m| modules.get(*m)).map(php_threads);
-    Ok(Config { modules, directives, php_threads })
+    let mail_fails = php::mail_fails(php::MAILER);
+    Ok(Config { modules, directives, php_threads, mail_fails })
 }
 
 /// ` event_module (shared)`, each with its file from the log.

@@ -18,6 +18,7 @@ fn config(modules: &[&str], directives: &[(&str, &str)]) -> Config {
         modules: modules.iter().map(|m| ((*m).to_owned(), None)).collect(),
         directives: Ok(directives.iter().map(|(n, a)| ((*n).to_owned(), (*a).to_owned())).collect()),
         php_threads: None,
+        mail_fails: None,
     }
 }
 
@@ -153,6 +154,30 @@ fn php_without_threads_needs_prefork() {
         config.php_threads = Some(Ok(threads));
         assert_eq!(level(&with(config), "mod_php"), Some(wanted), "{mpm} {threads}");
     }
+}
+
+#[test]
+fn what_contexts_share_in_php_is_named() {
+    let with_php = |directives: &[(&str, &str)]| {
+        let mut config = config(&["confine_module", "php_module", "mpm_prefork_module"], directives);
+        config.php_threads = Some(Ok(false));
+        config.mail_fails = Some("mail() fails".into());
+        with(config)
+    };
+    let one = [
+        ("ConfineContext", "landlock:a"),
+        ("ConfineContext", "unconfined"),
+        ("ConfineContext", "landlock:a"),
+    ];
+    assert_eq!(level(&with_php(&one), "APCu"), None);
+    assert_eq!(level(&with_php(&one), "mail() fails"), None);
+    let two =
+        [("ConfineContext", "landlock:a"), ("confinecontext", "landlock:b"), ("<ConfineLandlock", "a>")];
+    assert_eq!(level(&with_php(&two), "APCu"), Some(Level::Note));
+    assert_eq!(level(&with_php(&two), "mail() fails"), Some(Level::Warning));
+    assert_eq!(level(&with_php(&[("ConfineMap", "tenants.map")]), "APCu"), Some(Level::Note));
+    let without = with(config(&["confine_module"], &two));
+    assert_eq!(level(&without, "APCu"), None);
 }
 
 #[test]
