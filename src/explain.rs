@@ -13,7 +13,7 @@ use confine::{
 
 use crate::{
     config::{DirectoryConfig, OutOfProcess, Unmatched},
-    gate::{Scope, Weighed, attempt, elsewhere},
+    gate::{Scope, Weighed, attempt, elsewhere, refusal_of_code},
     httpd::{
         expression::Expression,
         imagined::{self, Imagined},
@@ -71,6 +71,11 @@ pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Res
         answer.early = Some(early.verdict);
         answer.kernel.extend(early.kernel);
         (answer.outcome, after) = (early.outcome, early.contexts);
+    }
+    if answer.outcome.is_none() && status.is_none() && after.is_none() && scope.rules.is_some() {
+        // What stands in .htaccess is part of the configuration that was found.
+        let refusal = refusal_of_code(&r, scope).filter(|_| !scope.reports_only());
+        answer.outcome = refusal.map(|refusal| refused(scope, None, None, &refusal));
     }
     if answer.outcome.is_none() && status.is_none() {
         decide_here(&mut r, scope, question, after.as_ref(), &mut answer);

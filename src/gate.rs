@@ -256,17 +256,24 @@ fn leads_on(r: &Request<'_>) -> Option<LeadsOn> {
 /// post_perdir_config, before all others: code that the directory configuration names for the phases to come
 /// (see [`scripts`]) runs where no rule applies, or confined, or not at all.
 pub fn directory_found(r: &mut Request<'_>) -> c_int {
-    let Some(code) = DirectoryConfig::of(r).map(|d| d.code).filter(|code| code.is_any()) else {
-        return sys::DECLINED;
-    };
-    let scope = scope_or_return!(r);
-    if worker::is_confined() || !code.runs_early(scope.server.generation()) || !scope.guards_phases() {
+    if !DirectoryConfig::of(r).is_some_and(|d| d.code.is_any()) {
         return sys::DECLINED;
     }
-    match refuse(r, scope, None, None, &Refusal::named_code(&code)) {
+    let scope = scope_or_return!(r);
+    let Some(refusal) = refusal_of_code(r, scope).filter(|_| !worker::is_confined()) else {
+        return sys::DECLINED;
+    };
+    match refuse(r, scope, None, None, &refusal) {
         Verdict::Refuse(status) => status,
         Verdict::Confine(..) | Verdict::Pass => sys::DECLINED,
     }
+}
+
+/// The refusal of a request that is not confined yet, and would meet code that a tenant named before it is.
+pub fn refusal_of_code(r: &Request<'_>, scope: Scope<'_>) -> Option<Refusal> {
+    let code = DirectoryConfig::of(r)?.code;
+    let runs = code.runs_early(scope.server.generation()) && scope.guards_phases();
+    runs.then(|| Refusal::named_code(&code))
 }
 
 /// post_perdir_config: keeps redirects and subrequests of a confined request alike to it where they

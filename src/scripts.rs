@@ -71,7 +71,15 @@ pub fn kind_of(module: &CStr, directive: &str) -> Option<Kind> {
         {
             Some(Kind::Early)
         }
-        b"mod_security2.c" | b"mod_security3.c" if is("SecRuleScript") => Some(Kind::Early),
+        // Their rules may run scripts and programs (SecRuleScript, exec:, @inspectFile); whether .htaccess may hold
+        // them is a question of how the module was built.
+        b"mod_security2.c" | b"mod_security3.c"
+            if ["SecRule", "SecAction", "SecDefaultAction"]
+                .iter()
+                .any(|name| directive.starts_with(name)) =>
+        {
+            Some(Kind::Early)
+        }
         b"mod_authnz_ldap.c" if is("AuthLDAPBindPassword") => Some(Kind::Exec),
         b"mod_session_crypto.c" if is("SessionCryptoPassphrase") => Some(Kind::Exec),
         _ => None,

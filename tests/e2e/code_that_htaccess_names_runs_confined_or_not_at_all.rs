@@ -95,6 +95,16 @@ fn early_hooks_are_refused(cell: Cell) {
 
 matrix!(early_hooks_are_refused);
 
+fn explain_says_so(cell: Cell) {
+    let builder = site(cell, "AllowOverride Options", EARLY[0]).location("/site", "ConfineContext writer");
+    let said = builder.confinectl("explain", &["--uri", "/site/page.txt"]).out;
+    assert!(said.contains("/site/.htaccess:1 names code"), "{said}");
+    let exempt = builder.confinectl("explain", &["--uri", "/app/page.txt"]).out;
+    assert!(!exempt.contains("names code"), "{exempt}");
+}
+
+matrix!(explain_says_so for gates);
+
 fn by_a_list_of_directives(cell: Cell) {
     let server = site(cell, "AllowOverride None\nAllowOverrideList LuaHookFixups", EARLY[0])
         .location("/site", "ConfineContext writer")

@@ -128,6 +128,21 @@ fn plain_modules_and_text_still_load(cell: Cell) {
 
 matrix!(plain_modules_and_text_still_load for gates);
 
+/// The server takes its modules down and loads them again.
+fn after_a_restart(cell: Cell) {
+    let server = with_attempts(cell).start();
+    for _ in 0..2 {
+        for name in ["loadlib", "load", "getregistry"] {
+            server.client().get(&format!("/open/attempts.lua?{name}")).expect_content("done");
+            let confined = server.client().get(&format!("/app/attempts.lua?{name}"));
+            assert!(confined.text().starts_with("refused"), "{name}: {confined:?}");
+        }
+        server.restart_gracefully();
+    }
+}
+
+matrix!(after_a_restart);
+
 /// `ConfineTrustScripts` gives it all back, and the log says so at every start.
 fn trusted_scripts(cell: Cell) {
     let server = with_attempts(cell).config("ConfineTrustScripts mod_lua").start();
