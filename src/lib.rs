@@ -28,6 +28,7 @@ mod php;
 mod php_mail;
 mod record;
 mod rulesets;
+mod running;
 mod scripts;
 mod server_pages;
 mod startup;

@@ -42,7 +42,7 @@ use crate::{
     },
     lua,
     php::{self, Php},
-    rulesets, scripts, trust, watch,
+    rulesets, running, scripts, trust, watch,
 };
 
 /// Everything that is wrong, one text each, beginning with file and line.
@@ -64,6 +64,14 @@ pub fn check(main: &Server<'_>) -> bool {
         let result =
             check_server_context(main, config, generation).and_then(|after| prepare(main, generation, after));
         let checked = report(main, dump::faults_shown(main, generation, result));
+        if hooks::only_testing() && !dump::wanted() {
+            // Nothing else of a test is shown. What a running server outlives, a first start does not.
+            let landlock = checked.iter().flat_map(|ready| ready.backends.iter());
+            let landlock = landlock.filter(|b| b.name() == BackendName::LANDLOCK);
+            landlock
+                .flat_map(Backend::warnings)
+                .for_each(|w| log::startup(main, &format!("confine: warning: {w}")));
+        }
         return match checked {
             Some(ready) if dump::wanted() => {
                 generation.set_ready(ready);
@@ -208,10 +216,19 @@ fn php_apart(main: &Server<'_>, generation: &Generation) -> Result<Option<Php>, 
     Ok(php)
 }
 
+/// What a ruleset's missing path means: a server that runs outlives it, and whoever is to reload that server, or to
+/// look at its configuration before, must not stand in the way.
+fn missing(main: &Server<'_>) -> Missing {
+    let for_one_that_runs = || hooks::only_testing() && running::server_runs(main);
+    if hooks::reads_again() || hooks::only_signals() || for_one_that_runs() {
+        Missing::Refuse
+    } else {
+        Missing::Fault
+    }
+}
+
 fn backends(main: &Server<'_>, generation: &Generation) -> Result<Backends, Faults> {
-    let missing =
-        if hooks::reads_again() || hooks::only_signals() { Missing::Refuse } else { Missing::Fault };
-    Landlock::made(rulesets::specs(main, generation), missing)
+    Landlock::made(rulesets::specs(main, generation), missing(main))
         .map(Backends::with)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }

@@ -1,6 +1,10 @@
 //! The directives of other modules as they stand in the configuration.
 
-use std::ffi::{CStr, CString};
+use std::{
+    ffi::{CStr, CString, OsStr},
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
+};
 
 use apache_sys as sys;
 use confine::Origin;
@@ -43,6 +47,16 @@ pub fn words_of(pool: Pool<'_>, name: &CStr) -> Vec<CString> {
     // SAFETY: as in lines().
     unsafe { collect(sys::ap_conftree, None, name, pool.as_ptr(), &mut found) };
     found.into_iter().flat_map(|line| line.words).collect()
+}
+
+/// A file's path, relative ones below ServerRoot.
+pub fn below_server_root(main: &Server<'_>, file: &CStr) -> Option<PathBuf> {
+    // SAFETY: the main server and its process record are live, and the result lives in the configuration's pool.
+    unsafe {
+        let pool = (*(*main.as_ptr()).process).pconf;
+        let full = sys::ap_server_root_relative(pool, file.as_ptr());
+        (!full.is_null()).then(|| PathBuf::from(OsStr::from_bytes(CStr::from_ptr(full).to_bytes())))
+    }
 }
 
 /// Goes through a list of siblings and what stands in each. Sections that are processed while they are read

@@ -52,6 +52,28 @@ fn it_is_served_again_once_the_path_is_back(cell: Cell) {
 
 matrix!(it_is_served_again_once_the_path_is_back);
 
+/// `apachectl graceful` looks at the configuration first (`-t`), and `-k graceful` reads it to find the server: neither
+/// stands in the way of the reload.
+#[test]
+fn a_reload_by_command_goes_through() {
+    let server = shop(Cell { mpm: Mpm::Event, gate: Gate::Process }).start();
+    fs::rename(server.path("data/shop"), server.path("data/away")).expect("a folder");
+    let run = |words: &[&str]| {
+        let program = fs::read_link(format!("/proc/{}/exe", server.pid())).expect("procfs");
+        let root = server.path("");
+        let mut command = std::process::Command::new(program);
+        command.arg("-d").arg(&root).arg("-f").arg(server.path("httpd.conf")).args(words);
+        let output = command.output().expect("httpd");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (fine, said) = run(&["-t"]);
+    assert!(fine && said.contains("data/shop cannot be opened") && said.contains("warning"), "{said}");
+    let (fine, said) = run(&["-k", "graceful"]);
+    assert!(fine, "{said}");
+    wait_for_refusal(&server, "data/shop/note");
+    server.client().get(&note_of(&server, "bob")).expect_content(NOTE_OF_BOB);
+}
+
 #[test]
 fn at_the_first_start_it_is_an_error() {
     let builder = shop(Cell { mpm: Mpm::Event, gate: Gate::Process });
