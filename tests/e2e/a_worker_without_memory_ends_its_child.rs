@@ -7,14 +7,14 @@ fn when_its_pool_has_none(cell: Cell) {
     let mut server = leaky_app(cell)
         .with_faults()
         .workers(2)
-        .config("ConfineContext landlock:alice")
-        .location("/app/page.txt", "ConfineFault no-memory-in-worker")
+        .host("localhost", "ConfineContext landlock:alice")
+        .host("short", "ConfineContext landlock:alice\nConfineFault no-memory-in-worker")
         .start();
     server.expect_crashes();
     let before = server.client().get(&note_of(&server, "alice"));
     before.expect_content(NOTE_OF_ALICE);
     let mut connection = server.connect();
-    connection.send_get("/app/page.txt", "");
+    connection.send("GET /app/page.txt HTTP/1.1\r\nHost: short\r\n\r\n");
     assert_eq!(connection.until_it_ends(), 0, "nothing is sent");
     server.wait_for_log(&["confine: no memory for a worker's pool; aborting the child"]);
     server.wait_for_log(&["exit signal Abort"]);
