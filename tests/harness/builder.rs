@@ -62,6 +62,9 @@ impl ServerBuilder {
     pub(crate) fn new(cell: Cell) -> Self {
         let root = tempfile::Builder::new().prefix("confine-").tempdir();
         let root = root.unwrap_or_else(|e| panic!("a temporary folder: {e}"));
+        // What a test writes later is for the server's children, too, whatever the one who runs it is used to.
+        // SAFETY: sets a number of this process, always to the same.
+        unsafe { libc::umask(0o022) };
         set_mode(root.path(), 0o755);
         let builder = Self {
             root,
