@@ -50,6 +50,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_(get|pass)_brigade",
     "ap_bucket_error_create",
     "apr_brigade_create",
+    "apr_dbm_get_usednames_ex",
     "ap_rwrite",
     "ap_set_content_type",
     "apr_dbd_(pselect|prepare|get_row|get_entry|error|check_conn)",

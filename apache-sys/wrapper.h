@@ -21,6 +21,7 @@
 #include <apr_dbd.h>
 #include <mod_dbd.h>
 #include <apr_buckets.h>
+#include <apr_dbm.h>
 #include <apr_file_io.h>
 #include <apr_hash.h>
 #include <apr_hooks.h>

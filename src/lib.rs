@@ -18,6 +18,7 @@ mod directives;
 mod dump;
 mod explain;
 mod fault;
+mod first_use;
 mod gate;
 mod handlers;
 mod httpd;

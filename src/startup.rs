@@ -30,7 +30,7 @@ use crate::{
     config::{Draft, DraftSource, Gate, Generation, Ready, ServerConfig, ServerContext},
     counters,
     database::Statements,
-    dump,
+    dump, first_use,
     handlers::Handlers,
     httpd::{
         config_tree,
@@ -122,6 +122,9 @@ pub fn finish(main: &Server<'_>) {
         if let Some(warning) = warning.filter(|_| !generation.rulesets.is_empty()) {
             log::server(main, Level::Warning, &format!("confine: {warning}"));
         }
+    }
+    if !ready.rules.is_empty() {
+        first_use::load(main);
     }
     log::server(main, Level::Info, &format!("confine: ready, {} rules", ready.rules.len()));
 }

@@ -13,6 +13,7 @@ pub mod database;
 pub mod directives;
 pub mod expression;
 pub mod filters;
+pub mod first_use;
 mod futex;
 pub mod hooks;
 pub mod hosts;

@@ -10,8 +10,7 @@ fn confined_folder(cell: Cell) -> ServerBuilder {
         r#"
         ConfineContext landlock:uploads
         <ConfineLandlock uploads>
-            # mod_dav_fs loads the driver of its database when it is first used.
-            LandlockRead "@root@/www" "@root@/locks" /usr
+            LandlockRead "@root@/www" "@root@/locks"
             LandlockWrite "@root@/www/dav" "@root@/locks"
         </ConfineLandlock>
         "#,

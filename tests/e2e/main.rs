@@ -90,4 +90,5 @@ mod two_thousand_mixed_requests_are_never_mixed_up;
 mod unconfined_exempts_in_plain_words;
 mod unusual_maps_are_accepted;
 mod user_names_of_another_case_meet_their_line;
+mod what_libraries_load_at_first_use_is_there;
 mod workers_are_kept_per_context;
