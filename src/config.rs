@@ -56,6 +56,8 @@ pub struct Generation {
     pub lua_hooks: bool,
     /// Directives of the configuration that name code which others than the administrator can change.
     pub code_of_others: Vec<String>,
+    /// Those whose code runs before the sections of a request are known.
+    pub first_code_of_others: Vec<String>,
     /// `ConfineTrustScripts`.
     pub trusted: Vec<String>,
     /// `ConfineCoreDumps on`.

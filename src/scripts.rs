@@ -58,6 +58,8 @@ pub fn kind_of(module: &CStr, directive: &str) -> Option<Kind> {
         b"mod_lua.c" if is("LuaPackagePath") || is("LuaPackageCPath") => Some(Kind::Paths),
         // It sets the server's own field (modules/lua/mod_lua.c, register_lua_root).
         b"mod_lua.c" if is("LuaRoot") => Some(Kind::Everybody),
+        // Content, and its filters.
+        b"mod_lua.c" if is("LuaMapHandler") || is("LuaInputFilter") || is("LuaOutputFilter") => None,
         // Whatever else there is, in this version or the next. Sections become Lua_____ByteCodeHack.
         b"mod_lua.c" => Some(Kind::Early),
         b"mod_perl.c" | b"mod_python.c" | b"mod_ruby.c" | b"mod_tcl.c" => Some(Kind::Early),
@@ -182,14 +184,22 @@ fn seen_in_configuration(command: &Command<'_>, kind: Kind, arguments: &[u8]) ->
     let Some(path) = path.filter(|path| !only_administrators(path)) else { return Ok(()) };
     let text = format!(
         "{}: {}: others than root, or who started the server, can change {}; where rules apply it counts as a \
-         tenant's code: a request that would meet it before its move is refused, but under ConfineEarly",
+         tenant's code, which only runs confined: under ConfineEarly, or not at all",
         command.origin(),
         command.name(),
         path.display()
     );
-    Generation::edit(pool, |g| g.code_of_others.push(text));
+    let first = BEFORE_SECTIONS.iter().any(|name| name.eq_ignore_ascii_case(command.name()));
+    Generation::edit(pool, |g| {
+        if first { g.first_code_of_others.push(text) } else { g.code_of_others.push(text) }
+    });
     note(command, kind)
 }
+
+/// Directives of mod_lua whose functions run before a request's sections are known, and so its rules. They have no
+/// place in `.htaccess`.
+const BEFORE_SECTIONS: [&str; 4] =
+    ["LuaQuickHandler", "LuaHookPreTranslateName", "LuaHookTranslateName", "LuaHookMapToStorage"];
 
 fn note(command: &Command<'_>, kind: Kind) -> Result<(), String> {
     let code = NamedCode::of(kind, command).ok_or("the server gave no pool")?;

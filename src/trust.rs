@@ -4,7 +4,7 @@
 //! are trusted as the server is.
 
 use crate::{
-    config::Generation,
+    config::{Generation, ServerConfig},
     httpd::{config_tree, hooks, lua_state, named_code, server::Server},
 };
 
@@ -75,6 +75,15 @@ pub fn examine(main: &Server<'_>, generation: &Generation) -> Found {
         return found;
     }
     found.warnings.extend(generation.code_of_others.iter().cloned());
+    // No rule is known yet when these run, so no request can be refused for them.
+    let late =
+        |server: &Server<'_>| ServerConfig::of(server).is_some_and(|s| s.has_rules && s.early.is_none());
+    let first = generation.first_code_of_others.iter().cloned();
+    if main.with_hosts().iter().any(late) {
+        found.faults.extend(first)
+    } else {
+        found.warnings.extend(first)
+    }
     if generation.core_dumps {
         found.warnings.push(CORE_DUMPS.to_owned());
     }
@@ -139,8 +148,7 @@ fn wsgi(main: &Server<'_>, found: &mut Found) {
 fn overrides(main: &Server<'_>, found: &mut Found) {
     let mut places = Vec::new();
     for server in main.with_hosts() {
-        let config = crate::config::ServerConfig::of(&server);
-        if config.is_some_and(|c| c.has_rules && c.early.is_none()) {
+        if ServerConfig::of(&server).is_some_and(|c| c.has_rules && c.early.is_none()) {
             places.extend(named_code::places_with_overrides(&server, main));
         }
     }

@@ -268,6 +268,29 @@ fn a_hook_of_the_configuration_in_a_tenants_file(cell: Cell) {
 
 matrix!(a_hook_of_the_configuration_in_a_tenants_file for gates);
 
+/// One that runs before the rules of a request are known stops the server, but under `ConfineEarly`.
+fn a_first_hook_of_the_configuration_in_a_tenants_file(cell: Cell) {
+    if !platform::is_root() {
+        return;
+    }
+    for directive in ["LuaHookTranslateName", "LuaQuickHandler", "LuaHookMapToStorage"] {
+        let line = format!("{directive} \"@root@/www/site/hook.lua\" early");
+        let with = |more: &str| {
+            let builder = site(cell, "AllowOverride None", "").config(&line).config(more);
+            chown(builder.path("www/site/hook.lua"), Some(platform::child_user().1), None)
+                .unwrap_or_else(|e| panic!("chown: {e}"));
+            builder
+        };
+        let rule = "<Location \"/site\">\nConfineContext writer\n</Location>";
+        with(rule).refused().says(&["httpd.conf:", directive, "others than root", "ConfineEarly"]);
+        let early = with(&format!("ConfineEarly landlock:writer\n{rule}")).start();
+        early.client().get("/site/page.txt").expect_content("content");
+        assert!(!told(&early, "early").contains("read"), "{directive}");
+    }
+}
+
+matrix!(a_first_hook_of_the_configuration_in_a_tenants_file for process_gate);
+
 /// What names no code stays allowed.
 fn harmless_directives(cell: Cell) {
     let server = site(
