@@ -178,6 +178,7 @@ fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Re
         faults.push(fault);
         None
     });
+    // Before the handlers are listed, of which PHP's is replaced.
     let php = php_apart(main, generation).unwrap_or_else(|fault| {
         faults.push(fault);
         None
