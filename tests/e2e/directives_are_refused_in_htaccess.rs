@@ -3,7 +3,7 @@
 
 use confine_tests::{Cell, ServerBuilder, matrix, tenants::*};
 
-const DIRECTIVES: [&str; 21] = [
+const DIRECTIVES: [&str; 23] = [
     "ConfineContext unconfined",
     "ConfineMap \"@root@/tenants.map\"",
     "ConfineEnv TENANT",
@@ -13,6 +13,8 @@ const DIRECTIVES: [&str; 21] = [
     "ConfineOutOfProcess allow",
     "ConfineAllowCache on",
     "ConfineGate handler",
+    "ConfineTrustScripts mod_lua",
+    "ConfineCoreDumps on",
     "ConfineBackend landlock",
     "ConfineServerContext landlock:alice",
     "<ConfineLandlock mine>\n</ConfineLandlock>",

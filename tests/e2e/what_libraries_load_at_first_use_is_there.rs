@@ -14,7 +14,8 @@ fn one_child(cell: Cell, server: ServerBuilder) -> ServerBuilder {
 /// mod_dav_fs keeps properties and locks in DBM files.
 fn a_dbm_driver(cell: Cell) {
     let folder = |server: ServerBuilder| dav_folder(one_child(cell, server));
-    let ruleset = "LandlockRead \"@root@/www\" \"@root@/locks\"\nLandlockWrite \"@root@/www/dav\" \"@root@/locks\"";
+    let ruleset =
+        "LandlockRead \"@root@/www\" \"@root@/locks\"\nLandlockWrite \"@root@/www/dav\" \"@root@/locks\"";
     let confined = folder(leaky_app(cell))
         .ruleset("dav", ruleset)
         .location("/dav", "ConfineContext landlock:dav")
