@@ -106,3 +106,32 @@ fn by_another_name(cell: Cell) {
 }
 
 matrix!(by_another_name for gates);
+
+/// A file proves the user, and the directory says what the user may: AUTHORIZE_ instead of AUTHENTICATE_.
+fn what_authorizes_chooses_too(cell: Cell) {
+    let directory = Directory::start(&accounts::entries());
+    let url = format!("ldap://127.0.0.1:{}/dc=example,dc=org?uid,confineContext", directory.port());
+    let (manager, password) = MANAGER;
+    let login = format!(
+        "AuthType Basic\nAuthName \"tests\"\nAuthBasicProvider file\nAuthUserFile \"@root@/passwords\"\n\
+         AuthLDAPURL \"{url}\"\nAuthLDAPBindDN \"{manager}\"\nAuthLDAPBindPassword {password}\n\
+         <RequireAny>\nRequire @who@\nRequire user bob\n</RequireAny>\nErrorDocument 404 /open/leaky.lua"
+    );
+    for (who, of_bob) in [("ldap-user alice bob", 200), ("ldap-user alice", 403), ("few", 403)] {
+        let server = leaky_app(cell)
+            .modules(["ldap", "authnz_ldap"])
+            .config("<AuthzProviderAlias ldap-user few \"alice\">\n</AuthzProviderAlias>")
+            .location("/app", &login.replace("@who@", who))
+            .config("ConfineEnv AUTHORIZE_CONFINECONTEXT")
+            .location("/open", "ConfineEnv AUTHORIZE_CONFINECONTEXT\nRequire all granted")
+            .start();
+        let client = server.client();
+        let answer = client.get_as("alice", &note_of(&server, "alice"));
+        answer.expect_content(NOTE_OF_ALICE).expect_context("landlock:alice");
+        // An entry that granted nothing says nothing.
+        client.get_as("bob", &note_of(&server, "bob")).expect_status(of_bob);
+        client.get_as("alice", "/app/nothing").expect_status(404).expect_context("-");
+    }
+}
+
+matrix!(what_authorizes_chooses_too for gates);

@@ -194,3 +194,30 @@ fn a_name_that_nobody_was_asked_for(cell: Cell) {
 }
 
 matrix!(a_name_that_nobody_was_asked_for for gates);
+
+/// Hooks after the one that proved alice.
+const RENAMES: &str = r#"
+<Location "/app">
+    LuaHookAuthChecker @root@/www/hook.lua name early
+    LuaHookFixups @root@/www/hook.lua name
+    ConfineMap "@root@/site.map"
+</Location>
+<ConfineLandlock guest>
+    LandlockRead "@root@/www"
+</ConfineLandlock>
+"#;
+
+fn a_name_that_hooks_put_in_its_place(cell: Cell) {
+    let server = leaky_app(cell)
+        .modules(["lua"])
+        .file("www/hook.lua", "function name(r) r.user = 'bob' return apache2.DECLINED end\n")
+        .file("site.map", "bob landlock:bob\nalice landlock:alice\n__anonymous__ landlock:guest\n")
+        .config(LOGIN)
+        .config(RENAMES)
+        .start();
+    let response = server.client().get_as("alice", &note_of(&server, "bob"));
+    response.expect_denied_by_kernel().expect_context("landlock:guest");
+    assert_eq!(response.header("x-user"), Some("bob"), "{response:?}");
+}
+
+matrix!(a_name_that_hooks_put_in_its_place for gates);
