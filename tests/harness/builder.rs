@@ -338,8 +338,9 @@ impl ServerBuilder {
     }
 }
 
-/// How rulesets let the application run, which lies in the first or the second.
-const READ_THE_APPLICATION: [&str; 2] = ["LandlockRead \"@root@/www\"", "LandlockRead \"@root@\""];
+/// How rulesets let the application run, which lies below each of these.
+const READ_THE_APPLICATION: [&str; 3] =
+    ["LandlockRead \"@root@/www\"", "LandlockRead \"@root@\"", "LandlockRead /\n"];
 
 /// The same, where it is a program.
 fn run_the_application(text: &str) -> String {
