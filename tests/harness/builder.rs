@@ -339,8 +339,8 @@ impl ServerBuilder {
 }
 
 /// How rulesets let the application run, which lies below each of these.
-const READ_THE_APPLICATION: [&str; 3] =
-    ["LandlockRead \"@root@/www\"", "LandlockRead \"@root@\"", "LandlockRead /\n"];
+const READ_THE_APPLICATION: [&str; 4] =
+    ["LandlockRead \"@root@/www\"", "LandlockRead \"@root@\"", "LandlockRead /\n", "LandlockRead \"/\""];
 
 /// The same, where it is a program.
 fn run_the_application(text: &str) -> String {
