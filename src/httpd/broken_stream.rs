@@ -7,21 +7,23 @@ use apache_sys as sys;
 use super::request::Request;
 
 impl Request<'_> {
-    /// Says on the stream that no more comes, where the server would say nothing: `status` is none of HTTP's
-    /// (AP_FILTER_ERROR), and part of the response is sent. The server takes that for a broken connection
-    /// (modules/http/http_request.c, ap_die_r). A stream of HTTP/2 breaks only when it is told to: without a bucket
-    /// that says so, mod_http2 finds out by chance, or the client waits until it gives up. On HTTP/1.1 nothing is to
-    /// be said: the response ends without its end, and the connection with it.
+    /// Says on the stream that no more comes, where the server would say nothing: the handler answered AP_FILTER_ERROR,
+    /// and part of the response is sent. The server takes that for a broken connection (modules/http/http_request.c,
+    /// ap_die_r; it makes a 500 of every other answer that is none, server/config.c, ap_invoke_handler). A stream of
+    /// HTTP/2 breaks only when it is told to: without a bucket that says so, mod_http2 finds out by chance, or the
+    /// client waits until it gives up. On HTTP/1.1 nothing is to be said: the response ends without its end, and the
+    /// connection with it.
     pub fn break_stream(&mut self, status: c_int) {
-        let is_http = (100..600).contains(&status);
-        let goes_on = matches!(status, sys::OK | sys::DONE | sys::DECLINED | sys::SUSPENDED);
+        if status != sys::AP_FILTER_ERROR as c_int {
+            return;
+        }
         // SAFETY: a live request, its main request and its connection.
         let breaks = unsafe {
             let r = &*self.as_ptr();
             let in_http2 = !(*r.connection).master.is_null();
             in_http2 && r.main.is_null() && r.sent_bodyct != 0 && r.eos_sent == 0
         };
-        if is_http || goes_on || !breaks {
+        if !breaks {
             return;
         }
         // SAFETY: live request and connection, of which this thread is the only user; the new bucket is the only one

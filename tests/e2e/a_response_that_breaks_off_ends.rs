@@ -20,6 +20,7 @@ fn breaking(server: ServerBuilder) -> ServerBuilder {
     server
         .file("www/app/breaks.lua", BREAKS)
         .file("www/free/breaks.lua", BREAKS)
+        .file("www/app/odd.lua", BREAKS.replace("-102", "20014"))
         .workers(8)
         .modules(["http2"])
 }
@@ -51,6 +52,9 @@ fn on_streams_of_http2(cell: Cell) {
     let server = with_rules(cell).tls().start();
     for wire in [Wire::H2c, Wire::H2] {
         ends_at_once(&server, wire, "/app/breaks.lua");
+        // Any other answer that is none of HTTP's is an error that the server tells of, and the stream ends.
+        let odd = server.client_over(wire).get("/app/odd.lua").text();
+        assert!(odd.starts_with("the first half") && odd.contains("Internal Server Error"), "{odd}");
         // Under the handler gate stock httpd itself serves what is exempt.
         if cell.gate == Gate::Process {
             ends_at_once(&server, wire, "/free/breaks.lua");
