@@ -3,22 +3,22 @@
 
 case $1 in
     selinux) ALICE=selinux:alice.process:s0 BOB=selinux:bob.process:s0 ;;
-    apparmor) ALICE=apparmor:lab_alice BOB=apparmor:lab_bob ;;
+    apparmor) ALICE=apparmor:lab_alice BOB=apparmor:lab_bob OTHER=apparmor:lab_append ;;
     tomoyo)
         ALICE=tomoyo://alice BOB=tomoyo://bob
         policy </lab/kinds.tomoyo
         ;;
 esac
 
-# reach_server [DIRECTIVE]. With CoreDumpDirectory the files of the server's processes below /proc belong to the
+# reach_server [DIRECTIVES]. With those of $dumpable the files of the server's processes below /proc belong to the
 # server's user, as where a core is wanted; else they are root's.
 reach_server() {
     server event lua lab_reach lab_escape confine < <(
-        printf 'Define ALICE %s\nDefine BOB %s\n%s\n' "$ALICE" "$BOB" "$1"
+        printf 'Define ALICE %s\nDefine BOB %s\nDefine OTHER %s\n%s\n' "$ALICE" "$BOB" "${OTHER-$ALICE}" "$1"
         cat /lab/reach.conf
     )
 }
-dumpable='CoreDumpDirectory /run/apache2'
+dumpable=$'CoreDumpDirectory /run/apache2\nConfineCoreDumps on'
 
 # facts WHERE: what came of it, for the reader.
 facts() { printf '%s\n' "$body" | sed "s/^/#   $1: /"; }

@@ -13,6 +13,9 @@ unlike 'no mutex and no lock of the server is written' "$body" ' file rw .*write
 a_log /alice
 facts 'application, log files'
 like 'with the right to a log file, a line of it can be written there' "$body" ' log write=OK'
+a_log /ok
+facts 'application, with `a` alone'
+unlike 'the right to append is not enough for that' "$body" ' log write=OK'
 another_client /free
 is 'the server reaches another client' "$got" FROM-A-TENANT
 another_client /alice

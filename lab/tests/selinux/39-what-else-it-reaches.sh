@@ -32,6 +32,7 @@ memory='own=status&mem=thread&mem=/proc/thread-self/mem&mem=/proc/self/mem'
 fetch "/free/reach?$memory"
 facts server
 like 'the server reads its own files below /proc' "$body" '^own status=OK$'
+like 'with its memory' "$body" '^mem /proc/[0-9]+/mem=OK write=OK$'
 fetch "/alice/reach?$memory"
 facts application
 unlike 'an application does not, by no name' "$body" '=OK'

@@ -9,8 +9,8 @@ printf 'Content-Type: text/plain\n\n'
 /usr/sbin/apache2 -t -f "$QUERY_STRING" 2>&1
 SH
 chmod 755 /srv/www/cgi/run
-echo 'Word-of-the-outside' >/srv/www/outside.txt
-echo 'Word-of-the-program' >/srv/www/cgi/own.txt
+echo 'LoadFile /Word-of-the-outside' >/srv/www/outside.txt
+echo 'LoadFile /Word-of-the-program' >/srv/www/cgi/own.txt
 policy <<P
 $httpd_domain
 task manual_domain_transition $httpd_domain //cgi
