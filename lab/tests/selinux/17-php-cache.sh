@@ -1,15 +1,14 @@
 # shellcheck shell=bash
-# PHP's opcode cache, where the configuration lets applications share it: its lock takes a block of the policy.
+# The lock of PHP's opcode cache is a file that the server keeps open: an application locks it and no more.
 
-server prefork php confine < <(
+server prefork php lab_reach confine < <(
     cat /lab/php.conf
-    echo 'ConfinePHPCache shared'
+    printf '%s\n' 'ConfinePHPCache shared' '<Location /alice/reach>' 'SetHandler lab-reach' '</Location>'
 )
-as shop
-forget
-serves 'with the block scripts run' '^read /lab/www/shop/index.html=OK' '/app/app.php?read=/lab/www/shop/index.html'
-no_denial 'and nothing is refused'
 as alice
-fetch '/app/app.php?read=/lab/www/alice/index.html'
-echo "#   without it: $code ${body:0:80}"
-denial 'without it the lock is not taken' 'scontext=alice\.process:s0 tcontext=httpd_tmp_t'
+forget
+serves 'where applications share the cache, their scripts run' '^read /lab/www/alice/index.html=OK' '/app/app.php?read=/lab/www/alice/index.html'
+serves 'again, from the cache' '^read /lab/www/alice/index.html=OK' '/app/app.php?read=/lab/www/alice/index.html'
+no_denial 'and nothing is refused'
+serves 'the lock is there' ' file rw' /alice/reach?numbers
+unlike 'and neither read nor written' "$body" ' file rw.*=OK'
