@@ -112,15 +112,15 @@ H2MaxWorkers 8
     SetOutputFilter INCLUDES
     Options +Includes
 </Files>
-<Location /alice>
-    ConfineContext $rule
-</Location>
 <VirtualHost *:80>
     ServerName free.test
 </VirtualHost>
 <VirtualHost *:80>
     ServerName alice.test
     $host_rule
+    <Location /alice>
+        ConfineContext $rule
+    </Location>
 </VirtualHost>
 CONF
     like "$1: where no rule is, a client may change to HTTP/2" \

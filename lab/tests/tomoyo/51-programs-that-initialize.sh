@@ -45,5 +45,5 @@ forget_refusals
 fetch /cgi/run?/srv/www/outside.txt
 unlike 'with the line it does not' "$body" 'Word-of-the-outside'
 like 'as it is in a domain below' "$(domain "$httpd_domain //cgi /srv/www/cgi/run /usr/sbin/apache2")" '^use_profile 3'
-refused 'by the kernel' "^enforcing $httpd_domain //cgi /srv/www/cgi/run /usr/sbin/apache2: file "
+refused 'by the kernel' "^enforcing $httpd_domain //cgi /srv/www/cgi/run /usr/sbin/apache2: (file|misc) "
 printf 'delete no_initialize_domain /usr/sbin/apache2 from /srv/www/cgi/run\n' | tomoyo-loadpolicy -e
