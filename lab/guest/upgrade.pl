@@ -43,5 +43,5 @@ for my $i (1 .. $count) {
     print $server get(1 + 2 * $i);
     select undef, undef, undef, 0.1;    # the threads that there are are busy: the session makes the next one
 }
-hear($server, 6, 'never');
+hear($server, 6, quotemeta("\x00\x01" . pack('N', 1 + 2 * $count)));    # the end of the last one's body
 print "changed to HTTP/2\n";

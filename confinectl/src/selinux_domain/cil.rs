@@ -20,6 +20,9 @@ const SHIPPED_BLOCKS: &[&str] = &[
     "by_category",
     "narrowing",
     "programs",
+    "etc_files",
+    "rewrite_programs",
+    "own_proc",
 ];
 
 /// The words of CIL (libsepol: cil/src/cil.c, cil_init_keys). It reserves few of them, and none as the
