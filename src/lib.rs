@@ -10,36 +10,18 @@ use std::{
 
 use apache_sys as sys;
 
-mod certificates;
 mod config;
-mod counters;
-mod database;
-mod directives;
-mod dump;
-mod explain;
-mod fault;
-mod first_use;
-mod gate;
-mod handlers;
+mod describe;
 mod httpd;
-mod kept;
-mod lua;
-mod other_process;
-mod php;
-mod php_mail;
-mod record;
-mod rulesets;
-mod running;
-mod scripts;
-mod server_pages;
+mod report;
+mod request;
 mod startup;
 mod status;
 mod subject;
-mod trust;
-mod type_map;
-mod watch;
+mod thread;
 mod worker;
 
+use config::directives;
 use httpd::{
     boundary::guard,
     filters::{self, Guard},
@@ -49,8 +31,10 @@ use httpd::{
     providers,
     request::Request,
     server::Server,
-    thread,
 };
+use request::modules::{php, scripts};
+use startup::{map_watch, trust};
+use thread::one_time;
 
 /// The module record. `LoadModule confine_module` finds it by this name.
 #[unsafe(no_mangle)]
@@ -146,7 +130,7 @@ fn on_request(r: *mut sys::request_rec, body: impl FnOnce(&mut Request<'_>) -> c
             log::main(Level::Error, &format!("confine: panic: {panic}"));
             // SAFETY: as above; the hook's own borrow ended with the panic.
             match unsafe { Request::from_raw(r) } {
-                Some(mut request) => record::refused(&mut request, None, None, &record::Refusal::panic()),
+                Some(mut request) => report::refused(&mut request, None, None, &report::Refusal::panic()),
                 None => sys::HTTP_INTERNAL_SERVER_ERROR as c_int,
             }
         },
@@ -154,11 +138,11 @@ fn on_request(r: *mut sys::request_rec, body: impl FnOnce(&mut Request<'_>) -> c
 }
 
 unsafe extern "C" fn process_gate(r: *mut sys::request_rec, lookup: c_int) -> c_int {
-    on_request(r, |r| gate::process_gate(r, lookup != 0))
+    on_request(r, |r| request::process_gate(r, lookup != 0))
 }
 
 unsafe extern "C" fn handler_gate(r: *mut sys::request_rec) -> c_int {
-    on_request(r, gate::handler_gate)
+    on_request(r, request::handler_gate)
 }
 
 /// In place of PHP's handler; `php.rs` says why.
@@ -177,7 +161,7 @@ unsafe extern "C" fn status_page(r: *mut sys::request_rec) -> c_int {
 }
 
 unsafe extern "C" fn directory_found(r: *mut sys::request_rec) -> c_int {
-    on_request(r, gate::directory_found)
+    on_request(r, request::directory_found)
 }
 
 unsafe extern "C" fn log_begins(r: *mut sys::request_rec) -> c_int {
@@ -195,7 +179,7 @@ unsafe extern "C" fn log_begins(r: *mut sys::request_rec) -> c_int {
 
 unsafe extern "C" fn directory_known(r: *mut sys::request_rec) -> c_int {
     on_request(r, |r| {
-        gate::directory_known(r);
+        request::directory_known(r);
         sys::DECLINED
     })
 }
@@ -223,7 +207,7 @@ unsafe extern "C" fn pre_config(
         || {
             // SAFETY: the configuration's live pool.
             if let Some(pool) = unsafe { Pool::from_raw(pconf) } {
-                certificates::prepare();
+                subject::certificates::prepare();
                 providers::watch(pool);
                 if let Err(why) = httpd::named_code::watch(pool) {
                     log::main(Level::Error, &format!("confine: {why}"));
@@ -292,7 +276,7 @@ unsafe extern "C" fn test_config(pconf: *mut sys::apr_pool_t, s: *mut sys::serve
         || {
             // SAFETY: the configuration's own pool and the main server, both live for the call.
             if let (Some(pool), Some(server)) = unsafe { (Pool::from_raw(pconf), Server::from_raw(s)) } {
-                dump::show(&server, pool);
+                describe::show(&server, pool);
             }
         },
         |panic| {
@@ -336,7 +320,7 @@ unsafe extern "C" fn child_ready(pool: *mut sys::apr_pool_t, s: *mut sys::server
             // SAFETY: the child's own pool and the main server, both live until the child exits.
             if let (Some(pool), Some(server)) = unsafe { (Pool::from_raw(pool), Server::from_raw(s)) } {
                 startup::child_ready(&server);
-                watch::start(&server, pool);
+                map_watch::start(&server, pool);
             }
         },
         |panic| log::main(Level::Error, &format!("confine: panic in child_init: {panic}")),
@@ -382,7 +366,7 @@ unsafe extern "C" fn guard_input(
             // SAFETY: the server hands its filters a live filter, in a live chain, and a live brigade.
             unsafe {
                 let here = Guard::from_raw(filter);
-                let past = here.request().is_some_and(|r| !gate::filters_may_run(&r));
+                let past = here.request().is_some_and(|r| !request::filters_may_run(&r));
                 here.read(past, brigade, mode, block, bytes)
             }
         },
@@ -407,10 +391,10 @@ unsafe extern "C" fn guard_output(
                 let mut past = false;
                 if let Some(mut r) = here.request() {
                     if r.is_leading() {
-                        record::refused(&mut r, None, None, &record::Refusal::changed_map());
+                        report::refused(&mut r, None, None, &report::Refusal::changed_map());
                         return filters::NOT_PERMITTED;
                     }
-                    past = !gate::filters_may_run(&r);
+                    past = !request::filters_may_run(&r);
                 }
                 here.send(past, brigade)
             }
@@ -425,7 +409,7 @@ unsafe extern "C" fn guard_output(
 /// A prefork child that is told to stop destroys its pools at once, under the worker it waits for;
 /// leaving without that is the safe way out. Threaded MPMs join their threads first.
 unsafe extern "C" fn child_stopping(_: *mut sys::apr_pool_t, graceful: c_int) {
-    if graceful == 0 && thread::in_flight() > 0 && !hooks::threaded_mpm() {
+    if graceful == 0 && one_time::in_flight() > 0 && !hooks::threaded_mpm() {
         // SAFETY: ends the process; nothing after it runs.
         unsafe { libc::_exit(0) };
     }

@@ -12,9 +12,10 @@ use confine::{
 
 use crate::{
     config::{Ready, ServerConfig},
-    counters::{self, ALL},
-    httpd::{request::Request, thread},
-    kept,
+    httpd::request::Request,
+    report::counters::{self, ALL},
+    thread::one_time,
+    worker::pool,
 };
 
 /// The handler's name.
@@ -37,8 +38,8 @@ pub fn page(r: &mut Request<'_>) {
          # TYPE confine_workers_in_flight gauge\nconfine_workers_in_flight {}\n\
          # HELP confine_workers_resting Kept workers without a request in the child that answers this.\n\
          # TYPE confine_workers_resting gauge\nconfine_workers_resting {}",
-        thread::in_flight(),
-        kept::resting_count()
+        one_time::in_flight(),
+        pool::resting_count()
     );
     if let Some(ready) = ready(r) {
         let _ = writeln!(

@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 use apache_sys as sys;
 
-use super::request::Request;
+use crate::httpd::request::Request;
 
 impl Request<'_> {
     /// Says on the stream that no more comes, where the server would say nothing: the handler answered AP_FILTER_ERROR,

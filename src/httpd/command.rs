@@ -9,8 +9,8 @@ use std::{
 use apache_sys as sys;
 use confine::Origin;
 
-use super::{boundary::guard, core_files, log, pool::Pool, server::Server};
-use crate::dump;
+use crate::describe;
+use crate::httpd::{boundary::guard, core_files, log, pool::Pool, server::Server};
 
 /// The parameters of one directive, for the length of its command function.
 pub struct Command<'c> {
@@ -240,7 +240,7 @@ fn command<'c>(
         let mut command = Command { raw, words, directory, inner_error: false };
         // SAFETY: the table's entries hold a Run in cmd_data (see directives::entry).
         let run: Run = unsafe { std::mem::transmute((*command.parms().cmd).cmd_data) };
-        dump::noting(&mut command, run)
+        describe::noting(&mut command, run)
             .map_err(|text| if command.inner_error { text } else { format!("{}: {text}", command.title()) })
     };
     let result = guard(run, |panic| {

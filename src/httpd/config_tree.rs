@@ -9,7 +9,7 @@ use std::{
 use apache_sys as sys;
 use confine::Origin;
 
-use super::{pool::Pool, server::Server};
+use crate::httpd::{pool::Pool, server::Server};
 
 /// One directive.
 pub struct Line {

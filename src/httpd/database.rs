@@ -18,11 +18,9 @@ use confine::{
     database::{Rows, Statement},
 };
 
-use super::{
-    hooks,
-    limited_wait::{self, Close, NoConnection, Open, Opened},
-    pool::Pool,
-    request::Request,
+use crate::{
+    httpd::{hooks, pool::Pool, request::Request},
+    thread::limited_wait::{self, Close, NoConnection, Open, Opened},
 };
 
 /// The source file of the module with the connections.

@@ -8,7 +8,7 @@ use std::{
 
 use apache_sys as sys;
 
-use super::server::Server;
+use crate::httpd::server::Server;
 
 /// Directives, read; they live as long as the configuration.
 pub struct Directives(NonNull<sys::ap_conf_vector_t>);

@@ -7,7 +7,7 @@ use std::{
 
 use apache_sys as sys;
 
-use super::{command::Command, request::Request};
+use crate::httpd::{command::Command, request::Request};
 
 /// An expression that was compiled when the configuration was read. It lives in the configuration's
 /// pool, as does everything that holds it.

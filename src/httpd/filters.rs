@@ -13,7 +13,7 @@ use std::{
 
 use apache_sys as sys;
 
-use super::request::Request;
+use crate::httpd::request::Request;
 
 /// An input filter's function.
 pub type Input = unsafe extern "C" fn(

@@ -7,7 +7,7 @@ use std::{ffi::CStr, ptr::null_mut};
 
 use apache_sys as sys;
 
-use super::server::Server;
+use crate::httpd::server::Server;
 
 /// Loads APR's driver for this type of DBM file (`default`, `gdbm`, ...). One that is not installed is missing for
 /// everybody, which is for its user to say.

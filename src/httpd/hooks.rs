@@ -7,7 +7,7 @@ use std::{
 
 use apache_sys as sys;
 
-use super::{filters, pool::Pool, request::Request, server::Server};
+use crate::httpd::{filters, pool::Pool, request::Request, server::Server};
 
 /// A content handler that a module hung into the server.
 #[derive(Clone, Copy)]

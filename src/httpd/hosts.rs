@@ -8,7 +8,7 @@ use std::{
 use apache_sys as sys;
 use confine::{Origin, dump::User};
 
-use super::server::Server;
+use crate::httpd::server::Server;
 
 impl<'s> Server<'s> {
     /// This, the main server, and the virtual hosts in the order in which they were read: the server's list

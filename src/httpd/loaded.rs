@@ -7,7 +7,7 @@ use std::{
     ptr::NonNull,
 };
 
-use super::stack::page_size;
+use super::memory::page_size;
 
 /// A library in this process.
 #[derive(Clone, Copy)]

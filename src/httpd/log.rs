@@ -7,7 +7,7 @@ use std::{
 
 use apache_sys as sys;
 
-use super::{request::Request, server::Server};
+use crate::httpd::{request::Request, server::Server};
 
 /// A level of the server's log.
 #[derive(Clone, Copy, PartialEq, Eq)]

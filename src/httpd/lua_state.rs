@@ -20,7 +20,7 @@ use std::{
 
 use apache_sys as sys;
 
-use super::{
+use crate::httpd::{
     boundary::guard,
     loaded::{Call, Library},
 };

@@ -2,8 +2,6 @@
 //! the C-visible functions that hand their pointers to these wrappers.
 
 mod address;
-mod attributes;
-pub mod background;
 pub mod boundary;
 mod broken_stream;
 pub mod command;
@@ -14,30 +12,21 @@ pub mod directives;
 pub mod expression;
 pub mod filters;
 pub mod first_use;
-mod futex;
 pub mod hooks;
 pub mod hosts;
-pub mod identity;
-pub mod imagined;
-pub mod kept_thread;
-mod limited_wait;
 mod loaded;
 pub mod log;
 pub mod lua_state;
+pub mod memory;
 pub mod named_code;
-mod nest;
-pub mod per_thread;
 pub mod php;
 pub mod pool;
 pub mod proofs;
 pub mod providers;
 pub mod request;
 pub mod server;
-pub mod shared;
-pub mod signals;
-mod stack;
+pub mod synthetic_request;
 pub mod table;
-pub mod thread;
 
 use std::ffi::c_void;
 

@@ -14,7 +14,7 @@ use std::{
 
 use apache_sys as sys;
 
-use super::{
+use crate::httpd::{
     boundary::guard,
     command::{self, Command},
     config_tree,
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     config,
-    scripts::{self, Kind},
+    request::modules::scripts::{self, Kind},
 };
 
 /// A directive that was read, and where; both lie in the pool of the configuration that it belongs to.

@@ -8,10 +8,9 @@ use std::{
 
 use apache_sys as sys;
 
-use super::{
-    per_thread::{PerThread, Slot},
-    request::Request,
-    server::Server,
+use crate::{
+    httpd::{request::Request, server::Server},
+    thread::local::{PerThread, Slot},
 };
 
 /// The type of a handler hook, as C sees it.

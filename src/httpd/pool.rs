@@ -9,7 +9,7 @@ use std::{
 
 use apache_sys as sys;
 
-use super::boundary::guard;
+use crate::httpd::boundary::guard;
 
 /// A pool that lives for at least `'p`.
 #[derive(Clone, Copy)]

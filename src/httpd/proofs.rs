@@ -21,7 +21,7 @@ use std::{
 
 use apache_sys as sys;
 
-use super::{boundary::guard, request::Request, table::Table};
+use crate::httpd::{boundary::guard, request::Request, table::Table};
 
 /// The directory configuration that a request has.
 #[derive(Clone, Copy)]

@@ -17,7 +17,7 @@ use std::{
 
 use apache_sys as sys;
 
-use super::{boundary::guard, log, pool::Pool, proofs::Attempt, request::Request, table::Table};
+use crate::httpd::{boundary::guard, log, pool::Pool, proofs::Attempt, request::Request, table::Table};
 use crate::subject;
 
 /// A provider in the place of another one; a function of C carries no data, so each slot has functions of its own.

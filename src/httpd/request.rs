@@ -9,15 +9,18 @@ use std::{
 
 use apache_sys as sys;
 
-use super::{
-    address, config_entry, core_files,
-    directives::Directives,
-    identity, php,
-    pool::Pool,
-    proofs::{Attempt, Place, Proof},
-    server::Server,
-    set_config_entry,
-    table::Table,
+use crate::{
+    httpd::{
+        address, config_entry, core_files,
+        directives::Directives,
+        php,
+        pool::Pool,
+        proofs::{Attempt, Place, Proof},
+        server::Server,
+        set_config_entry,
+        table::Table,
+    },
+    thread::apr_thread,
 };
 
 /// A directory configuration that one request has instead of the one that the server found for it.
@@ -689,7 +692,7 @@ impl<'r> Request<'r> {
     /// The calling thread is a worker that serves this request.
     pub unsafe fn rename_connection_thread(&mut self) {
         // SAFETY: in a worker, the connection's thread is its identity or a name made here.
-        if let Ok(thread) = unsafe { identity::rename(self.connection_thread()) } {
+        if let Ok(thread) = unsafe { apr_thread::rename(self.connection_thread()) } {
             self.set_connection_thread(thread.as_ptr());
         }
     }

@@ -4,7 +4,7 @@ use std::{ffi::CStr, marker::PhantomData, ptr::NonNull};
 
 use apache_sys as sys;
 
-use super::pool::Pool;
+use crate::httpd::pool::Pool;
 
 /// A table that lives for `'r`, as its strings do. One thread at a time uses it: the request's.
 #[derive(Clone, Copy)]

@@ -1,0 +1,132 @@
+//! `<ConfineLandlock NAME>` and what stands in it.
+
+use confine::lsm::landlock::{PathAccess, PathRule, PathTemplate, RulesetSpec};
+
+use crate::config::directives::one;
+use crate::{
+    config::{Generation, WrittenRuleset},
+    httpd::{command::Command, expression::Expression},
+};
+
+type Done = Result<(), String>;
+
+pub fn section(command: &mut Command<'_>) -> Done {
+    let is_of_host = command.outside_virtual_hosts().is_err();
+    let host = command.server().filter(|_| is_of_host).map_or(std::ptr::null_mut(), |server| server.as_ptr());
+    let name = one(&command.words, "name")?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    if name.is_empty() || !name.bytes().all(plain) {
+        return Err(format!("{name:?} is no name of a ruleset; use letters, digits, `.`, `_` and `-`"));
+    }
+    let pool = command.pool().ok_or("the server gave no pool")?;
+    let spec = RulesetSpec::new(name, command.origin());
+    Generation::edit(pool, |g| {
+        if let Some(outer) = &g.open {
+            let outer = &outer.spec.name;
+            return Err(format!("stands inside <ConfineLandlock {outer}>; rulesets cannot be nested"));
+        }
+        if let Some(first) = g.rulesets.iter().find(|s| s.spec.name == spec.name && s.host == host) {
+            return Err(format!("the ruleset {name:?} is defined already at {}", first.spec.origin));
+        }
+        g.open = Some(WrittenRuleset { spec, host });
+        Ok(())
+    })?;
+    let walked = command.walk_section("Landlock");
+    Generation::edit(pool, |g| g.rulesets.extend(g.open.take()));
+    walked
+}
+
+pub fn stray_end(_: &mut Command<'_>) -> Done {
+    Err("ends a section that was not begun".into())
+}
+
+pub fn read(command: &mut Command<'_>) -> Done {
+    paths(command, PathAccess::Read)
+}
+
+pub fn write(command: &mut Command<'_>) -> Done {
+    paths(command, PathAccess::Write)
+}
+
+pub fn execute(command: &mut Command<'_>) -> Done {
+    paths(command, PathAccess::Execute)
+}
+
+pub fn connect(command: &mut Command<'_>) -> Done {
+    let words = std::mem::take(&mut command.words);
+    edit(command, |spec| spec.connect.add(words).map_err(|e| e.to_string()))
+}
+
+pub fn bind(command: &mut Command<'_>) -> Done {
+    let words = std::mem::take(&mut command.words);
+    edit(command, |spec| spec.bind.add(words).map_err(|e| e.to_string()))
+}
+
+pub fn scope(command: &mut Command<'_>) -> Done {
+    let words = std::mem::take(&mut command.words);
+    edit(command, |spec| spec.scope.add(words).map_err(|e| e.to_string()))
+}
+
+pub fn abi(command: &mut Command<'_>) -> Done {
+    let word = one(&command.words, "number")?;
+    let number = word.parse().ok().filter(|n| *n >= 1);
+    let number: u32 =
+        number.ok_or_else(|| format!("{word:?} is no Landlock ABI; they are numbered from 1"))?;
+    edit(command, |spec| {
+        spec.min_abi = number;
+        Ok(())
+    })
+}
+
+pub fn trust_paths(command: &mut Command<'_>) -> Done {
+    if command.words.is_empty() {
+        return Err("takes at least one path".into());
+    }
+    for text in std::mem::take(&mut command.words) {
+        let (path, _) = PathTemplate::parse(text, 0).map_err(|e| e.to_string())?;
+        if path.is_dynamic() {
+            return Err(format!("{text:?} holds an expression; only fixed paths can be trusted"));
+        }
+        edit(command, |spec| {
+            spec.trusted.push(path.prefix().into());
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Adds path rules, with the expressions in them compiled.
+fn paths(command: &mut Command<'_>, access: PathAccess) -> Done {
+    if command.words.is_empty() {
+        return Err("takes at least one path".into());
+    }
+    let pool = command.pool().ok_or("the server gave no pool")?;
+    for text in std::mem::take(&mut command.words) {
+        let (optional, text) = match text.strip_prefix('-') {
+            Some(rest) if rest.starts_with('/') => (true, rest),
+            _ => (false, text),
+        };
+        let first = Generation::edit(pool, |g| g.path_expressions.len());
+        let (path, texts) = PathTemplate::parse(text, first).map_err(|e| e.to_string())?;
+        let compiled = texts
+            .iter()
+            .map(|t| Expression::compile(command, t).map_err(|e| format!("in {text:?}: {t:?}: {e}")))
+            .collect::<Result<Vec<_>, _>>()?;
+        Generation::edit(pool, |g| g.path_expressions.extend(compiled));
+        let rule = PathRule { access, path, optional, origin: command.origin() };
+        edit(command, |spec| {
+            spec.paths.push(rule);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Changes the ruleset whose section is being read.
+fn edit(command: &Command<'_>, change: impl FnOnce(&mut RulesetSpec) -> Done) -> Done {
+    let pool = command.pool().ok_or("the server gave no pool")?;
+    Generation::edit(pool, |g| match &mut g.open {
+        Some(open) => change(&mut open.spec),
+        None => Err("stands outside of a section <ConfineLandlock NAME>".to_owned()),
+    })
+}

@@ -1,0 +1,283 @@
+//! What a request would meet, rule by rule, for `confinectl explain`: the same look-ups, decisions and
+//! refusals as in `gate.rs`, and nothing logged, counted or moved.
+
+use std::ffi::CString;
+
+use confine::{
+    Context, ContextList, Origin,
+    backends::OwnContext,
+    dump::{Answer, Found, Kernel, Outcome, Question, Verdict},
+    lsm::{Backend, Moved},
+    rule::{Decision, MovesOf, Rule, RuleAt, Source, decide},
+};
+
+use crate::{
+    config::{DirectoryConfig, OutOfProcess, Unmatched},
+    httpd::{
+        expression::Expression,
+        pool::Pool,
+        request::Request,
+        server::Server,
+        synthetic_request::{self, Imagined},
+    },
+    report::{self, Refusal},
+    request::{Scope, Weighed, attempt, elsewhere, refusal_of_code},
+    subject::{RequestFacts, take_for_proven},
+};
+
+/// Imagines the request and asks the rules that apply to it.
+pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Result<Answer, String> {
+    let Imagined { request: mut r, to, status: at_once } = synthetic_request::receive(main, pool, question)?;
+    let host = r.server().as_ptr();
+    let server = main.with_hosts().iter().position(|s| s.as_ptr() == host).unwrap_or(0);
+    // Known at the start of a worker: the virtual host, the address and the headers.
+    let early = Scope::of(&mut r).ok().filter(|_| at_once.is_none());
+    let early = early.and_then(|scope| early_move(&mut r, scope, question));
+    let found = match at_once {
+        Some(status) => Err(status.into()),
+        None => r.find_configuration(question.path.as_deref()),
+    };
+    let (not_asked, status) = match found {
+        Ok(not_asked) => (not_asked, None),
+        Err(status) => (Vec::new(), u16::try_from(status).ok()),
+    };
+    complete(&mut r, pool, question)?;
+    let settings = DirectoryConfig::of(&r).map(|d| d.settings).unwrap_or_default();
+    let mut answer = Answer {
+        server,
+        to,
+        uri: r.uri().map(|u| u.to_bytes().to_vec()).unwrap_or_default(),
+        path: r.filename().map(|f| f.to_bytes().to_vec()),
+        rest: r.path_info().map(|i| i.to_bytes().to_vec()).filter(|i| !i.is_empty()),
+        not_asked,
+        status,
+        mode: "enforce".to_owned(),
+        unmatched: "deny".to_owned(),
+        out_of_process: settings.out_of_process.map(|o| shown(o).to_owned()),
+        early: None,
+        verdicts: Vec::new(),
+        outcome: None,
+        kernel: Vec::new(),
+    };
+    let Ok(scope) = Scope::of(&mut r) else { return Ok(answer) };
+    if scope.reports_only() {
+        "report".clone_into(&mut answer.mode);
+    }
+    if scope.unmatched() == Unmatched::Allow {
+        "allow".clone_into(&mut answer.unmatched);
+    }
+    let mut after = None;
+    if let Some(early) = early {
+        answer.early = Some(early.verdict);
+        answer.kernel.extend(early.kernel);
+        (answer.outcome, after) = (early.outcome, early.contexts);
+    }
+    if answer.outcome.is_none() && status.is_none() && after.is_none() && scope.rules.is_some() {
+        // What stands in .htaccess is part of the configuration that was found.
+        let refusal = refusal_of_code(&r, scope).filter(|_| !scope.reports_only());
+        answer.outcome = refusal.map(|refusal| refused(scope, None, None, &refusal));
+    }
+    if answer.outcome.is_none() && status.is_none() {
+        decide_here(&mut r, scope, question, after.as_ref(), &mut answer);
+    }
+    Ok(answer)
+}
+
+/// What the phases between the sections and the content would add.
+fn complete<'p>(r: &mut Request<'p>, pool: Pool<'p>, question: &Question) -> Result<(), String> {
+    for variable in &question.env {
+        let equals = variable.iter().position(|b| *b == b'=').ok_or("--env takes NAME=VALUE")?;
+        r.set_env(pool.text(&variable[..equals]), pool.text(&variable[equals + 1..]));
+    }
+    if let Some(user) = &question.user {
+        CString::new(user.as_slice()).map_err(|_| "--user holds a NUL byte")?;
+        take_for_proven(r, pool.text(user));
+    }
+    Ok(())
+}
+
+fn shown(value: OutOfProcess) -> &'static str {
+    match value {
+        OutOfProcess::Deny => "deny",
+        OutOfProcess::Warn => "warn",
+        OutOfProcess::Allow => "allow",
+    }
+}
+
+/// What comes of an early move.
+struct Early {
+    verdict: Verdict,
+    /// Where the request ends with it.
+    outcome: Option<Outcome>,
+    /// The contexts that the worker is in from then on.
+    contexts: Option<ContextList>,
+    kernel: Option<Kernel>,
+}
+
+fn early_move(r: &mut Request<'_>, scope: Scope<'_>, question: &Question) -> Option<Early> {
+    let index = scope.server.early?;
+    let rule = &scope.ready.rules[index];
+    let verdict = verdict(r, scope, question, index, rule);
+    let decided = decision(r, scope, question, [rule]);
+    let report = scope.reports_only();
+    let mut early = Early { verdict, outcome: None, contexts: None, kernel: None };
+    match scope.weigh(decided) {
+        Weighed::Confine(moves, at) => {
+            if question.kernel {
+                early.kernel = Some(ask_kernel(scope, &moves, rule.own, None));
+            }
+            match attempt(r, scope, &moves, true, false) {
+                Ok(()) => early.contexts = Some(contexts(&moves)).filter(|_| !report),
+                Err(refusal) if !report => {
+                    early.outcome = Some(refused(scope, Some(at), Some(&moves), &refusal))
+                }
+                Err(_) => {}
+            }
+        }
+        Weighed::Refuse(at, refusal) if !report => early.outcome = Some(refused(scope, at, None, &refusal)),
+        Weighed::Refuse(..) | Weighed::Exempt(_) | Weighed::LetThrough => {}
+    }
+    Some(early)
+}
+
+/// Asks every rule alone, and all of them as a request would.
+fn decide_here(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    question: &Question,
+    after: Option<&ContextList>,
+    answer: &mut Answer,
+) {
+    let Some(directory) = scope.rules else {
+        answer.outcome = Some(plain("no rules", None));
+        return;
+    };
+    let indices: Vec<_> = directory.rules().collect();
+    answer.verdicts =
+        indices.iter().map(|i| verdict(r, scope, question, *i, &scope.ready.rules[*i])).collect();
+    let first = answer.verdicts.iter().find(|v| v.found != Found::Silent);
+    if first.is_some_and(|v| v.found == Found::Unasked) {
+        answer.outcome = Some(plain("undecided", None));
+        return;
+    }
+    let decided = decision(r, scope, question, scope.rules());
+    answer.outcome = Some(match scope.weigh(decided) {
+        Weighed::Confine(moves, at) => {
+            if question.kernel {
+                let first = answer.verdicts.iter().find(|v| v.found != Found::Silent);
+                let own = first.map_or(OwnContext::Refused, |v| scope.ready.rules[v.rule].own);
+                answer.kernel.push(ask_kernel(scope, &moves, own, after));
+            }
+            let maker = elsewhere(r, scope)
+                .and_then(|maker| attempt(r, scope, &moves, true, after.is_some()).map(|()| maker));
+            match maker {
+                Ok(maker) => Outcome {
+                    contexts: Some(moves.text.to_string_lossy().into_owned()),
+                    reason: maker.map(|maker| report::made_by(maker.name())),
+                    ..plain(event(scope, maker.is_some()), Some(at))
+                },
+                Err(refusal) => refused(scope, Some(at), Some(&moves), &refusal),
+            }
+        }
+        Weighed::Exempt(at) => plain("exempt", Some(at)),
+        Weighed::LetThrough => plain("unmatched", None),
+        Weighed::Refuse(at, refusal) => refused(scope, at, None, &refusal),
+    });
+}
+
+/// What the log calls a request that may go on.
+fn event(scope: Scope<'_>, elsewhere: bool) -> &'static str {
+    match (elsewhere, scope.reports_only()) {
+        (false, false) => "confined",
+        (false, true) => "would confine",
+        (true, false) => "out-of-process",
+        (true, true) => "would be out-of-process",
+    }
+}
+
+fn decision<'r>(
+    r: &mut Request<'_>,
+    scope: Scope<'r>,
+    question: &Question,
+    rules: impl IntoIterator<Item = &'r Rule<Expression>>,
+) -> Decision<'r> {
+    let facts = RequestFacts::of(r);
+    let facts = if question.addr.is_some() { facts } else { facts.without_address() };
+    decide(rules, &facts, &scope.ready.backends)
+}
+
+fn verdict(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    question: &Question,
+    number: usize,
+    rule: &Rule<Expression>,
+) -> Verdict {
+    if let Source::Database(_) = &rule.source {
+        let text = "the database is not asked; a server that runs asks it".to_owned();
+        return Verdict { rule: number, found: Found::Unasked, at: None, text };
+    }
+    let facts = RequestFacts::of(r);
+    let facts = if question.addr.is_some() { facts } else { facts.without_address() };
+    let (found, at, text) = match decide([rule], &facts, &scope.ready.backends) {
+        Decision::Confine(moves, at) => {
+            (Found::Contexts, Some(place(at)), moves.text.to_string_lossy().into_owned())
+        }
+        Decision::Unconfined(at) => (Found::Exempt, Some(place(at)), "unconfined".to_owned()),
+        Decision::Failed(at, failure) => (Found::Failed, Some(place(at)), failure.to_string()),
+        Decision::Unmatched => (Found::Silent, None, silence(rule, &facts)),
+    };
+    Verdict { rule: number, found, at, text }
+}
+
+/// Why a rule does not match.
+fn silence(rule: &Rule<Expression>, facts: &dyn confine::rule::Facts<Expression>) -> String {
+    match &rule.source {
+        Source::Env { name, .. } => {
+            let how = if facts.env(name).is_some() { "empty" } else { "not set" };
+            format!("{} is {how}", name.to_string_lossy())
+        }
+        Source::Expr { .. } => "the expression gives nothing".to_owned(),
+        Source::Map(_) => "no line of the map matches".to_owned(),
+        // These always match, or are not asked.
+        Source::Constant(_) | Source::Transitions(_) | Source::Database(_) => String::new(),
+    }
+}
+
+/// The contexts of moves, as they were written down.
+fn contexts(moves: &MovesOf<'_>) -> ContextList {
+    let each = |step: &std::sync::Arc<dyn confine::lsm::Move>| -> Context { step.context().clone() };
+    ContextList::Contexts(moves.steps.iter().map(each).collect())
+}
+
+/// Asks the kernel, as the server does at its start.
+fn ask_kernel(scope: Scope<'_>, moves: &MovesOf<'_>, own: OwnContext, after: Option<&ContextList>) -> Kernel {
+    let moved: Option<Vec<Box<dyn Backend>>> =
+        after.map(|contexts| scope.ready.backends.after(contexts, Moved::Thread));
+    let list = contexts(moves);
+    let checked = scope.ready.backends.check(&list, own, moved.as_deref());
+    Kernel { contexts: list.to_string(), refused: checked.err().map(|e| e.to_string()) }
+}
+
+fn place(at: RuleAt<'_>) -> Origin {
+    Origin::new(at.file, at.line)
+}
+
+fn plain(event: &str, at: Option<RuleAt<'_>>) -> Outcome {
+    Outcome { event: event.to_owned(), at: at.map(place), contexts: None, status: None, reason: None }
+}
+
+fn refused(
+    scope: Scope<'_>,
+    at: Option<RuleAt<'_>>,
+    moves: Option<&MovesOf<'_>>,
+    refusal: &Refusal,
+) -> Outcome {
+    let event = if scope.reports_only() { "would refuse" } else { "refused" };
+    Outcome {
+        contexts: moves.map(|m| m.text.to_string_lossy().into_owned()),
+        status: u16::try_from(refusal.status()).ok(),
+        reason: Some(refusal.reason().to_owned()),
+        ..plain(event, at)
+    }
+}

@@ -1,0 +1,254 @@
+//! The configuration, described for `confinectl`: `httpd -t -D CONFINE_DUMP`.
+//!
+//! All of it has an effect under `-t` alone; a running server ignores what it is defined with. A configuration
+//! with faults is described where they are found, in check_config, and stops the server as ever; a good one in
+//! test_config, which the server runs last under `-t`.
+
+pub mod explain;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    ffi::CString,
+    io::{self, Write},
+};
+
+use apache_sys as sys;
+use confine::{
+    backends::Prepared,
+    dump::{self, Answer, Dump, Kind, Question, Record, Rule, Ruleset, Section, Setting},
+    rule::Source,
+};
+
+use crate::{
+    config::{Draft, DraftSource, Gate, Generation, Ready, ServerConfig, Workers, Written},
+    httpd::{
+        command::{Command, Run},
+        config_tree, hooks, hosts,
+        log::{self, Level},
+        pool::Pool,
+        server::Server,
+    },
+    request::modules::{out_of_process, php},
+    startup::{self, Faults, rulesets},
+};
+
+/// Whether this process is to describe the configuration.
+pub fn wanted() -> bool {
+    hooks::only_testing() && is_defined(dump::DUMP)
+}
+
+fn is_defined(name: &str) -> bool {
+    CString::new(name).is_ok_and(|name| hooks::defined(&name))
+}
+
+/// Runs a directive, and notes how it is written where that is to be shown.
+pub fn noting(command: &mut Command<'_>, run: Run) -> Result<(), String> {
+    if !wanted() {
+        return run(command);
+    }
+    let (Some(pool), Some(server)) = (command.pool(), command.server()) else { return run(command) };
+    let words = command.words.iter().map(|w| (*w).to_owned()).collect();
+    let first = Generation::edit(pool, |g| g.drafts.len());
+    let result = run(command);
+    let mut sections = command.sections();
+    sections.reverse();
+    let mut written = Written {
+        directive: command.name().into(),
+        words,
+        origin: command.origin(),
+        server: server.as_ptr(),
+        list: command.directory_config().addr(),
+        sections,
+        drafts: 0..0,
+    };
+    Generation::edit(pool, |g| {
+        written.drafts = first..g.drafts.len();
+        g.written.push(written);
+    });
+    result
+}
+
+/// Where the configuration has faults and is to be described, describes it.
+pub fn faults_shown(
+    main: &Server<'_>,
+    generation: &Generation,
+    result: Result<Ready, Faults>,
+) -> Result<Ready, Faults> {
+    if let Some(faults) = result.as_ref().err().filter(|_| wanted()) {
+        print(main, &Dump { faults: faults.clone(), ..describe(main, generation, None) });
+    }
+    result
+}
+
+/// test_config: describes a good configuration, and answers a question about it.
+pub fn show(main: &Server<'_>, pool: Pool<'_>) {
+    if !wanted() {
+        return;
+    }
+    let Some(generation) = ServerConfig::of(main).map(ServerConfig::generation) else { return };
+    let Some(ready) = generation.ready() else { return };
+    let mut shown = describe(main, generation, Some(ready));
+    if is_defined(dump::EXPLAIN) {
+        match answer(main, pool) {
+            Ok(answer) => shown.answer = Some(answer),
+            Err(why) => shown.faults.push(why),
+        }
+    }
+    print(main, &shown);
+}
+
+fn answer(main: &Server<'_>, pool: Pool<'_>) -> Result<Answer, String> {
+    let text = std::env::var(dump::EXPLAIN).map_err(|e| format!("{}: {e}", dump::EXPLAIN))?;
+    let record = Record::parse(&text).ok_or_else(|| format!("{} holds no question", dump::EXPLAIN))?;
+    let question = Question::read(&record).map_err(|e| e.to_string())?;
+    explain::answer(main, pool, &question)
+}
+
+fn print(main: &Server<'_>, shown: &Dump) {
+    let mut text = String::new();
+    for record in shown.records() {
+        text.push_str(&record.to_string());
+        text.push('\n');
+    }
+    let mut out = io::stdout().lock();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        log::server(main, Level::Error, &format!("confine: the description cannot be written: {error}"));
+    }
+}
+
+fn describe(main: &Server<'_>, generation: &Generation, ready: Option<&Ready>) -> Dump {
+    let servers = main.with_hosts();
+    let numbers: HashMap<_, _> = servers.iter().enumerate().map(|(n, s)| (s.as_ptr(), n)).collect();
+    let mut lists = HashMap::new();
+    let mut rules: Vec<_> = generation.drafts.iter().enumerate().map(|(i, d)| rule(i, d, ready)).collect();
+    let mut settings = Vec::new();
+    for written in &generation.written {
+        let next = lists.len();
+        let list = *lists.entry(written.list).or_insert(next);
+        let written_as = setting(written, &numbers, list);
+        for number in written.drafts.clone() {
+            if let Some(rule) = rules.get_mut(number) {
+                rule.written = written_as.clone();
+            }
+        }
+        // Rulesets and what stands in them set nothing for a request, and SetHandler is core's.
+        let sets = !written.directive.contains("Landlock") && &*written.directive != "SetHandler";
+        if written.drafts.is_empty() && sets {
+            settings.push(written_as);
+        }
+    }
+    let servers: Vec<_> = servers.iter().filter_map(server).collect();
+    for early in servers.iter().filter_map(|s| s.early) {
+        rules[early].early = true;
+    }
+    let warnings = ready.into_iter().flat_map(|ready| {
+        ready.backends.iter().flat_map(|b| b.warnings()).chain(ready.warnings.iter().cloned())
+    });
+    Dump {
+        rules,
+        settings,
+        servers,
+        rulesets: rulesets::specs(main, generation).iter().map(ruleset).collect(),
+        modules: out_of_process::loaded(main)
+            .iter()
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect(),
+        unknown_handlers: ready.map(|ready| ready.handlers.unknown()).unwrap_or_default(),
+        providers: providers(main),
+        notes: ready.map(|ready| php::notes(generation, ready)).unwrap_or_default(),
+        warnings: warnings.collect(),
+        faults: Vec::new(),
+        user: hosts::child_user(),
+        answer: None,
+    }
+}
+
+/// Who proves users, each once.
+fn providers(main: &Server<'_>) -> Vec<String> {
+    let lists = [c"AuthBasicProvider", c"AuthDigestProvider", c"AuthFormProvider"].into_iter();
+    let words = lists.flat_map(|name| config_tree::lines(main, name)).flat_map(|line| line.words);
+    // `<AuthnProviderAlias ldap corporation>`: what stands behind the alias.
+    let aliases = config_tree::lines(main, c"<AuthnProviderAlias").into_iter();
+    let aliases = aliases.filter_map(|line| line.words.into_iter().next());
+    let all = words.chain(aliases).map(|word| word.to_string_lossy().to_ascii_lowercase());
+    all.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn ruleset(spec: &confine::lsm::landlock::RulesetSpec) -> Ruleset {
+    Ruleset { name: spec.full_name(), origin: spec.origin.clone() }
+}
+
+fn server(server: &Server<'_>) -> Option<dump::Server> {
+    let config = ServerConfig::of(server)?;
+    let gate = match config.gate() {
+        Gate::Process => "process",
+        Gate::Handler => "handler",
+    };
+    let workers = match config.workers() {
+        Workers::OneTime => "one-time".to_owned(),
+        Workers::PerContext(limits) => format!(
+            "per-context max={} idle={} requests={}",
+            limits.max,
+            limits.idle.as_secs(),
+            limits.requests
+        ),
+    };
+    Some(dump::Server {
+        name: server.name().map_or("-".into(), |name| name.to_string_lossy().into_owned()),
+        aliases: server.aliases(),
+        addresses: server.addresses(),
+        origin: server.begins_at(),
+        gate: gate.to_owned(),
+        workers,
+        backend: config.backend().to_string(),
+        has_rules: config.has_rules,
+        early: config.early,
+    })
+}
+
+fn setting(written: &Written, servers: &HashMap<*mut sys::server_rec, usize>, list: usize) -> Setting {
+    let of_host = |title: &str| title.get(..12).is_some_and(|t| t.eq_ignore_ascii_case("<VirtualHost"));
+    let sections = written.sections.iter().filter(|(title, _)| !of_host(title));
+    Setting {
+        directive: written.directive.to_string(),
+        words: written.words.clone(),
+        origin: written.origin.clone(),
+        server: servers.get(&written.server).copied().unwrap_or(0),
+        list,
+        sections: sections
+            .map(|(title, origin)| Section { title: title.clone(), origin: origin.clone() })
+            .collect(),
+    }
+}
+
+fn rule(number: usize, draft: &Draft, ready: Option<&Ready>) -> Rule {
+    let (kind, file) = match &draft.source {
+        DraftSource::Constant(_) => (Kind::Constant, None),
+        DraftSource::Map(path) => (Kind::Map, Some(path.clone())),
+        DraftSource::Transitions(path) => (Kind::Transitions, Some(path.clone())),
+        DraftSource::Env(..) => (Kind::Env, None),
+        DraftSource::Expr(..) => (Kind::Expr, None),
+        DraftSource::Database(..) => (Kind::Database, None),
+    };
+    let contexts = match ready.and_then(|ready| ready.rules.get(number)).map(|rule| &rule.source) {
+        Some(Source::Constant(Prepared::Unconfined)) => Some("unconfined".to_owned()),
+        Some(Source::Constant(Prepared::Moves(moves))) => Some(moves.text.to_string_lossy().into_owned()),
+        _ => None,
+    };
+    Rule {
+        // As far as it is known without the directive's own note.
+        written: Setting {
+            directive: draft.directive.to_string(),
+            words: Vec::new(),
+            origin: draft.origin.clone(),
+            server: 0,
+            list: 0,
+            sections: Vec::new(),
+        },
+        kind,
+        file,
+        backend: startup::backend_of(draft).to_string(),
+        contexts,
+        early: false,
+    }
+}

@@ -1,0 +1,106 @@
+//! Changed maps are taken over while the server runs: each child looks for itself, in a thread of its own.
+//!
+//! The thread is one of the server's: it runs with the child's privileges, after these were dropped, and
+//! serves no request. It can read what the child can read, and asks the kernel what the child may ask.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use confine::{
+    backends::Backends,
+    live::{Event, LiveMap, State, Watch},
+    map::Look,
+};
+
+use crate::{
+    config::ServerConfig,
+    httpd::{
+        log::{self, Level},
+        pool::Pool,
+        server::Server,
+    },
+    thread::{
+        background::{self, Stop},
+        shared_memory,
+    },
+};
+
+/// Between two looks. A change counts at the second, so it is taken over within half a second and what the
+/// reading takes.
+const PERIOD: Duration = Duration::from_millis(250);
+
+/// For each map, what was last told in the log. Maps beyond share.
+type Told = [AtomicU64; 1024];
+
+static TOLD: OnceLock<Option<&'static Told>> = OnceLock::new();
+
+/// Makes what children share, before they are forked: which of them was the first to see something, so that
+/// the log says it once. A child that lies here can suppress or repeat a line, nothing else.
+pub fn prepare() {
+    TOLD.get_or_init(shared_memory::numbers);
+}
+
+/// Whether no other child told of this sight of map number `map`.
+fn is_first(map: usize, sight: u64) -> bool {
+    match TOLD.get().copied().flatten() {
+        Some(told) => told[map % told.len()].swap(sight, Ordering::Relaxed) != sight,
+        None => true,
+    }
+}
+
+/// Starts to watch the maps of this child's configuration, if there are any.
+pub fn start(server: &Server<'_>, pool: Pool<'_>) {
+    let ready = ServerConfig::of(server).and_then(|config| config.generation().ready());
+    let Some(ready) = ready.filter(|ready| !ready.maps.is_empty()) else { return };
+    let watch_of = |(map, look, backends): &(Arc<LiveMap>, Look, Arc<Backends>)| {
+        (Watch::new(Arc::clone(map), *look), Arc::clone(backends))
+    };
+    let watches: Vec<_> = ready.maps.iter().map(watch_of).collect();
+    if let Err(error) = background::start(pool, "confine-maps", move |stop| watch(stop, watches)) {
+        log::server(
+            server,
+            Level::Error,
+            &format!(
+                "confine: no thread to watch the maps ({error}): this child keeps them as they are; raise the \
+                 limits on threads (TasksMax, ulimit -u)"
+            ),
+        );
+    }
+}
+
+fn watch(stop: &Stop, mut watches: Vec<(Watch, Arc<Backends>)>) {
+    while !stop.is_told() {
+        for (number, (watch, backends)) in watches.iter_mut().enumerate() {
+            if stop.is_told() {
+                return;
+            }
+            let event = watch.look(backends);
+            let (level, line) = match event {
+                Event::Nothing => continue,
+                Event::Swapped(state) => {
+                    background::give_memory_back();
+                    (Level::Notice, swapped(watch, &state))
+                }
+                Event::Kept(error) => (Level::Error, format!("{error}; the rules from before stay")),
+            };
+            if is_first(number, watch.sight()) {
+                stop.unless(|| log::main(level, &format!("confine: {line}")));
+            }
+        }
+        stop.sleep(PERIOD);
+    }
+}
+
+fn swapped(watch: &Watch, state: &State) -> String {
+    format!(
+        "{}: changed, {} rules are in force (generation {})",
+        watch.map().path().display(),
+        state.rules,
+        state.generation
+    )
+}

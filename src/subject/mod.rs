@@ -1,0 +1,200 @@
+//! From the server's request to the library's subject: who is behind it, proven.
+
+pub mod certificates;
+
+use std::{cell::RefCell, ffi::CStr};
+
+use confine::{
+    Subject,
+    answers::Holds,
+    database::{Rows, Statement},
+    lsm::Values,
+    rule::Facts,
+};
+
+use crate::{
+    config::ServerConfig,
+    httpd::{database, expression::Expression, request::Request, table::Table},
+};
+
+/// Takes a name for proven, of a request that `confinectl` asks about, and the variables with it.
+pub fn take_for_proven<'r>(r: &mut Request<'r>, user: &'r CStr) {
+    r.set_user(user);
+    let variables = r.variables().select(r.pool(), is_of_authentication);
+    r.add_proof(user, variables);
+}
+
+/// Whether the request's virtual host has any rule. Where it has none, nothing here is needed.
+pub fn has_rules(r: &Request<'_>) -> bool {
+    ServerConfig::of(&r.server()).is_some_and(|server| server.has_rules)
+}
+
+/// check_user_id, after all modules that ask for a name and before mod_authn_core's answer for none of them: it
+/// lets a request pass where no `AuthType` is set, whatever name others wrote down (mod_ssl of a certificate that
+/// nobody verified, an application's hook).
+pub fn nobody_asked(r: &mut Request<'_>) {
+    if has_rules(r) {
+        r.set_nobody_asked();
+    }
+}
+
+/// auth_checker, which the server only runs after check_user_id answered OK: the name is proven, here.
+pub fn user_proven(r: &mut Request<'_>) {
+    let Some(user) = r.claimed_user().filter(|_| has_rules(r)) else { return };
+    let attempt = r.attempt().filter(|attempt| attempt.user == user);
+    r.set_attempt(None);
+    let proven = attempt.is_none_or(|attempt| attempt.proves)
+        && !(r.nobody_asked() && r.wanted_auth_type().is_none())
+        && !is_faked(r);
+    if proven {
+        r.add_proof(user, attempt.and_then(|attempt| attempt.variables));
+    }
+}
+
+/// Whether the log-in is mod_ssl's own (`SSLOptions +FakeBasicAuth`) for a certificate that nobody verified. The
+/// name is the certificate's, and the password is one that everybody knows; mod_ssl refuses whoever types it
+/// (modules/ssl/ssl_engine_kernel.c, ssl_hook_UserCheck).
+fn is_faked(r: &Request<'_>) -> bool {
+    let faked = r.basic_password().is_some_and(|password| password == b"password")
+        && r.claimed_user().is_some_and(|user| user.to_bytes().starts_with(b"/"));
+    faked && !certificates::is_verified(r)
+}
+
+/// The request's user, if authentication proved the name for the place that the request has come to.
+///
+/// `r->user` alone proves nothing: it holds the name that was typed also after a wrong password, and the server
+/// carries it into other places: see [`proofs`](crate::httpd::proofs).
+pub fn proven_user<'r>(r: &Request<'r>) -> Option<&'r CStr> {
+    let user = r.claimed_user().filter(|u| !u.is_empty())?;
+    (r.has_proof_of(user) || certificates::prove(r, user)).then_some(user)
+}
+
+/// Whether a variable of this name is authentication's or authorization's: what mod_authn_dbd, mod_authnz_ldap and
+/// others make of the row or entry that proves the user. Names in the environment have no case.
+pub fn is_of_authentication(name: &CStr) -> bool {
+    let prefixes: [&[u8]; 2] = [b"AUTHENTICATE_", b"AUTHORIZE_"];
+    prefixes.into_iter().any(|prefix| starts_with_ignoring_case(name, prefix))
+}
+
+/// The same, also under the name that the server gives it in a redirected request.
+fn stems_from_authentication(name: &CStr) -> bool {
+    const RENAMED: &[u8] = b"REDIRECT_";
+    let mut original = name;
+    while starts_with_ignoring_case(original, RENAMED) {
+        // What begins with it is at least as long.
+        original =
+            CStr::from_bytes_with_nul(&original.to_bytes_with_nul()[RENAMED.len()..]).unwrap_or_default();
+    }
+    is_of_authentication(original)
+}
+
+fn starts_with_ignoring_case(name: &CStr, prefix: &[u8]) -> bool {
+    name.to_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// A variable of the request.
+///
+/// Those of authentication are never read from the environment: attempts that failed leave theirs there, the server
+/// carries them to other places and renames them in redirected requests, applications write there. They are read
+/// from the proof that the user's name has here.
+fn variable<'r>(r: &Request<'r>, name: &CStr) -> Option<&'r CStr> {
+    if !stems_from_authentication(name) {
+        return r.variables().get(name);
+    }
+    proven_user(r).and_then(|user| r.proven_variable(user, name))
+}
+
+/// The environment as [`variable`] sees it; `None`: just as it is.
+fn environment<'r>(r: &Request<'r>, user: Option<&'r CStr>) -> Option<Table<'r>> {
+    let mut proven = user.into_iter().flat_map(|user| r.proven_variables(user)).peekable();
+    let as_it_is = r.variables();
+    if proven.peek().is_none() && !as_it_is.entries().any(|(name, _)| stems_from_authentication(name)) {
+        return None;
+    }
+    let kept = as_it_is.select(r.pool(), |name| !stems_from_authentication(name));
+    let seen = kept.unwrap_or_else(|| Table::new(r.pool()));
+    for (name, value) in proven.flat_map(Table::entries) {
+        if seen.get(name).is_none() {
+            seen.add(name, value);
+        }
+    }
+    Some(seen)
+}
+
+/// A request's facts, for one decision.
+pub struct RequestFacts<'a, 'r> {
+    subject: Subject<'r>,
+    request: RefCell<&'a mut Request<'r>>,
+}
+
+impl<'a, 'r> RequestFacts<'a, 'r> {
+    /// Reads what never changes during the decision.
+    pub fn of(r: &'a mut Request<'r>) -> Self {
+        let subject = Subject {
+            user: proven_user(r).map(CStr::to_bytes),
+            addr: r.client(),
+            host: r.server().name().map(CStr::to_bytes),
+            path: r.filename().map(CStr::to_bytes),
+        };
+        Self { subject, request: RefCell::new(r) }
+    }
+
+    /// As if the client's address were not known.
+    pub fn without_address(mut self) -> Self {
+        self.subject.addr = None;
+        self
+    }
+}
+
+impl Facts<Expression> for RequestFacts<'_, '_> {
+    fn subject(&self) -> Subject<'_> {
+        self.subject
+    }
+
+    fn env(&self, name: &CStr) -> Option<&[u8]> {
+        variable(&self.request.borrow(), name).map(CStr::to_bytes)
+    }
+
+    fn expr(&self, expr: &Expression) -> Result<Vec<u8>, String> {
+        evaluate(&mut self.request.borrow_mut(), expr)
+    }
+
+    fn database(&self) -> usize {
+        self.request.borrow().server().as_ptr().addr()
+    }
+
+    fn holds(&self) -> Holds {
+        database::holds(&self.request.borrow())
+    }
+
+    fn ask(&self, statement: &Statement, values: &[&[u8]]) -> Result<Rows, String> {
+        database::ask(&self.request.borrow(), statement, values)
+    }
+}
+
+/// The values of expressions in Landlock paths, for one request.
+pub struct PathValues<'a, 'r> {
+    expressions: &'a [Expression],
+    request: RefCell<&'a mut Request<'r>>,
+}
+
+impl<'a, 'r> PathValues<'a, 'r> {
+    /// Values for `r` of a generation's expressions.
+    pub fn of(r: &'a mut Request<'r>, expressions: &'a [Expression]) -> Self {
+        Self { expressions, request: RefCell::new(r) }
+    }
+}
+
+impl Values for PathValues<'_, '_> {
+    fn value(&self, index: usize) -> Result<Vec<u8>, String> {
+        let expression = self.expressions.get(index).ok_or("no such expression")?;
+        evaluate(&mut self.request.borrow_mut(), expression)
+    }
+}
+
+/// Evaluates with the user hidden unless the name is proven, and with no variables of authentication but the proof's.
+fn evaluate(r: &mut Request<'_>, expression: &Expression) -> Result<Vec<u8>, String> {
+    let user = proven_user(r);
+    let environment = environment(r, user);
+    r.seen_as(user.is_some(), environment, |r| expression.evaluate(r))
+}

@@ -1,0 +1,127 @@
+//! A thread of a child's own that serves no request and must not be in the way of the child's end.
+
+use std::{
+    io,
+    ptr::null_mut,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use crate::httpd::{boundary::guard, log, pool::Pool};
+
+/// How long the end of a child waits for a line that is being logged.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Tells the thread to end. It may still be in the middle of something then, and the process exits around
+/// it: whatever it uses is its own, but for the log, which [`Stop::unless`] guards.
+#[derive(Default)]
+pub struct Stop {
+    told: AtomicBool,
+    /// Whether the thread is in [`Stop::unless`].
+    busy: AtomicBool,
+}
+
+impl Stop {
+    /// Whether the child ends.
+    pub fn is_told(&self) -> bool {
+        self.told.load(Ordering::SeqCst)
+    }
+
+    /// Sleeps so long, or until the child ends.
+    pub fn sleep(&self, time: Duration) {
+        if !self.is_told() {
+            thread::park_timeout(time);
+        }
+    }
+
+    /// Runs `use_server`, which may use the server's own memory, unless the child ends. The child's end
+    /// waits for it, but not for long.
+    pub fn unless(&self, use_server: impl FnOnce()) {
+        self.busy.store(true, Ordering::SeqCst);
+        if !self.is_told() {
+            use_server();
+        }
+        self.busy.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Stops the thread when the child's pool goes.
+struct Owner {
+    stop: Arc<Stop>,
+    thread: Thread,
+}
+
+impl Drop for Owner {
+    /// A prefork child runs this in a signal handler: no lock is taken, and the thread is not joined, as it
+    /// may wait for one that the interrupted code holds.
+    fn drop(&mut self) {
+        self.stop.told.store(true, Ordering::SeqCst);
+        self.thread.unpark();
+        let step = Duration::from_millis(1);
+        let mut waited = Duration::ZERO;
+        while self.stop.busy.load(Ordering::SeqCst) && waited < PATIENCE {
+            thread::sleep(step);
+            waited += step;
+        }
+    }
+}
+
+/// Starts the thread: with all signals blocked, which are the server's own threads' to take, and behind the
+/// requests for the processor. It ends with `pool`.
+///
+/// `body` owns all that it uses, because the process may end around it.
+pub fn start<F>(pool: Pool<'_>, name: &str, body: F) -> io::Result<()>
+where
+    F: FnOnce(&Stop) + Send + 'static,
+{
+    let stop = Arc::new(Stop::default());
+    let its_stop = Arc::clone(&stop);
+    let mask = block_signals();
+    let made = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // SAFETY: a plain call that concerns the calling thread alone (Linux: 0 is the caller). Where it is
+        // refused the thread is as urgent as any other.
+        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
+        guard(
+            || body(&its_stop),
+            |panic| {
+                let line = format!(
+                    "confine: panic in a thread of this child: {panic}; changed maps no longer count here"
+                );
+                its_stop.unless(|| log::main(log::Level::Error, &line));
+            },
+        );
+    });
+    // SAFETY: restores the mask that block_signals() read.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &mask, null_mut()) };
+    let thread = made?.thread().clone();
+    pool.own(Owner { stop, thread });
+    Ok(())
+}
+
+/// Blocks every signal but those that a fault of the thread itself raises; gives the mask before.
+fn block_signals() -> libc::sigset_t {
+    // SAFETY: the sets are plain data, filled by the calls before they are read.
+    unsafe {
+        let (mut set, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&mut set);
+        for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT] {
+            libc::sigdelset(&mut set, signal);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, &set, &mut before);
+        before
+    }
+}
+
+/// Gives memory that was freed back to the system: what reading a large file took would otherwise stay this
+/// process's, and children are many.
+pub fn give_memory_back() {
+    // SAFETY: glibc's own function, safe to call from any thread at any time (malloc_trim(3)).
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0)
+    };
+}

@@ -1,0 +1,172 @@
+//! A connection of mod_dbd's pool, waited for no longer than is reasonable.
+//!
+//! `ap_dbd_open` waits without limit while the pool's connections (`DBDMax`) are in use, and those who have them may
+//! be requests that wait themselves: a hook of an application can take one (mod_lua's `r:dbacquire`), and its request
+//! then comes to a rule that needs another. Were all connections held so, nothing in this child would ever go on. So
+//! a thread made for it does the waiting, and the request goes away when that takes too long. A connection that comes
+//! after all goes straight back.
+
+use std::{
+    ffi::{c_int, c_void},
+    mem::MaybeUninit,
+    ptr::{NonNull, null_mut},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use apache_sys as sys;
+
+use crate::{
+    httpd::boundary::guard,
+    thread::{apr_thread::ThreadPool, attributes::Attributes, signals::Masks},
+};
+
+/// The type of `ap_dbd_open`.
+pub type Open = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::server_rec) -> *mut sys::ap_dbd_t;
+/// The type of `ap_dbd_close`.
+pub type Close = unsafe extern "C" fn(*mut sys::server_rec, *mut sys::ap_dbd_t);
+
+/// The longest wait for a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// So many threads may go on waiting for nobody. Where there are more already, the pool is stuck, and another wait
+/// would be in vain.
+const MOST_IN_VAIN: usize = 64;
+
+static IN_VAIN: AtomicUsize = AtomicUsize::new(0);
+
+/// Why there is no connection.
+pub enum NoConnection {
+    /// All are in use, and stayed so.
+    AllInUse,
+    /// mod_dbd gave none, and logged why.
+    Refused,
+    /// No thread or no memory to wait with: an errno.
+    NoThread(c_int),
+}
+
+/// A connection, the pool that it may live in, and how it is given back.
+pub struct Opened {
+    raw: NonNull<sys::ap_dbd_t>,
+    server: *mut sys::server_rec,
+    close: Close,
+    /// Last: the connection goes before its pool does.
+    _pool: ThreadPool,
+}
+
+// SAFETY: mod_dbd's connections wander from thread to thread, each used by one at a time; the server lives longer
+// than any request.
+unsafe impl Send for Opened {}
+
+impl Opened {
+    /// The connection.
+    pub fn raw(&self) -> NonNull<sys::ap_dbd_t> {
+        self.raw
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        // SAFETY: what the same module's ap_dbd_open gave for the same server, given back once.
+        unsafe { (self.close)(self.server, self.raw.as_ptr()) }
+    }
+}
+
+/// What became of the wait.
+enum State {
+    Waiting,
+    Over(Result<Opened, NoConnection>),
+    /// Nobody wants the connection any more.
+    Left,
+}
+
+/// What the one who waits and the thread share.
+struct Wait {
+    open: Open,
+    close: Close,
+    server: *mut sys::server_rec,
+    state: Mutex<State>,
+    over: Condvar,
+}
+
+// SAFETY: the functions and the server are as good in one thread as in the other; the rest is made for sharing.
+unsafe impl Send for Wait {}
+// SAFETY: as above.
+unsafe impl Sync for Wait {}
+
+impl Wait {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits in mod_dbd, in the thread made for it.
+    fn open(&self) -> Result<Opened, NoConnection> {
+        let pool = ThreadPool::new().map_err(NoConnection::NoThread)?;
+        // SAFETY: a live pool of this thread's, which the connection keeps; a server that lives as long as the child.
+        let raw = unsafe { (self.open)(pool.as_ptr(), self.server) };
+        let raw = NonNull::new(raw).ok_or(NoConnection::Refused)?;
+        Ok(Opened { raw, server: self.server, close: self.close, _pool: pool })
+    }
+
+    fn end(&self, result: Result<Opened, NoConnection>) {
+        let mut state = self.state();
+        if matches!(*state, State::Left) {
+            IN_VAIN.fetch_sub(1, Ordering::Relaxed);
+            // The result goes behind the lock.
+            drop(state);
+            return;
+        }
+        *state = State::Over(result);
+        self.over.notify_one();
+    }
+}
+
+/// A connection for `server`, from mod_dbd's own functions.
+///
+/// # Safety
+/// `open` and `close` are mod_dbd's, and `server` lives as long as the process serves requests.
+pub unsafe fn open(open: Open, close: Close, server: *mut sys::server_rec) -> Result<Opened, NoConnection> {
+    if IN_VAIN.load(Ordering::Relaxed) >= MOST_IN_VAIN {
+        return Err(NoConnection::AllInUse);
+    }
+    let state = Mutex::new(State::Waiting);
+    let wait = Arc::new(Wait { open, close, server, state, over: Condvar::new() });
+    start(&wait).map_err(NoConnection::NoThread)?;
+    let is_on = |state: &mut State| matches!(state, State::Waiting);
+    let (mut state, _) =
+        wait.over.wait_timeout_while(wait.state(), PATIENCE, is_on).unwrap_or_else(PoisonError::into_inner);
+    match std::mem::replace(&mut *state, State::Left) {
+        State::Over(result) => result,
+        State::Waiting | State::Left => {
+            IN_VAIN.fetch_add(1, Ordering::Relaxed);
+            Err(NoConnection::AllInUse)
+        }
+    }
+}
+
+fn start(wait: &Arc<Wait>) -> Result<(), c_int> {
+    let mut attributes = Attributes::new()?;
+    attributes.set_detached()?;
+    attributes.set_mask(Masks::of_this_thread())?;
+    let its_own = Arc::into_raw(Arc::clone(wait)).cast_mut().cast::<c_void>();
+    let mut thread = MaybeUninit::uninit();
+    // SAFETY: complete attributes; the thread takes its share of `wait` over.
+    let made = unsafe { libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run, its_own) };
+    if made != 0 {
+        // SAFETY: no thread was made that would take it.
+        drop(unsafe { Arc::from_raw(its_own.cast::<Wait>()) });
+        return Err(made);
+    }
+    Ok(())
+}
+
+extern "C" fn run(data: *mut c_void) -> *mut c_void {
+    // SAFETY: the share that start() gave away.
+    let wait = unsafe { Arc::from_raw(data.cast::<Wait>()) };
+    let result = guard(|| wait.open(), |_| Err(NoConnection::Refused));
+    guard(|| wait.end(result), |_| ());
+    null_mut()
+}

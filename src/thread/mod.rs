@@ -1,0 +1,15 @@
+//! The threads that serve requests: made for one, or kept for more; their stacks, what the server calls them, and what
+//! a thread knows of itself.
+
+pub mod apr_thread;
+mod attributes;
+pub mod background;
+mod futex;
+pub mod kept_thread;
+pub mod limited_wait;
+pub mod local;
+pub mod one_time;
+pub mod shared_memory;
+pub mod signals;
+mod slot;
+mod stack;

@@ -1,0 +1,157 @@
+//! `ConfineWorkers per-context`: workers that stay in their context and serve further requests of it.
+//!
+//! A kept worker belongs to one virtual host and one context, which it can never leave: it entered
+//! it for its first request, and nothing in it restores privileges. It serves requests that were
+//! decided to run in exactly that context, one at a time, and no others. Who gets one is told in
+//! [`confine::kept`].
+
+use std::{
+    ffi::CStr,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use confine::kept::{self, Admission};
+
+use crate::thread::kept_thread::KeptThread;
+
+/// How many, how long, how often: the words behind `per-context`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Kept workers of one child, resting ones and those at work.
+    pub max: usize,
+    /// After this time without work a kept worker ends.
+    pub idle: Duration,
+    /// After this many requests it ends.
+    pub requests: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max: 64, idle: Duration::from_secs(10), requests: 1000 }
+    }
+}
+
+/// What a kept worker is for.
+#[derive(Clone, Copy)]
+pub struct Key<'k> {
+    /// The virtual host itself: several may share one configuration.
+    pub host: usize,
+    /// How often maps were replaced; a worker from before ends.
+    pub map_swaps: u64,
+    /// The contexts, with their prefixes, in order.
+    pub contexts: &'k CStr,
+}
+
+/// A worker with what it is for.
+pub struct Kept {
+    thread: KeptThread,
+    hash: u64,
+    host: usize,
+    contexts: Box<CStr>,
+    map_swaps: u64,
+    /// Requests served so far.
+    served: u32,
+}
+
+/// The resting workers of this child.
+static RESTING: Mutex<kept::Kept<Kept>> = Mutex::new(kept::Kept::new());
+/// How often maps had been replaced when the last worker was asked for.
+static SEEN: AtomicU64 = AtomicU64::new(0);
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+fn resting() -> MutexGuard<'static, kept::Kept<Kept>> {
+    RESTING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How many kept workers rest in this child.
+pub fn resting_count() -> usize {
+    let mut resting = resting();
+    while resting.end_oldest_if(Kept::has_ended).is_some() {}
+    resting.resting()
+}
+
+/// A worker for `key`: one that rests, or a new one. `Ok(None)` where a one-time worker is to serve: there are as
+/// many as may be, or a kept one would not be worth it; the error is the errno of a thread that could not be made.
+pub fn take(key: Key<'_>, limits: &Limits) -> Result<Option<Kept>, i32> {
+    end_those_before(key.map_swaps);
+    let hash = HASHER.hash_one((key.host, key.contexts));
+    let mut resting = resting();
+    while let Some(kept) = resting.take(hash, |k| k.host == key.host && *k.contexts == *key.contexts) {
+        if kept.thread.claim() {
+            resting.used(limits.max);
+            return Ok(Some(kept));
+        }
+        resting.gone();
+    }
+    // Their places are free.
+    while resting.end_oldest_if(Kept::has_ended).is_some() {}
+    let admission = resting.admit(hash, limits.max);
+    drop(resting);
+    match admission {
+        Admission::Refused => return Ok(None),
+        Admission::Granted => {}
+        // Its thread ends, which takes no lock.
+        Admission::InPlaceOf(other) => drop(other),
+    }
+    let thread = KeptThread::start(limits.idle).inspect_err(|_| gone())?;
+    Ok(Some(Kept {
+        thread,
+        hash,
+        host: key.host,
+        contexts: key.contexts.into(),
+        map_swaps: key.map_swaps,
+        served: 0,
+    }))
+}
+
+/// Ends the resting workers when a map was replaced.
+fn end_those_before(map_swaps: u64) {
+    if SEEN.load(Ordering::Relaxed) == map_swaps || SEEN.swap(map_swaps, Ordering::Relaxed) == map_swaps {
+        return;
+    }
+    let old = resting().end_all();
+    drop(old);
+}
+
+fn gone() {
+    resting().gone();
+}
+
+impl Kept {
+    /// The thread, and the contexts that it is in or will be.
+    pub fn parts(&mut self) -> (&mut KeptThread, &CStr) {
+        (&mut self.thread, &self.contexts)
+    }
+
+    /// Whether it is in its contexts already, from an earlier request.
+    pub fn is_settled(&self) -> bool {
+        self.served > 0
+    }
+
+    /// Whether its thread ended by itself, after a rest that was too long.
+    fn has_ended(&self) -> bool {
+        self.thread.has_ended()
+    }
+
+    /// After a request that ended well: rests until the next one, or ends where it has served enough.
+    pub fn keep(mut self, limits: &Limits) {
+        self.served += 1;
+        if self.served >= limits.requests || self.map_swaps != SEEN.load(Ordering::Relaxed) {
+            return self.retire();
+        }
+        let mut resting = resting();
+        self.thread.rest();
+        resting.rest(self.hash, self);
+    }
+
+    /// Ends it.
+    pub fn retire(self) {
+        drop(self);
+        gone();
+    }
+}
