@@ -33,7 +33,7 @@ use httpd::{
     server::Server,
 };
 use request::modules::{php, scripts};
-use startup::{map_watch, trust};
+use startup::map_watch;
 use thread::one_time;
 
 /// The module record. `LoadModule confine_module` finds it by this name.
