@@ -24,10 +24,10 @@ const WORKLOAD: Workload = Workload {
 /// The first one is what the others are compared with.
 const SERVERS: [(&str, Gate, &str); 5] = [
     ("one-time workers", Gate::Handler, ""),
-    ("kept, max=64", Gate::Handler, "ConfineWorkers per-context"),
-    ("kept, max=64 idle=1", Gate::Handler, "ConfineWorkers per-context idle=1"),
-    ("kept, max=500", Gate::Handler, "ConfineWorkers per-context max=500"),
-    ("kept, max=2000", Gate::Handler, "ConfineWorkers per-context max=2000"),
+    ("kept, max=64", Gate::Kept, "ConfineWorkers per-context"),
+    ("kept, max=64 idle=1", Gate::Kept, "ConfineWorkers per-context idle=1"),
+    ("kept, max=500", Gate::Kept, "ConfineWorkers per-context max=500"),
+    ("kept, max=2000", Gate::Kept, "ConfineWorkers per-context max=2000"),
 ];
 
 fn start(gate: Gate, lines: &str) -> Server {
