@@ -257,6 +257,42 @@ CONF
     rm -f /lab/www/alice/kinds/status/.htaccess
 }
 
+# Native code is not mapped by a script, not even from what the application may read.
+native_code() { # MODE
+    server event lua confine <<CONF
+$gate
+$tenants
+<Location /alice>
+    ConfineContext $alice
+</Location>
+CONF
+    cp /lab/modules/mod_lab_escape.so /lab/www/alice/kinds/code.so
+    [[ ! -e /sys/fs/selinux/enforce ]] || restorecon /lab/www/alice/kinds/code.so
+    serves "$1: alice's code runs in her context" "^$own $refused" /alice/kinds/who.lua
+    serves "$1: where no rule is, a script maps native code" '^linked' /free/native.lua?/lab/modules/mod_lab_escape.so
+    serves "$1: a confined one does not" '^refused' /alice/kinds/native.lua?/lab/www/alice/kinds/code.so
+}
+
+# OPcache lies in the memory of all: what another tenant's requests compiled is not to be had.
+compiled_by_another() { # MODE
+    server prefork php confine <<CONF
+$gate
+<Directory /lab/www>
+    Require all granted
+</Directory>
+AddHandler application/x-httpd-php .php
+<Location /alice>
+    ConfineContext $alice
+</Location>
+<Location /bob>
+    ConfineContext $bob
+</Location>
+CONF
+    serves "$1: bob's page runs" '^page of bob, in PHP' /bob/config.php
+    serves "$1: and again" '^page of bob, in PHP' /bob/config.php
+    serves "$1: alice includes her own file, and not his" '^own=password of alice other=refused' /alice/kinds/include.php
+}
+
 # place FILE TEXT: written by an administrator, labelled as its folder says.
 place() {
     printf '%s\n' "$2" >"$1"

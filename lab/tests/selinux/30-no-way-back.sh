@@ -17,7 +17,8 @@ like 'and as free' "$body" "^thread $mine=OK$"
 like 'a new process is as confined' "$body" "^fork $other=EACCES$"
 like 'and as free' "$body" "^fork $mine=OK$"
 like 'after all that, her file is open, his is not' "$body" "^read $other=EACCES$"
-denial 'the attempts are on record' 'denied  \{ (dyntransition|setcurrent) \}.*scontext=alice\.process'
+# Before Linux 6.8 they end at the files below /proc.
+denial 'the attempts are on record' 'denied  \{ (dyntransition|setcurrent|search) \}.*scontext=alice\.process'
 look
 echo "$records" | sed 's/^/#   /' | head -n 8
 

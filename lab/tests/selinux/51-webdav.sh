@@ -12,8 +12,15 @@ method=PUT status 'not where she may only read' '(403|500)' /alice/put.txt 'her 
 method=PUT status "not into bob's data" '(403|500)' /bob/data/put.txt 'her words'
 denial 'by the kernel' 'scontext=alice\.process:s0 tcontext=bob\.(read|writ)able'
 [[ -e /lab/www/bob/data/put.txt ]] && fail 'nothing is left there' 'there is a file'
+forget
+method=LOCK status 'a lock is taken' 200 /alice/data/put.txt \
+    '<?xml version="1.0"?><D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockinfo>'
+like 'in the database of all' "$(echo /var/lib/mod_confine/dav/*)" '/locks'
+no_denial 'with what the block gives'
+method=PUT status 'and holds' 423 /alice/data/put.txt 'other words'
 method=MKCOL status 'a folder' 201 /alice/data/new/
-method=DELETE status 'and away' 204 /alice/data/put.txt
+method=PUT status 'another file' 201 /alice/data/other.txt 'words'
+method=DELETE status 'and away' 204 /alice/data/other.txt
 as three
 method=PUT status 'a tenant by category puts a file' 201 /three/data/put.txt 'words'
 like 'with its category' "$(stat -c %C /lab/www/three/data/put.txt)" ':tenants\.writable:s0:c3$'

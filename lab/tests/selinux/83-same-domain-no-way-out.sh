@@ -51,7 +51,7 @@ fetch "/one/escape?read=/lab/www/one/index.html&read=/lab/www/alice/index.html&b
 like 'the tenant reads its own' "$body" '^read /lab/www/one/index.html=OK$'
 like "and does not get into the application's domain" "$body" "^back $S:alice.process:s0=EACCES (EACCES|ENOSYS)$"
 unlike "nor at its files" "$body" '/alice/.*=OK$'
-denial 'by the kernel' 'denied  \{ dyntransition \}.*httpd_t:s0:c1 tcontext=alice\.process'
+denial 'by the kernel' 'denied  \{ (dyntransition|search) \}.*httpd_t:s0:c1 tcontext=(alice\.process|httpd_t)'
 
 fetch /scripts-one/show
 like 'a CGI program has the category' "$body" '^context=.*:httpd_sys_script_t:s0:c1'
