@@ -4,10 +4,8 @@
 use std::fmt::Write as _;
 
 use confine::{
-    answers::Counts,
     field::{Field, one_line},
-    live::State,
-    rule::Source,
+    policy::{answer_cache::Counts, decide::Source, live_map::State},
 };
 
 use crate::{

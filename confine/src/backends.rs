@@ -3,9 +3,9 @@
 use std::{ffi::CString, sync::Arc};
 
 use crate::{
-    context::{Context, ContextList},
+    context::{BackendName, Context, ContextList},
     lsm::{
-        Backend, BackendName, Inactive, Move, Moved, PrepareError,
+        Backend, Inactive, Move, Moved, PrepareError,
         apparmor::AppArmor,
         landlock::{Landlock, RulesetError, RulesetSpec},
         selinux::Selinux,

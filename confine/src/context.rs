@@ -6,7 +6,38 @@
 
 use std::fmt;
 
-use crate::lsm::BackendName;
+/// The name of a backend that this build knows. Only [`BackendName::parse`] makes one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct BackendName(&'static str);
+
+impl BackendName {
+    /// SELinux: a security context, or `domain:range`.
+    pub const SELINUX: Self = Self("selinux");
+    /// Landlock: the name of a ruleset.
+    pub const LANDLOCK: Self = Self("landlock");
+    /// AppArmor: a profile, a hat, or `stack NAME`.
+    pub const APPARMOR: Self = Self("apparmor");
+    /// TOMOYO: a chain below the server's domain, or a whole domain.
+    pub const TOMOYO: Self = Self("tomoyo");
+    /// Every backend there is.
+    pub const ALL: &'static [Self] = &[Self::SELINUX, Self::APPARMOR, Self::TOMOYO, Self::LANDLOCK];
+
+    /// The backend called `name`, if there is one.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|b| b.0 == name)
+    }
+
+    /// The name as written in configurations.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for BackendName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
 
 /// The word that exempts a request, in place of a list of contexts.
 pub(crate) const UNCONFINED: &str = "unconfined";

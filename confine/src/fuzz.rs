@@ -3,9 +3,12 @@
 //! They are here, and not beside libFuzzer in `fuzz/`, so that they see what is private, and so that tests
 //! replay all inputs of `fuzz/corpus` and `fuzz/findings` with the stable compiler.
 
+pub(crate) mod log;
+
+use self::log::fit_for_a_log;
 use crate::{
-    context::{Context, ContextList},
-    lsm::{self, BackendName},
+    context::{BackendName, Context, ContextList},
+    lsm::{self},
     map,
 };
 
@@ -66,17 +69,6 @@ fn list(text: &str, default: BackendName) {
         }
         Err(error) => fit_for_a_log(&error.to_string()),
     }
-}
-
-/// The text of an error goes into a log: one line, of bounded length.
-pub(crate) fn fit_for_a_log(text: &str) {
-    one_line(text);
-    assert!(text.len() < 1500, "{} bytes: {text}", text.len());
-}
-
-/// As [`fit_for_a_log`], of a text that shows what was written whole.
-pub(crate) fn one_line(text: &str) {
-    assert!(!text.contains(char::is_control), "{text:?}");
 }
 
 #[cfg(test)]

@@ -5,26 +5,22 @@
 //! [`lsm::Move`] beforehand; [`lsm::Enter::enter`] moves the calling thread, and no function leads
 //! back.
 
-pub mod answers;
 pub mod backends;
 pub mod context;
-pub mod database;
 pub mod dump;
 pub mod field;
 #[doc(hidden)]
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
-pub mod kept;
-pub mod live;
 pub mod lsm;
 pub mod map;
 pub mod origin;
 pub mod php;
-pub mod ready;
-pub mod rule;
+pub mod policy;
+pub mod resting;
 pub mod subject;
 pub mod value;
 
-pub use context::{Context, ContextList};
+pub use context::{BackendName, Context, ContextList};
 pub use origin::Origin;
 pub use subject::Subject;

@@ -9,11 +9,7 @@
 
 use std::ops::Range;
 
-use crate::{
-    backends::{Backends, Prepared},
-    context::{self, Context, ContextError, UNCONFINED, excerpt},
-    lsm::{BackendName, PrepareError},
-};
+use crate::context::{self, BackendName, Context, ContextError, UNCONFINED, excerpt};
 
 /// A context's text (without a backend's prefix) of which a request supplied some bytes, or all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,29 +159,6 @@ pub fn of_backend(given: &Given, backend: BackendName, named: bool) -> Result<Gi
     }
     Context::of(backend, &rest.text)?;
     Ok(rest)
-}
-
-/// What is prepared for a context that a request supplied. That it is the server's own, and so confines nothing,
-/// is an error under every directive: a value does not exempt.
-pub fn prepare(
-    given: &Given,
-    backend: BackendName,
-    named: bool,
-    backends: &Backends,
-) -> Result<Prepared, Unusable> {
-    let given = of_backend(given, backend, named)?;
-    Ok(backends.prepare_value(backend, &given)?)
-}
-
-/// Why nothing could be prepared for a value.
-#[derive(Debug, thiserror::Error)]
-pub enum Unusable {
-    /// It is no context.
-    #[error(transparent)]
-    Value(#[from] ValueError),
-    /// The backend does not take it.
-    #[error(transparent)]
-    Prepare(#[from] PrepareError),
 }
 
 /// A stretch of a string expression as it is written.

@@ -14,8 +14,9 @@ use std::{
 
 use confine::{
     Context, ContextList,
+    context::BackendName,
     lsm::{
-        Backend, BackendName,
+        Backend,
         apparmor::AppArmor,
         selinux::{SecurityContext, Selinux},
         tomoyo::{Domain, Tomoyo},

@@ -15,7 +15,8 @@ use std::{
 
 use confine::{
     ContextList, Subject,
-    lsm::{BackendName, selinux::SecurityContext, tomoyo::Domain},
+    context::BackendName,
+    lsm::{selinux::SecurityContext, tomoyo::Domain},
     map::{Map, MapLine, MapSubject, MapText},
 };
 

@@ -13,7 +13,7 @@ use std::{
 
 use clap::{Arg, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 use clap_complete::{Shell, generate};
-use confine::lsm::BackendName;
+use confine::context::BackendName;
 
 use crate::{Failure, Outcome};
 

@@ -21,7 +21,7 @@ use std::{
 };
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use confine::lsm::BackendName;
+use confine::context::BackendName;
 
 use crate::out::{Out, complain};
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use confine::{
-    lsm::BackendName,
+    context::BackendName,
     map::{self, Map, MapText, Progress},
 };
 use serde_json::{Value, json};

@@ -17,13 +17,17 @@ use std::{
 
 use apache_sys as sys;
 use confine::{
-    Origin, answers,
+    Origin,
     backends::Backends,
-    database::{Parameters, RowsAre},
-    live::LiveMap,
-    lsm::{BackendName, landlock::RulesetSpec},
+    context::BackendName,
+    lsm::landlock::RulesetSpec,
     map::Look,
-    rule::{Piece, Rule},
+    policy::{
+        answer_cache,
+        database::{Parameters, RowsAre},
+        decide::{Piece, Rule},
+        live_map::LiveMap,
+    },
 };
 
 use crate::{
@@ -129,7 +133,7 @@ pub enum DraftSource {
     /// `ConfineMap`, the file's full path.
     Map(String),
     /// `ConfineMap dbd:`: the statement's label, what it is asked with, and what its rows are.
-    Database(CString, Parameters<Expression>, RowsAre, answers::Limits),
+    Database(CString, Parameters<Expression>, RowsAre, answer_cache::Limits),
     /// `TOMOYO_TransitionMap`, the file's full path.
     Transitions(String),
     /// `ConfineEnv`, and the backend that it names.

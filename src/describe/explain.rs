@@ -8,7 +8,7 @@ use confine::{
     backends::OwnContext,
     dump::{Answer, Found, Kernel, Outcome, Question, Verdict},
     lsm::{Backend, Moved},
-    rule::{Decision, MovesOf, Rule, RuleAt, Source, decide},
+    policy::decide::{Decision, MovesOf, Rule, RuleAt, Source, decide},
 };
 
 use crate::{
@@ -231,7 +231,7 @@ fn verdict(
 }
 
 /// Why a rule does not match.
-fn silence(rule: &Rule<Expression>, facts: &dyn confine::rule::Facts<Expression>) -> String {
+fn silence(rule: &Rule<Expression>, facts: &dyn confine::policy::facts::Facts<Expression>) -> String {
     match &rule.source {
         Source::Env { name, .. } => {
             let how = if facts.env(name).is_some() { "empty" } else { "not set" };

@@ -16,7 +16,7 @@ use apache_sys as sys;
 use confine::{
     backends::Prepared,
     dump::{self, Answer, Dump, Kind, Question, Record, Rule, Ruleset, Section, Setting},
-    rule::Source,
+    policy::decide::Source,
 };
 
 use crate::{

@@ -13,9 +13,9 @@ use std::{
 };
 
 use apache_sys as sys;
-use confine::{
-    answers::Holds,
-    database::{Rows, Statement},
+use confine::policy::{
+    answer_cache::Holds,
+    facts::{Rows, Statement},
 };
 
 use crate::{

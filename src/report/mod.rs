@@ -19,7 +19,7 @@ use apache_sys as sys;
 use confine::{
     field::{Field, Reason, Words},
     lsm::EnterError,
-    rule::RuleAt,
+    policy::decide::RuleAt,
 };
 
 use self::counters::Counter;

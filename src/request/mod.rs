@@ -20,7 +20,10 @@ use apache_sys as sys;
 use confine::{
     backends::{OwnContext, Prepared, leaves_early},
     lsm::{self, Enter, EnterError, Values},
-    rule::{Decision, Failure, MovesOf, Rule, RuleAt, Source, decide},
+    policy::{
+        decide::{Decision, MovesOf, Rule, RuleAt, Source, decide},
+        facts::Failure,
+    },
 };
 
 use crate::{

@@ -5,7 +5,7 @@
 
 use std::ffi::CStr;
 
-use confine::database::{Parameters, Statement};
+use confine::policy::{database::Parameters, facts::Statement};
 
 use crate::httpd::{
     config_tree::{self, Line},

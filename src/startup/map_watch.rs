@@ -13,8 +13,8 @@ use std::{
 
 use confine::{
     backends::Backends,
-    live::{Event, LiveMap, State, Watch},
     map::Look,
+    policy::live_map::{Event, LiveMap, State, Watch},
 };
 
 use crate::{

@@ -19,18 +19,20 @@ use apache_sys as sys;
 use confine::{
     Origin,
     backends::{Backends, CheckError, OwnContext, Prepared},
-    context::ContextList,
-    database::{Database, RowsAre},
-    live::{LiveMap, Recipe},
+    context::{BackendName, ContextList},
     lsm::{
-        Backend, BackendName, Enter, Moved, NoValues,
+        Backend, Enter, Moved, NoValues,
         landlock::{Landlock, Missing},
         selinux::{SecurityContext, Selinux},
-        tomoyo::TransitionMap,
     },
     map::{Look, Map},
-    ready::{self, Known, ReadyMap},
-    rule::{Rule, Source},
+    policy::{
+        database::{Database, RowsAre},
+        decide::{Rule, Source},
+        live_map::{LiveMap, Recipe},
+        prepared_map::{self, Known, ReadyMap},
+        transition_map::TransitionMap,
+    },
 };
 
 use self::dbd_statements::Statements;
@@ -402,7 +404,7 @@ impl Maker<'_> {
         let early = self.after_early(draft);
         let backends = self.backends_of(draft);
         let named = format!("({} at {})", draft.directive, draft.origin);
-        let answers = ready::ask(&map, &backends, own, early.as_deref(), &Known::new());
+        let answers = prepared_map::ask(&map, &backends, own, early.as_deref(), &Known::new());
         for (line, contexts, error) in &answers.refused {
             self.faults.push(format!("{path}:{line}: {contexts}: {} {named}", with_hint(error)));
         }

@@ -6,10 +6,11 @@ use std::{cell::RefCell, ffi::CStr};
 
 use confine::{
     Subject,
-    answers::Holds,
-    database::{Rows, Statement},
     lsm::Values,
-    rule::Facts,
+    policy::{
+        answer_cache::Holds,
+        facts::{Facts, Rows, Statement},
+    },
 };
 
 use crate::{

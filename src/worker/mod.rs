@@ -8,7 +8,7 @@ use std::{
 };
 
 use apache_sys as sys;
-use confine::rule::{MovesOf, RuleAt};
+use confine::policy::decide::{MovesOf, RuleAt};
 
 use self::pool::{Key, Limits};
 use crate::{

@@ -3,7 +3,7 @@
 //! A kept worker belongs to one virtual host and one context, which it can never leave: it entered
 //! it for its first request, and nothing in it restores privileges. It serves requests that were
 //! decided to run in exactly that context, one at a time, and no others. Who gets one is told in
-//! [`confine::kept`].
+//! [`confine::resting`].
 
 use std::{
     ffi::CStr,
@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use confine::kept::{self, Admission};
+use confine::resting::{self, Admission};
 
 use crate::thread::kept_thread::KeptThread;
 
@@ -59,12 +59,12 @@ pub struct Kept {
 }
 
 /// The resting workers of this child.
-static RESTING: Mutex<kept::Kept<Kept>> = Mutex::new(kept::Kept::new());
+static RESTING: Mutex<resting::RestingWorkers<Kept>> = Mutex::new(resting::RestingWorkers::new());
 /// How often maps had been replaced when the last worker was asked for.
 static SEEN: AtomicU64 = AtomicU64::new(0);
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-fn resting() -> MutexGuard<'static, kept::Kept<Kept>> {
+fn resting() -> MutexGuard<'static, resting::RestingWorkers<Kept>> {
     RESTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

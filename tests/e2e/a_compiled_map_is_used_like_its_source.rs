@@ -3,7 +3,7 @@
 
 use std::{fs, thread, time::Duration};
 
-use confine::{lsm::BackendName, map::Map};
+use confine::{context::BackendName, map::Map};
 use confine_tests::{Cell, Gate, Mpm, Server, ServerBuilder, matrix, tenants::*};
 
 /// Reads the map that is compiled from `tenants.map`.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use confine::{lsm::BackendName, map::Map};
+use confine::{context::BackendName, map::Map};
 use confine_tests::{Cell, Gate, Mpm, Server, ServerBuilder, matrix, tenants::*};
 
 /// Longer than all children need to notice.

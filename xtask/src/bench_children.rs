@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use confine::{lsm::BackendName, map::Map};
+use confine::{context::BackendName, map::Map};
 use confine_tests::{Cell, Gate, Mpm, Server};
 
 const CHILDREN: usize = 16;

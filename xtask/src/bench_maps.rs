@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::bench_children;
-use confine::{Subject, lsm::BackendName, map::Map};
+use confine::{Subject, context::BackendName, map::Map};
 use memmap2::{Advice, MmapMut};
 
 /// The command line of `bench-maps`.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, net::IpAddr};
 
 use ipnet::IpNet;
 
-use super::{Hit, subject::MapSubject};
+use super::{syntax::subject::MapSubject, table::Hit};
 
 /// The rules so far, by their subjects.
 #[derive(Default)]

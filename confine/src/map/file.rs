@@ -14,11 +14,20 @@ use std::{
 use memmap2::Mmap;
 
 use super::{
-    CompiledError, MAX_COMPILED, MAX_FILE, MAX_LINE, Map, MapError, Progress,
-    flat::{DEFAULTED, Damage, Flat, MAGIC, Part, Pieces, SourceStamp, VERSION},
+    lookup::Map,
+    progress::Progress,
     shelf::{self, Missed, Shelf},
+    syntax::{
+        MAX_FILE, MAX_LINE,
+        error::{CompiledError, MapError},
+        text::MapText,
+    },
+    table::block::{DEFAULTED, Damage, Flat, MAGIC, Part, Pieces, SourceStamp, VERSION},
 };
-use crate::lsm::BackendName;
+use crate::context::BackendName;
+
+/// The largest compiled map that is read, in bytes. A text of the largest size takes 0.5 to 2 times its size.
+const MAX_COMPILED: u64 = 4 << 30;
 
 /// What a file looks like from outside. Whoever changes it changes this, but within the granularity of the
 /// file system's clock (milliseconds): look twice.
@@ -236,6 +245,29 @@ fn stamp(metadata: &Metadata) -> SourceStamp {
 }
 
 impl Map {
+    /// Reads a map file, text or compiled. `default` is the backend of contexts that name none.
+    ///
+    /// # Errors
+    /// The file is missing, unreadable, not a regular file, larger than 1 GiB, without any rule, or has
+    /// a line that is not a rule (the first such line is reported). A compiled map is damaged, of another
+    /// version, made for another default backend, or older than its source.
+    pub fn load(path: &Path, default: BackendName) -> Result<Self, MapError> {
+        load(path, default, None).map(|(map, _)| map)
+    }
+
+    /// As [`Map::load`], and says what the file looked like. On `shelf` lie copies of compiled maps that other
+    /// processes have, too.
+    ///
+    /// # Errors
+    /// As [`Map::load`]; and the file changed while it was read, or another process is just making the copy.
+    pub fn load_looking(
+        path: &Path,
+        default: BackendName,
+        shelf: Option<&Shelf>,
+    ) -> Result<(Self, Look), MapError> {
+        load(path, default, shelf)
+    }
+
     /// The bytes of the compiled form of the map in the file `path`: what [`Map::load`] maps instead of
     /// reading it.
     ///
@@ -262,6 +294,25 @@ impl Map {
         let flat = map.flat.to_file(stamp(&metadata), named, full.as_os_str().as_bytes());
         let flat = flat.map_err(|source| MapError::Memory { path: Arc::from(path), source })?;
         Ok(CompiledMap { flat, source: metadata })
+    }
+}
+
+impl MapText {
+    /// Reads a file. `default` is the backend of contexts that name none.
+    ///
+    /// # Errors
+    /// The file is missing, unreadable, not a regular file, larger than 1 GiB, or a compiled map.
+    pub fn load(path: &Path, default: BackendName) -> Result<Self, MapError> {
+        Self::load_with_metadata(path, default).map(|(text, _)| text)
+    }
+
+    /// As [`MapText::load`], and says what the file is like: the very one that was read.
+    ///
+    /// # Errors
+    /// As [`MapText::load`].
+    pub fn load_with_metadata(path: &Path, default: BackendName) -> Result<(Self, Metadata), MapError> {
+        let (bytes, metadata) = read_text(path)?;
+        Ok((Self::of(path, bytes, default), metadata))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Bodies of the fuzz targets for maps.
 
+mod asker;
 mod compiled;
 mod index;
 mod laid_out;
@@ -9,100 +10,3 @@ pub(crate) use compiled::compiled_map;
 pub(crate) use index::map;
 pub(crate) use laid_out::map_fmt;
 pub(crate) use patterns::path_pattern;
-
-use std::{net::IpAddr, ops::ControlFlow, path::Path};
-
-use super::{Hit, MapError, MapLine, MapSubject, MapText};
-use crate::{Subject, lsm::BackendName};
-
-const DEFAULT: BackendName = BackendName::LANDLOCK;
-
-/// The name of every map here.
-fn name() -> &'static Path {
-    Path::new("m")
-}
-
-/// The facts of a request.
-#[derive(Clone, Debug, Default)]
-struct Asker {
-    user: Option<Vec<u8>>,
-    addr: Option<IpAddr>,
-    host: Option<Vec<u8>>,
-    path: Option<Vec<u8>>,
-}
-
-impl Asker {
-    /// What stands before the last four NUL bytes, and the facts behind each of them: user, address, virtual
-    /// host, path. One that is empty is not known.
-    fn behind(data: &[u8]) -> (&[u8], Self) {
-        let mut fields: Vec<_> = data.rsplitn(5, |b| *b == 0).collect();
-        fields.reverse();
-        let [text, user, addr, host, path] = fields[..] else { return (data, Self::default()) };
-        let some = |field: &[u8]| Some(field.to_vec()).filter(|f| !f.is_empty());
-        let addr = std::str::from_utf8(addr).ok().and_then(|a| a.parse().ok());
-        (text, Self { user: some(user), addr, host: some(host), path: some(path) })
-    }
-
-    fn subject(&self) -> Subject<'_> {
-        Subject {
-            user: self.user.as_deref(),
-            addr: self.addr,
-            host: self.host.as_deref(),
-            path: self.path.as_deref(),
-        }
-    }
-}
-
-/// A map as a scan from the top reads it.
-#[derive(Default)]
-struct Scanned {
-    /// Line, subject as it would be written, contexts.
-    rules: Vec<(u32, String, String)>,
-    /// The line of the first error.
-    first_error: Option<u32>,
-    errors: usize,
-}
-
-impl Scanned {
-    fn of(text: &MapText) -> Self {
-        let mut scanned = Self::default();
-        text.scan(|line| {
-            match line {
-                Ok(MapLine { line, subject, contexts }) => {
-                    scanned.rules.push((line, subject.to_string(), contexts.to_string()));
-                }
-                Err(error) => {
-                    scanned.errors += 1;
-                    scanned.first_error.get_or_insert(line_of(&error));
-                }
-            }
-            ControlFlow::Continue(())
-        });
-        scanned
-    }
-}
-
-fn line_of(error: &MapError) -> u32 {
-    match error {
-        MapError::Line { line, .. } => *line,
-        other => panic!("no error of a line: {other}"),
-    }
-}
-
-/// The text of an error goes into a log: one line, of bounded length.
-fn assert_fit_for_a_log(error: &MapError) {
-    crate::fuzz::fit_for_a_log(&error.to_string());
-}
-
-/// Calls `visit` with every rule of a map without errors.
-fn each_rule(text: &MapText, mut visit: impl FnMut(u32, MapSubject<'_>)) {
-    text.scan(|line| {
-        let MapLine { line, subject, .. } = line.expect("a map without errors");
-        visit(line, subject);
-        ControlFlow::Continue(())
-    });
-}
-
-fn hit_of(line: u32) -> Hit {
-    Hit { line, list: 0 }
-}

@@ -37,7 +37,7 @@ mod tests {
     use std::{ops::ControlFlow, path::Path, sync::Arc};
 
     use super::*;
-    use crate::{lsm::BackendName, map::MapText};
+    use crate::{context::BackendName, map::MapText};
 
     #[test]
     fn each_reading_of_a_map_advances_by_its_size() {

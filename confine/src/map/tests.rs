@@ -1,11 +1,16 @@
 //! Whole maps: files, columns, and the index against a scan from the top.
 
-use std::{collections::HashMap, fs, net::IpAddr, ops::ControlFlow, path::Path};
+use std::{collections::HashMap, fs, net::IpAddr, ops::ControlFlow, path::Path, sync::Arc};
 
 use ipnet::IpNet;
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    syntax::{MAX_ERRORS, MAX_FILE, MAX_LINE, glob},
+    table::block,
+    *,
+};
+use crate::{Subject, context::BackendName};
 
 mod bad_input;
 mod compiled;

@@ -8,8 +8,8 @@ use std::{
 
 use confine::{
     ContextList, Subject,
+    context::BackendName,
     dump::{Dump, Kind, Rule, Setting},
-    lsm::BackendName,
     map::{Map, MapText},
 };
 

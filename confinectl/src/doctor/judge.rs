@@ -3,10 +3,7 @@
 //! What is wrong with an LSM is an error where the configuration uses that LSM, and a warning where it
 //! does not or could not be read.
 
-use confine::{
-    lsm::{BackendName, apparmor::Mode},
-    php,
-};
+use confine::{context::BackendName, lsm::apparmor::Mode, php};
 
 use super::{
     Diagnosis, Level,

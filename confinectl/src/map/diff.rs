@@ -99,7 +99,7 @@ pub fn diff(old: &MapText, new: &MapText) -> BTreeMap<String, Change> {
 mod tests {
     use std::path::Path;
 
-    use confine::lsm::BackendName;
+    use confine::context::BackendName;
 
     use super::*;
 

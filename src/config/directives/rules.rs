@@ -3,11 +3,12 @@
 use std::{ffi::CString, time::Duration};
 
 use confine::{
-    answers::Limits,
-    context::literal_prefix,
-    database::{Parameters, RowsAre},
-    lsm::BackendName,
-    rule::Piece,
+    context::{BackendName, literal_prefix},
+    policy::{
+        answer_cache::Limits,
+        database::{Parameters, RowsAre},
+        decide::Piece,
+    },
     value::{Stretch, stretches},
 };
 

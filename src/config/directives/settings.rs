@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use confine::lsm::BackendName;
+use confine::context::BackendName;
 
 #[cfg(feature = "fault-injection")]
 use crate::config::Fault;

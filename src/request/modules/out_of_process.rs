@@ -11,7 +11,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use confine::rule::RuleAt;
+use confine::policy::decide::RuleAt;
 
 use crate::{
     config::OutOfProcess,

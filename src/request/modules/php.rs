@@ -20,7 +20,7 @@ use std::{
 };
 
 use apache_sys as sys;
-use confine::{backends::Prepared, php as names, rule::Source};
+use confine::{backends::Prepared, php as names, policy::decide::Source};
 
 use crate::{
     config::{DirectoryConfig, Generation, PhpCache, Ready, ServerConfig},

@@ -37,10 +37,12 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Backend, BackendName, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values, escaped, quoted,
+use super::{Backend, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values, escaped, quoted};
+use crate::{
+    context::{BackendName, Context},
+    origin::Origin,
+    value::Given,
 };
-use crate::{context::Context, origin::Origin, value::Given};
 
 mod absent;
 #[cfg(any(test, feature = "fuzzing"))]

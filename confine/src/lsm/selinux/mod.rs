@@ -38,10 +38,13 @@ use std::{
 };
 
 use super::{
-    Backend, BackendName, Enter, EnterError, Inactive, Move, Moved, PrepareError, Ready, Values, quoted,
+    Backend, Enter, EnterError, Inactive, Move, Moved, PrepareError, Ready, Values, quoted,
     selfattr::{AttrFile, Interface, LsmId, Wire},
 };
-use crate::{context::Context, value::Given};
+use crate::{
+    context::{BackendName, Context},
+    value::Given,
+};
 
 mod active;
 mod check;

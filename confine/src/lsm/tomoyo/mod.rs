@@ -36,10 +36,12 @@ use std::{
 };
 
 use super::{
-    Backend, BackendName, Enter, EnterError, Inactive, Move, Moved, PrepareError, Ready, TextError, Values,
-    quoted,
+    Backend, Enter, EnterError, Inactive, Move, Moved, PrepareError, Ready, TextError, Values, quoted,
 };
-use crate::{context::Context, value::Given};
+use crate::{
+    context::{BackendName, Context},
+    value::Given,
+};
 
 mod active;
 mod check;
@@ -50,12 +52,10 @@ mod pattern;
 mod policy;
 mod refusal;
 mod text;
-mod transition_map;
 
 pub use pattern::{Pattern, PatternError};
 pub use policy::{DomainEntry, Domains, Mode, Profile, Profiles};
 pub use text::Domain;
-pub use transition_map::{TransitionMap, TransitionMapError};
 
 use kernel::{Kernel, Question, Unanswered};
 use policy::Header;

@@ -5,16 +5,16 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use bytemuck::Zeroable;
 
 use super::{
-    super::{
-        Map, MapError, MapText,
-        build::Builder,
-        file,
-        flat::{Flat, SourceStamp},
+    asker::{Asker, DEFAULT, assert_fit_for_a_log, name},
+    index::askers,
+};
+use crate::map::{
+    Map, MapError, MapText, file,
+    table::{
+        block::{Flat, SourceStamp},
+        builder::Builder,
         names::HashKeys,
     },
-    Asker, DEFAULT, assert_fit_for_a_log,
-    index::askers,
-    name,
 };
 
 /// Bytes of a file; or a map's text and, behind the byte FF, which is in no text, what is changed in its
@@ -56,9 +56,9 @@ fn mended(data: &[u8], more: &[Asker]) {
 /// The compiled form of a map, the same each time.
 fn block(text: &[u8]) -> Option<Vec<u8>> {
     let builder = Builder::with_keys(text, DEFAULT, HashKeys::zeroed());
-    let map = builder.build(&name().into(), Err).ok().flatten()?;
+    let flat = builder.build(&name().into(), Err).ok().flatten()?;
     let stamp = SourceStamp { size: 0, seconds: 0, nanoseconds: 0 };
-    Some(map.flat.to_file(stamp, b"landlock", b"/nonexistent/m").ok()?.bytes().to_vec())
+    Some(flat.to_file(stamp, b"landlock", b"/nonexistent/m").ok()?.bytes().to_vec())
 }
 
 fn change(bytes: &mut [u8], changes: &[u8]) {

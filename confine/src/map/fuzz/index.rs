@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use ipnet::IpNet;
 
-use super::{
-    super::{Cover, Map, MapError, MapSubject, MapText, file, flat::SourceStamp},
-    Asker, DEFAULT, Scanned, assert_fit_for_a_log, each_rule, hit_of, name,
+use super::asker::{Asker, DEFAULT, Scanned, assert_fit_for_a_log, each_rule, hit_of, name};
+use crate::map::{
+    Cover, Map, MapError, MapSubject, MapText, file, syntax::MAX_ERRORS, table::block::SourceStamp,
 };
 
 /// So many rules have requests made for them.
@@ -29,7 +29,7 @@ pub(crate) fn map(data: &[u8]) {
             }
             let errors = all.expect_err("the same errors");
             errors.iter().for_each(assert_fit_for_a_log);
-            assert_eq!(errors.len(), scanned.errors.clamp(1, super::super::MAX_ERRORS));
+            assert_eq!(errors.len(), scanned.errors.clamp(1, MAX_ERRORS));
             return;
         }
     };

@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use super::{
-    super::{MapText, Progress},
-    DEFAULT, Scanned,
-};
+use super::asker::{DEFAULT, Scanned};
+use crate::map::{MapText, Progress};
 
 fn layout(text: &str) -> String {
-    super::super::layout(text, &Progress::default())
+    crate::map::layout(text, &Progress::default())
 }
 
 /// A map.

@@ -1,11 +1,7 @@
 //! Patterns of paths: one by one and all at once, against their definition in the plainest code.
 
-use std::sync::Arc;
-
-use super::{
-    super::{MapSubject, build::Builder, glob},
-    Asker, DEFAULT, name,
-};
+use super::asker::{Asker, DEFAULT, name};
+use crate::map::{Map, MapSubject, syntax::glob};
 
 /// So many patterns are looked at.
 const MOST_PATTERNS: usize = 24;
@@ -31,8 +27,7 @@ pub(crate) fn path_pattern(data: &[u8]) {
         }
     }
     let lines: String = patterns.iter().map(|p| format!("{} x\n", MapSubject::Path(p))).collect();
-    let map = Builder::new(lines.as_bytes(), DEFAULT).build(&Arc::from(name()), Err);
-    let map = map.expect("good patterns").expect("no errors");
+    let map = Map::parse(name(), lines.as_bytes(), DEFAULT).expect("good patterns");
     assert_eq!(map.len(), patterns.len());
     let asker = Asker { path: Some(path.to_vec()), ..Asker::default() };
     let line = map.lookup(&asker.subject()).map(|hit| hit.line as usize - 1);

@@ -1,0 +1,250 @@
+//! The rules of a map, and which of them counts for a request.
+
+use std::{fmt, net::IpAddr, path::Path, sync::Arc};
+
+use super::{
+    progress::Progress,
+    syntax::{MAX_ERRORS, error::MapError, subject::MAX_HOST, text::MapText},
+    table::{
+        Hit,
+        block::{Flat, IGNORES_CASE, Part},
+        builder::{BETWEEN, Builder, ListRow},
+        names::{self, Table},
+        networks, paths,
+        tree::Edges,
+    },
+};
+use crate::{ContextList, Origin, Subject, context::BackendName};
+
+/// The rules of one map file, ready to be looked up. Immutable.
+pub struct Map {
+    pub(super) path: Arc<Path>,
+    pub(super) flat: Flat,
+    /// The backend of contexts that named none.
+    pub(super) default: BackendName,
+}
+
+/// What one or more rules of a map give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapList {
+    /// The contexts, or the exemption.
+    pub contexts: ContextList,
+    /// The first line that gives them, from 1.
+    pub first_line: u32,
+}
+
+impl Map {
+    /// Whether it was read from a compiled map.
+    pub fn is_compiled(&self) -> bool {
+        // Only the form in a file says what it was made from.
+        !self.flat.array::<u8>(Part::Source).is_empty()
+    }
+
+    /// Reads a map from the bytes of a file. `path` is only named in messages.
+    ///
+    /// # Errors
+    /// As [`Map::load`], but for the file.
+    pub fn parse(path: &Path, bytes: &[u8], default: BackendName) -> Result<Self, MapError> {
+        Self::parse_watched(path, bytes, default, &Arc::default())
+    }
+
+    pub(super) fn parse_watched(
+        path: &Path,
+        bytes: &[u8],
+        default: BackendName,
+        progress: &Arc<Progress>,
+    ) -> Result<Self, MapError> {
+        let path: Arc<Path> = Arc::from(path);
+        let flat = Builder::new(bytes, default).watched_by(progress).build(&path, Err)?;
+        // Without tables there was an error, which ended the reading.
+        let flat = flat.ok_or_else(|| MapError::Empty { path: Arc::clone(&path) })?;
+        Ok(Self { path, flat, default })
+    }
+
+    /// The file as the administrator named it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many rules there are; never 0.
+    #[expect(clippy::len_without_is_empty, reason = "an empty map is refused")]
+    pub fn len(&self) -> usize {
+        self.flat.header().rules as usize
+    }
+
+    /// How much memory its tables take, in bytes.
+    pub fn size(&self) -> usize {
+        self.flat.bytes().len()
+    }
+
+    /// The rule of the lowest line that matches, if one does. Allocates nothing but for paths of more than
+    /// 30 components, and for users of more than 255 bytes where their case is ignored.
+    pub fn lookup(&self, subject: &Subject<'_>) -> Option<Hit> {
+        let header = self.flat.header();
+        let mut best = header.any.found();
+        match subject.user {
+            Some(name) => best = lower(best, self.user(name)),
+            None => best = lower(best, header.anonymous.found()),
+        }
+        if let Some(name) = subject.host {
+            best = lower(best, self.host(name));
+        }
+        match subject.addr.map(|a| a.to_canonical()) {
+            Some(IpAddr::V4(a)) => best = lower(best, self.v4().get(a.into())),
+            Some(IpAddr::V6(a)) => best = lower(best, self.v6().get(a.into())),
+            None => {}
+        }
+        match subject.path {
+            Some(path) => self.paths().get(path, best),
+            None => best,
+        }
+    }
+
+    /// The distinct lists of contexts, in the order in which they first occur. Each is made anew from the
+    /// tables.
+    pub fn lists(&self) -> impl Iterator<Item = MapList> {
+        (0..self.list_count()).filter_map(|number| self.list(number))
+    }
+
+    /// How many distinct lists there are.
+    pub fn list_count(&self) -> u32 {
+        // At most one list a line, and a u32 counts lines.
+        self.flat.array::<ListRow>(Part::Lists).len() as u32
+    }
+
+    /// The list of this number.
+    pub fn list(&self, number: u32) -> Option<MapList> {
+        let row = self.list_row(number)?;
+        let words = self.list_text(number)?.split(BETWEEN);
+        let contexts = ContextList::parse(words, self.default).ok()?;
+        Some(MapList { contexts, first_line: row.first_line })
+    }
+
+    /// The text that stands for a list: the same for the same contexts, in every map.
+    pub fn list_text(&self, number: u32) -> Option<&str> {
+        let row = self.list_row(number)?;
+        let text = self.flat.array::<u8>(Part::Text).get(row.start as usize..)?.get(..row.len as usize)?;
+        std::str::from_utf8(text).ok()
+    }
+
+    fn list_row(&self, number: u32) -> Option<ListRow> {
+        self.flat.array(Part::Lists).get(number as usize).copied()
+    }
+
+    /// Where a rule is written. Cheap: the path is shared.
+    pub fn origin(&self, hit: Hit) -> Origin {
+        Origin { file: Arc::clone(&self.path), line: hit.line }
+    }
+
+    fn table(&self, slots: Part) -> Table<'_> {
+        let (slots, text) = (self.flat.array(slots), self.flat.array(Part::Text));
+        Table { slots, text, keys: self.flat.header().keys }
+    }
+
+    /// Whether a rule is for a user.
+    pub fn has_users(&self) -> bool {
+        !self.flat.array::<names::Slot>(Part::Users).is_empty()
+    }
+
+    /// Whether users match in any case of ASCII letters.
+    pub fn ignores_case(&self) -> bool {
+        self.flat.header().flags & IGNORES_CASE != 0
+    }
+
+    fn user(&self, name: &[u8]) -> Option<Hit> {
+        let table = self.table(Part::Users);
+        if !self.ignores_case() || table.slots.is_empty() {
+            return table.get(name);
+        }
+        let mut buffer = [0; 255];
+        match buffer.get_mut(..name.len()) {
+            Some(lower) => {
+                lower.copy_from_slice(name);
+                lower.make_ascii_lowercase();
+                table.get(lower)
+            }
+            None => table.get(&name.to_ascii_lowercase()),
+        }
+    }
+
+    /// The rule for a virtual host, in any case, with or without the dot at its end.
+    fn host(&self, name: &[u8]) -> Option<Hit> {
+        let table = self.table(Part::Hosts);
+        if table.slots.is_empty() {
+            return None;
+        }
+        let name = name.strip_suffix(b".").unwrap_or(name);
+        let mut buffer = [0; MAX_HOST];
+        // A longer name is in no map.
+        let lower = buffer.get_mut(..name.len())?;
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        table.get(lower)
+    }
+
+    fn v4(&self) -> networks::View<'_, u32> {
+        networks::View { leaves: self.flat.array(Part::V4Leaves), fences: self.flat.array(Part::V4Fences) }
+    }
+
+    fn v6(&self) -> networks::View<'_, u128> {
+        networks::View { leaves: self.flat.array(Part::V6Leaves), fences: self.flat.array(Part::V6Fences) }
+    }
+
+    pub(super) fn paths(&self) -> paths::View<'_> {
+        paths::View {
+            places: self.flat.array(Part::Places),
+            forks: self.flat.array(Part::Forks),
+            patterns: self.flat.array(Part::Patterns),
+            edges: Edges {
+                table: self.flat.array(Part::Edges),
+                text: self.flat.array(Part::Text),
+                keys: self.flat.header().keys,
+            },
+        }
+    }
+}
+
+/// The one on the lower line.
+fn lower(a: Option<Hit>, b: Option<Hit>) -> Option<Hit> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(if b.line < a.line { b } else { a }),
+        (a, b) => a.or(b),
+    }
+}
+
+impl fmt::Debug for Map {
+    /// In short: a map may have a million lines.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Map").field("path", &self.path).field("rules", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl MapText {
+    /// The tables of this map.
+    ///
+    /// # Errors
+    /// There is no rule, or a line is none (the first such line is reported).
+    pub fn map(&self) -> Result<Map, MapError> {
+        Map::parse(&self.path, &self.bytes, self.default)
+    }
+
+    /// As [`MapText::map`], and goes on after a bad line, so that all of them can be mended at once. At
+    /// most 100 are reported.
+    ///
+    /// # Errors
+    /// As [`MapText::map`]; at least one.
+    pub fn all_errors(&self) -> Result<Map, Vec<MapError>> {
+        let mut errors = Vec::new();
+        let builder = Builder::new(&self.bytes, self.default).watched_by(&self.progress);
+        let built = builder.build(&self.path, |error| {
+            errors.push(error);
+            if errors.len() < MAX_ERRORS { Ok(()) } else { Err(()) }
+        });
+        match built {
+            Ok(Some(flat)) if errors.is_empty() => {
+                Ok(Map { path: Arc::clone(&self.path), flat, default: self.default })
+            }
+            _ => Err(errors),
+        }
+    }
+}

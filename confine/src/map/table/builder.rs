@@ -1,0 +1,282 @@
+//! From the lines of a map to its tables.
+
+use std::{io, net::IpAddr, path::Path, sync::Arc};
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{
+    Hit,
+    block::{DEFAULTED, Draft, Flat, Header, IGNORES_CASE, Part},
+    index::Texts,
+    names::{HashKeys, NameRules, Slot},
+    networks::{Net, Nets, V4Leaf, V6Leaf},
+    source::{Source, Span, Text},
+    tree::{Edge, Tree},
+};
+use crate::{
+    ContextList,
+    context::BackendName,
+    map::{
+        progress::Progress,
+        syntax::{
+            MAX_FILE,
+            error::{LineError, MapError},
+            options::Options,
+            parse::{self, Fault, Word},
+            subject::MapSubject,
+        },
+    },
+};
+
+/// What one or more rules give, as a map's block holds it.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(in crate::map) struct ListRow {
+    /// Where the contexts stand in the map's text, as [`list_text`] writes them.
+    pub start: u32,
+    pub len: u32,
+    /// The first line that gives them.
+    pub first_line: u32,
+}
+
+/// What stands between the contexts of a list. No context holds it.
+pub(in crate::map) const BETWEEN: char = '\0';
+
+/// A map while its lines are read.
+pub(in crate::map) struct Builder<'t> {
+    default: BackendName,
+    source: Source<'t>,
+    keys: HashKeys,
+    users: NameRules,
+    hosts: NameRules,
+    v4: Vec<Net<u32>>,
+    v6: Vec<Net<u128>>,
+    /// Made to a tree when all lines are known to be good, so that a bad one is named sooner.
+    paths: Vec<(Span, Hit)>,
+    any: Hit,
+    anonymous: Hit,
+    /// The contexts of lines as they are written, and the number of the list that each means: most lines
+    /// of a large map repeat those of another line, and need not be read again.
+    written: Texts,
+    written_lists: Vec<u32>,
+    lists: Texts,
+    first_lines: Vec<u32>,
+    /// Whether a context named no backend.
+    defaulted: bool,
+    rules: u32,
+    options: Options,
+    progress: Arc<Progress>,
+}
+
+impl<'t> Builder<'t> {
+    /// For a map of this text.
+    pub fn new(bytes: &'t [u8], default: BackendName) -> Self {
+        Self::with_keys(bytes, default, HashKeys::random())
+    }
+
+    /// A builder whose tables are the same each time.
+    pub(in crate::map) fn with_keys(bytes: &'t [u8], default: BackendName, keys: HashKeys) -> Self {
+        Self {
+            default,
+            source: Source::new(bytes),
+            keys,
+            users: NameRules::default(),
+            hosts: NameRules::default(),
+            v4: Vec::new(),
+            v6: Vec::new(),
+            paths: Vec::new(),
+            any: Hit::NONE,
+            anonymous: Hit::NONE,
+            written: Texts::new(keys),
+            written_lists: Vec::new(),
+            lists: Texts::new(keys),
+            first_lines: Vec::new(),
+            defaulted: false,
+            rules: 0,
+            options: Options::default(),
+            progress: Arc::default(),
+        }
+    }
+
+    /// Tells `progress` of the lines.
+    pub fn watched_by(self, progress: &Arc<Progress>) -> Self {
+        Self { progress: Arc::clone(progress), ..self }
+    }
+
+    /// Reads all lines. Each error goes to `report`, which ends the reading by returning an error.
+    pub fn build<E>(
+        mut self,
+        path: &Arc<Path>,
+        mut report: impl FnMut(MapError) -> Result<(), E>,
+    ) -> Result<Option<Flat>, E> {
+        let bytes = self.source.file;
+        let too_large = u64::try_from(bytes.len()).map_or(true, |n| n > MAX_FILE);
+        if too_large {
+            report(MapError::TooLarge { path: Arc::clone(path) })?;
+        }
+        let bytes = if too_large { &[] } else { bytes };
+        let mut words = Vec::new();
+        let mut faults = too_large;
+        let progress = Arc::clone(&self.progress);
+        for (line, raw) in parse::watched_lines(bytes, &progress) {
+            if let Err(Fault { at, problem }) = self.line(line, raw, &mut words) {
+                faults = true;
+                report(MapError::Line { path: Arc::clone(path), line, column: at + 1, problem })?;
+            }
+        }
+        if self.rules == 0 && !faults {
+            report(MapError::Empty { path: Arc::clone(path) })?;
+            faults = true;
+        }
+        if faults {
+            return Ok(None);
+        }
+        match self.finish() {
+            Ok(flat) => Ok(Some(flat)),
+            Err(source) => report(MapError::Memory { path: Arc::clone(path), source }).map(|()| None),
+        }
+    }
+
+    /// Reads one line. `words` is only there to be used again.
+    fn line<'l>(&mut self, line: u32, raw: &'l [u8], words: &mut Vec<Word<'l>>) -> Result<(), Fault> {
+        let text = parse::split(raw, words)?;
+        if self.options.take(words)? {
+            return Ok(());
+        }
+        let Some((subject, contexts)) = words.split_first() else { return Ok(()) };
+        let parsed = MapSubject::parse(&subject.text).map_err(|e| Fault::new(subject.start, e))?;
+        let parsed = self.options.subject(parsed);
+        let hit = Hit { line, list: self.list(line, text, subject.end, contexts)? };
+        self.rules += 1;
+        self.insert(parsed, hit);
+        Ok(())
+    }
+
+    /// Adds a rule. Of several for one subject the first counts.
+    fn insert(&mut self, subject: MapSubject<'_>, hit: Hit) {
+        fn only(slot: &mut Hit, hit: Hit) {
+            if *slot == Hit::NONE {
+                *slot = hit;
+            }
+        }
+        match subject {
+            MapSubject::UserInAnyCase(name) if name.iter().any(u8::is_ascii_uppercase) => {
+                self.users.push(self.source.span(&name.to_ascii_lowercase()), hit);
+            }
+            MapSubject::User(name) | MapSubject::UserInAnyCase(name) => {
+                self.users.push(self.source.span(name), hit);
+            }
+            MapSubject::Host(name) if name.iter().any(u8::is_ascii_uppercase) => {
+                self.hosts.push(self.source.span(&name.to_ascii_lowercase()), hit);
+            }
+            MapSubject::Host(name) => self.hosts.push(self.source.span(name), hit),
+            MapSubject::Net(net) => match net.addr() {
+                IpAddr::V4(a) => self.v4.push(Net { first: a.into(), prefix: net.prefix_len(), hit }),
+                IpAddr::V6(a) => self.v6.push(Net { first: a.into(), prefix: net.prefix_len(), hit }),
+            },
+            MapSubject::Path(pattern) => self.paths.push((self.source.span(pattern.as_bytes()), hit)),
+            MapSubject::Anonymous => only(&mut self.anonymous, hit),
+            MapSubject::Any => only(&mut self.any, hit),
+        }
+    }
+
+    /// The number of the list that these words mean. `end` is where the subject ends.
+    fn list(&mut self, line: u32, text: &str, end: usize, words: &[Word<'_>]) -> Result<u32, Fault> {
+        let span = words.first().zip(words.last()).and_then(|(f, l)| text.get(f.start..l.end));
+        let span = span.unwrap_or_default().as_bytes();
+        let (written, new) = self.written.number(&mut self.source, span);
+        if !new {
+            // A span whose words are no list has no number: a fault of the same words again.
+            if let Some(list) = self.written_lists.get(written as usize).filter(|&&list| list != u32::MAX) {
+                return Ok(*list);
+            }
+        } else {
+            self.written_lists.push(u32::MAX);
+        }
+        let parsed = ContextList::parse_indexed(words.iter().map(|w| &*w.text), self.default);
+        let contexts = parsed.map_err(|(i, error)| {
+            Fault::new(words.get(i).map_or(end, |w| w.start), LineError::Context(error))
+        })?;
+        self.defaulted |= words.iter().any(|w| names_no_backend(&w.text));
+        let (number, new) = self.lists.number(&mut self.source, list_text(&contexts).as_bytes());
+        if new {
+            self.first_lines.push(line);
+        }
+        self.written_lists[written as usize] = number;
+        Ok(number)
+    }
+
+    /// Lays everything out in one block. What is not needed any more goes first: until the end there is the
+    /// file in memory, too.
+    fn finish(mut self) -> io::Result<Flat> {
+        (self.written, self.written_lists) = (Texts::new(self.keys), Vec::new());
+        let paths = Tree::of(self.paths, &self.source, self.keys);
+        let (v4, v6) = (Nets::of(self.v4), Nets::of(self.v6));
+        let lists: usize = self.lists.spans.iter().map(|span| span.len as usize).sum();
+        let text = self.users.text() + self.hosts.text() + paths.text() + lists;
+        if self.source.is_full || u32::try_from(text).is_err() {
+            return Err(io::Error::other("its names and contexts are more than 4 GiB"));
+        }
+        let mut parts = vec![
+            (Part::Users, self.users.slots() * size_of::<Slot>()),
+            (Part::Hosts, self.hosts.slots() * size_of::<Slot>()),
+            (Part::V4Leaves, v4.leaves() * size_of::<V4Leaf>()),
+            (Part::V4Fences, v4.fences() * size_of::<u32>()),
+            (Part::V6Leaves, v6.leaves() * size_of::<V6Leaf>()),
+            (Part::V6Fences, v6.fences() * size_of::<u128>()),
+        ];
+        if !paths.is_empty {
+            parts.extend([
+                (Part::Edges, paths.table() * size_of::<Edge>()),
+                (Part::Places, size_of_val(&paths.places[..])),
+                (Part::Forks, size_of_val(&paths.forks[..])),
+                (Part::Patterns, size_of_val(&paths.patterns[..])),
+            ]);
+        }
+        parts.push((Part::Lists, self.first_lines.len() * size_of::<ListRow>()));
+        parts.push((Part::Text, text));
+        let mut header = Header::zeroed();
+        header.keys = self.keys;
+        (header.any, header.anonymous) = (self.any, self.anonymous);
+        header.rules = self.rules;
+        header.flags = if self.defaulted { DEFAULTED } else { 0 };
+        header.flags |= if self.options.ignore_case { IGNORES_CASE } else { 0 };
+        let mut draft = Draft::new(header, &parts)?;
+        let (leaves, fences) = draft.both(Part::V4Leaves, Part::V4Fences);
+        v4.fill(leaves, fences);
+        let (leaves, fences) = draft.both(Part::V6Leaves, Part::V6Fences);
+        v6.fill(leaves, fences);
+        let mut written = 0;
+        for (names, part) in [(self.users, Part::Users), (self.hosts, Part::Hosts)] {
+            let (slots, bytes) = draft.both(part, Part::Text);
+            let mut text = Text { bytes, len: written };
+            names.fill(&self.source, self.keys, slots, &mut text);
+            written = text.len;
+        }
+        written = paths.fill(&self.source, &mut draft, written);
+        let (rows, bytes) = draft.both(Part::Lists, Part::Text);
+        let mut text = Text { bytes, len: written };
+        for (row, (&span, &first_line)) in rows.iter_mut().zip(self.lists.spans.iter().zip(&self.first_lines))
+        {
+            *row = ListRow { start: text.push(self.source.get(span)), len: span.len, first_line };
+        }
+        draft.finish()
+    }
+}
+
+/// Whether the default backend gives this word its meaning.
+fn names_no_backend(word: &str) -> bool {
+    word != ContextList::Unconfined.to_string()
+        && word.split_once(':').is_none_or(|(prefix, _)| BackendName::parse(prefix).is_none())
+}
+
+/// A list as a map's block holds it.
+fn list_text(contexts: &ContextList) -> String {
+    match contexts {
+        ContextList::Unconfined => contexts.to_string(),
+        ContextList::Contexts(list) => {
+            let words: Vec<_> = list.iter().map(ToString::to_string).collect();
+            words.join(&BETWEEN.to_string())
+        }
+    }
+}

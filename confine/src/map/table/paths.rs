@@ -1,0 +1,237 @@
+//! Which rule's pattern a path matches: all patterns at once.
+//!
+//! One pass over a request's path follows every edge of the [tree](super::tree) that fits. A run is one probe
+//! of a hash table for each length that runs have at that place, so a million `/srv/www/TENANT/**` are one edge
+//! each and one probe.
+//!
+//! The work is bounded by the number of components times the number of places in the tree that can be
+//! reached at once: each place is visited once for each component at most.
+
+use super::{
+    Hit,
+    few::Few,
+    tree::{Edges, Fork, Kind, Pattern, Place},
+};
+use crate::map::syntax::glob;
+
+/// The patterns of a map, ready to be looked up.
+#[derive(Clone, Copy)]
+pub(in crate::map) struct View<'m> {
+    pub places: &'m [Place],
+    pub forks: &'m [Fork],
+    pub patterns: &'m [Pattern],
+    pub edges: Edges<'m>,
+}
+
+impl<'m> View<'m> {
+    /// The rule of the lowest line whose pattern `path` matches, or `best` if that is lower.
+    pub fn get(&self, path: &[u8], best: Option<Hit>) -> Option<Hit> {
+        if self.places.is_empty() {
+            return best;
+        }
+        // Nearly every path is in its plain form already; others are brought into it.
+        let mut starts = Few::new();
+        if find_starts(path, &mut starts) {
+            return self.get_plain(path, &starts, best);
+        }
+        let Some(components) = glob::components(path) else { return best };
+        let plain = components.fold(Vec::with_capacity(path.len()), |mut plain, component| {
+            plain.push(b'/');
+            plain.extend_from_slice(component);
+            plain
+        });
+        // Without any component there is only the slash.
+        let plain = if plain.is_empty() { b"/" } else { &plain[..] };
+        let mut starts = Few::new();
+        if find_starts(plain, &mut starts) { self.get_plain(plain, &starts, best) } else { best }
+    }
+
+    /// The same for a path in its plain form.
+    fn get_plain(&self, path: &[u8], starts: &Starts, best: Option<Hit>) -> Option<Hit> {
+        let count = starts.len().saturating_sub(1);
+        let (ahead, skipping) = (Few::new(), Few::new());
+        let mut search = Search { view: *self, path, starts, count, best, ahead, skipping };
+        search.arrive(0, 0);
+        search.ahead.push((0, 0));
+        // So many steps there are in a tree. What a damaged file holds need be none.
+        for _ in 0..self.forks.len().saturating_mul(count + 1) {
+            let Some((fork, from)) = search.ahead.pop() else { break };
+            search.follow(fork, from as usize);
+        }
+        search.best
+    }
+}
+
+/// Where each component of a path begins, and one past the slash or the end behind the last.
+type Starts = Few<usize, 32>;
+
+/// Finds them. `false` for a path that is not absolute, has several slashes in a row, or `.` or `..`.
+fn find_starts(path: &[u8], starts: &mut Starts) -> bool {
+    let Some(inner) = path.strip_prefix(b"/") else { return false };
+    let inner = inner.strip_suffix(b"/").unwrap_or(inner);
+    if inner.is_empty() {
+        return true;
+    }
+    let mut from = 0;
+    let mut ends_at = |end: usize| {
+        starts.push(from + 1);
+        let name = &inner[from..end];
+        from = end + 1;
+        !name.is_empty() && name != b"." && name != b".."
+    };
+    for (at, byte) in inner.iter().enumerate() {
+        if *byte == b'/' && !ends_at(at) {
+            return false;
+        }
+    }
+    let plain = ends_at(inner.len());
+    starts.push(inner.len() + 2);
+    plain
+}
+
+/// One look-up.
+struct Search<'s, 'm> {
+    view: View<'m>,
+    path: &'s [u8],
+    /// Where each component begins, and one past the end behind the last.
+    starts: &'s Starts,
+    /// The number of components.
+    count: usize,
+    best: Option<Hit>,
+    /// Forks to follow, each with the number of components before it.
+    ahead: Few<(u32, u32), 32>,
+    /// The forks behind `**` that were met, each with the fewest components before it.
+    skipping: Few<(u32, u32), 8>,
+}
+
+impl<'s> Search<'s, '_> {
+    /// `length` components from number `from` on, with the slashes between them.
+    fn components(&self, from: usize, length: usize) -> &'s [u8] {
+        let (start, end) = (self.starts.get(from), self.starts.get(from + length));
+        start.zip(end).and_then(|(s, e)| self.path.get(s..e - 1)).unwrap_or_default()
+    }
+
+    /// A pattern fits the first `at` components, up to this place.
+    fn arrive(&mut self, place: u32, at: usize) {
+        // A path's length is far below.
+        let Some(place) = self.view.places.get(place as usize) else { return };
+        if at == self.count {
+            self.best = lower(self.best, place.here);
+        }
+        self.best = lower(self.best, place.below);
+        if place.next != 0 {
+            self.ahead.push((place.next, at as u32));
+        }
+        if place.later != 0 {
+            self.skip(place.later, at as u32);
+        }
+    }
+
+    /// The fork is to be followed from `at` and every later component, once each.
+    fn skip(&mut self, fork: u32, at: u32) {
+        let met = self.skipping.iter_mut().find(|(f, _)| *f == fork);
+        let until = match met {
+            Some((_, from)) if *from <= at => return,
+            Some((_, from)) => std::mem::replace(from, at),
+            None => {
+                self.skipping.push((fork, at));
+                self.count as u32
+            }
+        };
+        for later in at..until {
+            self.ahead.push((fork, later));
+        }
+    }
+
+    /// Takes every edge of a fork that fits the components from `from` on.
+    fn follow(&mut self, fork: u32, from: usize) {
+        let Some(Fork { runs, heads, tails, star, lowest }) = self.view.forks.get(fork as usize).copied()
+        else {
+            return;
+        };
+        let left = self.count - from;
+        if left == 0 || self.best.is_some_and(|best| best.line <= lowest) {
+            return;
+        }
+        // No run is empty; a damaged file must not make us stay in one place.
+        let mut found = Few::<_, 6>::new();
+        // All are prepared before the first: so the table's lines come from memory at once.
+        for length in lengths(runs & !1).take_while(|&n| n <= left) {
+            found.push((self.view.edges.seek(fork, Kind::Run, self.components(from, length)), length));
+        }
+        for (sought, length) in found.iter() {
+            let place = self.view.edges.get(sought);
+            if place != 0 {
+                self.arrive(place, from + length);
+            }
+        }
+        if star != 0 {
+            self.arrive(star, from + 1);
+        }
+        let name = self.components(from, 1);
+        for length in lengths(heads).take_while(|&n| n <= name.len()) {
+            self.chain(fork, Kind::Head, &name[..length], name, from + 1);
+        }
+        for length in lengths(tails).take_while(|&n| n <= name.len()) {
+            self.chain(fork, Kind::Tail, &name[name.len() - length..], name, from + 1);
+        }
+    }
+
+    /// Tries the components with wildcards that share a literal beginning or end.
+    fn chain(&mut self, fork: u32, kind: Kind, literal: &[u8], name: &[u8], at: usize) {
+        let mut number = self.view.edges.get(self.view.edges.seek(fork, kind, literal));
+        while let Some(pattern) = number.checked_sub(1).and_then(|n| self.view.patterns.get(n as usize)) {
+            let text = self.view.edges.text.get(pattern.start as usize..);
+            let text = text.and_then(|t| t.get(..pattern.len as usize)).unwrap_or_default();
+            if glob::name_matches(text, name) {
+                self.arrive(pattern.place, at);
+            }
+            // A damaged file must not send us round in circles.
+            number = pattern.next.min(number - 1);
+        }
+    }
+}
+
+/// The numbers of the bits that are set, in order.
+fn lengths(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(lowest)
+    })
+}
+
+/// The one on the lower line; line 0 is none.
+fn lower(best: Option<Hit>, hit: Hit) -> Option<Hit> {
+    if hit.line == 0 || best.is_some_and(|b| b.line <= hit.line) { best } else { Some(hit) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        path::Path,
+        time::{Duration, Instant},
+    };
+
+    use crate::{context::BackendName, map::Map};
+
+    /// The places and forks are a tree. In a damaged file two edges may lead to one place, and each component
+    /// of a path would double the work.
+    #[test]
+    fn a_tree_that_is_none_is_left_in_time() {
+        let lines = b"path:/*/a landlock:a\npath:/*/* landlock:b\n";
+        let map = Map::parse(Path::new("m"), lines, BackendName::LANDLOCK).unwrap_or_else(|e| panic!("{e}"));
+        let whole = map.paths();
+        let star = whole.forks[0].star;
+        let fork = whole.places[star as usize].next;
+        let mut places = whole.places.to_vec();
+        for place in &mut places {
+            place.next = fork;
+        }
+        let damaged = super::View { places: &places, ..whole };
+        let start = Instant::now();
+        // The end keeps the lower line from being found, which would end the search.
+        let _ = damaged.get(format!("{}/b", "/a".repeat(40)).as_bytes(), None);
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    }
+}

@@ -1,0 +1,397 @@
+//! The tree that all patterns of paths of a map make together, and how it grows.
+//!
+//! Its edges are pieces of patterns: a run of literal components, `*`, or one component with wildcards;
+//! `**` marks where any number of components may be skipped. A component with wildcards is found by its
+//! literal beginning or end, whichever is longer.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{
+    Hit,
+    block::{Draft, Part as Array},
+    index::Index,
+    names::{HashKeys, home},
+    source::{Source, Span, Text},
+};
+use crate::map::syntax::glob::{self, Part};
+
+/// Where a pattern has come to after some piece.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(in crate::map) struct Place {
+    /// The rule whose pattern ends here.
+    pub here: Hit,
+    /// The rule whose pattern ends in `**` here.
+    pub below: Hit,
+    /// Where patterns go on from here, or 0.
+    pub next: u32,
+    /// Where patterns go on from here and from any number of components later, or 0.
+    pub later: u32,
+}
+
+/// From where patterns go on.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(in crate::map) struct Fork {
+    /// The lengths of the runs that begin here, in components: bit n for length n.
+    pub runs: u64,
+    /// The lengths of literal beginnings of components with wildcards, in bytes, and of their ends.
+    pub heads: u64,
+    pub tails: u64,
+    /// The place behind `*`, or 0.
+    pub star: u32,
+    /// The lowest line of all patterns that go on here.
+    pub lowest: u32,
+}
+
+/// One component with wildcards. Those with the same literal beginning or end are a chain.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(in crate::map) struct Pattern {
+    /// Where it stands in the map's text.
+    pub start: u32,
+    pub len: u32,
+    /// The place behind it.
+    pub place: u32,
+    /// The number of the next one of its chain, less than its own, and 1; or 0.
+    pub next: u32,
+}
+
+/// What an edge's text is. Four numbers of owners belong to each fork.
+#[derive(Clone, Copy)]
+pub(in crate::map) enum Kind {
+    Run,
+    Head,
+    Tail,
+}
+
+/// An edge that has a text, in a table with open addressing, four to a line of cache.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(in crate::map) struct Edge {
+    /// The fork times four, and the [`Kind`].
+    owner: u32,
+    /// Where the text stands, and its length.
+    start: u32,
+    len: u16,
+    /// Of the text's hash: nearly all that differ need not be looked at.
+    tag: u16,
+    /// The place behind a run, or the number of a chain's first pattern, and 1. Of a vacant one 0.
+    value: u32,
+}
+
+/// Edges of a line of cache.
+const LINE: usize = 4;
+
+/// After how many edges their memory is given back while the table is filled from them.
+const RELEASE: usize = 1 << 16;
+
+/// Literal beginnings and ends are told apart up to this length, in bytes.
+const LONGEST: usize = 63;
+
+/// A fork holds a fourth of the numbers at most: a pattern of a map of 1 GiB has a byte for each.
+fn owner(fork: u32, kind: Kind) -> u32 {
+    fork.wrapping_mul(4) | kind as u32
+}
+
+/// The edges of a tree, ready to be looked up.
+#[derive(Clone, Copy)]
+pub(in crate::map) struct Edges<'m> {
+    pub table: &'m [Edge],
+    pub text: &'m [u8],
+    pub keys: HashKeys,
+}
+
+/// An edge that is looked for.
+#[derive(Clone, Copy, Default)]
+pub(in crate::map) struct Sought<'s> {
+    owner: u32,
+    text: &'s [u8],
+    hash: u64,
+}
+
+impl Edges<'_> {
+    /// Prepares the search for an edge, without a look at the table.
+    pub fn seek<'s>(&self, fork: u32, kind: Kind, text: &'s [u8]) -> Sought<'s> {
+        let owner = owner(fork, kind);
+        Sought { owner, text, hash: self.keys.hash(owner, text) }
+    }
+
+    /// The value of the edge, or 0.
+    pub fn get(&self, Sought { owner, text, hash }: Sought<'_>) -> u32 {
+        let mut at = home(hash, self.table.len(), LINE);
+        // A damaged table may be full.
+        for _ in 0..self.table.len() {
+            let Some(edge) = self.table.get(at).filter(|edge| edge.value != 0) else { return 0 };
+            if edge.tag == hash as u16
+                && edge.owner == owner
+                && usize::from(edge.len) == text.len()
+                && self.text.get(edge.start as usize..).is_some_and(|at| at.starts_with(text))
+            {
+                return edge.value;
+            }
+            at = if at + 1 == self.table.len() { 0 } else { at + 1 };
+        }
+        0
+    }
+}
+
+/// The tree while a map is read.
+pub(in crate::map) struct Tree {
+    keys: HashKeys,
+    pub places: Vec<Place>,
+    pub forks: Vec<Fork>,
+    pub patterns: Vec<Pattern>,
+    edges: Vec<Edge>,
+    edge_index: Index,
+    /// The owner of each of the patterns, so that none comes twice.
+    pattern_owners: Vec<u32>,
+    pattern_index: Index,
+    /// Whether there is no pattern of paths.
+    pub is_empty: bool,
+}
+
+/// Where the insertion of a pattern stands.
+#[derive(Clone, Copy)]
+enum Cursor {
+    Place(u32),
+    Fork(u32),
+}
+
+/// The pattern that is inserted.
+struct Inserted<'s> {
+    source: &'s Source<'s>,
+    pattern: Span,
+    /// Its text.
+    whole: &'s [u8],
+    line: u32,
+}
+
+impl Inserted<'_> {
+    /// Where a part of the pattern stands.
+    fn span(&self, part: &[u8]) -> Span {
+        let inside = part.as_ptr() as usize - self.whole.as_ptr() as usize;
+        Span { start: self.pattern.start + inside as u32, len: part.len() as u32 }
+    }
+}
+
+impl Tree {
+    /// The tree of these patterns, which come in the order of their lines.
+    pub fn of(patterns: Vec<(Span, Hit)>, source: &Source<'_>, keys: HashKeys) -> Self {
+        let mut tree = Self {
+            keys,
+            places: vec![Place::zeroed()],
+            forks: vec![Fork { lowest: u32::MAX, ..Fork::zeroed() }],
+            patterns: Vec::new(),
+            edges: Vec::new(),
+            edge_index: Index::for_numbers(patterns.len()),
+            pattern_owners: Vec::new(),
+            pattern_index: Index::for_numbers(0),
+            is_empty: patterns.is_empty(),
+        };
+        for (pattern, hit) in patterns {
+            tree.insert(source, pattern, hit);
+        }
+        // Only more patterns would need these.
+        (tree.edge_index, tree.pattern_index) = (Index::for_numbers(0), Index::for_numbers(0));
+        tree.pattern_owners = Vec::new();
+        tree
+    }
+
+    /// Adds a pattern that [`glob::check`] accepted. They come in the order of their lines.
+    fn insert(&mut self, source: &Source<'_>, pattern: Span, hit: Hit) {
+        // It was text when it was accepted.
+        let Ok(whole) = std::str::from_utf8(source.get(pattern)) else { return };
+        let from = Inserted { source, pattern, whole: whole.as_bytes(), line: hit.line };
+        let mut at = Cursor::Place(0);
+        let mut pieces = glob::pieces(whole).peekable();
+        while let Some(piece) = pieces.next() {
+            at = match piece {
+                Part::Literal(run) => self.run(&from, at, run.as_bytes()),
+                Part::One => self.star(at, hit.line),
+                Part::Pattern(text) => self.pattern(&from, at, text.as_bytes()),
+                Part::Any if pieces.peek().is_none() => {
+                    // Two in a row are one: a place stands before.
+                    if let Cursor::Place(place) = at {
+                        first(&mut self.places[place as usize].below, hit);
+                    }
+                    return;
+                }
+                Part::Any => self.later(at, hit.line),
+            };
+        }
+        if let Cursor::Place(place) = at {
+            first(&mut self.places[place as usize].here, hit);
+        }
+    }
+
+    /// The fork at the cursor, made if there is none.
+    fn fork(&mut self, at: Cursor, line: u32) -> u32 {
+        match at {
+            Cursor::Fork(fork) => fork,
+            Cursor::Place(0) => {
+                let root = &mut self.forks[0];
+                root.lowest = root.lowest.min(line);
+                0
+            }
+            Cursor::Place(place) => {
+                if self.places[place as usize].next == 0 {
+                    self.places[place as usize].next = self.new_fork(line);
+                }
+                self.places[place as usize].next
+            }
+        }
+    }
+
+    fn new_fork(&mut self, line: u32) -> u32 {
+        self.forks.push(Fork { lowest: line, ..Fork::zeroed() });
+        (self.forks.len() - 1) as u32
+    }
+
+    fn new_place(&mut self) -> u32 {
+        self.places.push(Place::zeroed());
+        (self.places.len() - 1) as u32
+    }
+
+    fn run(&mut self, from: &Inserted<'_>, at: Cursor, run: &[u8]) -> Cursor {
+        let fork = self.fork(at, from.line);
+        let (number, new) = self.edge(from, fork, Kind::Run, run);
+        if new {
+            // glob::check limits the components of a pattern.
+            let length = run.iter().filter(|b| **b == b'/').count().min(glob::MAX_COMPONENTS - 2) + 1;
+            self.forks[fork as usize].runs |= 1 << length;
+            self.edges[number].value = self.new_place();
+        }
+        Cursor::Place(self.edges[number].value)
+    }
+
+    fn star(&mut self, at: Cursor, line: u32) -> Cursor {
+        let fork = self.fork(at, line) as usize;
+        if self.forks[fork].star == 0 {
+            self.forks[fork].star = self.new_place();
+        }
+        Cursor::Place(self.forks[fork].star)
+    }
+
+    fn later(&mut self, at: Cursor, line: u32) -> Cursor {
+        let Cursor::Place(place) = at else { return at };
+        if self.places[place as usize].later == 0 {
+            self.places[place as usize].later = self.new_fork(line);
+        }
+        Cursor::Fork(self.places[place as usize].later)
+    }
+
+    fn pattern(&mut self, from: &Inserted<'_>, at: Cursor, text: &[u8]) -> Cursor {
+        let fork = self.fork(at, from.line);
+        let (kind, literal) = longest_literal(text);
+        let owner = owner(fork, kind);
+        let (number, new) = self.pattern_index.number(self.keys.hash(owner, text), |number| {
+            let number = number as usize;
+            self.pattern_owners[number] == owner && from.source.get(self.patterns[number].span()) == text
+        });
+        if !new {
+            return Cursor::Place(self.patterns[number as usize].place);
+        }
+        let place = self.new_place();
+        let Span { start, len } = from.span(text);
+        let (edge, new) = self.edge(from, fork, kind, literal);
+        if new {
+            let fork = &mut self.forks[fork as usize];
+            let lengths = if matches!(kind, Kind::Head) { &mut fork.heads } else { &mut fork.tails };
+            *lengths |= 1 << literal.len();
+        }
+        let chain = &mut self.edges[edge].value;
+        self.patterns.push(Pattern { start, len, place, next: *chain });
+        self.pattern_owners.push(owner);
+        *chain = self.patterns.len() as u32;
+        Cursor::Place(place)
+    }
+
+    /// The number of the edge with this text; it is new where the second is true.
+    fn edge(&mut self, from: &Inserted<'_>, fork: u32, kind: Kind, text: &[u8]) -> (usize, bool) {
+        let owner = owner(fork, kind);
+        let hash = self.keys.hash(owner, text);
+        let (number, new) = self.edge_index.number(hash, |number| {
+            let edge = &self.edges[number as usize];
+            edge.owner == owner && from.source.get(edge.span()) == text
+        });
+        if new {
+            let Span { start, len } = from.span(text);
+            // A line, and so a part of it, is at most 64 KiB minus what else stands in it.
+            self.edges.push(Edge { owner, start, len: len as u16, tag: hash as u16, value: 0 });
+        }
+        (number as usize, new)
+    }
+
+    /// How many places the table of edges has: six of ten are taken. Most searches are for what is not there,
+    /// and end at the first that is vacant.
+    pub fn table(&self) -> usize {
+        (self.edges.len() * 10 / 6 + 1).next_multiple_of(LINE)
+    }
+
+    /// How much text the tree takes.
+    pub fn text(&self) -> usize {
+        let edges = self.edges.iter().map(|e| usize::from(e.len));
+        edges.chain(self.patterns.iter().map(|p| p.len as usize)).sum()
+    }
+
+    /// Fills the tree's arrays, and moves all texts to the block's text, of which `written` bytes are taken.
+    /// Gives how many are taken then.
+    pub fn fill(mut self, source: &Source<'_>, draft: &mut Draft, written: usize) -> usize {
+        if self.is_empty {
+            return written;
+        }
+        draft.array(Array::Places).copy_from_slice(&self.places);
+        drop(self.places);
+        draft.array(Array::Forks).copy_from_slice(&self.forks);
+        drop(self.forks);
+        let (patterns, bytes) = draft.both(Array::Patterns, Array::Text);
+        let mut text = Text { bytes, len: written };
+        for (new, pattern) in patterns.iter_mut().zip(self.patterns) {
+            let start = text.push(source.get(pattern.span()));
+            *new = Pattern { start, ..pattern };
+        }
+        let written = text.len;
+        let (table, bytes) = draft.both::<Edge, u8>(Array::Edges, Array::Text);
+        let mut text = Text { bytes, len: written };
+        while let Some(edge) = self.edges.pop() {
+            if self.edges.len() % RELEASE == 0 {
+                self.edges.shrink_to_fit();
+            }
+            let bytes = source.get(edge.span());
+            let mut at = home(self.keys.hash(edge.owner, bytes), table.len(), LINE);
+            while table[at].value != 0 {
+                at = if at + 1 == table.len() { 0 } else { at + 1 };
+            }
+            table[at] = Edge { start: text.push(bytes), ..edge };
+        }
+        text.len
+    }
+}
+
+impl Pattern {
+    fn span(&self) -> Span {
+        Span { start: self.start, len: self.len }
+    }
+}
+
+impl Edge {
+    fn span(&self) -> Span {
+        Span { start: self.start, len: self.len.into() }
+    }
+}
+
+/// Of several rules for one pattern the first counts.
+fn first(slot: &mut Hit, hit: Hit) {
+    if slot.line == 0 {
+        *slot = hit;
+    }
+}
+
+/// The literal beginning or end of a component with wildcards, whichever is longer.
+fn longest_literal(bytes: &[u8]) -> (Kind, &[u8]) {
+    let head = bytes.iter().position(|b| b"*?[".contains(b)).unwrap_or(bytes.len());
+    let tail = bytes.iter().rposition(|b| b"*?]".contains(b)).map_or(0, |n| n + 1);
+    let (head, tail) = (&bytes[..head.min(LONGEST)], &bytes[tail.max(bytes.len().saturating_sub(LONGEST))..]);
+    if tail.len() > head.len() { (Kind::Tail, tail) } else { (Kind::Head, head) }
+}

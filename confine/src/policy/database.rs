@@ -1,0 +1,191 @@
+//! Contexts that stand in a database: which statement is asked, with which values, and what its answer means.
+//!
+//! The server asks ([`Facts::ask`]); what it was told is kept for a while ([`Answers`]), prepared, so that a
+//! request whose answer is kept costs about what one costs that a map decides. A failure is never kept.
+
+use std::{ffi::CStr, sync::Arc};
+
+use super::{
+    answer_cache::{Answers, Counts, Limits},
+    facts::{Facts, Failure, Rows, Statement},
+    supplied::{self, Unusable},
+};
+use crate::{
+    backends::{Backends, Moves, OwnContext, Prepared},
+    context::{BackendName, excerpt},
+    map,
+    value::{Given, ValueError},
+};
+
+/// The longest text of a row that is looked at, in bytes. A message shows what is wrong with it.
+const LONGEST: usize = 4096;
+
+/// What is put in for a statement's parameters.
+#[derive(Clone)]
+pub enum Parameters<E> {
+    /// The proven user for the only one. A request without one asks nothing and goes on to the next rule.
+    User,
+    /// An expression's value for each.
+    Values(Box<[E]>),
+}
+
+/// What a row is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RowsAre {
+    /// Data: one context of the directive's backend, byte for byte.
+    #[default]
+    Values,
+    /// Configuration, in plain words (`rows=rules`): what stands behind the subject on a map's line.
+    Rules,
+}
+
+/// A rule whose contexts stand in a database.
+pub struct Database<E> {
+    statement: Statement,
+    parameters: Parameters<E>,
+    default: BackendName,
+    rows: RowsAre,
+    /// No contexts: no row has any.
+    answers: Answers<Option<Arc<Moves>>, Failure>,
+}
+
+impl<E> Database<E> {
+    /// Nothing is asked yet. `default` is the backend of contexts that name none.
+    pub fn new(
+        statement: Statement,
+        parameters: Parameters<E>,
+        default: BackendName,
+        rows: RowsAre,
+        limits: Limits,
+    ) -> Self {
+        Self { statement, parameters, default, rows, answers: Answers::new(limits) }
+    }
+
+    /// The statement's name.
+    pub fn label(&self) -> &CStr {
+        &self.statement.label
+    }
+
+    /// How often it was asked so far, and what is kept.
+    pub fn counts(&self) -> Counts {
+        self.answers.counts()
+    }
+
+    /// The contexts that a row gives for this request; `None`: the next rule.
+    ///
+    /// # Errors
+    /// The request must be refused.
+    pub fn contexts(&self, facts: &dyn Facts<E>, backends: &Backends) -> Result<Option<Arc<Moves>>, Failure> {
+        let answer = |values: &[&[u8]]| {
+            with_key(facts.database(), values, |key| {
+                self.answers.get(key, || facts.holds(), || self.ask(facts, values, backends))
+            })
+        };
+        match &self.parameters {
+            Parameters::User => match facts.subject().user {
+                None | Some(b"") => Ok(None),
+                Some(user) => answer(&[user]),
+            },
+            Parameters::Values(expressions) => {
+                let values: Result<Vec<_>, _> = expressions.iter().map(|e| facts.expr(e)).collect();
+                let values = values.map_err(Failure::Expression)?;
+                answer(&values.iter().map(Vec::as_slice).collect::<Vec<_>>())
+            }
+        }
+    }
+
+    fn ask(
+        &self,
+        facts: &dyn Facts<E>,
+        values: &[&[u8]],
+        backends: &Backends,
+    ) -> Result<Option<Arc<Moves>>, Failure> {
+        let label = || self.statement.label.to_string_lossy().into_owned();
+        let rows = facts.ask(&self.statement, values);
+        let unusable = |value: String, why: String| Failure::Row { label: label(), value, why };
+        match rows.map_err(|error| Failure::Database { label: label(), error })? {
+            Rows::None => Ok(None),
+            // Which of them comes first is up to the database's mood.
+            Rows::Several => Err(unusable(
+                "more than one row".to_owned(),
+                "which one counts would be left to chance; select one, say by LIMIT 1 behind an ORDER BY"
+                    .to_owned(),
+            )),
+            Rows::One(value) => self
+                .prepare(&value, backends)
+                .map_err(|why| unusable(format!("{:?}", excerpt(&String::from_utf8_lossy(&value))), why)),
+        }
+    }
+
+    /// What a row means. The error says why it means nothing.
+    fn prepare(&self, row: &[u8], backends: &Backends) -> Result<Option<Arc<Moves>>, String> {
+        if row.len() > LONGEST {
+            return Err(format!("it is longer than {LONGEST} bytes, which no contexts are"));
+        }
+        let text = std::str::from_utf8(row).map_err(|_| ValueError::NotText.to_string())?;
+        let prepared = match self.rows {
+            _ if text.is_empty() => return Ok(None),
+            RowsAre::Values => self.value(text, backends)?,
+            RowsAre::Rules => self.rule(text, backends)?,
+        };
+        match prepared {
+            Some(Prepared::Moves(moves)) => Ok(Some(moves)),
+            Some(Prepared::Unconfined) => Err(ValueError::Unconfined.to_string()),
+            None => Ok(None),
+        }
+    }
+
+    /// One context of the directive's backend.
+    fn value(&self, text: &str, backends: &Backends) -> Result<Option<Prepared>, String> {
+        let prepared = supplied::prepare(&Given::whole(text), self.default, false, backends);
+        prepared.map(Some).map_err(|unusable| match unusable {
+            Unusable::Value(error @ ValueError::Blank { character: ' ', .. }) => format!(
+                "{error} (a column of type CHAR pads: use VARCHAR), or write rows=rules where a row holds what a map's \
+                 line does"
+            ),
+            Unusable::Value(error @ ValueError::NamesBackend { .. }) => format!("{error}; or write rows=rules"),
+            other => other.to_string(),
+        })
+    }
+
+    /// What stands behind the subject on a map's line. `unconfined` is refused: databases are often written by
+    /// applications, and an application must not exempt requests.
+    fn rule(&self, text: &str, backends: &Backends) -> Result<Option<Prepared>, String> {
+        let text = text.trim_matches([' ', '\t', '\r', '\n']);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let list = map::contexts(text, self.default).map_err(|e| e.to_string())?;
+        backends.prepare(&list, OwnContext::Refused).map(Some).map_err(|e| e.to_string())
+    }
+}
+
+/// Calls `body` with the bytes that tell this question from others: each value behind its length. Most fit
+/// into a buffer on the stack, so that a request whose answer is kept allocates nothing.
+fn with_key<T>(database: usize, values: &[&[u8]], body: impl FnOnce(&[u8]) -> T) -> T {
+    const NUMBER: usize = size_of::<usize>();
+    let length = values.iter().fold(NUMBER, |sum, value| sum + NUMBER + value.len());
+    let (mut short, mut long) = ([0; 256], Vec::new());
+    let key = match short.get_mut(..length) {
+        Some(key) => key,
+        None => {
+            long.resize(length, 0);
+            &mut long[..]
+        }
+    };
+    let mut rest = &mut *key;
+    let mut put = |bytes: &[u8]| {
+        let (place, behind) = std::mem::take(&mut rest).split_at_mut(bytes.len());
+        place.copy_from_slice(bytes);
+        rest = behind;
+    };
+    put(&database.to_ne_bytes());
+    for value in values {
+        put(&value.len().to_ne_bytes());
+        put(value);
+    }
+    body(key)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! The ordered rules of one scope, and the decision they give for one request.
+
+use std::{borrow::Cow, ffi::CStr, path::Path, sync::Arc};
+
+use super::{
+    database::Database,
+    facts::{Facts, Failure},
+    live_map::LiveMap,
+    supplied::{self, Unusable},
+    transition_map::TransitionMap,
+};
+use crate::{
+    backends::{Backends, Moves, OwnContext, Prepared},
+    context::{BackendName, excerpt},
+    origin::Origin,
+    subject::Subject,
+    value::{Given, ValueError},
+};
+
+/// One rule, ready to be asked. `E` is the server's compiled expression.
+pub struct Rule<E> {
+    /// Where it stands in the configuration.
+    pub origin: Origin,
+    /// Where its context comes from.
+    pub source: Source<E>,
+    /// What a context of this rule means that is the server's own. `Exempt` marks the rules of
+    /// mod_selinux's directives.
+    pub own: OwnContext,
+    /// The backends as they are seen from where the rule stands; `None` where that is as the server sees them.
+    pub backends: Option<Arc<Backends>>,
+}
+
+/// Where a rule's context comes from.
+pub enum Source<E> {
+    /// The same for every request.
+    Constant(Prepared),
+    /// A map's first matching line.
+    Map(Arc<LiveMap>),
+    /// The first matching line of a table of patterns; a file that none matches is refused.
+    Transitions(Arc<TransitionMap>),
+    /// An environment variable; unset or empty: the next rule.
+    Env {
+        /// The variable.
+        name: Box<CStr>,
+        /// Whose context the value is.
+        backend: BackendName,
+        /// Whether the directive says so itself.
+        named: bool,
+    },
+    /// An expression; empty: the next rule.
+    Expr {
+        /// In the order in which they are joined.
+        pieces: Box<[Piece<E>]>,
+        /// Whose context the value is.
+        backend: BackendName,
+        /// Whether the directive says so itself.
+        named: bool,
+    },
+    /// A row of a database; no row: the next rule.
+    Database(Box<Database<E>>),
+}
+
+/// A stretch of a string expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece<E> {
+    /// Literal text.
+    Literal(Box<str>),
+    /// Literal text in the expressions' own notation; compiled by the server.
+    Escaped(E),
+    /// What the request gives; compiled by the server.
+    Value(E),
+}
+
+/// The rule that decided, as shown to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleAt<'a> {
+    /// Configuration file or map.
+    pub file: &'a Path,
+    /// Line in it, from 1.
+    pub line: u32,
+}
+
+impl std::fmt::Display for RuleAt<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}
+
+/// Moves prepared at startup, or held by this request.
+pub enum MovesOf<'a> {
+    /// Prepared at startup.
+    Prepared(&'a Moves),
+    /// Of a map, which may be replaced meanwhile; or made for this request alone, from a variable's or an
+    /// expression's value.
+    Held(Arc<Moves>),
+}
+
+impl std::ops::Deref for MovesOf<'_> {
+    type Target = Moves;
+    fn deref(&self) -> &Moves {
+        match self {
+            Self::Prepared(m) => m,
+            Self::Held(m) => m,
+        }
+    }
+}
+
+/// What the rules say of one request.
+pub enum Decision<'a> {
+    /// Move into these contexts.
+    Confine(MovesOf<'a>, RuleAt<'a>),
+    /// Exempt, in plain words.
+    Unconfined(RuleAt<'a>),
+    /// No rule matched.
+    Unmatched,
+    /// A rule matched and cannot be carried out: the request must be refused.
+    Failed(RuleAt<'a>, Failure),
+}
+
+/// Asks `rules` in order; the first that matches decides.
+pub fn decide<'a, E: 'a>(
+    rules: impl IntoIterator<Item = &'a Rule<E>>,
+    facts: &dyn Facts<E>,
+    backends: &Backends,
+) -> Decision<'a> {
+    for rule in rules {
+        let at = RuleAt { file: &rule.origin.file, line: rule.origin.line };
+        let backends = rule.backends.as_deref().unwrap_or(backends);
+        let made = match &rule.source {
+            Source::Constant(prepared) => return fixed(prepared, at),
+            Source::Map(live) => match by_map(live, &facts.subject(), backends) {
+                Some(decision) => return decision,
+                None => continue,
+            },
+            Source::Transitions(table) => return transition(table, facts.subject().path, at),
+            Source::Env { name, backend, named } => match facts.env(name) {
+                None | Some(b"") => continue,
+                Some(value) => {
+                    made([(true, Cow::Borrowed(value))], "environment variable", *backend, *named, backends)
+                }
+            },
+            Source::Expr { pieces, backend, named } => match evaluate(pieces, facts) {
+                Ok(pieces) if pieces.iter().all(|(_, piece)| piece.is_empty()) && !named => continue,
+                Ok(pieces) => made(pieces, "expression", *backend, *named, backends),
+                Err(message) => Err(Failure::Expression(message)),
+            },
+            Source::Database(database) => match database.contexts(facts, backends) {
+                Ok(None) => continue,
+                Ok(Some(moves)) => Ok(Prepared::Moves(moves)),
+                Err(failure) => Err(failure),
+            },
+        };
+        return match made {
+            Ok(Prepared::Moves(moves)) => Decision::Confine(MovesOf::Held(moves), at),
+            Ok(Prepared::Unconfined) => Decision::Unconfined(at),
+            Err(failure) => Decision::Failed(at, failure),
+        };
+    }
+    Decision::Unmatched
+}
+
+/// What a map's rules of now say, if one matches.
+fn by_map<'a>(live: &'a LiveMap, subject: &Subject<'_>, backends: &Backends) -> Option<Decision<'a>> {
+    let ready = live.current();
+    let hit = ready.map().lookup(subject)?;
+    let at = RuleAt { file: live.path(), line: hit.line };
+    Some(match ready.contexts(hit.list, backends) {
+        Ok(prepared) => held(&prepared, at),
+        Err(error) => Decision::Failed(at, Failure::Prepare(error)),
+    })
+}
+
+fn fixed<'a>(prepared: &'a Prepared, at: RuleAt<'a>) -> Decision<'a> {
+    match prepared {
+        Prepared::Unconfined => Decision::Unconfined(at),
+        Prepared::Moves(moves) => Decision::Confine(MovesOf::Prepared(moves), at),
+    }
+}
+
+/// As [`fixed`], for contexts that may not live as long as the decision.
+fn held<'a>(prepared: &Prepared, at: RuleAt<'a>) -> Decision<'a> {
+    match prepared {
+        Prepared::Unconfined => Decision::Unconfined(at),
+        Prepared::Moves(moves) => Decision::Confine(MovesOf::Held(Arc::clone(moves)), at),
+    }
+}
+
+fn transition<'a>(table: &'a TransitionMap, path: Option<&[u8]>, at: RuleAt<'a>) -> Decision<'a> {
+    let path = path.unwrap_or_default();
+    match table.lookup(path) {
+        Some((line, prepared)) => {
+            let at = RuleAt { file: table.path(), line };
+            prepared.map_or(Decision::Failed(at, Failure::NoContext), |prepared| fixed(prepared, at))
+        }
+        None => {
+            let path = String::from_utf8_lossy(path).into_owned();
+            Decision::Failed(at, Failure::NoTransition { path, table: table.path().display().to_string() })
+        }
+    }
+}
+
+/// What a piece gives; `true` stands before what is the request's.
+type Evaluated<'p> = (bool, Cow<'p, [u8]>);
+
+/// What an expression's pieces give.
+fn evaluate<'p, E>(pieces: &'p [Piece<E>], facts: &dyn Facts<E>) -> Result<Vec<Evaluated<'p>>, String> {
+    let piece = |piece: &'p Piece<E>| match piece {
+        Piece::Literal(text) => Ok((false, Cow::Borrowed(text.as_bytes()))),
+        Piece::Escaped(expr) => Ok((false, Cow::Owned(facts.expr(expr)?))),
+        Piece::Value(expr) => Ok((true, Cow::Owned(facts.expr(expr)?))),
+    };
+    pieces.iter().map(piece).collect()
+}
+
+/// What is prepared for one context that a request supplied.
+fn made<'v>(
+    pieces: impl IntoIterator<Item = Evaluated<'v>>,
+    of: &'static str,
+    backend: BackendName,
+    named: bool,
+    backends: &Backends,
+) -> Result<Prepared, Failure> {
+    let pieces: Vec<_> = pieces.into_iter().collect();
+    let texts = pieces.iter().map(|(is_value, bytes)| Ok((*is_value, std::str::from_utf8(bytes)?)));
+    let texts = texts.collect::<Result<Vec<_>, std::str::Utf8Error>>().map_err(|_| Failure::NotText(of))?;
+    let given = Given::join(texts);
+    supplied::prepare(&given, backend, named, backends).map_err(|unusable| match unusable {
+        Unusable::Prepare(error) => Failure::Prepare(error),
+        Unusable::Value(ValueError::Unconfined) => Failure::Unconfined { of, value: given.text().to_owned() },
+        Unusable::Value(error) => Failure::Value { of, value: excerpt(given.text()), error },
+    })
+}
+
+#[cfg(test)]
+mod tests;

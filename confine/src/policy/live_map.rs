@@ -1,0 +1,248 @@
+//! A map that is read again when its file changes, while requests go on.
+//!
+//! Every process looks for itself: [`Watch::look`] a few times a second, from a thread that serves no
+//! request. A change counts when two looks in a row see the same, so that a file which is still being
+//! written is not taken. Then the new map is read, its new contexts are asked of the kernel and prepared, all
+//! off to the side, and one pointer is swapped. Whatever goes wrong, the last good rules stay.
+//!
+//! A request takes a reference at its decision ([`LiveMap::current`]): a lock for reading that nobody holds
+//! for writing but for the instant of a swap, and two atomic additions. A wait-free pointer (arc-swap) would
+//! save that instant and cost each one-time thread a registration of its own.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use crate::{
+    backends::{Backends, CheckError, OwnContext},
+    context::BackendName,
+    lsm::Backend,
+    map::{Look, Map, MapError, Shelf},
+    policy::prepared_map::{self, ReadyMap},
+};
+
+/// How a map's file becomes rules.
+pub struct Recipe {
+    /// The backend of contexts that name none.
+    pub default: BackendName,
+    /// What a context means that is the server's own.
+    pub own: OwnContext,
+    /// See [`Backends::check`].
+    pub early: Option<Vec<Box<dyn Backend>>>,
+}
+
+/// A map, its rules of now, and how they came.
+pub struct LiveMap {
+    path: Box<Path>,
+    recipe: Recipe,
+    /// Where the children find the copy that one of them makes when the file of a compiled map changes.
+    /// Without one, each makes its own.
+    shelf: Option<Shelf>,
+    current: RwLock<Arc<ReadyMap>>,
+    state: Mutex<State>,
+    /// Counts the swaps of all maps of a configuration.
+    swaps: Arc<AtomicU64>,
+}
+
+/// How a map is, for people.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// How often its rules were taken over, the start included.
+    pub generation: u64,
+    /// The number of rules.
+    pub rules: usize,
+    /// When they were taken over.
+    pub since: SystemTime,
+    /// Why the file as it is now was not taken over, where it was not.
+    pub error: Option<String>,
+}
+
+impl LiveMap {
+    /// A map whose rules were read from the file `path` just now. `swaps` is counted up after every swap.
+    pub fn new(path: &Path, recipe: Recipe, ready: ReadyMap, swaps: Arc<AtomicU64>) -> Self {
+        let rules = ready.map().len();
+        // A text is tables of each child's own after a change, and needs none of the descriptors.
+        let shelf = ready.map().is_compiled().then(Shelf::new).and_then(Result::ok);
+        Self {
+            path: path.into(),
+            recipe,
+            shelf,
+            current: RwLock::new(Arc::new(ready)),
+            state: Mutex::new(State { generation: 1, rules, since: SystemTime::now(), error: None }),
+            swaps,
+        }
+    }
+
+    /// The file as the administrator named it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The rules of now. Whoever holds them keeps them, whatever happens to the file.
+    pub fn current(&self) -> Arc<ReadyMap> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How the map is.
+    pub fn state(&self) -> State {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes new rules over; gives the old ones.
+    fn swap(&self, ready: ReadyMap) -> (Arc<ReadyMap>, State) {
+        let rules = ready.map().len();
+        let new = Arc::new(ready);
+        let old = std::mem::replace(&mut *self.current.write().unwrap_or_else(PoisonError::into_inner), new);
+        self.swaps.fetch_add(1, Ordering::Release);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = state.generation + 1;
+        *state = State { generation, rules, since: SystemTime::now(), error: None };
+        (old, state.clone())
+    }
+
+    fn keep(&self, error: &str) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).error = Some(error.to_owned());
+    }
+
+    /// Reads the file anew and makes everything ready.
+    fn load(&self, backends: &Backends) -> Result<(ReadyMap, Look), Trouble> {
+        let Recipe { default, own, early } = &self.recipe;
+        let map = Map::load_looking(&self.path, *default, self.shelf.as_ref());
+        let (map, look) = map.map_err(|error| match error {
+            MapError::Changed { .. } => Trouble::Unsettled,
+            error => Trouble::Bad(error.to_string()),
+        })?;
+        let known = self.current().known();
+        let answers = prepared_map::ask(&map, backends, *own, early.as_deref(), &known);
+        let at = |line: u32, text: &dyn std::fmt::Display| format!("{}:{line}: {text}", self.path.display());
+        if let Some((line, contexts, error)) = answers.refused.first() {
+            let error = match error {
+                CheckError::Inactive(inactive) => inactive.to_string(),
+                CheckError::Refused(refused) => refused.reason(),
+            };
+            return Err(Trouble::Bad(at(*line, &format_args!("{contexts}: {error}"))));
+        }
+        let ready = ReadyMap::with(map, backends, *own, &known);
+        let ready = ready.map_err(|(line, error)| Trouble::Bad(at(line, &error)))?;
+        Ok((ready, look))
+    }
+}
+
+/// Why a changed file was not taken over.
+enum Trouble {
+    /// It is being written: look again.
+    Unsettled,
+    /// The text says what is wrong with it.
+    Bad(String),
+}
+
+/// What a look saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Sight {
+    There(Look),
+    /// The kernel's answer instead.
+    Gone(i32),
+}
+
+impl Sight {
+    fn of(path: &Path) -> Self {
+        match Look::at(path) {
+            Ok(look) => Self::There(look),
+            Err(error) => Self::Gone(error.raw_os_error().unwrap_or(0)),
+        }
+    }
+}
+
+/// What came of a look.
+#[derive(Debug)]
+pub enum Event {
+    /// The file is as it was, or not settled yet.
+    Nothing,
+    /// New rules count from now on.
+    Swapped(State),
+    /// The file changed and the rules did not, for this reason.
+    Kept(String),
+}
+
+/// One process's eye on a map.
+pub struct Watch {
+    map: Arc<LiveMap>,
+    /// What the rules, or the last complaint, came from.
+    handled: Sight,
+    /// Something else that was seen once.
+    candidate: Option<Sight>,
+    /// Rules that requests may still hold: so that the last of these need not clear them away.
+    retired: Vec<Arc<ReadyMap>>,
+}
+
+impl Watch {
+    /// Watches a map whose rules came from a file that looked like this.
+    pub fn new(map: Arc<LiveMap>, read: Look) -> Self {
+        Self { map, handled: Sight::There(read), candidate: None, retired: Vec::new() }
+    }
+
+    /// The map.
+    pub fn map(&self) -> &LiveMap {
+        &self.map
+    }
+
+    /// Stands for what this watch last acted upon: the same number for the same sight in every process.
+    pub fn sight(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.handled.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Looks once; to be called every quarter of a second or so.
+    pub fn look(&mut self, backends: &Backends) -> Event {
+        // Nobody takes a new reference to what is retired, so the count only goes down.
+        self.retired.retain(|old| Arc::strong_count(old) > 1);
+        let now = Sight::of(&self.map.path);
+        if now == self.handled {
+            self.candidate = None;
+            return Event::Nothing;
+        }
+        if self.candidate.replace(now) != Some(now) {
+            return Event::Nothing;
+        }
+        self.candidate = None;
+        if let Sight::Gone(errno) = now {
+            self.handled = now;
+            return self.keep(gone(&self.map.path, errno));
+        }
+        match self.map.load(backends) {
+            Ok((_, look)) if Sight::There(look) != now => Event::Nothing,
+            Ok((ready, _)) => {
+                self.handled = now;
+                let (old, state) = self.map.swap(ready);
+                self.retired.push(old);
+                Event::Swapped(state)
+            }
+            Err(Trouble::Unsettled) => Event::Nothing,
+            Err(Trouble::Bad(text)) => {
+                self.handled = now;
+                self.keep(text)
+            }
+        }
+    }
+
+    fn keep(&self, text: String) -> Event {
+        self.map.keep(&text);
+        Event::Kept(text)
+    }
+}
+
+fn gone(path: &Path, errno: i32) -> String {
+    let error = io::Error::from_raw_os_error(errno);
+    format!("{}: cannot be looked at: {error}; put it back, or correct the rights above it", path.display())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! A map whose contexts are prepared and were asked of the kernel.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use crate::{
+    backends::{Backends, CheckError, OwnContext, Prepared},
+    context::ContextList,
+    lsm::{Backend, PrepareError},
+    map::Map,
+};
+
+/// How many distinct lists of contexts of a map are kept prepared, some hundred bytes each. What is beyond
+/// is prepared at the start, too, to find what is wrong, and again on each request that meets it.
+const KEPT: usize = 1 << 16;
+
+/// How many distinct lists the kernel is asked about. A question can take a thread that tries the move, some
+/// 50 us; beyond, the move itself is the question.
+const ASKED: usize = 10_000;
+
+/// How many lists that the kernel refuses are reported.
+const REPORTED: usize = 100;
+
+/// A map whose contexts are prepared.
+pub struct ReadyMap {
+    map: Map,
+    own: OwnContext,
+    /// For the first of the map's lists, in the same order.
+    kept: Vec<Prepared>,
+}
+
+/// What the kernel said of a map's contexts.
+#[derive(Default)]
+pub struct Answers {
+    /// What it refuses: the first line that gives the contexts, these, and why. At most 100.
+    pub refused: Vec<(u32, ContextList, CheckError)>,
+    /// How many lists were not asked about, because there are too many.
+    pub unasked: usize,
+}
+
+/// The lists of a map that is in use: the kernel need not be asked about them again, nor they be prepared.
+pub type Known = HashMap<Box<str>, Prepared>;
+
+impl ReadyMap {
+    /// Prepares every context of `map`. The error carries the first line that uses the context.
+    pub fn new(map: Map, backends: &Backends, own: OwnContext) -> Result<Self, (u32, PrepareError)> {
+        Self::with(map, backends, own, &Known::new())
+    }
+
+    /// As [`ReadyMap::new`], and takes what is prepared already.
+    pub fn with(
+        map: Map,
+        backends: &Backends,
+        own: OwnContext,
+        known: &Known,
+    ) -> Result<Self, (u32, PrepareError)> {
+        let mut kept = Vec::with_capacity(KEPT.min(map.list_count() as usize));
+        for number in 0..map.list_count() {
+            let prepared = match map.list_text(number).and_then(|text| known.get(text)) {
+                Some(prepared) => prepared.clone(),
+                None => prepare(&map, number, backends, own)?,
+            };
+            if kept.len() < KEPT {
+                kept.push(prepared);
+            }
+        }
+        Ok(Self { map, own, kept })
+    }
+
+    /// The map itself.
+    pub fn map(&self) -> &Map {
+        &self.map
+    }
+
+    /// The contexts of a list of this map, ready: as they were prepared, or for a list beyond those that are
+    /// kept, anew.
+    pub fn contexts(&self, list: u32, backends: &Backends) -> Result<Cow<'_, Prepared>, PrepareError> {
+        match self.kept.get(list as usize) {
+            Some(prepared) => Ok(Cow::Borrowed(prepared)),
+            None => prepare(&self.map, list, backends, self.own).map(Cow::Owned).map_err(|(_, e)| e),
+        }
+    }
+
+    /// What is prepared, by the lists' texts.
+    pub fn known(&self) -> Known {
+        let texts = (0..).map_while(|number| self.map.list_text(number));
+        texts.map(Box::from).zip(self.kept.iter().cloned()).collect()
+    }
+}
+
+fn prepare(
+    map: &Map,
+    number: u32,
+    backends: &Backends,
+    own: OwnContext,
+) -> Result<Prepared, (u32, PrepareError)> {
+    // Only a damaged compiled map holds a list that does not read back; nothing may run by it.
+    let list = map.list(number).ok_or_else(|| {
+        let context = map.list_text(number).unwrap_or("?").escape_debug().to_string();
+        let why = "the compiled map holds it, and it is no list of contexts".into();
+        (0, PrepareError { context, why, errno: None, remedy: "compile the map again".into() })
+    })?;
+    backends.prepare(&list.contexts, own).map_err(|e| (list.first_line, e))
+}
+
+/// Asks the kernel about each distinct list of `map` that is not `known`, as far as that takes bounded time.
+/// `early`: see [`Backends::check`].
+pub fn ask(
+    map: &Map,
+    backends: &Backends,
+    own: OwnContext,
+    early: Option<&[Box<dyn Backend>]>,
+    known: &Known,
+) -> Answers {
+    let mut answers = Answers::default();
+    let mut asked = 0;
+    for number in 0..map.list_count() {
+        if map.list_text(number).is_some_and(|text| known.contains_key(text)) {
+            continue;
+        }
+        if asked == ASKED {
+            answers.unasked += 1;
+            continue;
+        }
+        asked += 1;
+        // What does not read back is an error of its own, when it is prepared.
+        let Some(list) = map.list(number) else { continue };
+        if let Err(error) = backends.check(&list.contexts, own, early) {
+            answers.refused.push((list.first_line, list.contexts, error));
+            if answers.refused.len() == REPORTED {
+                break;
+            }
+        }
+    }
+    answers
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{
+        context::BackendName,
+        lsm::selinux::{SecurityContext, Selinux},
+    };
+
+    /// More distinct contexts than are kept, as categories give them.
+    fn many() -> Map {
+        let line = |n: usize| format!("user{n} *:s0:c{},c{}\n", n % 512, 512 + n / 512);
+        let text: String = (0..KEPT + 10).map(line).collect();
+        Map::parse(Path::new("m"), text.as_bytes(), BackendName::SELINUX).expect("a map")
+    }
+
+    /// SELinux as it would be, on a kernel that may have none.
+    fn backends() -> Backends {
+        let mut backends = Backends::new(Vec::new()).unwrap_or_else(|e| panic!("{e:?}"));
+        let own = SecurityContext::parse("system_u:system_r:httpd_t:s0").expect("a context");
+        backends.put(Box::new(Selinux::assuming(own)));
+        backends
+    }
+
+    fn text(prepared: &Prepared) -> String {
+        match prepared {
+            Prepared::Moves(moves) => moves.text.to_string_lossy().into_owned(),
+            Prepared::Unconfined => panic!("confined"),
+        }
+    }
+
+    #[test]
+    fn lists_beyond_those_that_are_kept_are_prepared_when_they_are_met() {
+        let backends = backends();
+        let ready =
+            ReadyMap::new(many(), &backends, OwnContext::Refused).unwrap_or_else(|(_, e)| panic!("{e}"));
+        assert_eq!(ready.kept.len(), KEPT);
+        let count = ready.map().list_count();
+        assert_eq!(count as usize, KEPT + 10);
+        for number in [0, KEPT as u32 - 1, KEPT as u32, count - 1] {
+            let prepared = ready.contexts(number, &backends).expect("contexts");
+            let list = ready.map().list(number).expect("a list");
+            assert_eq!(text(&prepared), list.contexts.to_string());
+            assert_eq!(matches!(prepared, Cow::Borrowed(_)), (number as usize) < KEPT);
+        }
+        assert!(ready.contexts(count, &backends).is_err(), "no list, no confinement, and no exemption");
+    }
+
+    #[test]
+    fn a_bad_context_is_found_beyond_those_that_are_kept() {
+        let mut text: String =
+            (0..KEPT).map(|n| format!("u{n} *:s0:c{},c{}\n", n % 512, 512 + n / 512)).collect();
+        text += "bob *:*\n";
+        let map = Map::parse(Path::new("m"), text.as_bytes(), BackendName::SELINUX).expect("a map");
+        let error = ReadyMap::new(map, &backends(), OwnContext::Refused).err().expect("an error");
+        assert_eq!(error.0 as usize, KEPT + 1);
+    }
+
+    #[test]
+    fn what_is_known_is_taken_and_not_asked_about() {
+        let backends = backends();
+        let ready =
+            ReadyMap::new(many(), &backends, OwnContext::Refused).unwrap_or_else(|(_, e)| panic!("{e}"));
+        let known = ready.known();
+        assert_eq!(known.len(), KEPT);
+        let again = ReadyMap::with(many(), &backends, OwnContext::Refused, &known);
+        let again = again.unwrap_or_else(|(_, e)| panic!("{e}"));
+        let same = |list| match (&ready.kept[list], &again.kept[list]) {
+            (Prepared::Moves(a), Prepared::Moves(b)) => std::sync::Arc::ptr_eq(a, b),
+            _ => false,
+        };
+        assert!(same(0) && same(KEPT - 1));
+        let answers = ask(again.map(), &backends, OwnContext::Refused, None, &known);
+        assert!(answers.refused.len() <= 10 && answers.unasked == 0);
+        // Nothing known: no more than some are asked about, or reported.
+        let answers = ask(again.map(), &backends, OwnContext::Refused, None, &Known::new());
+        assert!(answers.refused.len() == REPORTED || answers.unasked == KEPT + 10 - ASKED);
+    }
+}

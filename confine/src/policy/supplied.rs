@@ -1,0 +1,31 @@
+//! Makes a context ready that a request supplied.
+
+use crate::{
+    backends::{Backends, Prepared},
+    context::BackendName,
+    lsm::PrepareError,
+    value::{self, Given, ValueError},
+};
+
+/// What is prepared for a context that a request supplied. That it is the server's own, and so confines nothing,
+/// is an error under every directive: a value does not exempt.
+pub fn prepare(
+    given: &Given,
+    backend: BackendName,
+    named: bool,
+    backends: &Backends,
+) -> Result<Prepared, Unusable> {
+    let given = value::of_backend(given, backend, named)?;
+    Ok(backends.prepare_value(backend, &given)?)
+}
+
+/// Why nothing could be prepared for a value.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// It is no context.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// The backend does not take it.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+}

@@ -1,0 +1,180 @@
+//! The table against a plain list, and what is made in vain under any number of contexts.
+
+use super::*;
+
+/// Serves one request: by a resting worker (`true`), by one that is made and kept, or by none that is.
+fn serve(kept: &mut RestingWorkers<u64>, key: u64, max: usize) -> (bool, bool) {
+    let hash = spread(key);
+    if kept.take(hash, |worker| *worker == key).is_some() {
+        kept.used(max);
+        kept.rest(hash, key);
+        return (true, false);
+    }
+    let made = kept.admit(hash, max) != Admission::Refused;
+    if made {
+        kept.rest(hash, key);
+    }
+    (false, made)
+}
+
+fn spread(key: u64) -> u64 {
+    (key + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (key >> 3)
+}
+
+/// Numbers without a pattern, the same each time.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % end
+    }
+}
+
+#[test]
+fn the_one_that_came_last_is_taken_first_and_each_key_has_its_own() {
+    let mut kept = RestingWorkers::new();
+    for (hash, worker) in [(1, 'a'), (2, 'b'), (1, 'c'), (1, 'd')] {
+        kept.rest(hash, worker);
+    }
+    assert_eq!(kept.resting(), 4);
+    assert_eq!(kept.take(1, |_| true), Some('d'));
+    assert_eq!(kept.take(1, |&w| w == 'a'), Some('a'), "another key may have the same hash");
+    assert_eq!(kept.take(3, |_| true), None);
+    assert_eq!(kept.end_oldest_if(|&w| w == 'c'), None);
+    assert_eq!(kept.end_oldest_if(|&w| w == 'b'), Some('b'));
+    assert_eq!(kept.take(2, |_| true), None);
+    kept.rest(2, 'e');
+    assert_eq!(kept.end_all(), ['c', 'e']);
+    assert_eq!((kept.resting(), kept.take(1, |_| true)), (0, None));
+}
+
+/// Whatever is done, it is as with a list that is searched.
+#[test]
+fn it_is_a_list_that_needs_no_search() {
+    let (mut kept, mut list, mut numbers) =
+        (RestingWorkers::new(), Vec::<(u64, u64)>::new(), Numbers(88_172_645));
+    for worker in 0..20_000 {
+        let hash = numbers.below(17);
+        match numbers.below(5) {
+            0 | 1 => {
+                kept.rest(hash, worker);
+                list.push((hash, worker));
+            }
+            2 | 3 => {
+                let odd = numbers.below(2);
+                let wanted = |w: &u64| w % 2 == odd;
+                let place = list.iter().rposition(|(h, w)| *h == hash && wanted(w));
+                assert_eq!(kept.take(hash, wanted), place.map(|place| list.remove(place).1));
+            }
+            _ => {
+                let oldest = (!list.is_empty()).then(|| list.remove(0).1);
+                assert_eq!(kept.end_oldest_if(|_| true), oldest);
+            }
+        }
+        assert_eq!(kept.resting(), list.len());
+    }
+    assert!(kept.entries.len() < 20_000 / 2, "places are used again");
+}
+
+#[test]
+fn who_fits_in_is_kept_at_once() {
+    let mut kept = RestingWorkers::new();
+    for key in 0..64 {
+        assert_eq!(serve(&mut kept, key, 64), (false, true));
+    }
+    for key in 0..64 {
+        assert_eq!(serve(&mut kept, key, 64), (true, false));
+    }
+}
+
+#[test]
+fn a_newcomer_displaces_only_one_that_rests_longer_than_it_was_away() {
+    let mut kept = RestingWorkers::new();
+    assert_eq!(serve(&mut kept, 1, 1), (false, true));
+    (0..COST).for_each(|_| assert!(serve(&mut kept, 1, 1).0));
+    assert_eq!(serve(&mut kept, 2, 1), (false, false), "never seen before");
+    assert_eq!(serve(&mut kept, 2, 1), (false, true), "seen since the other one was used");
+    assert_eq!(serve(&mut kept, 2, 1), (true, false));
+    (0..COST).for_each(|_| assert!(serve(&mut kept, 2, 1).0));
+    // In turn, nobody's worker ends for the other's.
+    assert_eq!(serve(&mut kept, 1, 1), (false, false));
+    for _ in 0..1000 {
+        assert_eq!(serve(&mut kept, 2, 1), (true, false));
+        assert_eq!(serve(&mut kept, 1, 1), (false, false));
+    }
+}
+
+/// Where all are at work there is nobody to displace.
+#[test]
+fn there_are_no_more_than_allowed() {
+    let mut kept = RestingWorkers::<u64>::new();
+    assert_eq!((0..10).filter(|key| kept.admit(spread(*key), 4) != Admission::Refused).count(), 4);
+    kept.gone();
+    assert_eq!(kept.admit(77, 4), Admission::Granted);
+    assert_eq!(kept.admit(78, 4), Admission::Refused);
+    assert_eq!(kept.alive, 4);
+}
+
+/// Workers that end after each request (a limit, a fault) are made again only as far as that is paid for.
+#[test]
+fn what_is_never_used_again_is_made_seldom() {
+    let mut kept = RestingWorkers::<u64>::new();
+    let made = (0..100 * COST).filter(|_| {
+        let made = kept.admit(1, 4) != Admission::Refused;
+        if made {
+            kept.gone();
+        }
+        made
+    });
+    let made = made.count();
+    assert!((100..=100 + AT_LEAST + 1).contains(&made), "{made}");
+}
+
+/// Of `requests` for `contexts` keys at random, which share is served by resting workers, and which share is made
+/// to be kept.
+fn at_random(contexts: u64, max: usize, requests: u32) -> (f64, f64) {
+    let (mut kept, mut numbers) = (RestingWorkers::new(), Numbers(contexts + 4711));
+    let (mut hits, mut made) = (0, 0);
+    for _ in 0..requests {
+        let (hit, new) = serve(&mut kept, numbers.below(contexts), max);
+        hits += u32::from(hit);
+        made += u32::from(new);
+        assert!(kept.resting() <= max && kept.alive <= max);
+    }
+    (f64::from(hits) / f64::from(requests), f64::from(made) / f64::from(requests))
+}
+
+#[test]
+fn what_is_made_in_vain_is_bounded_whatever_the_number_of_contexts() {
+    for contexts in [65, 100, 1000, 5000, 100_000, 10_000_000] {
+        let (hits, made) = at_random(contexts, 64, 200_000);
+        // What hits pay for, a hundredth of the rest, and the set of workers at the start.
+        let most = 0.01 + hits * 0.04 + 64.0 / 200_000.0;
+        assert!(made <= most, "{contexts} contexts: {made} made, {hits} served by resting ones");
+        assert!(hits >= 0.7 * (64.0 / contexts as f64).min(1.0), "{contexts} contexts: only {hits}");
+    }
+}
+
+#[test]
+fn where_all_fit_in_nearly_all_are_served_by_resting_workers() {
+    let (hits, _) = at_random(1000, 2000, 200_000);
+    assert!(hits > 0.99, "{hits}");
+}
+
+/// Who is busy comes to have a worker, though others had all places before.
+#[test]
+fn the_busy_ones_take_the_places_of_those_who_left() {
+    let (mut kept, mut numbers) = (RestingWorkers::new(), Numbers(99));
+    for key in 0..64 {
+        serve(&mut kept, key, 64);
+    }
+    let busy =
+        |kept: &mut RestingWorkers<u64>, numbers: &mut Numbers| serve(kept, 1000 + numbers.below(32), 64).0;
+    for _ in 0..32 * COST {
+        busy(&mut kept, &mut numbers);
+    }
+    assert!((0..1000).all(|_| busy(&mut kept, &mut numbers)));
+}
