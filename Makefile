@@ -62,8 +62,8 @@ lab-speed: build ## requests per second under SELinux, with the module and witho
 lab-shell: build ## a prompt in a guest with the module loaded and the log in view
 	@$(LAB) shell $(ARGS)
 
-lint: ## formatting, clippy, shell scripts
-	@$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets --all-features -- -D warnings && shellcheck -x scripts/setup .ci/run lab/lab lab/lib/*.sh
+lint: ## formatting, clippy, shell scripts, the layers of the sources, files that texts name
+	@$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets --all-features -- -D warnings && shellcheck -x scripts/setup .ci/run lab/lab lab/lib/*.sh && $(CARGO) run -q -p xtask -- house
 
 deny: ## licences and advisories of the dependencies
 	@cargo deny --locked check

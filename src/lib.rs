@@ -1,7 +1,7 @@
 //! mod_confine: each request runs in a thread of its own, in the security context of its subject.
 //!
 //! This file is all that C sees: the module record and the hooks, each of which passes the panic
-//! boundary and hands safe types on. The order of events is told in `gate.rs`.
+//! boundary and hands safe types on. `request/mod.rs` tells the order of events.
 
 use std::{
     ffi::{c_char, c_int, c_void},

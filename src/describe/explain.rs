@@ -1,5 +1,5 @@
 //! What a request would meet, rule by rule, for `confinectl explain`: the same look-ups, decisions and
-//! refusals as in `gate.rs`, and nothing logged, counted or moved.
+//! refusals as in `request/mod.rs`, and nothing logged, counted or moved.
 
 use std::ffi::CString;
 

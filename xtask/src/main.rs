@@ -5,6 +5,7 @@ mod bench_children;
 mod bench_maps;
 mod demo;
 mod fuzz;
+mod house;
 mod suite;
 
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ enum Task {
     BenchMaps(bench_maps::Options),
     /// Fuzz one target, or each in turn.
     Fuzz(fuzz::Options),
+    /// Check the layers of the sources, and that each file which a text names exists.
+    House,
     /// Run every test and close with one line.
     Test(suite::Options),
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::BenchMaps(options) => bench_maps::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::House => house::run(),
         Task::Test(options) => suite::run(&options),
     }
 }

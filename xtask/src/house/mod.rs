@@ -1,0 +1,39 @@
+//! What `make lint` asks of the sources beyond rustfmt and clippy: the rule of the layers, and that each file which a
+//! text names exists.
+//!
+//! `cargo modules dependencies --acyclic` finds circles between modules, but knows no layers: an upward import that
+//! closes no circle passes it, and each module with tests beside it is a circle of its own.
+
+mod imports;
+mod layers;
+mod named;
+
+use std::{fs, path::Path, process::ExitCode};
+
+use layers::Source;
+
+/// Prints what is wrong, a line each; succeeds where nothing is.
+pub fn run() -> ExitCode {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut faults = layers::module(&sources(&root, "src"), layers::EXCEPTIONS);
+    faults.extend(layers::library(&sources(&root, "confine/src"), layers::LIBRARY_EXCEPTIONS));
+    let all_sources = named::files(&root, "", ".rs");
+    for file in named::files(&root, "", ".md").iter().chain(&all_sources) {
+        // A test of this check names files that do not exist.
+        if file != "xtask/src/house/named.rs" {
+            let text = fs::read_to_string(root.join(file)).unwrap_or_default();
+            faults.extend(named::missing(&root, file, &text, &all_sources));
+        }
+    }
+    faults.iter().for_each(|fault| println!("{fault}"));
+    if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The sources of one crate.
+fn sources(root: &Path, folder: &str) -> Vec<Source> {
+    let read = |path: String| {
+        let text = fs::read_to_string(root.join(&path)).unwrap_or_default();
+        Source { path: path[folder.len() + 1..].to_owned(), text }
+    };
+    named::files(root, folder, ".rs").into_iter().map(read).collect()
+}
