@@ -152,7 +152,7 @@ unsafe extern "C" fn php_handler(r: *mut sys::request_rec) -> c_int {
 
 unsafe extern "C" fn status_page(r: *mut sys::request_rec) -> c_int {
     on_request(r, |r| {
-        if r.handler() != Some(status::HANDLER) {
+        if r.handler() != Some(config::handlers::STATUS_HANDLER) {
             return sys::DECLINED;
         }
         status::page(r);
@@ -209,7 +209,12 @@ unsafe extern "C" fn pre_config(
             if let Some(pool) = unsafe { Pool::from_raw(pconf) } {
                 subject::certificates::prepare();
                 providers::watch(pool);
-                if let Err(why) = httpd::named_code::watch(pool) {
+                let watcher = httpd::named_code::Watcher {
+                    kind_of: scripts::kind_of,
+                    seen: scripts::seen,
+                    create_directory: config::create_directory,
+                };
+                if let Err(why) = httpd::named_code::watch(pool, watcher) {
                     log::main(Level::Error, &format!("confine: {why}"));
                     return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
                 }

@@ -9,15 +9,12 @@ use confine::{
 };
 
 use crate::{
-    config::{Ready, ServerConfig},
+    config::{Policy, ServerConfig},
     httpd::request::Request,
     report::counters::{self, ALL},
     thread::one_time,
     worker::pool,
 };
-
-/// The handler's name.
-pub const HANDLER: &std::ffi::CStr = c"confine-status";
 
 /// Writes the counts in Prometheus' text form.
 pub fn page(r: &mut Request<'_>) {
@@ -52,7 +49,7 @@ pub fn page(r: &mut Request<'_>) {
     r.write(&out);
 }
 
-fn ready<'r>(r: &Request<'r>) -> Option<&'r Ready> {
+fn ready<'r>(r: &Request<'r>) -> Option<&'r Policy> {
     ServerConfig::of(&r.server()).and_then(|config| config.generation().ready())
 }
 

@@ -1,10 +1,17 @@
 //! What the configuration says, from the directives' words to what a request meets.
 //!
 //! A [`Generation`] is one reading of the configuration. It hangs on the configuration's pool and
-//! dies with it; nothing of it is kept anywhere else. Directives add [`Draft`]s; once all is read,
-//! [`crate::startup`] turns them into [`Ready`].
+//! dies with it; nothing of it is kept anywhere else. Directives add [`WrittenRule`]s; once all is read,
+//! [`crate::startup`] turns them into [`Policy`].
 
 pub mod directives;
+pub mod handlers;
+pub mod makers;
+pub mod named_code;
+pub mod php;
+pub mod rulesets;
+pub mod unverified_certificates;
+pub mod written;
 
 use std::{
     ffi::{CStr, CString, c_char, c_void},
@@ -13,6 +20,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use apache_sys as sys;
@@ -30,23 +38,21 @@ use confine::{
     },
 };
 
-use crate::{
-    httpd::{
-        command::Command, directives::Directives, expression::Expression, pool::Pool, request::Request,
-        server::Server,
-    },
-    request::{
-        handlers::Handlers,
-        modules::{php::Php, scripts::NamedCode},
-    },
-    worker::pool::Limits,
+use crate::httpd::{
+    command::Command, directives::Directives, expression::Expression, pool::Pool, request::Request,
+    server::Server,
 };
+
+use self::{handlers::Handlers, named_code::NamedCode, php::Php};
+
+/// Everything that is wrong, one text each, beginning with file and line.
+pub type Faults = Vec<String>;
 
 /// One reading of the configuration.
 #[derive(Default)]
 pub struct Generation {
     /// Rules in the order in which they were read; their index is their identity.
-    pub drafts: Vec<Draft>,
+    pub drafts: Vec<WrittenRule>,
     /// Rulesets that are complete.
     pub rulesets: Vec<WrittenRuleset>,
     /// The ruleset whose section is being read.
@@ -70,7 +76,7 @@ pub struct Generation {
     /// `ConfineCoreDumps on`.
     pub core_dumps: bool,
     /// Set once, by check_config.
-    ready: OnceLock<Ready>,
+    ready: OnceLock<Policy>,
 }
 
 /// A `<ConfineLandlock>` section.
@@ -93,7 +99,7 @@ pub struct ServerContext {
 }
 
 /// A rule as written.
-pub struct Draft {
+pub struct WrittenRule {
     /// Where.
     pub origin: Origin,
     /// The directive's name.
@@ -101,10 +107,37 @@ pub struct Draft {
     /// The server section it stands in, whose default backend counts.
     pub server: *mut sys::server_rec,
     /// What.
-    pub source: DraftSource,
+    pub source: WrittenSource,
     /// Whether it is a directive of mod_selinux, with its own meaning: contexts are SELinux's, the
     /// server's own exempts, and a list made of such rules alone lets the unmatched pass.
     pub of_mod_selinux: bool,
+}
+
+impl WrittenRule {
+    /// The server section that the rule stands in.
+    pub fn server(&self) -> Option<Server<'_>> {
+        // SAFETY: the server section of this very reading of the configuration, which is still in use.
+        unsafe { Server::from_raw(self.server) }
+    }
+
+    /// The settings of that section.
+    pub fn config(&self) -> Option<&ServerConfig> {
+        self.server().as_ref().and_then(ServerConfig::of)
+    }
+
+    /// The backend of contexts that name none, in that section.
+    pub fn default_backend(&self) -> BackendName {
+        self.config().map_or(BackendName::SELINUX, ServerConfig::backend)
+    }
+
+    /// The same for the rule itself: mod_selinux's directives mean SELinux, and others may name a backend.
+    pub fn backend(&self) -> BackendName {
+        match self.source {
+            WrittenSource::Env(_, Some(named)) | WrittenSource::Expr(_, Some(named)) => named,
+            _ if self.of_mod_selinux => BackendName::SELINUX,
+            _ => self.default_backend(),
+        }
+    }
 }
 
 /// A directive as it is written, for `confinectl`.
@@ -127,7 +160,7 @@ pub struct Written {
 }
 
 /// What a rule was written as.
-pub enum DraftSource {
+pub enum WrittenSource {
     /// `ConfineContext`.
     Constant(Vec<String>),
     /// `ConfineMap`, the file's full path.
@@ -143,7 +176,7 @@ pub enum DraftSource {
 }
 
 /// A generation that requests can use.
-pub struct Ready {
+pub struct Policy {
     /// By the index of their drafts.
     pub rules: Vec<Rule<Expression>>,
     /// With the rulesets of this generation.
@@ -151,7 +184,7 @@ pub struct Ready {
     /// The maps that rules name, each with what its file looked like when it was read, and the backends as they are
     /// seen from where the rules stand.
     pub maps: Vec<(Arc<LiveMap>, Look, Arc<Backends>)>,
-    /// See [`Ready::map_swaps`].
+    /// See [`Policy::map_swaps`].
     pub swaps: Arc<AtomicU64>,
     /// What start-up found that deserves a line in the log.
     pub warnings: Vec<String>,
@@ -167,7 +200,7 @@ pub struct Ready {
     pub php: Option<Php>,
 }
 
-impl Ready {
+impl Policy {
     /// How often this process took a changed map over. Whoever keeps something that a decision led to notes the
     /// number before the decision; once it is another one, the same request may be decided otherwise.
     pub fn map_swaps(&self) -> u64 {
@@ -196,12 +229,12 @@ impl Generation {
     }
 
     /// What requests use; `None` until start-up has finished.
-    pub fn ready(&self) -> Option<&Ready> {
+    pub fn ready(&self) -> Option<&Policy> {
         self.ready.get()
     }
 
     /// Finishes start-up.
-    pub fn set_ready(&self, ready: Ready) {
+    pub fn set_ready(&self, ready: Policy) {
         // A second call in one generation would be a fault of start-up; the first stays.
         let _ = self.ready.set(ready);
     }
@@ -216,13 +249,30 @@ pub enum Gate {
     Handler,
 }
 
+/// How many, how long, how often: the words behind `per-context`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WorkerLimits {
+    /// Kept workers of one child, resting ones and those at work.
+    pub max: usize,
+    /// After this time without work a kept worker ends.
+    pub idle: Duration,
+    /// After this many requests it ends.
+    pub requests: u32,
+}
+
+impl Default for WorkerLimits {
+    fn default() -> Self {
+        Self { max: 64, idle: Duration::from_secs(10), requests: 1000 }
+    }
+}
+
 /// How long a worker lives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Workers {
     /// For one request.
     OneTime,
     /// For further requests of its context, within limits.
-    PerContext(Limits),
+    PerContext(WorkerLimits),
 }
 
 /// Settings of a server section.
@@ -234,7 +284,7 @@ pub struct ServerConfig {
     pub workers: Option<Workers>,
     /// `ConfineBackend`.
     pub backend: Option<BackendName>,
-    /// `ConfineEarly`: the index of its rule in [`Ready::rules`].
+    /// `ConfineEarly`: the index of its rule in [`Policy::rules`].
     pub early: Option<usize>,
     /// Whether any rule stands in this server or in a section of it.
     pub has_rules: bool,
@@ -454,7 +504,7 @@ impl DirectoryConfig {
         }
     }
 
-    /// The rules' indices in [`Ready::rules`], inner scopes first, each scope in its own order.
+    /// The rules' indices in [`Policy::rules`], inner scopes first, each scope in its own order.
     pub fn rules(&self) -> impl Iterator<Item = usize> {
         let mut link = self.first;
         std::iter::from_fn(move || {
@@ -505,18 +555,28 @@ pub fn note_handler(command: &Command<'_>, name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Notes which variable of mod_ssl's holds the user's name in the directory section that `SSLUserName` stands in.
+pub fn note_name_in_certificate(command: &Command<'_>, name: &CStr) -> Result<(), String> {
+    let pool = command.pool().ok_or("the server gave no pool")?;
+    let raw = command.directory_config().cast::<DirectoryConfig>();
+    // SAFETY: what create_directory made for this section; it is being read, by one thread.
+    let config = unsafe { raw.as_mut() }.ok_or("this section has no configuration")?;
+    config.name_in_certificate = Some(NonNull::from(pool.text(name.to_bytes())).cast());
+    Ok(())
+}
+
 /// Adds a rule to the directory section that a directive stands in.
-pub fn add_rule(command: &Command<'_>, source: DraftSource) -> Result<(), String> {
+pub fn add_rule(command: &Command<'_>, source: WrittenSource) -> Result<(), String> {
     add(command, source, false)
 }
 
 /// Adds a rule that a directive of mod_selinux gives.
-pub fn add_rule_of_mod_selinux(command: &Command<'_>, source: DraftSource) -> Result<(), String> {
+pub fn add_rule_of_mod_selinux(command: &Command<'_>, source: WrittenSource) -> Result<(), String> {
     add(command, source, true)
 }
 
 /// Sets the early move of the server section that a directive stands in.
-pub fn set_early(command: &Command<'_>, source: DraftSource) -> Result<(), String> {
+pub fn set_early(command: &Command<'_>, source: WrittenSource) -> Result<(), String> {
     let index = draft(command, source, false)?;
     edit_server(command, |s| match s.early.replace(index) {
         None => Ok(()),
@@ -525,10 +585,10 @@ pub fn set_early(command: &Command<'_>, source: DraftSource) -> Result<(), Strin
 }
 
 /// Notes a rule; gives its index.
-fn draft(command: &Command<'_>, source: DraftSource, of_mod_selinux: bool) -> Result<usize, String> {
+fn draft(command: &Command<'_>, source: WrittenSource, of_mod_selinux: bool) -> Result<usize, String> {
     let pool = command.pool().ok_or("the server gave no pool")?;
     let server = command.server().ok_or("the server gave no section")?;
-    let draft = Draft {
+    let draft = WrittenRule {
         origin: command.origin(),
         directive: command.name().into(),
         server: server.as_ptr(),
@@ -543,7 +603,7 @@ fn draft(command: &Command<'_>, source: DraftSource, of_mod_selinux: bool) -> Re
     }))
 }
 
-fn add(command: &Command<'_>, source: DraftSource, of_mod_selinux: bool) -> Result<(), String> {
+fn add(command: &Command<'_>, source: WrittenSource, of_mod_selinux: bool) -> Result<(), String> {
     let pool = command.pool().ok_or("the server gave no pool")?;
     let index = draft(command, source, of_mod_selinux)?;
     let raw = command.directory_config().cast::<DirectoryConfig>();

@@ -8,7 +8,6 @@ pub mod explain;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    ffi::CString,
     io::{self, Write},
 };
 
@@ -20,60 +19,26 @@ use confine::{
 };
 
 use crate::{
-    config::{Draft, DraftSource, Gate, Generation, Ready, ServerConfig, Workers, Written},
+    config::{
+        Faults, Gate, Generation, Policy, ServerConfig, Workers, Written, WrittenRule, WrittenSource, makers,
+        rulesets,
+        written::{self, wanted},
+    },
     httpd::{
-        command::{Command, Run},
-        config_tree, hooks, hosts,
+        config_tree, hosts,
         log::{self, Level},
         pool::Pool,
         server::Server,
     },
-    request::modules::{out_of_process, php},
-    startup::{self, Faults, rulesets},
+    request::modules::php,
 };
-
-/// Whether this process is to describe the configuration.
-pub fn wanted() -> bool {
-    hooks::only_testing() && is_defined(dump::DUMP)
-}
-
-fn is_defined(name: &str) -> bool {
-    CString::new(name).is_ok_and(|name| hooks::defined(&name))
-}
-
-/// Runs a directive, and notes how it is written where that is to be shown.
-pub fn noting(command: &mut Command<'_>, run: Run) -> Result<(), String> {
-    if !wanted() {
-        return run(command);
-    }
-    let (Some(pool), Some(server)) = (command.pool(), command.server()) else { return run(command) };
-    let words = command.words.iter().map(|w| (*w).to_owned()).collect();
-    let first = Generation::edit(pool, |g| g.drafts.len());
-    let result = run(command);
-    let mut sections = command.sections();
-    sections.reverse();
-    let mut written = Written {
-        directive: command.name().into(),
-        words,
-        origin: command.origin(),
-        server: server.as_ptr(),
-        list: command.directory_config().addr(),
-        sections,
-        drafts: 0..0,
-    };
-    Generation::edit(pool, |g| {
-        written.drafts = first..g.drafts.len();
-        g.written.push(written);
-    });
-    result
-}
 
 /// Where the configuration has faults and is to be described, describes it.
 pub fn faults_shown(
     main: &Server<'_>,
     generation: &Generation,
-    result: Result<Ready, Faults>,
-) -> Result<Ready, Faults> {
+    result: Result<Policy, Faults>,
+) -> Result<Policy, Faults> {
     if let Some(faults) = result.as_ref().err().filter(|_| wanted()) {
         print(main, &Dump { faults: faults.clone(), ..describe(main, generation, None) });
     }
@@ -88,7 +53,7 @@ pub fn show(main: &Server<'_>, pool: Pool<'_>) {
     let Some(generation) = ServerConfig::of(main).map(ServerConfig::generation) else { return };
     let Some(ready) = generation.ready() else { return };
     let mut shown = describe(main, generation, Some(ready));
-    if is_defined(dump::EXPLAIN) {
+    if written::is_defined(dump::EXPLAIN) {
         match answer(main, pool) {
             Ok(answer) => shown.answer = Some(answer),
             Err(why) => shown.faults.push(why),
@@ -116,7 +81,7 @@ fn print(main: &Server<'_>, shown: &Dump) {
     }
 }
 
-fn describe(main: &Server<'_>, generation: &Generation, ready: Option<&Ready>) -> Dump {
+fn describe(main: &Server<'_>, generation: &Generation, ready: Option<&Policy>) -> Dump {
     let servers = main.with_hosts();
     let numbers: HashMap<_, _> = servers.iter().enumerate().map(|(n, s)| (s.as_ptr(), n)).collect();
     let mut lists = HashMap::new();
@@ -149,10 +114,7 @@ fn describe(main: &Server<'_>, generation: &Generation, ready: Option<&Ready>) -
         settings,
         servers,
         rulesets: rulesets::specs(main, generation).iter().map(ruleset).collect(),
-        modules: out_of_process::loaded(main)
-            .iter()
-            .map(|name| name.to_string_lossy().into_owned())
-            .collect(),
+        modules: makers::loaded(main).iter().map(|name| name.to_string_lossy().into_owned()).collect(),
         unknown_handlers: ready.map(|ready| ready.handlers.unknown()).unwrap_or_default(),
         providers: providers(main),
         notes: ready.map(|ready| php::notes(generation, ready)).unwrap_or_default(),
@@ -221,14 +183,14 @@ fn setting(written: &Written, servers: &HashMap<*mut sys::server_rec, usize>, li
     }
 }
 
-fn rule(number: usize, draft: &Draft, ready: Option<&Ready>) -> Rule {
+fn rule(number: usize, draft: &WrittenRule, ready: Option<&Policy>) -> Rule {
     let (kind, file) = match &draft.source {
-        DraftSource::Constant(_) => (Kind::Constant, None),
-        DraftSource::Map(path) => (Kind::Map, Some(path.clone())),
-        DraftSource::Transitions(path) => (Kind::Transitions, Some(path.clone())),
-        DraftSource::Env(..) => (Kind::Env, None),
-        DraftSource::Expr(..) => (Kind::Expr, None),
-        DraftSource::Database(..) => (Kind::Database, None),
+        WrittenSource::Constant(_) => (Kind::Constant, None),
+        WrittenSource::Map(path) => (Kind::Map, Some(path.clone())),
+        WrittenSource::Transitions(path) => (Kind::Transitions, Some(path.clone())),
+        WrittenSource::Env(..) => (Kind::Env, None),
+        WrittenSource::Expr(..) => (Kind::Expr, None),
+        WrittenSource::Database(..) => (Kind::Database, None),
     };
     let contexts = match ready.and_then(|ready| ready.rules.get(number)).map(|rule| &rule.source) {
         Some(Source::Constant(Prepared::Unconfined)) => Some("unconfined".to_owned()),
@@ -247,7 +209,7 @@ fn rule(number: usize, draft: &Draft, ready: Option<&Ready>) -> Rule {
         },
         kind,
         file,
-        backend: startup::backend_of(draft).to_string(),
+        backend: draft.backend().to_string(),
         contexts,
         early: false,
     }

@@ -9,7 +9,6 @@ use std::{
 use apache_sys as sys;
 use confine::Origin;
 
-use crate::describe;
 use crate::httpd::{boundary::guard, core_files, log, pool::Pool, server::Server};
 
 /// The parameters of one directive, for the length of its command function.
@@ -196,12 +195,21 @@ impl<'c> Command<'c> {
 /// and line.
 pub type Run = fn(&mut Command<'_>) -> Result<(), String>;
 
+/// Runs the directives of a table: each of them passes through here.
+pub trait Runner {
+    /// Calls `run`, and does what is to be done besides.
+    fn run(command: &mut Command<'_>, run: Run) -> Result<(), String>;
+}
+
+/// What this module learns of another module's directive, which takes one word. The error is all that is shown.
+pub type Learn = fn(&Command<'_>, &CStr) -> Result<(), String>;
+
 /// The command function of directives whose words the server has split.
 ///
 /// # Safety
 /// Called by the server with live parameters and `argc` strings; `cmd_data` of the directive's table
 /// entry is a [`Run`].
-pub unsafe extern "C" fn with_words(
+pub unsafe extern "C" fn with_words<R: Runner>(
     parms: *mut sys::cmd_parms,
     directory: *mut c_void,
     argc: c_int,
@@ -209,19 +217,19 @@ pub unsafe extern "C" fn with_words(
 ) -> *const c_char {
     // SAFETY: the caller's promise.
     let words = || (0..argc.max(0) as usize).map(|i| unsafe { CStr::from_ptr(*argv.add(i)) });
-    command(parms, directory, || words().map(CStr::to_str).collect())
+    command::<R>(parms, directory, || words().map(CStr::to_str).collect())
 }
 
 /// The command function of sections, `<ConfineLandlock NAME>`: takes the words before the `>`.
 ///
 /// # Safety
 /// As [`with_words`], with one string.
-pub unsafe extern "C" fn section(
+pub unsafe extern "C" fn section<R: Runner>(
     parms: *mut sys::cmd_parms,
     directory: *mut c_void,
     args: *const c_char,
 ) -> *const c_char {
-    command(parms, directory, || {
+    command::<R>(parms, directory, || {
         // SAFETY: the caller's promise.
         let text = unsafe { CStr::from_ptr(args) }.to_str()?;
         let text = text.trim_end().strip_suffix('>').unwrap_or(text);
@@ -229,7 +237,27 @@ pub unsafe extern "C" fn section(
     })
 }
 
-fn command<'c>(
+/// The command function of another module's directive with one word.
+///
+/// # Safety
+/// As [`with_words`], with one string; `cmd_data` of the directive's table entry is a [`Learn`].
+pub unsafe extern "C" fn one_word(
+    parms: *mut sys::cmd_parms,
+    directory: *mut c_void,
+    word: *const c_char,
+) -> *const c_char {
+    let learn = || -> Result<(), String> {
+        // SAFETY: the caller's promise.
+        let (command, word) = unsafe { (Command::without_words(parms, directory), CStr::from_ptr(word)) };
+        let command = command.ok_or("the server gave no parameters")?;
+        // SAFETY: the table's entries for such directives hold a Learn in cmd_data (see command_table).
+        let learn: Learn = unsafe { std::mem::transmute((*command.parms().cmd).cmd_data) };
+        learn(&command, word)
+    };
+    finish(parms, guard(learn, panicked))
+}
+
+fn command<'c, R: Runner>(
     parms: *mut sys::cmd_parms,
     directory: *mut c_void,
     words: impl FnOnce() -> Result<Vec<&'c str>, std::str::Utf8Error>,
@@ -238,18 +266,24 @@ fn command<'c>(
         let words = words().map_err(|e| format!("a word is not UTF-8 ({e})"))?;
         let raw = NonNull::new(parms).ok_or("the server gave no parameters")?;
         let mut command = Command { raw, words, directory, inner_error: false };
-        // SAFETY: the table's entries hold a Run in cmd_data (see directives::entry).
+        // SAFETY: the table's entries hold a Run in cmd_data (see command_table).
         let run: Run = unsafe { std::mem::transmute((*command.parms().cmd).cmd_data) };
-        describe::noting(&mut command, run)
+        R::run(&mut command, run)
             .map_err(|text| if command.inner_error { text } else { format!("{}: {text}", command.title()) })
     };
-    let result = guard(run, |panic| {
-        log::main(log::Level::Error, &format!("confine: panic while reading the configuration: {panic}"));
-        Err(format!("a fault of mod_confine itself: {panic}"))
-    });
+    finish(parms, guard(run, panicked))
+}
+
+fn panicked(panic: &str) -> Result<(), String> {
+    log::main(log::Level::Error, &format!("confine: panic while reading the configuration: {panic}"));
+    Err(format!("a fault of mod_confine itself: {panic}"))
+}
+
+/// What a command function answers.
+fn finish(parms: *mut sys::cmd_parms, result: Result<(), String>) -> *const c_char {
     match result {
         Ok(()) => std::ptr::null(),
-        // SAFETY: the caller's parameters.
+        // SAFETY: the parameters that the server gave to the command function.
         Err(text) => unsafe { error(parms, &text) },
     }
 }

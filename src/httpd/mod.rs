@@ -5,6 +5,7 @@ mod address;
 pub mod boundary;
 mod broken_stream;
 pub mod command;
+pub mod command_table;
 pub mod config_tree;
 mod core_files;
 pub mod database;

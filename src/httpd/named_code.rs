@@ -17,13 +17,10 @@ use apache_sys as sys;
 use crate::httpd::{
     boundary::guard,
     command::{self, Command},
+    command_table::END,
     config_tree,
     pool::Pool,
     server::Server,
-};
-use crate::{
-    config,
-    request::modules::scripts::{self, Kind},
 };
 
 /// A directive that was read, and where; both lie in the pool of the configuration that it belongs to.
@@ -53,8 +50,44 @@ impl fmt::Display for Directive {
     }
 }
 
+/// What a directive of another module does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Names code for the phases before the content; its first word is a file with it.
+    Early,
+    /// Names code for when the request is logged.
+    Log,
+    /// Says where code of mod_lua looks for more code.
+    Paths,
+    /// Changes what other requests run.
+    Everybody,
+    /// Runs a program at once where its word begins with `exec:`.
+    Exec,
+}
+
+/// What is done with the directives that are watched.
+#[derive(Clone, Copy)]
+pub struct Watcher {
+    /// What the directive of a module (its source file) does, where it is to be watched.
+    pub kind_of: fn(module: &CStr, directive: &str) -> Option<Kind>,
+    /// Notes a directive with its arguments, or refuses it.
+    pub seen: fn(&Command<'_>, Kind, &[u8]) -> Result<(), String>,
+    /// Makes this module's part of a directory configuration, as in its own record.
+    pub create_directory: CreateDirectory,
+}
+
+/// The type of `create_dir_config`, as C sees it.
+pub type CreateDirectory = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut c_char) -> *mut c_void;
+
+/// A directive that is watched: what its entry of the table points to.
+#[derive(Clone, Copy)]
+struct Watched {
+    kind: Kind,
+    seen: fn(&Command<'_>, Kind, &[u8]) -> Result<(), String>,
+}
+
 /// Begins to watch, for as long as this configuration lives. To be called once its modules are loaded.
-pub fn watch(pconf: Pool<'_>) -> Result<(), String> {
+pub fn watch(pconf: Pool<'_>, watcher: Watcher) -> Result<(), String> {
     let trusted = config_tree::words_of(pconf, c"ConfineTrustScripts");
     let mut table = Vec::new();
     for module in modules() {
@@ -66,7 +99,7 @@ pub fn watch(pconf: Pool<'_>) -> Result<(), String> {
             }
             let mut next = module.cmds;
             while let Some(entry) = next.as_ref().filter(|entry| !entry.name.is_null()) {
-                table.extend(watched(pconf, name, entry));
+                table.extend(watched(pconf, watcher, name, entry));
                 next = next.add(1);
             }
         }
@@ -77,7 +110,7 @@ pub fn watch(pconf: Pool<'_>) -> Result<(), String> {
     table.push(END);
     let table = pconf.own(table);
     pconf.remember(KEY, table);
-    add(pconf, table)
+    add(pconf, table, watcher.create_directory)
 }
 
 const KEY: &CStr = c"mod_confine: watched directives";
@@ -143,15 +176,6 @@ pub fn is_called(module: &CStr, word: &CStr) -> bool {
     [module, short].iter().any(|name| word.to_bytes().eq_ignore_ascii_case(name))
 }
 
-const END: sys::command_rec = sys::command_rec {
-    name: null(),
-    func: sys::cmd_func { no_args: None },
-    cmd_data: null_mut(),
-    req_override: 0,
-    args_how: sys::RAW_ARGS,
-    errmsg: null(),
-};
-
 /// All modules there are.
 fn modules() -> impl Iterator<Item = &'static sys::module> {
     // SAFETY: the server's list, which only the reading of a configuration changes; no caller keeps an element.
@@ -165,17 +189,23 @@ fn modules() -> impl Iterator<Item = &'static sys::module> {
 ///
 /// # Safety
 /// `entry` has a name.
-unsafe fn watched(pool: Pool<'_>, module: &CStr, entry: &sys::command_rec) -> Option<sys::command_rec> {
+unsafe fn watched(
+    pool: Pool<'_>,
+    watcher: Watcher,
+    module: &CStr,
+    entry: &sys::command_rec,
+) -> Option<sys::command_rec> {
     if entry.req_override & sys::EXEC_ON_READ as c_int != 0 {
         return None;
     }
     // SAFETY: the caller's promise.
     let name = unsafe { CStr::from_ptr(entry.name) };
-    let kind = scripts::kind_of(module, name.to_str().ok()?)?;
+    let kind = (watcher.kind_of)(module, name.to_str().ok()?)?;
+    let watched = Watched { kind, seen: watcher.seen };
     Some(sys::command_rec {
         name: entry.name,
         func: sys::cmd_func { raw_args: Some(read) },
-        cmd_data: std::ptr::from_mut(pool.place(kind)).cast(),
+        cmd_data: std::ptr::from_mut(pool.place(watched)).cast(),
         req_override: entry.req_override,
         args_how: sys::RAW_ARGS,
         errmsg: entry.errmsg,
@@ -191,13 +221,13 @@ unsafe extern "C" fn read(
 ) -> *const c_char {
     guard(
         || {
-            // SAFETY: the caller's promise; the entry's data is a Kind (see watched()), and the error's text is
+            // SAFETY: the caller's promise; the entry's data is a Watched (see watched()), and the error's text is
             // copied into a pool that lives as long as the server needs it.
             unsafe {
                 let Some(command) = Command::without_words(parms, directory) else { return null() };
-                let kind = *(*(*parms).cmd).cmd_data.cast::<Kind>();
+                let Watched { kind, seen } = *(*(*parms).cmd).cmd_data.cast::<Watched>();
                 let arguments = if arguments.is_null() { c"" } else { CStr::from_ptr(arguments) };
-                match scripts::seen(&command, kind, arguments.to_bytes()) {
+                match seen(&command, kind, arguments.to_bytes()) {
                     Ok(()) => null(),
                     Err(text) => command::error(parms, &text),
                 }
@@ -208,7 +238,11 @@ unsafe extern "C" fn read(
 }
 
 /// Adds the record, and takes it away before the pool, and the modules that the names belong to, end.
-fn add(pconf: Pool<'_>, table: NonNull<Vec<sys::command_rec>>) -> Result<(), String> {
+fn add(
+    pconf: Pool<'_>,
+    table: NonNull<Vec<sys::command_rec>>,
+    create_directory: CreateDirectory,
+) -> Result<(), String> {
     unsafe extern "C" fn remove(record: *mut c_void) -> sys::apr_status_t {
         // SAFETY: the server's list, while the configuration is taken down by the one thread there is.
         unsafe {
@@ -235,7 +269,7 @@ fn add(pconf: Pool<'_>, table: NonNull<Vec<sys::command_rec>>) -> Result<(), Str
         next: null_mut(),
         magic: sys::MODULE_MAGIC_COOKIE as _,
         rewrite_args: None,
-        create_dir_config: Some(config::create_directory),
+        create_dir_config: Some(create_directory),
         merge_dir_config: None,
         create_server_config: None,
         merge_server_config: None,

@@ -27,7 +27,9 @@ use confine::{
 };
 
 use crate::{
-    config::{DirectoryConfig, Gate, Mode, Ready, ServerConfig, Settings, Unmatched, Workers},
+    config::{
+        DirectoryConfig, Gate, Mode, Policy, ServerConfig, Settings, Unmatched, Workers, makers::LoadedMaker,
+    },
     httpd::{expression::Expression, hooks, request::Request},
     report::{
         self, Refusal,
@@ -35,10 +37,7 @@ use crate::{
     },
     request::{
         handlers::{Ahead, LeadsOn},
-        modules::{
-            lua, negotiation,
-            out_of_process::{self, LoadedMaker},
-        },
+        modules::{lua, negotiation, out_of_process},
     },
     subject::{PathValues, RequestFacts},
     worker::{self, Decided, State},
@@ -50,7 +49,7 @@ pub struct Scope<'r> {
     /// The virtual host's configuration.
     pub server: &'r ServerConfig,
     /// The generation's rules and backends.
-    pub ready: &'r Ready,
+    pub ready: &'r Policy,
     /// What is set here.
     pub settings: Settings,
     /// Only where a rule applies.
@@ -321,7 +320,7 @@ pub fn filters_may_run(r: &Request<'_>) -> bool {
 
 /// Settles a request in the contexts that its worker is in: how the server gets at files, and where Lua states
 /// end.
-fn settle_in(r: &mut Request<'_>, ready: &Ready) {
+fn settle_in(r: &mut Request<'_>, ready: &Policy) {
     r.read_files();
     lua::end_in_worker(r, ready);
 }

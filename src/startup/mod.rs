@@ -4,7 +4,6 @@
 pub mod dbd_statements;
 pub mod first_use;
 pub mod map_watch;
-pub mod rulesets;
 pub mod running;
 pub mod trust;
 
@@ -37,7 +36,10 @@ use confine::{
 
 use self::dbd_statements::Statements;
 use crate::{
-    config::{Draft, DraftSource, Gate, Generation, Ready, ServerConfig, ServerContext},
+    config::{
+        Faults, Gate, Generation, Policy, ServerConfig, ServerContext, WrittenRule, WrittenSource,
+        handlers::Handlers, php::Php, rulesets, written::wanted,
+    },
     describe,
     httpd::{
         config_tree,
@@ -47,19 +49,9 @@ use crate::{
         server::Server,
     },
     report::counters,
-    request::{
-        handlers::Handlers,
-        modules::{
-            lua,
-            php::{self, Php},
-            scripts,
-        },
-    },
+    request::modules::{lua, php, scripts},
     thread::signals,
 };
-
-/// Everything that is wrong, one text each, beginning with file and line.
-pub type Faults = Vec<String>;
 
 /// The server's context under the reference policy: what `-t`, which an administrator's shell runs in
 /// a domain of its own, asks about.
@@ -69,7 +61,7 @@ const USUAL_CONTEXT: &str = "system_u:system_r:httpd_t:s0";
 ///
 /// The server reads its configuration twice at start. The first reading, like `-t`, only checks. From
 /// the second on, the server itself moves first where that is asked for: before it opens its logs and
-/// makes its pipes, which carry the context of their maker.
+/// makes its pipes, which carry the context of their compiler.
 pub fn check(main: &Server<'_>) -> bool {
     let Some(config) = ServerConfig::of(main) else { return true };
     let generation = config.generation();
@@ -77,7 +69,7 @@ pub fn check(main: &Server<'_>) -> bool {
         let result =
             check_server_context(main, config, generation).and_then(|after| prepare(main, generation, after));
         let checked = report(main, describe::faults_shown(main, generation, result));
-        if hooks::only_testing() && !describe::wanted() {
+        if hooks::only_testing() && !wanted() {
             // Nothing else of a test is shown. What a running server outlives, a first start does not.
             let landlock = checked.iter().flat_map(|ready| ready.backends.iter());
             let landlock = landlock.filter(|b| b.name() == BackendName::LANDLOCK);
@@ -86,7 +78,7 @@ pub fn check(main: &Server<'_>) -> bool {
                 .for_each(|w| log::startup(main, &format!("confine: warning: {w}")));
         }
         return match checked {
-            Some(ready) if describe::wanted() => {
+            Some(ready) if wanted() => {
                 generation.set_ready(ready);
                 true
             }
@@ -172,9 +164,9 @@ fn report<T>(main: &Server<'_>, result: Result<T, Faults>) -> Option<T> {
 
 /// Makes a generation's rules, and asks the kernel about each context; `backends` know where the
 /// server's moves start.
-fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Result<Ready, Faults> {
+fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Result<Policy, Faults> {
     let backends = Arc::new(backends);
-    let mut maker = Maker {
+    let mut compiler = RuleCompiler {
         backends: &backends,
         of_hosts: rulesets::of_hosts(main, generation, &backends),
         drafts: &generation.drafts,
@@ -185,8 +177,8 @@ fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Re
         warnings: Vec::new(),
         statements: Statements::of(main),
     };
-    let rules: Vec<_> = generation.drafts.iter().filter_map(|draft| maker.rule(draft)).collect();
-    let Maker { mut faults, mut warnings, looks, swaps, .. } = maker;
+    let rules: Vec<_> = generation.drafts.iter().filter_map(|draft| compiler.rule(draft)).collect();
+    let RuleCompiler { mut faults, mut warnings, looks, swaps, .. } = compiler;
     let lua = lua::scope(main).unwrap_or_else(|fault| {
         faults.push(fault);
         None
@@ -209,7 +201,7 @@ fn prepare(main: &Server<'_>, generation: &Generation, backends: Backends) -> Re
     if !faults.is_empty() {
         return Err(faults);
     }
-    Ok(Ready {
+    Ok(Policy {
         rules,
         backends: Arc::clone(&backends),
         maps: looks,
@@ -255,11 +247,11 @@ fn backends(main: &Server<'_>, generation: &Generation) -> Result<Backends, Faul
 type MapKey = (String, BackendName, OwnContext, Option<Vec<String>>, *mut sys::server_rec);
 
 /// Makes rules, collecting what is wrong.
-struct Maker<'b> {
+struct RuleCompiler<'b> {
     backends: &'b Arc<Backends>,
     /// As they are seen from virtual hosts that have rulesets of their own.
     of_hosts: HashMap<*mut sys::server_rec, Arc<Backends>>,
-    drafts: &'b [Draft],
+    drafts: &'b [WrittenRule],
     /// A map that several rules name is read once.
     maps: HashMap<MapKey, Option<Arc<LiveMap>>>,
     /// All of them, with what their files looked like.
@@ -271,35 +263,35 @@ struct Maker<'b> {
     statements: Statements,
 }
 
-impl Maker<'_> {
+impl RuleCompiler<'_> {
     /// A rule, or `None` with a fault noted.
-    fn rule(&mut self, draft: &Draft) -> Option<Rule<Expression>> {
-        if self.is_early(draft) && config_of(draft).is_some_and(|s| s.gate() == Gate::Handler) {
+    fn rule(&mut self, draft: &WrittenRule) -> Option<Rule<Expression>> {
+        if self.is_early(draft) && draft.config().is_some_and(|s| s.gate() == Gate::Handler) {
             let why = "needs ConfineGate process, under which a request's first phase runs in its worker";
             self.note(draft, Err::<(), _>(why))?;
         }
         let own = if draft.of_mod_selinux { OwnContext::Exempt } else { OwnContext::Refused };
-        let default = backend_of(draft);
+        let default = draft.backend();
         let source = match &draft.source {
-            DraftSource::Constant(words) => Source::Constant(self.constant(draft, words, default, own)?),
-            DraftSource::Map(path) => Source::Map(self.map(draft, path, default, own)?),
-            DraftSource::Transitions(path) => Source::Transitions(self.transitions(draft, path)?),
-            DraftSource::Env(name, named) => {
+            WrittenSource::Constant(words) => Source::Constant(self.constant(draft, words, default, own)?),
+            WrittenSource::Map(path) => Source::Map(self.map(draft, path, default, own)?),
+            WrittenSource::Transitions(path) => Source::Transitions(self.transitions(draft, path)?),
+            WrittenSource::Env(name, named) => {
                 self.active(draft, default)?;
                 let name = name.clone().into_boxed_c_str();
                 Source::Env { name, backend: default, named: named.is_some() }
             }
-            DraftSource::Expr(pieces, named) => {
+            WrittenSource::Expr(pieces, named) => {
                 self.active(draft, default)?;
                 Source::Expr { pieces: pieces.clone(), backend: default, named: named.is_some() }
             }
-            DraftSource::Database(label, parameters, rows, limits) => {
+            WrittenSource::Database(label, parameters, rows, limits) => {
                 self.active(draft, default)?;
                 if *rows == RowsAre::Rules {
                     // A row may name any backend by its prefix.
                     self.backends.iter().for_each(Backend::expect_values);
                 }
-                let found = self.statements.find(label, parameters, &server_of(draft)?);
+                let found = self.statements.find(label, parameters, &draft.server()?);
                 let statement = self.note(draft, found)?;
                 let database = Database::new(statement, parameters.clone(), default, *rows, *limits);
                 Source::Database(Box::new(database))
@@ -310,25 +302,25 @@ impl Maker<'_> {
     }
 
     /// The backends as they are seen from where the rule stands.
-    fn backends_of(&self, draft: &Draft) -> Arc<Backends> {
+    fn backends_of(&self, draft: &WrittenRule) -> Arc<Backends> {
         Arc::clone(self.of_hosts.get(&draft.server).unwrap_or(self.backends))
     }
 
     /// Whether this is its server's `ConfineEarly`.
-    fn is_early(&self, draft: &Draft) -> bool {
+    fn is_early(&self, draft: &WrittenRule) -> bool {
         self.early_of(draft).is_some_and(|early| std::ptr::eq(early, draft))
     }
 
-    fn early_of(&self, draft: &Draft) -> Option<&Draft> {
-        self.drafts.get(config_of(draft)?.early?)
+    fn early_of(&self, draft: &WrittenRule) -> Option<&WrittenRule> {
+        self.drafts.get(draft.config()?.early?)
     }
 
     /// The backends that look otherwise from the contexts of the early move, where this rule's moves
     /// start; `None` where there is no such move. Where only requests know its contexts, none.
-    fn after_early(&self, draft: &Draft) -> Option<Vec<Box<dyn Backend>>> {
+    fn after_early(&self, draft: &WrittenRule) -> Option<Vec<Box<dyn Backend>>> {
         let early = self.early_of(draft).filter(|early| !std::ptr::eq(*early, draft))?;
-        let DraftSource::Constant(words) = &early.source else { return Some(Vec::new()) };
-        match ContextList::parse(words.iter().map(String::as_str), default_backend(early)) {
+        let WrittenSource::Constant(words) = &early.source else { return Some(Vec::new()) };
+        match ContextList::parse(words.iter().map(String::as_str), early.default_backend()) {
             Ok(list) => Some(self.backends_of(early).after(&list, Moved::Thread)),
             // It is an error of the early move's own.
             Err(_) => Some(Vec::new()),
@@ -336,9 +328,9 @@ impl Maker<'_> {
     }
 
     /// The words of the early move that comes before this rule, where they are constant.
-    fn early_words(&self, draft: &Draft) -> Option<&[String]> {
+    fn early_words(&self, draft: &WrittenRule) -> Option<&[String]> {
         match &self.early_of(draft)?.source {
-            DraftSource::Constant(words) => Some(words),
+            WrittenSource::Constant(words) => Some(words),
             _ => None,
         }
     }
@@ -346,7 +338,7 @@ impl Maker<'_> {
     /// The contexts that a directive's words name, asked of the kernel.
     fn constant(
         &mut self,
-        draft: &Draft,
+        draft: &WrittenRule,
         words: &[String],
         default: BackendName,
         own: OwnContext,
@@ -362,7 +354,7 @@ impl Maker<'_> {
     }
 
     /// A rule whose contexts only requests know: at least the backend must be there.
-    fn active(&mut self, draft: &Draft, default: BackendName) -> Option<()> {
+    fn active(&mut self, draft: &WrittenRule, default: BackendName) -> Option<()> {
         let backend = self.backends.iter().find(|b| b.name() == default)?;
         let active = backend.active().map_err(|e| with_hint(&CheckError::Inactive(e)));
         self.note(draft, active)?;
@@ -373,7 +365,7 @@ impl Maker<'_> {
     /// A map, read once however many rules name it.
     fn map(
         &mut self,
-        draft: &Draft,
+        draft: &WrittenRule,
         path: &str,
         default: BackendName,
         own: OwnContext,
@@ -394,7 +386,7 @@ impl Maker<'_> {
 
     fn read_map(
         &mut self,
-        draft: &Draft,
+        draft: &WrittenRule,
         path: &str,
         default: BackendName,
         own: OwnContext,
@@ -422,7 +414,7 @@ impl Maker<'_> {
     }
 
     /// A table of TOMOYO's own module.
-    fn transitions(&mut self, draft: &Draft, path: &str) -> Option<Arc<TransitionMap>> {
+    fn transitions(&mut self, draft: &WrittenRule, path: &str) -> Option<Arc<TransitionMap>> {
         let table = TransitionMap::load(Path::new(path));
         let table = self.note(draft, table)?;
         let named = format!("({} at {})", draft.directive, draft.origin);
@@ -433,8 +425,8 @@ impl Maker<'_> {
             .map(Arc::new)
     }
 
-    fn note<T, E: fmt::Display>(&mut self, draft: &Draft, result: Result<T, E>) -> Option<T> {
-        let Draft { origin, directive, .. } = draft;
+    fn note<T, E: fmt::Display>(&mut self, draft: &WrittenRule, result: Result<T, E>) -> Option<T> {
+        let WrittenRule { origin, directive, .. } = draft;
         result.map_err(|e| self.faults.push(format!("{origin}: {directive}: {e}"))).ok()
     }
 }
@@ -459,17 +451,6 @@ fn with_hint(error: &CheckError) -> String {
     }
 }
 
-/// The settings of the server section that the rule stands in.
-fn config_of(draft: &Draft) -> Option<&ServerConfig> {
-    server_of(draft).as_ref().and_then(ServerConfig::of)
-}
-
-/// The server section that the rule stands in.
-fn server_of(draft: &Draft) -> Option<Server<'_>> {
-    // SAFETY: the server section of this very reading of the configuration, which is still in use.
-    unsafe { Server::from_raw(draft.server) }
-}
-
 /// Under the process gate a worker starts before anybody knows the context that it will need.
 fn kept_under_the_process_gate((origin, server): &(Origin, *mut sys::server_rec)) -> Option<String> {
     // SAFETY: as in server_of.
@@ -481,20 +462,6 @@ fn kept_under_the_process_gate((origin, server): &(Origin, *mut sys::server_rec)
              before the worker is chosen"
         )
     })
-}
-
-/// The backend of contexts that name none, in the section that the rule stands in.
-fn default_backend(draft: &Draft) -> BackendName {
-    config_of(draft).map_or(BackendName::SELINUX, ServerConfig::backend)
-}
-
-/// The same for the rule itself: mod_selinux's directives mean SELinux, and others may name a backend.
-pub fn backend_of(draft: &Draft) -> BackendName {
-    match draft.source {
-        DraftSource::Env(_, Some(named)) | DraftSource::Expr(_, Some(named)) => named,
-        _ if draft.of_mod_selinux => BackendName::SELINUX,
-        _ => default_backend(draft),
-    }
 }
 
 /// The backends as the server will see them once it has moved to its `ConfineServerContext`, which is

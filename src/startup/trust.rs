@@ -42,18 +42,6 @@ const EMBEDDED: &str = "its embedded interpreters outlive the request: what a sc
                         (atexit) runs in a thread of the server's, and threads that a script starts stay in its \
                         context";
 
-/// What `ConfineTrustScripts` may name.
-const NAMES: [&str; 6] = ["mod_lua", "mod_perl", "mod_python", "mod_ruby", "mod_tcl", "mod_wsgi"];
-
-/// A word of `ConfineTrustScripts`: the module's name without `.c`.
-pub fn name(word: &str) -> Result<String, String> {
-    let short = word.strip_suffix(".c").unwrap_or(word);
-    let known = NAMES.iter().find(|name| name.eq_ignore_ascii_case(short));
-    known
-        .map(|name| (*name).to_owned())
-        .ok_or_else(|| format!("{word:?} is not known here; write {}", NAMES.join(", ")))
-}
-
 const CORE_DUMPS: &str = "ConfineCoreDumps on: where a server is started by a user, or CoreDumpDirectory is set, a \
                           confined script whose context lets it read /proc can read the memory of its process, and \
                           so other requests and keys (/proc/thread-self/mem)";

@@ -10,8 +10,9 @@ use std::{
 use apache_sys as sys;
 use confine::policy::decide::{MovesOf, RuleAt};
 
-use self::pool::{Key, Limits};
+use self::pool::Key;
 use crate::{
+    config::WorkerLimits,
     httpd::request::Request,
     report::{self, Refusal},
     thread::{
@@ -133,7 +134,7 @@ pub fn serve_kept(
     decided: Decided<'_>,
     host: usize,
     map_swaps: u64,
-    limits: &Limits,
+    limits: &WorkerLimits,
     job: impl FnOnce(&mut Request<'_>, &Decided<'_>) -> c_int + Send,
 ) -> c_int {
     let key = Key { host, map_swaps, contexts: &decided.0.text };

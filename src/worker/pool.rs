@@ -12,29 +12,11 @@ use std::{
         LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use confine::resting::{self, Admission};
 
-use crate::thread::kept_thread::KeptThread;
-
-/// How many, how long, how often: the words behind `per-context`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
-    /// Kept workers of one child, resting ones and those at work.
-    pub max: usize,
-    /// After this time without work a kept worker ends.
-    pub idle: Duration,
-    /// After this many requests it ends.
-    pub requests: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max: 64, idle: Duration::from_secs(10), requests: 1000 }
-    }
-}
+use crate::{config::WorkerLimits, thread::kept_thread::KeptThread};
 
 /// What a kept worker is for.
 #[derive(Clone, Copy)]
@@ -77,7 +59,7 @@ pub fn resting_count() -> usize {
 
 /// A worker for `key`: one that rests, or a new one. `Ok(None)` where a one-time worker is to serve: there are as
 /// many as may be, or a kept one would not be worth it; the error is the errno of a thread that could not be made.
-pub fn take(key: Key<'_>, limits: &Limits) -> Result<Option<Kept>, i32> {
+pub fn take(key: Key<'_>, limits: &WorkerLimits) -> Result<Option<Kept>, i32> {
     end_those_before(key.map_swaps);
     let hash = HASHER.hash_one((key.host, key.contexts));
     let mut resting = resting();
@@ -139,7 +121,7 @@ impl Kept {
     }
 
     /// After a request that ended well: rests until the next one, or ends where it has served enough.
-    pub fn keep(mut self, limits: &Limits) {
+    pub fn keep(mut self, limits: &WorkerLimits) {
         self.served += 1;
         if self.served >= limits.requests || self.map_swaps != SEEN.load(Ordering::Relaxed) {
             return self.retire();

@@ -14,7 +14,7 @@ use confine::{
 
 use crate::config::directives::{choice, one};
 use crate::{
-    config::{DraftSource, add_rule, set_early},
+    config::{WrittenSource, add_rule, set_early},
     httpd::{command::Command, expression::Expression},
 };
 
@@ -25,7 +25,7 @@ pub fn context(command: &mut Command<'_>) -> Done {
         return Err("takes at least one context, such as landlock:NAME, or the word unconfined".into());
     }
     let words = command.words.iter().map(|w| (*w).to_owned()).collect();
-    add_rule(command, DraftSource::Constant(words))
+    add_rule(command, WrittenSource::Constant(words))
 }
 
 pub fn map(command: &mut Command<'_>) -> Done {
@@ -34,7 +34,7 @@ pub fn map(command: &mut Command<'_>) -> Done {
     }
     let file = one(&command.words, "file")?;
     let path = command.below_server_root(file).ok_or_else(|| format!("{file:?} is not a usable path"))?;
-    add_rule(command, DraftSource::Map(path))
+    add_rule(command, WrittenSource::Map(path))
 }
 
 /// For how long an answer of a database is kept, and how many, unless said otherwise.
@@ -70,7 +70,7 @@ fn database(command: &mut Command<'_>, label: &str) -> Done {
         false => Parameters::Values(expressions.into()),
     };
     let label = CString::new(label).map_err(|_| "the label holds a NUL byte")?;
-    add_rule(command, DraftSource::Database(label, parameters, rows, limits))
+    add_rule(command, WrittenSource::Database(label, parameters, rows, limits))
 }
 
 /// Whether a word that begins so is an option or a mistyped one, not an expression.
@@ -90,7 +90,7 @@ pub fn env(command: &mut Command<'_>) -> Done {
         return Err(format!("{name:?} is not the name of an environment variable"));
     }
     let name = CString::new(name).map_err(|_| "the name holds a NUL byte")?;
-    add_rule(command, DraftSource::Env(name, backend))
+    add_rule(command, WrittenSource::Env(name, backend))
 }
 
 pub fn expr(command: &mut Command<'_>) -> Done {
@@ -103,7 +103,7 @@ pub fn early(command: &mut Command<'_>) -> Done {
     let source = match &command.words[..] {
         [] => return Err("takes at least one context, or expr=EXPRESSION".into()),
         [text] if text.starts_with("expr=") => expression(command, &text["expr=".len()..])?,
-        words => DraftSource::Constant(words.iter().map(|w| (*w).to_owned()).collect()),
+        words => WrittenSource::Constant(words.iter().map(|w| (*w).to_owned()).collect()),
     };
     set_early(command, source)
 }
@@ -116,7 +116,7 @@ fn named(text: &str) -> Result<(Option<BackendName>, &str), String> {
 
 /// An expression that gives a context, piece by piece: what stands literally in it is the configuration's, and only
 /// that may name a backend or hold more than a word.
-fn expression(command: &Command<'_>, text: &str) -> Result<DraftSource, String> {
+fn expression(command: &Command<'_>, text: &str) -> Result<WrittenSource, String> {
     // As a whole first, so that an error shows all of it.
     compile(command, text)?;
     let (backend, text) = match stretches(text).first() {
@@ -133,7 +133,7 @@ fn expression(command: &Command<'_>, text: &str) -> Result<DraftSource, String> 
             Stretch::Value(text) => Piece::Value(compile(command, text)?),
         })
     });
-    Ok(DraftSource::Expr(pieces.collect::<Result<_, String>>()?, backend))
+    Ok(WrittenSource::Expr(pieces.collect::<Result<_, String>>()?, backend))
 }
 
 fn compile(command: &Command<'_>, text: &str) -> Result<Expression, String> {

@@ -6,7 +6,7 @@ use std::ffi::CString;
 
 use crate::config::directives::{choice, one};
 use crate::{
-    config::{DraftSource, add_rule_of_mod_selinux, edit_settings, set_server_context},
+    config::{WrittenSource, add_rule_of_mod_selinux, edit_settings, set_server_context},
     httpd::command::Command,
 };
 
@@ -20,18 +20,18 @@ pub fn server_domain(command: &mut Command<'_>) -> Done {
 pub fn domain_map(command: &mut Command<'_>) -> Done {
     let file = one(&command.words, "file")?;
     let path = command.below_server_root(file).ok_or_else(|| format!("{file:?} is not a usable path"))?;
-    add_rule_of_mod_selinux(command, DraftSource::Map(path))
+    add_rule_of_mod_selinux(command, WrittenSource::Map(path))
 }
 
 pub fn domain_env(command: &mut Command<'_>) -> Done {
     let name = one(&command.words, "name of an environment variable")?;
     let name = CString::new(name).map_err(|_| "the name holds a NUL byte")?;
-    add_rule_of_mod_selinux(command, DraftSource::Env(name, None))
+    add_rule_of_mod_selinux(command, WrittenSource::Env(name, None))
 }
 
 pub fn domain_val(command: &mut Command<'_>) -> Done {
     let domain = one(&command.words, "domain")?;
-    add_rule_of_mod_selinux(command, DraftSource::Constant(vec![of_selinux(domain)]))
+    add_rule_of_mod_selinux(command, WrittenSource::Constant(vec![of_selinux(domain)]))
 }
 
 pub fn allow_caches(command: &mut Command<'_>) -> Done {

@@ -9,12 +9,10 @@ use crate::config::Fault;
 use crate::config::directives::{choice, one};
 use crate::{
     config::{
-        Gate, Generation, Mode, OutOfProcess, PhpCache, Unmatched, Workers, edit_server, edit_settings,
-        note_handler, set_server_context, set_workers,
+        Gate, Generation, Mode, OutOfProcess, PhpCache, Unmatched, WorkerLimits, Workers, edit_server,
+        edit_settings, note_handler, set_server_context, set_workers,
     },
     httpd::command::Command,
-    startup::trust,
-    worker::pool::Limits,
 };
 
 type Done = Result<(), String>;
@@ -77,8 +75,8 @@ pub fn workers(command: &mut Command<'_>) -> Done {
     set_workers(command, value)
 }
 
-fn parse_limits(words: &[&str]) -> Result<Limits, String> {
-    let mut limits = Limits::default();
+fn parse_limits(words: &[&str]) -> Result<WorkerLimits, String> {
+    let mut limits = WorkerLimits::default();
     for word in words {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         let number = value.parse::<u32>().ok().filter(|n| *n > 0);
@@ -117,10 +115,22 @@ pub fn trust_scripts(command: &mut Command<'_>) -> Done {
     if command.words.is_empty() {
         return Err("takes at least one module".into());
     }
-    let names = command.words.iter().map(|word| trust::name(word)).collect::<Result<Vec<_>, _>>()?;
+    let names = command.words.iter().map(|word| trusted_module(word)).collect::<Result<Vec<_>, _>>()?;
     let pool = command.pool().ok_or("the server gave no pool")?;
     Generation::edit(pool, |g| g.trusted.extend(names));
     Ok(())
+}
+
+/// What `ConfineTrustScripts` may name.
+const TRUSTED_MODULES: [&str; 6] = ["mod_lua", "mod_perl", "mod_python", "mod_ruby", "mod_tcl", "mod_wsgi"];
+
+/// A word of `ConfineTrustScripts`: the module's name without `.c`.
+fn trusted_module(word: &str) -> Result<String, String> {
+    let short = word.strip_suffix(".c").unwrap_or(word);
+    let known = TRUSTED_MODULES.iter().find(|name| name.eq_ignore_ascii_case(short));
+    known
+        .map(|name| (*name).to_owned())
+        .ok_or_else(|| format!("{word:?} is not known here; write {}", TRUSTED_MODULES.join(", ")))
 }
 
 pub fn core_dumps(command: &mut Command<'_>) -> Done {

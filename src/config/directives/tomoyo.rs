@@ -3,12 +3,12 @@
 
 use crate::config::directives::one;
 use crate::{
-    config::{DraftSource, add_rule},
+    config::{WrittenSource, add_rule},
     httpd::command::Command,
 };
 
 pub fn transition_map(command: &mut Command<'_>) -> Result<(), String> {
     let file = one(&command.words, "file")?;
     let path = command.below_server_root(file).ok_or_else(|| format!("{file:?} is not a usable path"))?;
-    add_rule(command, DraftSource::Transitions(path))
+    add_rule(command, WrittenSource::Transitions(path))
 }

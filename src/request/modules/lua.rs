@@ -11,7 +11,7 @@
 //! `lua_runs` renames the thread, and the next function gets a new state, as with `LuaScope once`.
 
 use crate::{
-    config::Ready,
+    config::Policy,
     httpd::{directives::Directives, hooks, request::Request, server::Server},
     worker,
 };
@@ -32,7 +32,7 @@ pub fn scope(main: &Server<'_>) -> Result<Option<Directives>, String> {
 }
 
 /// Has the states of a request that is confined end with its worker.
-pub fn end_in_worker(r: &mut Request<'_>, ready: &Ready) {
+pub fn end_in_worker(r: &mut Request<'_>, ready: &Policy) {
     if let Some(lua) = ready.lua.as_ref().filter(|_| worker::is_confined()) {
         r.force(lua);
     }

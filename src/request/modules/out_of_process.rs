@@ -1,179 +1,25 @@
 //! Content that another process makes does not inherit the worker's context.
 //!
-//! Each module that hands content to another process is listed here, with what its handler looks at. The
-//! question is asked right before that very handler runs, and again of every redirect and subrequest: what an
-//! application changed about its request before is what is looked at. Where such content is not allowed, the
-//! handlers of these modules do not run in a confined thread at all.
+//! The modules that hand content to another process are listed in [`crate::config::makers`]. The question is asked
+//! right before such a module's handler runs, and again of every redirect and subrequest: what an application changed
+//! about its request before is what is looked at. Where such content is not allowed, the handlers of these modules do
+//! not run in a confined thread at all.
 
 use std::{
     collections::HashSet,
-    ffi::{CStr, CString},
     sync::{Mutex, PoisonError},
 };
 
 use confine::policy::decide::RuleAt;
 
 use crate::{
-    config::OutOfProcess,
-    httpd::{config_tree, hooks, request::Request, server::Server},
+    config::{OutOfProcess, makers::LoadedMaker},
+    httpd::request::Request,
     report::{self, Refusal},
     request::Scope,
 };
 
-/// A module whose handler has content made in another process.
-#[derive(Debug)]
-pub struct Maker {
-    /// Its source file.
-    module: &'static CStr,
-    /// Who makes the content, in words for people.
-    pub name: &'static str,
-    /// What to do where that is refused.
-    remedy: &'static str,
-    takes: Takes,
-}
-
-/// What a maker's handler looks at.
-#[derive(Debug)]
-enum Takes {
-    /// The handler's name is one of these.
-    Handlers(&'static [&'static CStr]),
-    /// mod_proxy: a `proxy:` handler, or `proxyreq` with a `proxy:` file name (modules/proxy/mod_proxy.c,
-    /// proxy_handler).
-    Proxy,
-    /// Whatever the module keeps something with: it decided in an earlier phase.
-    Marked,
-}
-
-const CONFINE_IT: &str = "confine that process by its own means and say ConfineOutOfProcess allow";
-
-/// All that is known. A module that is not loaded does no harm here.
-static MAKERS: [Maker; 13] = [
-    Maker {
-        module: c"mod_cgid.c",
-        name: "mod_cgid",
-        remedy: "use mod_cgi instead of mod_cgid, or ConfineOutOfProcess allow",
-        takes: Takes::Handlers(&[c"cgi-script", c"application/x-httpd-cgi"]),
-    },
-    Maker {
-        module: c"mod_fcgid.c",
-        name: "mod_fcgid",
-        remedy: "use mod_cgi, or ConfineOutOfProcess allow",
-        takes: Takes::Handlers(&[c"fcgid-script"]),
-    },
-    Maker {
-        module: c"mod_proxy.c",
-        name: "a backend behind mod_proxy",
-        remedy: CONFINE_IT,
-        takes: Takes::Proxy,
-    },
-    Maker {
-        module: WSGI,
-        name: "mod_wsgi, which may hand it to one of its daemons (WSGIDaemonProcess),",
-        remedy: "run the application embedded, in a server without WSGIDaemonProcess, or ConfineOutOfProcess allow",
-        takes: Takes::Handlers(&[c"wsgi-script", c"application/x-httpd-wsgi"]),
-    },
-    Maker {
-        module: c"mod_jk.c",
-        name: "a servlet container behind mod_jk",
-        remedy: CONFINE_IT,
-        takes: Takes::Handlers(&[c"jakarta-servlet"]),
-    },
-    Maker {
-        module: c"mod_uwsgi.c",
-        name: "a server behind mod_uwsgi",
-        remedy: CONFINE_IT,
-        takes: Takes::Handlers(&[c"uwsgi-handler"]),
-    },
-    Maker {
-        module: c"mod_Ruwsgi.c",
-        name: "a server behind mod_Ruwsgi",
-        remedy: CONFINE_IT,
-        takes: Takes::Handlers(&[c"uwsgi-handler"]),
-    },
-    Maker {
-        module: c"mod_scgi.c",
-        name: "a server behind mod_scgi",
-        remedy: CONFINE_IT,
-        takes: Takes::Handlers(&[c"scgi-handler"]),
-    },
-    Maker {
-        module: c"mod_fastcgi.c",
-        name: "mod_fastcgi",
-        remedy: "use mod_cgi, or ConfineOutOfProcess allow",
-        takes: Takes::Handlers(&[c"fastcgi-script"]),
-    },
-    Maker {
-        module: c"mod_passenger.c",
-        name: "an application of Phusion Passenger",
-        remedy: CONFINE_IT,
-        takes: Takes::Marked,
-    },
-    Maker {
-        module: c"mod_passenger.cpp",
-        name: "an application of Phusion Passenger",
-        remedy: CONFINE_IT,
-        takes: Takes::Marked,
-    },
-    Maker {
-        module: c"mod_mono.c",
-        name: "a server behind mod_mono",
-        remedy: CONFINE_IT,
-        takes: Takes::Handlers(&[c"mono"]),
-    },
-    Maker {
-        module: c"mod_caucho.c",
-        name: "a server behind mod_caucho",
-        remedy: CONFINE_IT,
-        takes: Takes::Handlers(&[c"caucho-request"]),
-    },
-];
-
-const WSGI: &CStr = c"mod_wsgi.c";
-
-/// A maker that is loaded, and the handlers' names that the configuration adds to its own.
-pub struct LoadedMaker {
-    maker: &'static Maker,
-    more_names: Vec<CString>,
-}
-
 impl LoadedMaker {
-    /// The maker that hangs its handlers into the server under this name; `None` for a module that makes content
-    /// in the thread that asks for it.
-    ///
-    /// mod_wsgi is one where daemons are configured. Whether a request is theirs, a variable of the request may
-    /// decide at the last moment; so all of its requests count as theirs.
-    pub fn of(main: &Server<'_>, module: &CStr) -> Option<Self> {
-        let maker = MAKERS.iter().find(|maker| maker.module == module)?;
-        let mut more_names = Vec::new();
-        if maker.module == WSGI {
-            if config_tree::lines(main, c"WSGIDaemonProcess").is_empty() {
-                return None;
-            }
-            let scripts = config_tree::lines(main, c"WSGIHandlerScript");
-            more_names.extend(scripts.into_iter().filter_map(|line| line.words.into_iter().next()));
-        }
-        Some(Self { maker, more_names })
-    }
-
-    /// Whether this maker's handler would take the request as it is now.
-    pub fn takes(&self, r: &Request<'_>) -> bool {
-        match self.maker.takes {
-            Takes::Handlers(names) => r.handler().is_some_and(|handler| {
-                names.contains(&handler) || self.more_names.iter().any(|name| **name == *handler)
-            }),
-            Takes::Proxy => {
-                let begins = |text: Option<&CStr>| text.is_some_and(|t| t.to_bytes().starts_with(b"proxy:"));
-                begins(r.handler()) || (r.is_proxied() && begins(r.filename()))
-            }
-            Takes::Marked => r.has_config_of(self.maker.module),
-        }
-    }
-
-    /// Who makes the content.
-    pub fn name(&self) -> &'static str {
-        self.maker.name
-    }
-
     /// The refusal of a request whose content this maker would make, unless that is allowed here.
     pub fn allowed(&self, scope: Scope<'_>) -> Result<(), Refusal> {
         match policy(scope) {
@@ -218,27 +64,4 @@ pub fn forbid_ssi_exec(r: &mut Request<'_>, scope: Scope<'_>) {
     if scope.ready.cgid && policy(scope) == OutOfProcess::Deny {
         r.forbid_ssi_exec();
     }
-}
-
-/// The loaded modules that hand content to other processes, by their source files.
-pub fn loaded(main: &Server<'_>) -> Vec<&'static CStr> {
-    let mut makers: Vec<_> = MAKERS
-        .iter()
-        .map(|maker| maker.module)
-        .filter(|module| hooks::module_loaded(module) && LoadedMaker::of(main, module).is_some())
-        .collect();
-    // Those that mod_proxy hands requests to say more than its own name does.
-    const SCHEMES: [&CStr; 9] = [
-        c"mod_proxy_fcgi.c",
-        c"mod_proxy_http.c",
-        c"mod_proxy_http2.c",
-        c"mod_proxy_uwsgi.c",
-        c"mod_proxy_scgi.c",
-        c"mod_proxy_ajp.c",
-        c"mod_proxy_ftp.c",
-        c"mod_proxy_connect.c",
-        c"mod_proxy_wstunnel.c",
-    ];
-    makers.extend(SCHEMES.into_iter().filter(|module| hooks::module_loaded(module)));
-    makers
 }

@@ -23,7 +23,7 @@ use apache_sys as sys;
 use confine::{backends::Prepared, php as names, policy::decide::Source};
 
 use crate::{
-    config::{DirectoryConfig, Generation, PhpCache, Ready, ServerConfig},
+    config::{DirectoryConfig, Generation, PhpCache, Policy, ServerConfig, php::Php},
     httpd::{
         directives::Directives,
         hooks,
@@ -58,17 +58,6 @@ const APART: [(&CStr, &CStr); 13] = [
     (c"php_admin_flag", c"sybct.allow_persistent off"),
     (c"php_admin_flag", c"fbsql.allow_persistent off"),
 ];
-
-/// PHP, where its module is loaded.
-pub struct Php {
-    module: Module,
-    apart: Directives,
-    /// Whether each thread has an interpreter of its own: the server would not start otherwise (PHP:
-    /// php_pre_config).
-    threads: bool,
-    /// The limit of `mail()`, where PHP starts a program for it.
-    mail: OnceLock<Directives>,
-}
 
 impl Php {
     /// Makes ready what confined requests get; `None` without PHP.
@@ -111,7 +100,7 @@ pub const NOTICE: &str = "PHP in confined requests has no OPcache, no cache of p
      them, see docs/performance.md). Where all contexts trust each other, write ConfinePHPCache shared";
 
 /// What is worth knowing about PHP and contexts, for `confinectl check`.
-pub fn notes(generation: &Generation, ready: &Ready) -> Vec<String> {
+pub fn notes(generation: &Generation, ready: &Policy) -> Vec<String> {
     if ready.php.is_none() {
         return Vec::new();
     }
@@ -124,7 +113,7 @@ pub fn notes(generation: &Generation, ready: &Ready) -> Vec<String> {
 }
 
 /// Whether rules may lead to more than one context.
-fn has_several_contexts(ready: &Ready) -> bool {
+fn has_several_contexts(ready: &Policy) -> bool {
     let mut first = None;
     ready.rules.iter().any(|rule| match &rule.source {
         Source::Constant(Prepared::Unconfined) => false,

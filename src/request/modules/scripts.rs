@@ -15,35 +15,18 @@
 
 use std::{
     ffi::{CStr, OsStr},
-    fmt,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::Path,
 };
 
 use crate::{
-    config::{DirectoryConfig, Generation, ServerConfig, name_code},
+    config::{DirectoryConfig, Generation, ServerConfig, name_code, named_code::NamedCode},
     httpd::{
-        command::Command, directives::Directives, hooks, named_code::Directive, request::Request,
-        server::Server,
+        command::Command, directives::Directives, hooks, named_code::Kind, request::Request, server::Server,
     },
     request::Scope,
     worker,
 };
-
-/// What a directive of another module does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// Names code for the phases before the content; its first word is a file with it.
-    Early,
-    /// Names code for when the request is logged.
-    Log,
-    /// Says where code of mod_lua looks for more code.
-    Paths,
-    /// Changes what other requests run.
-    Everybody,
-    /// Runs a program at once where its word begins with `exec:`.
-    Exec,
-}
 
 /// What a module's directive does; `None`: nothing of the kind.
 ///
@@ -85,58 +68,6 @@ pub fn kind_of(module: &CStr, directive: &str) -> Option<Kind> {
         b"mod_authnz_ldap.c" if is("AuthLDAPBindPassword") => Some(Kind::Exec),
         b"mod_session_crypto.c" if is("SessionCryptoPassphrase") => Some(Kind::Exec),
         _ => None,
-    }
-}
-
-/// Code that a directory configuration names.
-#[derive(Clone, Copy, Default)]
-pub struct NamedCode {
-    early: bool,
-    log: bool,
-    paths: bool,
-    /// One of the directives.
-    by: Option<Directive>,
-}
-
-impl NamedCode {
-    fn of(kind: Kind, command: &Command<'_>) -> Option<Self> {
-        let by = Some(Directive::of(command)?);
-        let paths = kind == Kind::Paths;
-        Some(Self { early: kind == Kind::Early, log: !paths, paths, by })
-    }
-
-    /// This and that of an outer scope.
-    pub fn and(self, outer: Self) -> Self {
-        Self {
-            early: self.early || outer.early,
-            log: self.log || outer.log,
-            paths: self.paths || outer.paths,
-            by: self.by.or(outer.by),
-        }
-    }
-
-    /// Whether there is any.
-    pub fn is_any(&self) -> bool {
-        self.by.is_some()
-    }
-
-    /// Whether code runs before the content. Where code is looked for counts if the configuration itself has
-    /// functions run in these phases.
-    pub fn runs_early(&self, generation: &Generation) -> bool {
-        self.early || (self.paths && generation.lua_hooks)
-    }
-
-    fn runs_at_log(&self, generation: &Generation) -> bool {
-        self.log || (self.paths && generation.lua_hooks)
-    }
-}
-
-impl fmt::Display for NamedCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.by {
-            Some(directive) => directive.fmt(f),
-            None => f.write_str("nothing"),
-        }
     }
 }
 
