@@ -104,35 +104,35 @@ status 'the other is given up' 403 /four/index.html
 denial 'by the kernel' 'scontext=tenants\.process:s0:c3 tcontext=tenants\.readable:s0:c4'
 
 # The early context again: there is nothing to move, and the request is confined. Before Linux 6.8 the thread asks
-# below /proc where it is, as carol's may (mod_confine.own_proc).
-printf 'carol carol.process:s0\n' >"$work/carol.map"
+# below /proc where it is, as hers may (mod_confine.own_proc).
+printf 'three tenants.process:s0:c3\n' >"$work/three.map"
 server event lab_escape confine <<CONF
-ConfineEarly carol.process:s0
+ConfineEarly tenants.process:s0:c3
 SetEnvIf X-Context "(.+)" TENANT=\$1
 <Directory /lab/www>
     Include /lab/users.conf
     ConfineEnv TENANT
-    ConfineMap $work/carol.map
+    ConfineMap $work/three.map
 </Directory>
-<Location /carol/escape>
+<Location /three/escape>
     SetHandler lab-escape
-    ConfineContext carol.process:s0
+    ConfineContext tenants.process:s0:c3
 </Location>
 CONF
-as carol
+as three
 forget
-serves 'a map that names the early context' '^page of carol' /carol/index.html
-serves 'a value that names it' '^page of carol' /carol/index.html '' 'X-Context: carol.process'
-fetch /carol/escape?context
-like 'a constant; the thread is there' "$body" '^context=system_u:system_r:carol.process:s0$'
+serves 'a map that names the early context' '^page of three' /three/index.html
+serves 'a value that names it' '^page of three' /three/index.html '' 'X-Context: tenants.process:s0:c3'
+fetch /three/escape?context
+like 'a constant; the thread is there' "$body" '^context=system_u:system_r:tenants.process:s0:c3$'
 no_denial 'nothing was asked of the kernel'
 status "and bob's page is refused" 403 /bob/index.html
-denial 'by the kernel' 'scontext=carol\.process:s0 tcontext=bob\.readable'
+denial 'by the kernel' 'scontext=tenants\.process:s0:c3 tcontext=bob\.readable'
 
 # What is not written is the server's. Where the early move has changed that, it has to be written.
 : >"$log"
-status 'a value that leaves the domain out' 500 /carol/index.html '' 'X-Context: *:s0:c1'
-logged 'is refused before any move' "refused GET /carol/index.html .*what it leaves out is the server's own, .*httpd_t:s0:c1.*write the whole context, as in system_u:system_r:carol.process:s0:c1"
+status 'a value that leaves the domain out' 500 /three/index.html '' 'X-Context: *:s0:c1'
+logged 'is refused before any move' "refused GET /three/index.html .*what it leaves out is the server's own, .*httpd_t:s0:c1.*write the whole context, as in system_u:system_r:tenants.process:s0:c1"
 configure event confine <<'CONF'
 ConfineEarly alice.process:s0
 <Location />

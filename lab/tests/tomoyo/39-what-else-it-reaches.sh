@@ -52,5 +52,9 @@ CONF
 serves 'logs through a pipe: her page' '^page of alice' /alice/index.html
 fetch '/alice/reach?logs&numbers'
 facts 'application, logs through a pipe'
-nap 0.5
-like 'what the worker has to say arrives' "$(cat /var/log/apache2/piped.log*)" 'confined GET /alice/index.html'
+for ((i = 0; i < 20; i++)); do
+    piped=$(cat /var/log/apache2/piped.log*)
+    [[ $piped != *'confined GET'* ]] || break
+    nap 0.2
+done
+like 'what the worker has to say arrives' "$piped" 'confined GET /alice/index.html'
