@@ -23,8 +23,8 @@ dumpable=$'CoreDumpDirectory /run/apache2\nConfineCoreDumps on'
 # facts WHERE: what came of it, for the reader.
 facts() { printf '%s\n' "$body" | sed "s/^/#   $1: /"; }
 
-# a_log: the logs as alice's application finds them by their numbers: $body, and $log_left, $log_grew.
-a_log() { # PATH
+# a_log PATH: the logs as the application at PATH finds them by their numbers: $body; whether none was emptied: $log_left.
+a_log() {
     local before after
     fetch /free/page.html
     before=$(stat -c %s /var/log/apache2/access.log)
