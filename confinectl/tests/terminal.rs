@@ -4,13 +4,16 @@ use std::{fmt::Write, fs, process::Command};
 
 use tempfile::TempDir;
 
-/// Enough lines for some seconds of work on a fast machine; a debug build takes ten times as long.
-const LINES: usize = if cfg!(debug_assertions) { 300_000 } else { 4_000_000 };
+/// Enough lines for some seconds of `check` on a fast machine. A debug build takes ten times as long.
+const LINES: usize = if cfg!(debug_assertions) { 200_000 } else { 4_000_000 };
 
-fn with_map() -> TempDir {
+/// `map diff` looks every subject up in both maps, so it needs fewer lines for as much work.
+const LINES_OF_A_DIFF: usize = LINES / 4;
+
+fn with_map(lines: usize) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let mut text = String::new();
-    for i in 0..LINES {
+    for i in 0..lines {
         // Writing to a string does not fail.
         let _ = writeln!(text, "user{i} landlock:tenant{}", i % 50);
     }
@@ -41,8 +44,10 @@ fn shown(screen: &str, what: &str) -> Vec<u32> {
 
 #[test]
 fn a_bar_grows_at_a_terminal_and_is_gone_at_the_end() {
-    let folder = with_map();
-    for (arguments, what) in [("check m", "checking the map"), ("map diff m m", "comparing the maps")] {
+    for (lines, arguments, what) in
+        [(LINES, "check m", "checking the map"), (LINES_OF_A_DIFF, "map diff m m", "comparing the maps")]
+    {
+        let folder = with_map(lines);
         let (screen, status) = at_a_terminal(&folder, arguments, &[]);
         assert_eq!(status, Some(0), "{screen}");
         let percentages = shown(&screen, what);
@@ -58,7 +63,7 @@ fn a_bar_grows_at_a_terminal_and_is_gone_at_the_end() {
 
 #[test]
 fn a_pipe_gets_the_answer_alone() {
-    let folder = with_map();
+    let folder = with_map(LINES_OF_A_DIFF);
     let mut command = Command::new(env!("CARGO_BIN_EXE_confinectl"));
     let output = command.args(["map", "fmt", "--check", "m"]).current_dir(folder.path()).output();
     let output = output.expect("confinectl runs");

@@ -112,15 +112,14 @@ impl Remark {
 impl Report {
     /// For people.
     pub fn write(&self, shown: &str, list: bool, out: &mut Out<impl Write>) -> Result<(), Failure> {
-        let painted = out::paint;
         if list {
             self.write_rules(out)?;
         }
         for Remark { place, text } in &self.findings {
-            writeln!(out, "{}{text}", painted(AnsiColor::Red.on_default(), &place.prefix()))?;
+            writeln!(out, "{}{text}", out::paint(AnsiColor::Red.on_default(), &place.prefix()))?;
         }
         for Remark { place, text } in &self.notes {
-            let word = painted(AnsiColor::Cyan.on_default(), "note:");
+            let word = out::paint(AnsiColor::Cyan.on_default(), "note:");
             writeln!(out, "{}{word} {text}", place.prefix())?;
         }
         if self.unread {

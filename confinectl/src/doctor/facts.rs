@@ -1,7 +1,10 @@
 //! What `doctor` looks at: plain data, gathered in one place and judged in another, so that tests can
 //! judge machines that are not there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use confine::lsm::{Inactive, apparmor::Mode, selinux::ServerPolicy};
 
@@ -21,6 +24,13 @@ impl Unseen {
     /// Made of its two texts.
     pub fn new(why: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { why: why.into(), remedy: remedy.into() }
+    }
+
+    /// A file that could not be read. `remedy` is what to do where it is not a matter of rights.
+    pub fn file(path: &str, error: &io::Error, remedy: &str) -> Self {
+        let remedy =
+            if error.kind() == io::ErrorKind::PermissionDenied { "run this as root" } else { remedy };
+        Self::new(format!("{path} cannot be read: {error}"), remedy)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Looks at the kernel; the server and its limits have files of their own.
 
-use std::{fs, io, path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use confine::lsm::{
     self, Backend,
@@ -21,15 +21,16 @@ const USUAL_CONTEXT: &str = "system_u:system_r:httpd_t:s0";
 
 /// All that can be seen from here.
 pub fn gather(args: &Args) -> Facts {
-    let modules = lsm::active_modules()
-        .map_err(|e| unseen("/sys/kernel/security/lsm", &e, "mount securityfs at /sys/kernel/security"));
+    let modules = lsm::active_modules().map_err(|e| {
+        Unseen::file("/sys/kernel/security/lsm", &e, "mount securityfs at /sys/kernel/security")
+    });
     let server = server::look(args.httpd.as_deref(), args.config.as_deref());
     let running = server.as_ref().ok().and_then(|s| server::running(Path::new("/proc"), &s.program));
     let listed = |name: &str| modules.as_ref().is_ok_and(|names| names.iter().any(|n| n == name));
     Facts {
         kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
             .map(|release| release.trim().to_owned())
-            .map_err(|e| unseen("/proc/sys/kernel/osrelease", &e, "mount /proc")),
+            .map_err(|e| Unseen::file("/proc/sys/kernel/osrelease", &e, "mount /proc")),
         selinux: selinux(args, running.as_ref()),
         libselinux: libselinux(),
         tomoyo: tomoyo(args, server.as_ref().ok(), listed("tomoyo")),
@@ -40,12 +41,6 @@ pub fn gather(args: &Args) -> Facts {
         server,
         running,
     }
-}
-
-/// A file that could not be read.
-pub fn unseen(path: &str, error: &io::Error, remedy: &str) -> Unseen {
-    let remedy = if error.kind() == io::ErrorKind::PermissionDenied { "run this as root" } else { remedy };
-    Unseen::new(format!("{path} cannot be read: {error}"), remedy)
 }
 
 fn selinux(args: &Args, running: Option<&Running>) -> State<Selinux> {
@@ -61,8 +56,8 @@ fn selinux(args: &Args, running: Option<&Running>) -> State<Selinux> {
     let root = "mount selinuxfs at /sys/fs/selinux";
     State::Active(Selinux {
         context: context.to_string(),
-        enforcing: backend.enforcing().map_err(|e| unseen("/sys/fs/selinux/enforce", &e, root)),
-        policy: backend.server_policy().map_err(|e| unseen("/sys/fs/selinux", &e, root)),
+        enforcing: backend.enforcing().map_err(|e| Unseen::file("/sys/fs/selinux/enforce", &e, root)),
+        policy: backend.server_policy().map_err(|e| Unseen::file("/sys/fs/selinux", &e, root)),
     })
 }
 
@@ -114,7 +109,7 @@ fn apparmor() -> State<Vec<(String, lsm::apparmor::Mode)>> {
     backend.profiles().map_or_else(
         |e| {
             let path = "/sys/kernel/security/apparmor/profiles";
-            State::Unseen(unseen(path, &e, "mount securityfs at /sys/kernel/security"))
+            State::Unseen(Unseen::file(path, &e, "mount securityfs at /sys/kernel/security"))
         },
         State::Active,
     )

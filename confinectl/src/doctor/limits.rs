@@ -6,10 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::{
-    facts::{Limits, Seen, Unseen},
-    gather::unseen,
-};
+use super::facts::{Limits, Seen, Unseen};
 
 /// Debian's and Fedora's units of the server.
 const UNITS: [&str; 2] = ["apache2.service", "httpd.service"];
@@ -19,7 +16,7 @@ pub fn look(pid: Option<u32>) -> Limits {
     let threads_max = "/proc/sys/kernel/threads-max";
     Limits {
         threads_max: fs::read_to_string(threads_max)
-            .map_err(|e| unseen(threads_max, &e, "mount /proc"))
+            .map_err(|e| Unseen::file(threads_max, &e, "mount /proc"))
             .and_then(|text| number(text.trim()).ok_or_else(|| odd(threads_max))),
         processes: pid.map_or_else(|| of_unit("LimitNPROC").map(|l| l.map(|(_, n)| n)), processes),
         group: pid.map_or_else(
@@ -40,7 +37,7 @@ fn odd(path: &str) -> Unseen {
 /// /proc/PID/limits, `Max processes  SOFT  HARD  processes`.
 fn processes(pid: u32) -> Seen<Option<u64>> {
     let path = format!("/proc/{pid}/limits");
-    let text = fs::read_to_string(&path).map_err(|e| unseen(&path, &e, "mount /proc"))?;
+    let text = fs::read_to_string(&path).map_err(|e| Unseen::file(&path, &e, "mount /proc"))?;
     soft_limit(&text).ok_or_else(|| odd(&path))
 }
 
@@ -57,7 +54,7 @@ fn soft_limit(text: &str) -> Option<Option<u64>> {
 fn of_group(proc: &Path, cgroup: &Path, pid: u32) -> Seen<Option<(String, u64)>> {
     let path = proc.join(format!("{pid}/cgroup"));
     let shown = path.display().to_string();
-    let text = fs::read_to_string(&path).map_err(|e| unseen(&shown, &e, "mount /proc"))?;
+    let text = fs::read_to_string(&path).map_err(|e| Unseen::file(&shown, &e, "mount /proc"))?;
     let groups: Vec<PathBuf> = text.lines().filter_map(|line| group_folder(cgroup, line)).collect();
     let mut least: Option<(String, u64)> = None;
     let mut any = false;

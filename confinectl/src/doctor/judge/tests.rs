@@ -1,7 +1,13 @@
-use confine::lsm::{Inactive, selinux::ServerPolicy};
+use confine::{
+    BackendName,
+    lsm::{Inactive, apparmor::Mode, selinux::ServerPolicy},
+};
 
 use super::{
-    super::facts::{Seen, Unseen},
+    super::{
+        Level,
+        facts::{Config, Limits, Running, Seen, Selinux, Server, State, Tomoyo, Unseen},
+    },
     *,
 };
 
@@ -295,7 +301,7 @@ fn text_and_json_say_the_same() {
     assert!(plain.contains(
         "\nerror    httpd: confine_module is not loaded: no request is confined\n         to do: add "
     ));
-    assert!(plain.ends_with("\nerrors: 1, warnings: 0, notes: 4, not seen: 0\n"), "{plain}");
+    assert!(plain.ends_with("\nerrors: 1, warnings: 0, notes: 5, not seen: 0\n"), "{plain}");
     assert!(!plain.contains('\x1b'));
     let json = d.json();
     assert_eq!(json["errors"], 1);
