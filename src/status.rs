@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use confine::{
     field::{Field, one_line},
-    policy::{answer_cache::Counts, decide::Source, live_map::State},
+    policy::{answer_cache::Counts, decide::Source, live_map::MapState},
 };
 
 use crate::{
@@ -31,7 +31,7 @@ pub fn page(r: &mut Request<'_>) {
         out,
         "# HELP confine_workers_in_flight Workers of the child that answers this.\n\
          # TYPE confine_workers_in_flight gauge\nconfine_workers_in_flight {}\n\
-         # HELP confine_workers_resting Kept workers without a request in the child that answers this.\n\
+         # HELP confine_workers_resting Rejected workers without a request in the child that answers this.\n\
          # TYPE confine_workers_resting gauge\nconfine_workers_resting {}",
         one_time::in_flight(),
         pool::resting_count()
@@ -54,18 +54,18 @@ fn ready<'r>(r: &Request<'r>) -> Option<&'r Policy> {
 }
 
 /// The maps of the configuration that this request met, as the child that answers it has them.
-fn maps(r: &Request<'_>) -> Vec<(String, State)> {
+fn maps(r: &Request<'_>) -> Vec<(String, MapState)> {
     let maps = ready(r).into_iter().flat_map(|ready| &ready.maps);
     maps.map(|(map, ..)| (map.path().display().to_string(), map.state())).collect()
 }
 
 /// How long ago a map's rules were taken over, in seconds.
-fn age(state: &State) -> u64 {
+fn age(state: &MapState) -> u64 {
     state.since.elapsed().map_or(0, |age| age.as_secs())
 }
 
-fn map_metrics(out: &mut String, maps: &[(String, State)]) {
-    type Value = fn(&State) -> u64;
+fn map_metrics(out: &mut String, maps: &[(String, MapState)]) {
+    type Value = fn(&MapState) -> u64;
     let metrics: [(&str, &str, Value); 4] = [
         ("generation", "How often a map's rules were taken over, the start included.", |s| s.generation),
         ("rules", "Rules of a map.", |s| s.rules as u64),
@@ -133,8 +133,8 @@ fn html(text: &str) -> String {
 }
 
 /// One line about a map.
-fn map_line(state: &State) -> String {
-    let State { generation, rules, error, .. } = state;
+fn map_line(state: &MapState) -> String {
+    let MapState { generation, rules, error, .. } = state;
     let error = error.as_deref().map_or("-".to_owned(), one_line);
     format!("generation={generation} rules={rules} age={} error={error}", age(state))
 }

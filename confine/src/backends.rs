@@ -36,13 +36,13 @@ pub struct Moves {
     pub steps: Box<[Arc<dyn Move>]>,
     /// All contexts with their prefixes, separated by a space: the value of `CONFINE_CONTEXT`.
     pub text: CString,
-    /// The first context, if there is one, that would leave that of an early move behind.
-    pub leaving: Option<Context>,
+    /// The first context, if there is one, that would replace that of an early move.
+    pub replacing: Option<Context>,
 }
 
 /// What a context means that is the server's own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum OwnContext {
+pub enum SameContext {
     /// A mistake: it confines nothing, and a request is exempt only in plain words.
     Refused,
     /// The request stays where the server is, as mod_selinux had it.
@@ -128,8 +128,12 @@ impl Backends {
     }
 
     /// Makes a rule's contexts ready. Does no I/O.
-    pub fn prepare(&self, contexts: &ContextList, own: OwnContext) -> Result<Prepared, PrepareError> {
-        self.prepare_with(contexts, own, |backend, text| backend.prepare(text))
+    pub fn prepare(
+        &self,
+        contexts: &ContextList,
+        same_context: SameContext,
+    ) -> Result<Prepared, PrepareError> {
+        self.prepare_with(contexts, same_context, |backend, text| backend.prepare(text))
     }
 
     /// Makes a context ready that a request supplied. Does no I/O. The server's own is refused under every
@@ -137,19 +141,19 @@ impl Backends {
     pub fn prepare_value(&self, backend: BackendName, given: &Given) -> Result<Prepared, PrepareError> {
         let context = Context { backend, text: given.text().into() };
         let contexts = ContextList::Contexts([context].into());
-        self.prepare_with(&contexts, OwnContext::Refused, |backend, _| backend.prepare_value(given))
+        self.prepare_with(&contexts, SameContext::Refused, |backend, _| backend.prepare_value(given))
     }
 
     fn prepare_with(
         &self,
         contexts: &ContextList,
-        own: OwnContext,
+        same_context: SameContext,
         prepare: impl Fn(&dyn Backend, &str) -> Result<Arc<dyn Move>, PrepareError>,
     ) -> Result<Prepared, PrepareError> {
         let ContextList::Contexts(list) = contexts else { return Ok(Prepared::Unconfined) };
         let mut steps = Vec::with_capacity(list.len());
         let mut text = String::new();
-        let mut leaving = None;
+        let mut replacing = None;
         for (i, context) in list.iter().enumerate() {
             let backend = self.get(context.backend).ok_or_else(|| PrepareError {
                 context: context.to_string(),
@@ -157,13 +161,13 @@ impl Backends {
                 errno: None,
                 remedy: "use another backend".into(),
             })?;
-            if backend.leaves(&context.text) {
+            if backend.replaces(&context.text) {
                 in_order(context, &list[..i])?;
-                leaving.get_or_insert_with(|| context.clone());
+                replacing.get_or_insert_with(|| context.clone());
             }
-            let step = match own {
-                OwnContext::Refused => prepare(backend, &context.text)?,
-                OwnContext::Exempt => match backend.prepare_server(&context.text)? {
+            let step = match same_context {
+                SameContext::Refused => prepare(backend, &context.text)?,
+                SameContext::Exempt => match backend.prepare_server(&context.text)? {
                     Some(step) => step,
                     None => continue,
                 },
@@ -184,7 +188,7 @@ impl Backends {
             errno: None,
             remedy: "remove it".into(),
         })?;
-        Ok(Prepared::Moves(Arc::new(Moves { steps: steps.into(), text, leaving })))
+        Ok(Prepared::Moves(Arc::new(Moves { steps: steps.into(), text, replacing })))
     }
 
     /// The moves that bring the server itself into `contexts`; none where it is already.
@@ -204,7 +208,7 @@ impl Backends {
     pub fn check(
         &self,
         contexts: &ContextList,
-        own: OwnContext,
+        same_context: SameContext,
         early: Option<&[Box<dyn Backend>]>,
     ) -> Result<(), CheckError> {
         let ContextList::Contexts(list) = contexts else { return Ok(()) };
@@ -215,13 +219,13 @@ impl Backends {
             let here = here.chain(self.iter()).find(|b| b.name() == context.backend);
             let Some(backend) = here else { continue };
             backend.active()?;
-            if own == OwnContext::Exempt && backend.prepare_server(&context.text)?.is_none() {
+            if same_context == SameContext::Exempt && backend.prepare_server(&context.text)?.is_none() {
                 continue;
             }
-            if backend.leaves(&context.text) {
+            if backend.replaces(&context.text) {
                 in_order(context, &list[..i])?;
                 if early.is_some() {
-                    return Err(leaves_early(context).into());
+                    return Err(replaces_early(context).into());
                 }
             }
             backend.check(&context.text)?;
@@ -231,7 +235,7 @@ impl Backends {
     }
 }
 
-/// Whether a context that leaves others behind may stand after `earlier`.
+/// Whether a context that replaces others may stand after `earlier`.
 fn in_order(context: &Context, earlier: &[Context]) -> Result<(), PrepareError> {
     let refused = |why: String, remedy: String| {
         Err(PrepareError { context: context.to_string(), why, errno: None, remedy })
@@ -255,8 +259,8 @@ fn in_order(context: &Context, earlier: &[Context]) -> Result<(), PrepareError> 
     Ok(())
 }
 
-/// A context behind an early move that would leave what that move brought.
-pub fn leaves_early(context: &Context) -> PrepareError {
+/// A context behind an early move that would replace what that move brought.
+pub fn replaces_early(context: &Context) -> PrepareError {
     PrepareError {
         context: context.to_string(),
         why: "it would leave what ConfineEarly confined, and a confined request is never widened".into(),
@@ -301,7 +305,7 @@ mod tests {
     #[test]
     fn behind_an_early_move_a_context_adds_to_it() {
         assert_eq!(
-            leaves_early(&contexts(&["blog"])[0]).to_string(),
+            replaces_early(&contexts(&["blog"])[0]).to_string(),
             "apparmor:blog: it would leave what ConfineEarly confined, and a confined request is never widened; write \
              \"stack blog\", which adds to it"
         );

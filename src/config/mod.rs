@@ -29,7 +29,7 @@ use confine::{
     backends::Backends,
     context::BackendName,
     lsm::landlock::RulesetSpec,
-    map::Look,
+    map::FileStamp,
     policy::{
         answer_cache,
         database::{Parameters, RowsAre},
@@ -166,7 +166,7 @@ pub enum WrittenSource {
     /// `ConfineMap`, the file's full path.
     Map(String),
     /// `ConfineMap dbd:`: the statement's label, what it is asked with, and what its rows are.
-    Database(CString, Parameters<Expression>, RowsAre, answer_cache::Limits),
+    Database(CString, Parameters<Expression>, RowsAre, answer_cache::CacheLimits),
     /// `TOMOYO_TransitionMap`, the file's full path.
     Transitions(String),
     /// `ConfineEnv`, and the backend that it names.
@@ -183,7 +183,7 @@ pub struct Policy {
     pub backends: Arc<Backends>,
     /// The maps that rules name, each with what its file looked like when it was read, and the backends as they are
     /// seen from where the rules stand.
-    pub maps: Vec<(Arc<LiveMap>, Look, Arc<Backends>)>,
+    pub maps: Vec<(Arc<LiveMap>, FileStamp, Arc<Backends>)>,
     /// See [`Policy::map_swaps`].
     pub swaps: Arc<AtomicU64>,
     /// What start-up found that deserves a line in the log.

@@ -5,7 +5,7 @@ use std::ffi::CString;
 
 use confine::{
     Context, ContextList, Origin,
-    backends::OwnContext,
+    backends::SameContext,
     dump::{Answer, Found, Kernel, Outcome, Question, Verdict},
     lsm::{Backend, Moved},
     policy::decide::{Decision, MovesOf, Rule, RuleAt, Source, decide},
@@ -124,7 +124,7 @@ fn early_move(r: &mut Request<'_>, scope: Scope<'_>, question: &Question) -> Opt
     match scope.weigh(decided) {
         Weighed::Confine(moves, at) => {
             if question.kernel {
-                early.kernel = Some(ask_kernel(scope, &moves, rule.own, None));
+                early.kernel = Some(ask_kernel(scope, &moves, rule.same_context, None));
             }
             match attempt(r, scope, &moves, true, false) {
                 Ok(()) => early.contexts = Some(contexts(&moves)).filter(|_| !report),
@@ -165,8 +165,9 @@ fn decide_here(
         Weighed::Confine(moves, at) => {
             if question.kernel {
                 let first = answer.verdicts.iter().find(|v| v.found != Found::Silent);
-                let own = first.map_or(OwnContext::Refused, |v| scope.ready.rules[v.rule].own);
-                answer.kernel.push(ask_kernel(scope, &moves, own, after));
+                let same_context =
+                    first.map_or(SameContext::Refused, |v| scope.ready.rules[v.rule].same_context);
+                answer.kernel.push(ask_kernel(scope, &moves, same_context, after));
             }
             let maker = elsewhere(r, scope)
                 .and_then(|maker| attempt(r, scope, &moves, true, after.is_some()).map(|()| maker));
@@ -251,11 +252,16 @@ fn contexts(moves: &MovesOf<'_>) -> ContextList {
 }
 
 /// Asks the kernel, as the server does at its start.
-fn ask_kernel(scope: Scope<'_>, moves: &MovesOf<'_>, own: OwnContext, after: Option<&ContextList>) -> Kernel {
+fn ask_kernel(
+    scope: Scope<'_>,
+    moves: &MovesOf<'_>,
+    same_context: SameContext,
+    after: Option<&ContextList>,
+) -> Kernel {
     let moved: Option<Vec<Box<dyn Backend>>> =
         after.map(|contexts| scope.ready.backends.after(contexts, Moved::Thread));
     let list = contexts(moves);
-    let checked = scope.ready.backends.check(&list, own, moved.as_deref());
+    let checked = scope.ready.backends.check(&list, same_context, moved.as_deref());
     Kernel { contexts: list.to_string(), refused: checked.err().map(|e| e.to_string()) }
 }
 

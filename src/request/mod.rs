@@ -18,7 +18,7 @@ use std::ffi::c_int;
 
 use apache_sys as sys;
 use confine::{
-    backends::{OwnContext, Prepared, leaves_early},
+    backends::{Prepared, SameContext, replaces_early},
     lsm::{self, Enter, EnterError, Values},
     policy::{
         decide::{Decision, MovesOf, Rule, RuleAt, Source, decide},
@@ -77,7 +77,7 @@ impl<'r> Scope<'r> {
     /// directives, what it got there.
     pub fn unmatched(&self) -> Unmatched {
         self.settings.unmatched.unwrap_or_else(|| {
-            let lenient = self.rules().all(|rule| rule.own == OwnContext::Exempt);
+            let lenient = self.rules().all(|rule| rule.same_context == SameContext::Exempt);
             if lenient { Unmatched::Allow } else { Unmatched::Deny }
         })
     }
@@ -638,8 +638,8 @@ pub fn attempt(
     report: bool,
     after_early: bool,
 ) -> Result<(), Refusal> {
-    if let Some(context) = moves.leaving.as_ref().filter(|_| after_early) {
-        return Err(Refusal::context(&leaves_early(context)));
+    if let Some(context) = moves.replacing.as_ref().filter(|_| after_early) {
+        return Err(Refusal::context(&replaces_early(context)));
     }
     let values = PathValues::of(r, &scope.server.generation().path_expressions);
     carry_out(moves, &values, report, after_early).map_err(|error| Refusal::enter(&error))
@@ -678,7 +678,7 @@ fn carry_out(
     report: bool,
     after_early: bool,
 ) -> Result<(), EnterError> {
-    let enter = |i: usize, ready: &lsm::Ready<'_>| {
+    let enter = |i: usize, ready: &lsm::PreparedMove<'_>| {
         if after_early || i > 0 { ready.enter_further() } else { ready.enter() }
     };
     match worker::settled(|there| there.map(|there| *there == *moves.text)) {

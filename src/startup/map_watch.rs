@@ -13,8 +13,8 @@ use std::{
 
 use confine::{
     backends::Backends,
-    map::Look,
-    policy::live_map::{Event, LiveMap, State, Watch},
+    map::FileStamp,
+    policy::live_map::{Event, LiveMap, MapState, Watch},
 };
 
 use crate::{
@@ -57,7 +57,7 @@ fn is_first(map: usize, sight: u64) -> bool {
 pub fn start(server: &Server<'_>, pool: Pool<'_>) {
     let ready = ServerConfig::of(server).and_then(|config| config.generation().ready());
     let Some(ready) = ready.filter(|ready| !ready.maps.is_empty()) else { return };
-    let watch_of = |(map, look, backends): &(Arc<LiveMap>, Look, Arc<Backends>)| {
+    let watch_of = |(map, look, backends): &(Arc<LiveMap>, FileStamp, Arc<Backends>)| {
         (Watch::new(Arc::clone(map), *look), Arc::clone(backends))
     };
     let watches: Vec<_> = ready.maps.iter().map(watch_of).collect();
@@ -86,7 +86,7 @@ fn watch(stop: &Stop, mut watches: Vec<(Watch, Arc<Backends>)>) {
                     background::give_memory_back();
                     (Level::Notice, swapped(watch, &state))
                 }
-                Event::Kept(error) => (Level::Error, format!("{error}; the rules from before stay")),
+                Event::Rejected(error) => (Level::Error, format!("{error}; the rules from before stay")),
             };
             if is_first(number, watch.sight()) {
                 stop.unless(|| log::main(level, &format!("confine: {line}")));
@@ -96,7 +96,7 @@ fn watch(stop: &Stop, mut watches: Vec<(Watch, Arc<Backends>)>) {
     }
 }
 
-fn swapped(watch: &Watch, state: &State) -> String {
+fn swapped(watch: &Watch, state: &MapState) -> String {
     format!(
         "{}: changed, {} rules are in force (generation {})",
         watch.map().path().display(),

@@ -17,19 +17,19 @@ use std::{
 use apache_sys as sys;
 use confine::{
     Origin,
-    backends::{Backends, CheckError, OwnContext, Prepared},
+    backends::{Backends, CheckError, Prepared, SameContext},
     context::{BackendName, ContextList},
     lsm::{
         Backend, Enter, Moved, NoValues,
         landlock::{Landlock, Missing},
         selinux::{SecurityContext, Selinux},
     },
-    map::{Look, Map},
+    map::{FileStamp, Map},
     policy::{
         database::{Database, RowsAre},
         decide::{Rule, Source},
-        live_map::{LiveMap, Recipe},
-        prepared_map::{self, Known, ReadyMap},
+        live_map::{LiveMap, LoadOptions},
+        prepared_map::{self, PreparedLists, PreparedMap},
         transition_map::TransitionMap,
     },
 };
@@ -244,7 +244,7 @@ fn backends(main: &Server<'_>, generation: &Generation) -> Result<Backends, Faul
 
 /// What a map is read and checked for: the file, the backend of contexts that name none, the meaning of the
 /// server's own context, the contexts in which its moves start, and the virtual host whose rulesets are found first.
-type MapKey = (String, BackendName, OwnContext, Option<Vec<String>>, *mut sys::server_rec);
+type MapKey = (String, BackendName, SameContext, Option<Vec<String>>, *mut sys::server_rec);
 
 /// Makes rules, collecting what is wrong.
 struct RuleCompiler<'b> {
@@ -255,7 +255,7 @@ struct RuleCompiler<'b> {
     /// A map that several rules name is read once.
     maps: HashMap<MapKey, Option<Arc<LiveMap>>>,
     /// All of them, with what their files looked like.
-    looks: Vec<(Arc<LiveMap>, Look, Arc<Backends>)>,
+    looks: Vec<(Arc<LiveMap>, FileStamp, Arc<Backends>)>,
     swaps: Arc<AtomicU64>,
     faults: Faults,
     /// What deserves a line in the log.
@@ -270,11 +270,13 @@ impl RuleCompiler<'_> {
             let why = "needs ConfineGate process, under which a request's first phase runs in its worker";
             self.note(draft, Err::<(), _>(why))?;
         }
-        let own = if draft.of_mod_selinux { OwnContext::Exempt } else { OwnContext::Refused };
+        let same_context = if draft.of_mod_selinux { SameContext::Exempt } else { SameContext::Refused };
         let default = draft.backend();
         let source = match &draft.source {
-            WrittenSource::Constant(words) => Source::Constant(self.constant(draft, words, default, own)?),
-            WrittenSource::Map(path) => Source::Map(self.map(draft, path, default, own)?),
+            WrittenSource::Constant(words) => {
+                Source::Constant(self.constant(draft, words, default, same_context)?)
+            }
+            WrittenSource::Map(path) => Source::Map(self.map(draft, path, default, same_context)?),
             WrittenSource::Transitions(path) => Source::Transitions(self.transitions(draft, path)?),
             WrittenSource::Env(name, named) => {
                 self.active(draft, default)?;
@@ -298,7 +300,7 @@ impl RuleCompiler<'_> {
             }
         };
         let backends = self.of_hosts.get(&draft.server).cloned();
-        Some(Rule { origin: draft.origin.clone(), source, own, backends })
+        Some(Rule { origin: draft.origin.clone(), source, same_context, backends })
     }
 
     /// The backends as they are seen from where the rule stands.
@@ -341,15 +343,15 @@ impl RuleCompiler<'_> {
         draft: &WrittenRule,
         words: &[String],
         default: BackendName,
-        own: OwnContext,
+        same_context: SameContext,
     ) -> Option<Prepared> {
         let list = ContextList::parse(words.iter().map(String::as_str), default);
         let list = self.note(draft, list)?;
         let backends = self.backends_of(draft);
-        let checked = backends.check(&list, own, self.after_early(draft).as_deref());
+        let checked = backends.check(&list, same_context, self.after_early(draft).as_deref());
         let checked = checked.map_err(|e| format!("{list}: {}", with_hint(&e)));
         self.note(draft, checked)?;
-        let prepared = backends.prepare(&list, own);
+        let prepared = backends.prepare(&list, same_context);
         self.note(draft, prepared)
     }
 
@@ -368,14 +370,14 @@ impl RuleCompiler<'_> {
         draft: &WrittenRule,
         path: &str,
         default: BackendName,
-        own: OwnContext,
+        same_context: SameContext,
     ) -> Option<Arc<LiveMap>> {
         let host = self.of_hosts.get_key_value(&draft.server).map_or(std::ptr::null_mut(), |(host, _)| *host);
-        let key = (path.to_owned(), default, own, self.early_words(draft).map(<[_]>::to_vec), host);
+        let key = (path.to_owned(), default, same_context, self.early_words(draft).map(<[_]>::to_vec), host);
         if let Some(known) = self.maps.get(&key) {
             return known.clone();
         }
-        let live = self.read_map(draft, path, default, own).map(|(live, look)| {
+        let live = self.read_map(draft, path, default, same_context).map(|(live, look)| {
             let live = Arc::new(live);
             self.looks.push((Arc::clone(&live), look, self.backends_of(draft)));
             live
@@ -389,14 +391,15 @@ impl RuleCompiler<'_> {
         draft: &WrittenRule,
         path: &str,
         default: BackendName,
-        own: OwnContext,
-    ) -> Option<(LiveMap, Look)> {
-        let map = Map::load_looking(Path::new(path), default, None);
+        same_context: SameContext,
+    ) -> Option<(LiveMap, FileStamp)> {
+        let map = Map::load_stamped(Path::new(path), default, None);
         let (map, look) = self.note(draft, map)?;
         let early = self.after_early(draft);
         let backends = self.backends_of(draft);
         let named = format!("({} at {})", draft.directive, draft.origin);
-        let answers = prepared_map::ask(&map, &backends, own, early.as_deref(), &Known::new());
+        let answers =
+            prepared_map::ask(&map, &backends, same_context, early.as_deref(), &PreparedLists::new());
         for (line, contexts, error) in &answers.refused {
             self.faults.push(format!("{path}:{line}: {contexts}: {} {named}", with_hint(error)));
         }
@@ -406,11 +409,11 @@ impl RuleCompiler<'_> {
         if answers.unasked > 0 {
             self.warnings.push(unasked(path, answers.unasked));
         }
-        let ready = ReadyMap::new(map, &backends, own)
+        let ready = PreparedMap::new(map, &backends, same_context)
             .map_err(|(line, error)| self.faults.push(format!("{path}:{line}: {error} {named}")))
             .ok()?;
-        let recipe = Recipe { default, own, early };
-        Some((LiveMap::new(Path::new(path), recipe, ready, Arc::clone(&self.swaps)), look))
+        let options = LoadOptions { default, same_context, early };
+        Some((LiveMap::new(Path::new(path), options, ready, Arc::clone(&self.swaps)), look))
     }
 
     /// A table of TOMOYO's own module.

@@ -68,9 +68,9 @@ pub trait Backend: Send + Sync {
         None
     }
 
-    /// Whether a move to `text` leaves the context of an earlier move behind instead of adding to it.
+    /// Whether a move to `text` replaces the context of an earlier move instead of adding to it.
     /// Such a context comes first on a rule, and never after an early move.
-    fn leaves(&self, _text: &str) -> bool {
+    fn replaces(&self, _text: &str) -> bool {
         false
     }
 
@@ -107,7 +107,7 @@ pub trait Move: Send + Sync {
 
     /// Adds what only the request can supply. Runs before any move of the request, with the
     /// server's privileges, so that the request's contexts are all or nothing.
-    fn ready<'a>(&'a self, values: &dyn Values) -> Result<Ready<'a>, EnterError>;
+    fn ready<'a>(&'a self, values: &dyn Values) -> Result<PreparedMove<'a>, EnterError>;
 }
 
 /// The last step.
@@ -124,14 +124,14 @@ pub trait Enter {
 }
 
 /// A move with everything in place: either shared by all requests or made for this one.
-pub enum Ready<'a> {
+pub enum PreparedMove<'a> {
     /// Prepared at startup.
     Shared(&'a (dyn Enter + 'a)),
     /// Made for this request.
     Own(Box<dyn Enter + 'a>),
 }
 
-impl Enter for Ready<'_> {
+impl Enter for PreparedMove<'_> {
     fn enter(&self) -> Result<(), EnterError> {
         match self {
             Self::Shared(e) => e.enter(),

@@ -22,7 +22,7 @@ use super::{
         error::{CompiledError, MapError},
         text::MapText,
     },
-    table::block::{DEFAULTED, Damage, Flat, MAGIC, Part, Pieces, SourceStamp, VERSION},
+    table::block::{Array, Block, DEFAULTED, Damage, MAGIC, Pieces, SourceStamp, VERSION},
 };
 use crate::context::BackendName;
 
@@ -32,7 +32,7 @@ const MAX_COMPILED: u64 = 4 << 30;
 /// What a file looks like from outside. Whoever changes it changes this, but within the granularity of the
 /// file system's clock (milliseconds): look twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Look {
+pub struct FileStamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -41,7 +41,7 @@ pub struct Look {
     changed: (i64, i64),
 }
 
-impl Look {
+impl FileStamp {
     /// Looks at the file of this name, without opening it.
     ///
     /// # Errors
@@ -98,9 +98,9 @@ pub(super) fn load(
     path: &Path,
     default: BackendName,
     shelf: Option<&Shelf>,
-) -> Result<(Map, Look), MapError> {
+) -> Result<(Map, FileStamp), MapError> {
     let (file, metadata) = open(path)?;
-    let look = Look::of(&metadata);
+    let look = FileStamp::of(&metadata);
     let unreadable = |source| MapError::Read { path: Arc::from(path), source };
     let map = if is_compiled(&file).map_err(unreadable)? {
         let bytes = read_compiled(path, &file, metadata.len(), shelf)?;
@@ -109,7 +109,7 @@ pub(super) fn load(
         let bytes = read(path, &file, metadata.len())?;
         Map::parse(path, &bytes, default)?
     };
-    if Look::of(&file.metadata().map_err(unreadable)?) != look {
+    if FileStamp::of(&file.metadata().map_err(unreadable)?) != look {
         return Err(MapError::Changed { path: Arc::from(path) });
     }
     Ok((map, look))
@@ -123,7 +123,7 @@ pub(super) fn read_text(path: &Path) -> Result<(Vec<u8>, Metadata), MapError> {
         return Err(MapError::Compiled { path: Arc::from(path), problem: CompiledError::NotText });
     }
     let bytes = read(path, &file, metadata.len())?;
-    if Look::of(&file.metadata().map_err(unreadable)?) != Look::of(&metadata) {
+    if FileStamp::of(&file.metadata().map_err(unreadable)?) != FileStamp::of(&metadata) {
         return Err(MapError::Changed { path: Arc::from(path) });
     }
     Ok((bytes, metadata))
@@ -225,19 +225,19 @@ fn compiled_error(path: &Path, damage: Damage) -> MapError {
 /// The map that a compiled map's bytes are.
 pub(super) fn of_block(path: &Path, bytes: Mmap, default: BackendName) -> Result<Map, MapError> {
     let error = |problem| MapError::Compiled { path: Arc::from(path), problem };
-    let flat = Flat::check(bytes).map_err(|damage| compiled_error(path, damage))?;
-    let made_for = String::from_utf8_lossy(flat.array(Part::Default)).into_owned();
-    if flat.header().flags & DEFAULTED != 0 && made_for != default.as_str() {
+    let block = Block::check(bytes).map_err(|damage| compiled_error(path, damage))?;
+    let made_for = String::from_utf8_lossy(block.array(Array::Default)).into_owned();
+    if block.header().flags & DEFAULTED != 0 && made_for != default.as_str() {
         return Err(error(CompiledError::Default { made_for, here: default }));
     }
-    let source = Path::new(std::ffi::OsStr::from_bytes(flat.array(Part::Source)));
+    let source = Path::new(std::ffi::OsStr::from_bytes(block.array(Array::Source)));
     // Where the source is not on this machine, the compiled map is all there is.
     if let Ok(metadata) = std::fs::metadata(source) {
-        if stamp(&metadata) != flat.header().source {
+        if stamp(&metadata) != block.header().source {
             return Err(error(CompiledError::Stale { source_path: source.to_owned() }));
         }
     }
-    Ok(Map { path: Arc::from(path), flat, default })
+    Ok(Map { path: Arc::from(path), block, default })
 }
 
 fn stamp(metadata: &Metadata) -> SourceStamp {
@@ -260,11 +260,11 @@ impl Map {
     ///
     /// # Errors
     /// As [`Map::load`]; and the file changed while it was read, or another process is just making the copy.
-    pub fn load_looking(
+    pub fn load_stamped(
         path: &Path,
         default: BackendName,
         shelf: Option<&Shelf>,
-    ) -> Result<(Self, Look), MapError> {
+    ) -> Result<(Self, FileStamp), MapError> {
         load(path, default, shelf)
     }
 
@@ -291,9 +291,9 @@ impl Map {
         let map = Self::parse_watched(path, &bytes, default, progress)?;
         let full = std::fs::canonicalize(path).map_err(unreadable)?;
         let named = default.as_str().as_bytes();
-        let flat = map.flat.to_file(stamp(&metadata), named, full.as_os_str().as_bytes());
-        let flat = flat.map_err(|source| MapError::Memory { path: Arc::from(path), source })?;
-        Ok(CompiledMap { flat, source: metadata })
+        let block = map.block.to_file(stamp(&metadata), named, full.as_os_str().as_bytes());
+        let block = block.map_err(|source| MapError::Memory { path: Arc::from(path), source })?;
+        Ok(CompiledMap { block, source: metadata })
     }
 }
 
@@ -318,14 +318,14 @@ impl MapText {
 
 /// A compiled map, to be written to a file.
 pub struct CompiledMap {
-    flat: Flat,
+    block: Block,
     source: Metadata,
 }
 
 impl CompiledMap {
     /// What the file is to hold.
     pub fn bytes(&self) -> &[u8] {
-        self.flat.bytes()
+        self.block.bytes()
     }
 
     /// What the file was like that it was made from.

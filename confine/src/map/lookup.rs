@@ -7,7 +7,7 @@ use super::{
     syntax::{MAX_ERRORS, error::MapError, subject::MAX_HOST, text::MapText},
     table::{
         Hit,
-        block::{Flat, IGNORES_CASE, Part},
+        block::{Array, Block, IGNORES_CASE},
         builder::{BETWEEN, Builder, ListRow},
         names::{self, Table},
         networks, paths,
@@ -19,7 +19,7 @@ use crate::{ContextList, Origin, Subject, context::BackendName};
 /// The rules of one map file, ready to be looked up. Immutable.
 pub struct Map {
     pub(super) path: Arc<Path>,
-    pub(super) flat: Flat,
+    pub(super) block: Block,
     /// The backend of contexts that named none.
     pub(super) default: BackendName,
 }
@@ -37,7 +37,7 @@ impl Map {
     /// Whether it was read from a compiled map.
     pub fn is_compiled(&self) -> bool {
         // Only the form in a file says what it was made from.
-        !self.flat.array::<u8>(Part::Source).is_empty()
+        !self.block.array::<u8>(Array::Source).is_empty()
     }
 
     /// Reads a map from the bytes of a file. `path` is only named in messages.
@@ -55,10 +55,10 @@ impl Map {
         progress: &Arc<Progress>,
     ) -> Result<Self, MapError> {
         let path: Arc<Path> = Arc::from(path);
-        let flat = Builder::new(bytes, default).watched_by(progress).build(&path, Err)?;
+        let block = Builder::new(bytes, default).watched_by(progress).build(&path, Err)?;
         // Without tables there was an error, which ended the reading.
-        let flat = flat.ok_or_else(|| MapError::Empty { path: Arc::clone(&path) })?;
-        Ok(Self { path, flat, default })
+        let block = block.ok_or_else(|| MapError::Empty { path: Arc::clone(&path) })?;
+        Ok(Self { path, block, default })
     }
 
     /// The file as the administrator named it.
@@ -69,18 +69,18 @@ impl Map {
     /// How many rules there are; never 0.
     #[expect(clippy::len_without_is_empty, reason = "an empty map is refused")]
     pub fn len(&self) -> usize {
-        self.flat.header().rules as usize
+        self.block.header().rules as usize
     }
 
     /// How much memory its tables take, in bytes.
     pub fn size(&self) -> usize {
-        self.flat.bytes().len()
+        self.block.bytes().len()
     }
 
     /// The rule of the lowest line that matches, if one does. Allocates nothing but for paths of more than
     /// 30 components, and for users of more than 255 bytes where their case is ignored.
     pub fn lookup(&self, subject: &Subject<'_>) -> Option<Hit> {
-        let header = self.flat.header();
+        let header = self.block.header();
         let mut best = header.any.found();
         match subject.user {
             Some(name) => best = lower(best, self.user(name)),
@@ -109,7 +109,7 @@ impl Map {
     /// How many distinct lists there are.
     pub fn list_count(&self) -> u32 {
         // At most one list a line, and a u32 counts lines.
-        self.flat.array::<ListRow>(Part::Lists).len() as u32
+        self.block.array::<ListRow>(Array::Lists).len() as u32
     }
 
     /// The list of this number.
@@ -123,12 +123,12 @@ impl Map {
     /// The text that stands for a list: the same for the same contexts, in every map.
     pub fn list_text(&self, number: u32) -> Option<&str> {
         let row = self.list_row(number)?;
-        let text = self.flat.array::<u8>(Part::Text).get(row.start as usize..)?.get(..row.len as usize)?;
+        let text = self.block.array::<u8>(Array::Text).get(row.start as usize..)?.get(..row.len as usize)?;
         std::str::from_utf8(text).ok()
     }
 
     fn list_row(&self, number: u32) -> Option<ListRow> {
-        self.flat.array(Part::Lists).get(number as usize).copied()
+        self.block.array(Array::Lists).get(number as usize).copied()
     }
 
     /// Where a rule is written. Cheap: the path is shared.
@@ -136,23 +136,23 @@ impl Map {
         Origin { file: Arc::clone(&self.path), line: hit.line }
     }
 
-    fn table(&self, slots: Part) -> Table<'_> {
-        let (slots, text) = (self.flat.array(slots), self.flat.array(Part::Text));
-        Table { slots, text, keys: self.flat.header().keys }
+    fn table(&self, slots: Array) -> Table<'_> {
+        let (slots, text) = (self.block.array(slots), self.block.array(Array::Text));
+        Table { slots, text, keys: self.block.header().keys }
     }
 
     /// Whether a rule is for a user.
     pub fn has_users(&self) -> bool {
-        !self.flat.array::<names::Slot>(Part::Users).is_empty()
+        !self.block.array::<names::Slot>(Array::Users).is_empty()
     }
 
     /// Whether users match in any case of ASCII letters.
     pub fn ignores_case(&self) -> bool {
-        self.flat.header().flags & IGNORES_CASE != 0
+        self.block.header().flags & IGNORES_CASE != 0
     }
 
     fn user(&self, name: &[u8]) -> Option<Hit> {
-        let table = self.table(Part::Users);
+        let table = self.table(Array::Users);
         if !self.ignores_case() || table.slots.is_empty() {
             return table.get(name);
         }
@@ -169,7 +169,7 @@ impl Map {
 
     /// The rule for a virtual host, in any case, with or without the dot at its end.
     fn host(&self, name: &[u8]) -> Option<Hit> {
-        let table = self.table(Part::Hosts);
+        let table = self.table(Array::Hosts);
         if table.slots.is_empty() {
             return None;
         }
@@ -183,22 +183,28 @@ impl Map {
     }
 
     fn v4(&self) -> networks::View<'_, u32> {
-        networks::View { leaves: self.flat.array(Part::V4Leaves), fences: self.flat.array(Part::V4Fences) }
+        networks::View {
+            leaves: self.block.array(Array::V4Leaves),
+            fences: self.block.array(Array::V4Fences),
+        }
     }
 
     fn v6(&self) -> networks::View<'_, u128> {
-        networks::View { leaves: self.flat.array(Part::V6Leaves), fences: self.flat.array(Part::V6Fences) }
+        networks::View {
+            leaves: self.block.array(Array::V6Leaves),
+            fences: self.block.array(Array::V6Fences),
+        }
     }
 
     pub(super) fn paths(&self) -> paths::View<'_> {
         paths::View {
-            places: self.flat.array(Part::Places),
-            forks: self.flat.array(Part::Forks),
-            patterns: self.flat.array(Part::Patterns),
+            nodes: self.block.array(Array::Nodes),
+            branches: self.block.array(Array::Branches),
+            patterns: self.block.array(Array::Patterns),
             edges: Edges {
-                table: self.flat.array(Part::Edges),
-                text: self.flat.array(Part::Text),
-                keys: self.flat.header().keys,
+                table: self.block.array(Array::Edges),
+                text: self.block.array(Array::Text),
+                keys: self.block.header().keys,
             },
         }
     }
@@ -241,8 +247,8 @@ impl MapText {
             if errors.len() < MAX_ERRORS { Ok(()) } else { Err(()) }
         });
         match built {
-            Ok(Some(flat)) if errors.is_empty() => {
-                Ok(Map { path: Arc::clone(&self.path), flat, default: self.default })
+            Ok(Some(block)) if errors.is_empty() => {
+                Ok(Map { path: Arc::clone(&self.path), block, default: self.default })
             }
             _ => Err(errors),
         }

@@ -38,7 +38,7 @@ mod tests;
 
 pub use cover::Cover;
 pub(crate) use file::open;
-pub use file::{CompiledMap, Look};
+pub use file::{CompiledMap, FileStamp};
 pub use lookup::{Map, MapList};
 pub use progress::Progress;
 pub use shelf::Shelf;

@@ -1,4 +1,4 @@
-//! Answers that are kept for a while: bounded in number and in age, and asked for once.
+//! AnswerCache that are kept for a while: bounded in number and in age, and asked for once.
 //!
 //! While one request asks, others that want the same answer wait for it. So a user's hundred requests after a
 //! restart are one question, and a slow source is not asked more often because it is slow. No lock is held
@@ -31,8 +31,8 @@ pub enum Holds {
 
 /// How long answers are kept, and how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The age at which an answer is forgotten, counted from the question. 0 keeps none.
+pub struct CacheLimits {
+    /// The age at which an answer is forgotten, counted from the in_flight. 0 keeps none.
     pub ttl: Duration,
     /// The number of answers. One more, and that which would be forgotten next goes.
     pub entries: usize,
@@ -41,7 +41,7 @@ pub struct Limits {
 /// How often something happened since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Answers that are kept now, those included whose time is over and whose place nobody needed.
+    /// AnswerCache that are kept now, those included whose time is over and whose place nobody needed.
     pub entries: usize,
     /// Answered without a question of one's own.
     pub hits: u64,
@@ -51,31 +51,31 @@ pub struct Counts {
     pub errors: u64,
 }
 
-/// Answers of type `T` by keys; `F` is why there is none.
-pub struct Answers<T, F> {
-    limits: Limits,
+/// AnswerCache of type `T` by keys; `F` is why there is none.
+pub struct AnswerCache<T, F> {
+    limits: CacheLimits,
     patience: Duration,
-    state: Mutex<State<T, F>>,
+    state: Mutex<Entries<T, F>>,
     hits: AtomicU64,
     misses: AtomicU64,
     errors: AtomicU64,
 }
 
-struct State<T, F> {
-    kept: HashMap<Arc<[u8]>, Kept<T>>,
+struct Entries<T, F> {
+    answers: HashMap<Arc<[u8]>, Entry<T>>,
     /// When the kept answers end, about in this order. An entry whose time is not that of the kept answer is
     /// of an earlier one.
     ends: VecDeque<(Instant, Arc<[u8]>)>,
-    asked: HashMap<Arc<[u8]>, Arc<Question<T, F>>>,
+    in_flight: HashMap<Arc<[u8]>, Arc<InFlight<T, F>>>,
 }
 
-struct Kept<T> {
+struct Entry<T> {
     answer: T,
     until: Instant,
 }
 
-/// What became of a question: `None` while it is asked.
-struct Question<T, F> {
+/// What became of a in_flight: `None` while it is asked.
+struct InFlight<T, F> {
     outcome: Mutex<Option<Outcome<T, F>>>,
     known: Condvar,
 }
@@ -90,17 +90,17 @@ enum Outcome<T, F> {
 }
 
 /// What is known of a key.
-enum Known<T, F> {
+enum Found<T, F> {
     Answer(T),
-    Asked(Arc<Question<T, F>>),
+    Asked(Arc<InFlight<T, F>>),
     /// Nothing: the caller is the one to ask.
-    Nothing(Arc<Question<T, F>>, Arc<[u8]>),
+    Nothing(Arc<InFlight<T, F>>, Arc<[u8]>),
 }
 
-impl<T: Clone, F: Clone> Answers<T, F> {
+impl<T: Clone, F: Clone> AnswerCache<T, F> {
     /// Nothing is known yet.
-    pub fn new(limits: Limits) -> Self {
-        let state = State { kept: HashMap::new(), ends: VecDeque::new(), asked: HashMap::new() };
+    pub fn new(limits: CacheLimits) -> Self {
+        let state = Entries { answers: HashMap::new(), ends: VecDeque::new(), in_flight: HashMap::new() };
         Self {
             limits,
             patience: PATIENCE,
@@ -129,15 +129,15 @@ impl<T: Clone, F: Clone> Answers<T, F> {
         let mut end = None;
         loop {
             // In a statement of its own, which ends the lock.
-            let known = self.lock().look(key);
-            match known {
-                Known::Answer(answer) => return Ok(self.hit(answer)),
-                Known::Asked(question) => {
+            let found = self.lock().look(key);
+            match found {
+                Found::Answer(answer) => return Ok(self.hit(answer)),
+                Found::Asked(in_flight) => {
                     if holds.take().is_some_and(|holds| holds() == Holds::Something) {
                         return self.counted(ask);
                     }
                     let end = *end.get_or_insert_with(|| Instant::now() + self.patience);
-                    match question.wait(end) {
+                    match in_flight.wait(end) {
                         Some(Outcome::Answer(answer, until)) if Instant::now() < until => {
                             return Ok(self.hit(answer));
                         }
@@ -147,9 +147,9 @@ impl<T: Clone, F: Clone> Answers<T, F> {
                         None => return self.counted(ask),
                     }
                 }
-                Known::Nothing(question, key) => {
+                Found::Nothing(in_flight, key) => {
                     let asking =
-                        Asking { answers: self, question, key, since: Instant::now(), settled: false };
+                        Asking { answers: self, in_flight, key, since: Instant::now(), settled: false };
                     return asking.settle(self.counted(ask));
                 }
             }
@@ -160,7 +160,7 @@ impl<T: Clone, F: Clone> Answers<T, F> {
     pub fn counts(&self) -> Counts {
         let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {
-            entries: self.lock().kept.len(),
+            entries: self.lock().answers.len(),
             hits: number(&self.hits),
             misses: number(&self.misses),
             errors: number(&self.errors),
@@ -180,49 +180,49 @@ impl<T: Clone, F: Clone> Answers<T, F> {
     }
 }
 
-impl<T, F> Answers<T, F> {
+impl<T, F> AnswerCache<T, F> {
     /// Nothing that can panic runs under the lock but the allocator and the clone of an answer; what it guards
     /// is whole at any time.
-    fn lock(&self) -> MutexGuard<'_, State<T, F>> {
+    fn lock(&self) -> MutexGuard<'_, Entries<T, F>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T: Clone, F> State<T, F> {
-    fn look(&mut self, key: &[u8]) -> Known<T, F> {
-        if let Some(kept) = self.kept.get(key).filter(|kept| Instant::now() < kept.until) {
-            return Known::Answer(kept.answer.clone());
+impl<T: Clone, F> Entries<T, F> {
+    fn look(&mut self, key: &[u8]) -> Found<T, F> {
+        if let Some(entry) = self.answers.get(key).filter(|entry| Instant::now() < entry.until) {
+            return Found::Answer(entry.answer.clone());
         }
-        if let Some(question) = self.asked.get(key) {
-            return Known::Asked(Arc::clone(question));
+        if let Some(in_flight) = self.in_flight.get(key) {
+            return Found::Asked(Arc::clone(in_flight));
         }
-        let question = Arc::new(Question { outcome: Mutex::new(None), known: Condvar::new() });
+        let in_flight = Arc::new(InFlight { outcome: Mutex::new(None), known: Condvar::new() });
         let key: Arc<[u8]> = key.into();
-        self.asked.insert(Arc::clone(&key), Arc::clone(&question));
-        Known::Nothing(question, key)
+        self.in_flight.insert(Arc::clone(&key), Arc::clone(&in_flight));
+        Found::Nothing(in_flight, key)
     }
 
     /// Keeps an answer in the place of those whose time is over, or, where all places are taken, of the one
     /// whose time is over next.
-    fn keep(&mut self, key: &Arc<[u8]>, answer: T, until: Instant, limit: usize) {
+    fn insert(&mut self, key: &Arc<[u8]>, answer: T, until: Instant, limit: usize) {
         let now = Instant::now();
         while let Some((end, _)) = self.ends.front() {
             if *end > now && self.ends.len() < limit {
                 break;
             }
             let Some((end, oldest)) = self.ends.pop_front() else { break };
-            if self.kept.get(&oldest).is_some_and(|kept| kept.until == end) {
-                self.kept.remove(&oldest);
+            if self.answers.get(&oldest).is_some_and(|entry| entry.until == end) {
+                self.answers.remove(&oldest);
             }
         }
         if until > now {
-            self.kept.insert(Arc::clone(key), Kept { answer, until });
+            self.answers.insert(Arc::clone(key), Entry { answer, until });
             self.ends.push_back((until, Arc::clone(key)));
         }
     }
 }
 
-impl<T: Clone, F: Clone> Question<T, F> {
+impl<T: Clone, F: Clone> InFlight<T, F> {
     /// What became of it; `None` where nothing did until `end`.
     fn wait(&self, end: Instant) -> Option<Outcome<T, F>> {
         let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
@@ -238,8 +238,8 @@ impl<T: Clone, F: Clone> Question<T, F> {
 
 /// The one who asks. Whatever happens to it, those who wait learn of it.
 struct Asking<'a, T: Clone, F: Clone> {
-    answers: &'a Answers<T, F>,
-    question: Arc<Question<T, F>>,
+    answers: &'a AnswerCache<T, F>,
+    in_flight: Arc<InFlight<T, F>>,
     key: Arc<[u8]>,
     since: Instant,
     settled: bool,
@@ -247,7 +247,7 @@ struct Asking<'a, T: Clone, F: Clone> {
 
 impl<T: Clone, F: Clone> Asking<'_, T, F> {
     fn settle(mut self, result: Result<T, F>) -> Result<T, F> {
-        // As old as the question: what changed while it was asked may not be in the answer.
+        // As old as the in_flight: what changed while it was asked may not be in the answer.
         let until = self.since + self.answers.limits.ttl;
         self.tell(match &result {
             Ok(answer) => Outcome::Answer(answer.clone(), until),
@@ -260,12 +260,12 @@ impl<T: Clone, F: Clone> Asking<'_, T, F> {
         self.settled = true;
         let mut state = self.answers.lock();
         if let Outcome::Answer(answer, until) = &outcome {
-            state.keep(&self.key, answer.clone(), *until, self.answers.limits.entries);
+            state.insert(&self.key, answer.clone(), *until, self.answers.limits.entries);
         }
-        state.asked.remove(&self.key);
+        state.in_flight.remove(&self.key);
         drop(state);
-        *self.question.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-        self.question.known.notify_all();
+        *self.in_flight.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        self.in_flight.known.notify_all();
     }
 }
 

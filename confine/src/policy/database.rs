@@ -1,17 +1,17 @@
 //! Contexts that stand in a database: which statement is asked, with which values, and what its answer means.
 //!
-//! The server asks ([`Facts::ask`]); what it was told is kept for a while ([`Answers`]), prepared, so that a
+//! The server asks ([`Facts::ask`]); what it was told is kept for a while ([`AnswerCache`]), prepared, so that a
 //! request whose answer is kept costs about what one costs that a map decides. A failure is never kept.
 
 use std::{ffi::CStr, sync::Arc};
 
 use super::{
-    answer_cache::{Answers, Counts, Limits},
+    answer_cache::{AnswerCache, CacheLimits, Counts},
     facts::{Facts, Failure, Rows, Statement},
     supplied::{self, Unusable},
 };
 use crate::{
-    backends::{Backends, Moves, OwnContext, Prepared},
+    backends::{Backends, Moves, Prepared, SameContext},
     context::{BackendName, excerpt},
     map,
     value::{Given, ValueError},
@@ -46,7 +46,7 @@ pub struct Database<E> {
     default: BackendName,
     rows: RowsAre,
     /// No contexts: no row has any.
-    answers: Answers<Option<Arc<Moves>>, Failure>,
+    answers: AnswerCache<Option<Arc<Moves>>, Failure>,
 }
 
 impl<E> Database<E> {
@@ -56,9 +56,9 @@ impl<E> Database<E> {
         parameters: Parameters<E>,
         default: BackendName,
         rows: RowsAre,
-        limits: Limits,
+        limits: CacheLimits,
     ) -> Self {
-        Self { statement, parameters, default, rows, answers: Answers::new(limits) }
+        Self { statement, parameters, default, rows, answers: AnswerCache::new(limits) }
     }
 
     /// The statement's name.
@@ -156,7 +156,7 @@ impl<E> Database<E> {
             return Ok(None);
         }
         let list = map::contexts(text, self.default).map_err(|e| e.to_string())?;
-        backends.prepare(&list, OwnContext::Refused).map(Some).map_err(|e| e.to_string())
+        backends.prepare(&list, SameContext::Refused).map(Some).map_err(|e| e.to_string())
     }
 }
 

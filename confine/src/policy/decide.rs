@@ -10,7 +10,7 @@ use super::{
     transition_map::TransitionMap,
 };
 use crate::{
-    backends::{Backends, Moves, OwnContext, Prepared},
+    backends::{Backends, Moves, Prepared, SameContext},
     context::{BackendName, excerpt},
     origin::Origin,
     subject::Subject,
@@ -25,7 +25,7 @@ pub struct Rule<E> {
     pub source: Source<E>,
     /// What a context of this rule means that is the server's own. `Exempt` marks the rules of
     /// mod_selinux's directives.
-    pub own: OwnContext,
+    pub same_context: SameContext,
     /// The backends as they are seen from where the rule stands; `None` where that is as the server sees them.
     pub backends: Option<Arc<Backends>>,
 }

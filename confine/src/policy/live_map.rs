@@ -21,19 +21,19 @@ use std::{
 };
 
 use crate::{
-    backends::{Backends, CheckError, OwnContext},
+    backends::{Backends, CheckError, SameContext},
     context::BackendName,
     lsm::Backend,
-    map::{Look, Map, MapError, Shelf},
-    policy::prepared_map::{self, ReadyMap},
+    map::{FileStamp, Map, MapError, Shelf},
+    policy::prepared_map::{self, PreparedMap},
 };
 
 /// How a map's file becomes rules.
-pub struct Recipe {
+pub struct LoadOptions {
     /// The backend of contexts that name none.
     pub default: BackendName,
     /// What a context means that is the server's own.
-    pub own: OwnContext,
+    pub same_context: SameContext,
     /// See [`Backends::check`].
     pub early: Option<Vec<Box<dyn Backend>>>,
 }
@@ -41,19 +41,19 @@ pub struct Recipe {
 /// A map, its rules of now, and how they came.
 pub struct LiveMap {
     path: Box<Path>,
-    recipe: Recipe,
+    options: LoadOptions,
     /// Where the children find the copy that one of them makes when the file of a compiled map changes.
     /// Without one, each makes its own.
     shelf: Option<Shelf>,
-    current: RwLock<Arc<ReadyMap>>,
-    state: Mutex<State>,
+    current: RwLock<Arc<PreparedMap>>,
+    state: Mutex<MapState>,
     /// Counts the swaps of all maps of a configuration.
     swaps: Arc<AtomicU64>,
 }
 
 /// How a map is, for people.
 #[derive(Clone, Debug)]
-pub struct State {
+pub struct MapState {
     /// How often its rules were taken over, the start included.
     pub generation: u64,
     /// The number of rules.
@@ -66,16 +66,16 @@ pub struct State {
 
 impl LiveMap {
     /// A map whose rules were read from the file `path` just now. `swaps` is counted up after every swap.
-    pub fn new(path: &Path, recipe: Recipe, ready: ReadyMap, swaps: Arc<AtomicU64>) -> Self {
+    pub fn new(path: &Path, options: LoadOptions, ready: PreparedMap, swaps: Arc<AtomicU64>) -> Self {
         let rules = ready.map().len();
         // A text is tables of each child's own after a change, and needs none of the descriptors.
         let shelf = ready.map().is_compiled().then(Shelf::new).and_then(Result::ok);
         Self {
             path: path.into(),
-            recipe,
+            options,
             shelf,
             current: RwLock::new(Arc::new(ready)),
-            state: Mutex::new(State { generation: 1, rules, since: SystemTime::now(), error: None }),
+            state: Mutex::new(MapState { generation: 1, rules, since: SystemTime::now(), error: None }),
             swaps,
         }
     }
@@ -86,57 +86,57 @@ impl LiveMap {
     }
 
     /// The rules of now. Whoever holds them keeps them, whatever happens to the file.
-    pub fn current(&self) -> Arc<ReadyMap> {
+    pub fn current(&self) -> Arc<PreparedMap> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How the map is.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> MapState {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes new rules over; gives the old ones.
-    fn swap(&self, ready: ReadyMap) -> (Arc<ReadyMap>, State) {
+    fn swap(&self, ready: PreparedMap) -> (Arc<PreparedMap>, MapState) {
         let rules = ready.map().len();
         let new = Arc::new(ready);
         let old = std::mem::replace(&mut *self.current.write().unwrap_or_else(PoisonError::into_inner), new);
         self.swaps.fetch_add(1, Ordering::Release);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = state.generation + 1;
-        *state = State { generation, rules, since: SystemTime::now(), error: None };
+        *state = MapState { generation, rules, since: SystemTime::now(), error: None };
         (old, state.clone())
     }
 
-    fn keep(&self, error: &str) {
+    fn reject(&self, error: &str) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).error = Some(error.to_owned());
     }
 
     /// Reads the file anew and makes everything ready.
-    fn load(&self, backends: &Backends) -> Result<(ReadyMap, Look), Trouble> {
-        let Recipe { default, own, early } = &self.recipe;
-        let map = Map::load_looking(&self.path, *default, self.shelf.as_ref());
+    fn load(&self, backends: &Backends) -> Result<(PreparedMap, FileStamp), LoadError> {
+        let LoadOptions { default, same_context, early } = &self.options;
+        let map = Map::load_stamped(&self.path, *default, self.shelf.as_ref());
         let (map, look) = map.map_err(|error| match error {
-            MapError::Changed { .. } => Trouble::Unsettled,
-            error => Trouble::Bad(error.to_string()),
+            MapError::Changed { .. } => LoadError::Unsettled,
+            error => LoadError::Bad(error.to_string()),
         })?;
         let known = self.current().known();
-        let answers = prepared_map::ask(&map, backends, *own, early.as_deref(), &known);
+        let answers = prepared_map::ask(&map, backends, *same_context, early.as_deref(), &known);
         let at = |line: u32, text: &dyn std::fmt::Display| format!("{}:{line}: {text}", self.path.display());
         if let Some((line, contexts, error)) = answers.refused.first() {
             let error = match error {
                 CheckError::Inactive(inactive) => inactive.to_string(),
                 CheckError::Refused(refused) => refused.reason(),
             };
-            return Err(Trouble::Bad(at(*line, &format_args!("{contexts}: {error}"))));
+            return Err(LoadError::Bad(at(*line, &format_args!("{contexts}: {error}"))));
         }
-        let ready = ReadyMap::with(map, backends, *own, &known);
-        let ready = ready.map_err(|(line, error)| Trouble::Bad(at(line, &error)))?;
+        let ready = PreparedMap::with(map, backends, *same_context, &known);
+        let ready = ready.map_err(|(line, error)| LoadError::Bad(at(line, &error)))?;
         Ok((ready, look))
     }
 }
 
 /// Why a changed file was not taken over.
-enum Trouble {
+enum LoadError {
     /// It is being written: look again.
     Unsettled,
     /// The text says what is wrong with it.
@@ -145,15 +145,15 @@ enum Trouble {
 
 /// What a look saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Sight {
-    There(Look),
+enum Observation {
+    There(FileStamp),
     /// The kernel's answer instead.
     Gone(i32),
 }
 
-impl Sight {
+impl Observation {
     fn of(path: &Path) -> Self {
-        match Look::at(path) {
+        match FileStamp::at(path) {
             Ok(look) => Self::There(look),
             Err(error) => Self::Gone(error.raw_os_error().unwrap_or(0)),
         }
@@ -166,26 +166,26 @@ pub enum Event {
     /// The file is as it was, or not settled yet.
     Nothing,
     /// New rules count from now on.
-    Swapped(State),
+    Swapped(MapState),
     /// The file changed and the rules did not, for this reason.
-    Kept(String),
+    Rejected(String),
 }
 
 /// One process's eye on a map.
 pub struct Watch {
     map: Arc<LiveMap>,
     /// What the rules, or the last complaint, came from.
-    handled: Sight,
+    handled: Observation,
     /// Something else that was seen once.
-    candidate: Option<Sight>,
+    candidate: Option<Observation>,
     /// Rules that requests may still hold: so that the last of these need not clear them away.
-    retired: Vec<Arc<ReadyMap>>,
+    retired: Vec<Arc<PreparedMap>>,
 }
 
 impl Watch {
     /// Watches a map whose rules came from a file that looked like this.
-    pub fn new(map: Arc<LiveMap>, read: Look) -> Self {
-        Self { map, handled: Sight::There(read), candidate: None, retired: Vec::new() }
+    pub fn new(map: Arc<LiveMap>, read: FileStamp) -> Self {
+        Self { map, handled: Observation::There(read), candidate: None, retired: Vec::new() }
     }
 
     /// The map.
@@ -204,7 +204,7 @@ impl Watch {
     pub fn look(&mut self, backends: &Backends) -> Event {
         // Nobody takes a new reference to what is retired, so the count only goes down.
         self.retired.retain(|old| Arc::strong_count(old) > 1);
-        let now = Sight::of(&self.map.path);
+        let now = Observation::of(&self.map.path);
         if now == self.handled {
             self.candidate = None;
             return Event::Nothing;
@@ -213,29 +213,29 @@ impl Watch {
             return Event::Nothing;
         }
         self.candidate = None;
-        if let Sight::Gone(errno) = now {
+        if let Observation::Gone(errno) = now {
             self.handled = now;
-            return self.keep(gone(&self.map.path, errno));
+            return self.reject(gone(&self.map.path, errno));
         }
         match self.map.load(backends) {
-            Ok((_, look)) if Sight::There(look) != now => Event::Nothing,
+            Ok((_, look)) if Observation::There(look) != now => Event::Nothing,
             Ok((ready, _)) => {
                 self.handled = now;
                 let (old, state) = self.map.swap(ready);
                 self.retired.push(old);
                 Event::Swapped(state)
             }
-            Err(Trouble::Unsettled) => Event::Nothing,
-            Err(Trouble::Bad(text)) => {
+            Err(LoadError::Unsettled) => Event::Nothing,
+            Err(LoadError::Bad(text)) => {
                 self.handled = now;
-                self.keep(text)
+                self.reject(text)
             }
         }
     }
 
-    fn keep(&self, text: String) -> Event {
-        self.map.keep(&text);
-        Event::Kept(text)
+    fn reject(&self, text: String) -> Event {
+        self.map.reject(&text);
+        Event::Rejected(text)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use crate::{
-    backends::{Backends, CheckError, OwnContext, Prepared},
+    backends::{Backends, CheckError, Prepared, SameContext},
     context::ContextList,
     lsm::{Backend, PrepareError},
     map::Map,
@@ -11,26 +11,26 @@ use crate::{
 
 /// How many distinct lists of contexts of a map are kept prepared, some hundred bytes each. What is beyond
 /// is prepared at the start, too, to find what is wrong, and again on each request that meets it.
-const KEPT: usize = 1 << 16;
+const MOST_PREPARED: usize = 1 << 16;
 
 /// How many distinct lists the kernel is asked about. A question can take a thread that tries the move, some
 /// 50 us; beyond, the move itself is the question.
-const ASKED: usize = 10_000;
+const MOST_ASKED: usize = 10_000;
 
 /// How many lists that the kernel refuses are reported.
-const REPORTED: usize = 100;
+const MOST_REPORTED: usize = 100;
 
 /// A map whose contexts are prepared.
-pub struct ReadyMap {
+pub struct PreparedMap {
     map: Map,
-    own: OwnContext,
+    same_context: SameContext,
     /// For the first of the map's lists, in the same order.
-    kept: Vec<Prepared>,
+    prepared: Vec<Prepared>,
 }
 
 /// What the kernel said of a map's contexts.
 #[derive(Default)]
-pub struct Answers {
+pub struct KernelAnswers {
     /// What it refuses: the first line that gives the contexts, these, and why. At most 100.
     pub refused: Vec<(u32, ContextList, CheckError)>,
     /// How many lists were not asked about, because there are too many.
@@ -38,32 +38,36 @@ pub struct Answers {
 }
 
 /// The lists of a map that is in use: the kernel need not be asked about them again, nor they be prepared.
-pub type Known = HashMap<Box<str>, Prepared>;
+pub type PreparedLists = HashMap<Box<str>, Prepared>;
 
-impl ReadyMap {
+impl PreparedMap {
     /// Prepares every context of `map`. The error carries the first line that uses the context.
-    pub fn new(map: Map, backends: &Backends, own: OwnContext) -> Result<Self, (u32, PrepareError)> {
-        Self::with(map, backends, own, &Known::new())
+    pub fn new(
+        map: Map,
+        backends: &Backends,
+        same_context: SameContext,
+    ) -> Result<Self, (u32, PrepareError)> {
+        Self::with(map, backends, same_context, &PreparedLists::new())
     }
 
-    /// As [`ReadyMap::new`], and takes what is prepared already.
+    /// As [`PreparedMap::new`], and takes what is prepared already.
     pub fn with(
         map: Map,
         backends: &Backends,
-        own: OwnContext,
-        known: &Known,
+        same_context: SameContext,
+        known: &PreparedLists,
     ) -> Result<Self, (u32, PrepareError)> {
-        let mut kept = Vec::with_capacity(KEPT.min(map.list_count() as usize));
+        let mut prepared = Vec::with_capacity(MOST_PREPARED.min(map.list_count() as usize));
         for number in 0..map.list_count() {
-            let prepared = match map.list_text(number).and_then(|text| known.get(text)) {
+            let list = match map.list_text(number).and_then(|text| known.get(text)) {
                 Some(prepared) => prepared.clone(),
-                None => prepare(&map, number, backends, own)?,
+                None => prepare(&map, number, backends, same_context)?,
             };
-            if kept.len() < KEPT {
-                kept.push(prepared);
+            if prepared.len() < MOST_PREPARED {
+                prepared.push(list);
             }
         }
-        Ok(Self { map, own, kept })
+        Ok(Self { map, same_context, prepared })
     }
 
     /// The map itself.
@@ -74,16 +78,16 @@ impl ReadyMap {
     /// The contexts of a list of this map, ready: as they were prepared, or for a list beyond those that are
     /// kept, anew.
     pub fn contexts(&self, list: u32, backends: &Backends) -> Result<Cow<'_, Prepared>, PrepareError> {
-        match self.kept.get(list as usize) {
+        match self.prepared.get(list as usize) {
             Some(prepared) => Ok(Cow::Borrowed(prepared)),
-            None => prepare(&self.map, list, backends, self.own).map(Cow::Owned).map_err(|(_, e)| e),
+            None => prepare(&self.map, list, backends, self.same_context).map(Cow::Owned).map_err(|(_, e)| e),
         }
     }
 
     /// What is prepared, by the lists' texts.
-    pub fn known(&self) -> Known {
+    pub fn known(&self) -> PreparedLists {
         let texts = (0..).map_while(|number| self.map.list_text(number));
-        texts.map(Box::from).zip(self.kept.iter().cloned()).collect()
+        texts.map(Box::from).zip(self.prepared.iter().cloned()).collect()
     }
 }
 
@@ -91,7 +95,7 @@ fn prepare(
     map: &Map,
     number: u32,
     backends: &Backends,
-    own: OwnContext,
+    same_context: SameContext,
 ) -> Result<Prepared, (u32, PrepareError)> {
     // Only a damaged compiled map holds a list that does not read back; nothing may run by it.
     let list = map.list(number).ok_or_else(|| {
@@ -99,7 +103,7 @@ fn prepare(
         let why = "the compiled map holds it, and it is no list of contexts".into();
         (0, PrepareError { context, why, errno: None, remedy: "compile the map again".into() })
     })?;
-    backends.prepare(&list.contexts, own).map_err(|e| (list.first_line, e))
+    backends.prepare(&list.contexts, same_context).map_err(|e| (list.first_line, e))
 }
 
 /// Asks the kernel about each distinct list of `map` that is not `known`, as far as that takes bounded time.
@@ -107,26 +111,26 @@ fn prepare(
 pub fn ask(
     map: &Map,
     backends: &Backends,
-    own: OwnContext,
+    same_context: SameContext,
     early: Option<&[Box<dyn Backend>]>,
-    known: &Known,
-) -> Answers {
-    let mut answers = Answers::default();
+    known: &PreparedLists,
+) -> KernelAnswers {
+    let mut answers = KernelAnswers::default();
     let mut asked = 0;
     for number in 0..map.list_count() {
         if map.list_text(number).is_some_and(|text| known.contains_key(text)) {
             continue;
         }
-        if asked == ASKED {
+        if asked == MOST_ASKED {
             answers.unasked += 1;
             continue;
         }
         asked += 1;
         // What does not read back is an error of its own, when it is prepared.
         let Some(list) = map.list(number) else { continue };
-        if let Err(error) = backends.check(&list.contexts, own, early) {
+        if let Err(error) = backends.check(&list.contexts, same_context, early) {
             answers.refused.push((list.first_line, list.contexts, error));
-            if answers.refused.len() == REPORTED {
+            if answers.refused.len() == MOST_REPORTED {
                 break;
             }
         }
@@ -147,7 +151,7 @@ mod tests {
     /// More distinct contexts than are kept, as categories give them.
     fn many() -> Map {
         let line = |n: usize| format!("user{n} *:s0:c{},c{}\n", n % 512, 512 + n / 512);
-        let text: String = (0..KEPT + 10).map(line).collect();
+        let text: String = (0..MOST_PREPARED + 10).map(line).collect();
         Map::parse(Path::new("m"), text.as_bytes(), BackendName::SELINUX).expect("a map")
     }
 
@@ -170,15 +174,15 @@ mod tests {
     fn lists_beyond_those_that_are_kept_are_prepared_when_they_are_met() {
         let backends = backends();
         let ready =
-            ReadyMap::new(many(), &backends, OwnContext::Refused).unwrap_or_else(|(_, e)| panic!("{e}"));
-        assert_eq!(ready.kept.len(), KEPT);
+            PreparedMap::new(many(), &backends, SameContext::Refused).unwrap_or_else(|(_, e)| panic!("{e}"));
+        assert_eq!(ready.prepared.len(), MOST_PREPARED);
         let count = ready.map().list_count();
-        assert_eq!(count as usize, KEPT + 10);
-        for number in [0, KEPT as u32 - 1, KEPT as u32, count - 1] {
+        assert_eq!(count as usize, MOST_PREPARED + 10);
+        for number in [0, MOST_PREPARED as u32 - 1, MOST_PREPARED as u32, count - 1] {
             let prepared = ready.contexts(number, &backends).expect("contexts");
             let list = ready.map().list(number).expect("a list");
             assert_eq!(text(&prepared), list.contexts.to_string());
-            assert_eq!(matches!(prepared, Cow::Borrowed(_)), (number as usize) < KEPT);
+            assert_eq!(matches!(prepared, Cow::Borrowed(_)), (number as usize) < MOST_PREPARED);
         }
         assert!(ready.contexts(count, &backends).is_err(), "no list, no confinement, and no exemption");
     }
@@ -186,31 +190,31 @@ mod tests {
     #[test]
     fn a_bad_context_is_found_beyond_those_that_are_kept() {
         let mut text: String =
-            (0..KEPT).map(|n| format!("u{n} *:s0:c{},c{}\n", n % 512, 512 + n / 512)).collect();
+            (0..MOST_PREPARED).map(|n| format!("u{n} *:s0:c{},c{}\n", n % 512, 512 + n / 512)).collect();
         text += "bob *:*\n";
         let map = Map::parse(Path::new("m"), text.as_bytes(), BackendName::SELINUX).expect("a map");
-        let error = ReadyMap::new(map, &backends(), OwnContext::Refused).err().expect("an error");
-        assert_eq!(error.0 as usize, KEPT + 1);
+        let error = PreparedMap::new(map, &backends(), SameContext::Refused).err().expect("an error");
+        assert_eq!(error.0 as usize, MOST_PREPARED + 1);
     }
 
     #[test]
     fn what_is_known_is_taken_and_not_asked_about() {
         let backends = backends();
         let ready =
-            ReadyMap::new(many(), &backends, OwnContext::Refused).unwrap_or_else(|(_, e)| panic!("{e}"));
+            PreparedMap::new(many(), &backends, SameContext::Refused).unwrap_or_else(|(_, e)| panic!("{e}"));
         let known = ready.known();
-        assert_eq!(known.len(), KEPT);
-        let again = ReadyMap::with(many(), &backends, OwnContext::Refused, &known);
+        assert_eq!(known.len(), MOST_PREPARED);
+        let again = PreparedMap::with(many(), &backends, SameContext::Refused, &known);
         let again = again.unwrap_or_else(|(_, e)| panic!("{e}"));
-        let same = |list| match (&ready.kept[list], &again.kept[list]) {
+        let same = |list| match (&ready.prepared[list], &again.prepared[list]) {
             (Prepared::Moves(a), Prepared::Moves(b)) => std::sync::Arc::ptr_eq(a, b),
             _ => false,
         };
-        assert!(same(0) && same(KEPT - 1));
-        let answers = ask(again.map(), &backends, OwnContext::Refused, None, &known);
+        assert!(same(0) && same(MOST_PREPARED - 1));
+        let answers = ask(again.map(), &backends, SameContext::Refused, None, &known);
         assert!(answers.refused.len() <= 10 && answers.unasked == 0);
         // Nothing known: no more than some are asked about, or reported.
-        let answers = ask(again.map(), &backends, OwnContext::Refused, None, &Known::new());
-        assert!(answers.refused.len() == REPORTED || answers.unasked == KEPT + 10 - ASKED);
+        let answers = ask(again.map(), &backends, SameContext::Refused, None, &PreparedLists::new());
+        assert!(answers.refused.len() == MOST_REPORTED || answers.unasked == MOST_PREPARED + 10 - MOST_ASKED);
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    backends::{Backends, CheckError, OwnContext, Prepared},
+    backends::{Backends, CheckError, Prepared, SameContext},
     context::{BackendName, Context, ContextError, ContextList, excerpt},
     lsm::{
         Backend, escaped,
@@ -169,9 +169,9 @@ impl TransitionMap {
                 line.prepared = Some(prepared.clone());
                 continue;
             }
-            let checked = backends.check(&line.contexts, OwnContext::Refused, early);
+            let checked = backends.check(&line.contexts, SameContext::Refused, early);
             let prepared = checked.and_then(|()| {
-                backends.prepare(&line.contexts, OwnContext::Refused).map_err(CheckError::from)
+                backends.prepare(&line.contexts, SameContext::Refused).map_err(CheckError::from)
             });
             match prepared {
                 Ok(prepared) => {

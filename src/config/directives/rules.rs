@@ -5,7 +5,7 @@ use std::{ffi::CString, time::Duration};
 use confine::{
     context::{BackendName, literal_prefix},
     policy::{
-        answer_cache::Limits,
+        answer_cache::CacheLimits,
         database::{Parameters, RowsAre},
         decide::Piece,
     },
@@ -38,7 +38,7 @@ pub fn map(command: &mut Command<'_>) -> Done {
 }
 
 /// For how long an answer of a database is kept, and how many, unless said otherwise.
-const KEPT: Limits = Limits { ttl: Duration::from_secs(60), entries: 4096 };
+const KEPT: CacheLimits = CacheLimits { ttl: Duration::from_secs(60), entries: 4096 };
 
 /// `ConfineMap dbd:LABEL [ttl=SECONDS] [entries=NUMBER] [rows=values|rules] [EXPRESSION ...]`
 fn database(command: &mut Command<'_>, label: &str) -> Done {

@@ -40,7 +40,7 @@ use std::{
 };
 
 use super::{
-    Backend, Enter, EnterError, Inactive, Move, Moved, PrepareError, Ready, Values, quoted,
+    Backend, Enter, EnterError, Inactive, Move, Moved, PrepareError, PreparedMove, Values, quoted,
     selfattr::{self, AttrFile, Interface, LsmId, Wire},
 };
 use crate::{
@@ -321,7 +321,7 @@ impl Backend for AppArmor {
         }))
     }
 
-    fn leaves(&self, text: &str) -> bool {
+    fn replaces(&self, text: &str) -> bool {
         Written::parse(text).is_ok_and(|written| written.how == How::Change)
     }
 
@@ -416,8 +416,8 @@ impl Move for ProfileMove {
         &self.context
     }
 
-    fn ready<'a>(&'a self, _values: &dyn Values) -> Result<Ready<'a>, EnterError> {
-        Ok(Ready::Shared(self))
+    fn ready<'a>(&'a self, _values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
+        Ok(PreparedMove::Shared(self))
     }
 }
 

@@ -34,7 +34,7 @@ fn a_context_keeps_its_text_and_is_shared_by_all_requests() {
     for text in ["blog", "apache2//blog", "stack blog"] {
         let way = backend(OWN).prepare(text).unwrap();
         assert_eq!(way.context().to_string(), format!("apparmor:{text}"));
-        assert!(matches!(way.ready(&NoValues), Ok(Ready::Shared(_))));
+        assert!(matches!(way.ready(&NoValues), Ok(PreparedMove::Shared(_))));
     }
 }
 
@@ -157,8 +157,8 @@ fn later_moves_start_where_an_earlier_one_ended() {
 #[test]
 fn a_change_leaves_and_a_stack_stays() {
     let apparmor = backend(OWN);
-    assert!(apparmor.leaves("blog") && apparmor.leaves("apache2//blog"));
-    assert!(!apparmor.leaves("stack blog") && !apparmor.leaves("&"));
+    assert!(apparmor.replaces("blog") && apparmor.replaces("apache2//blog"));
+    assert!(!apparmor.replaces("stack blog") && !apparmor.replaces("&"));
 }
 
 #[test]

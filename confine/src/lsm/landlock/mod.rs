@@ -37,7 +37,9 @@ use std::{
     sync::Arc,
 };
 
-use super::{Backend, Enter, EnterError, Inactive, Move, PrepareError, Ready, Values, escaped, quoted};
+use super::{
+    Backend, Enter, EnterError, Inactive, Move, PrepareError, PreparedMove, Values, escaped, quoted,
+};
 use crate::{
     context::{BackendName, Context},
     origin::Origin,
@@ -222,10 +224,10 @@ impl Ruleset {
         Ok(Self::Static(ruleset, blueprint.trusted().to_vec()))
     }
 
-    fn ready<'a>(&'a self, values: &dyn Values) -> Result<Ready<'a>, EnterError> {
+    fn ready<'a>(&'a self, values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
         match self {
-            Self::Static(ruleset, _) => Ok(Ready::Shared(ruleset)),
-            Self::Dynamic(blueprint) => Ok(Ready::Own(Box::new(InKernel(blueprint.build(values)?)))),
+            Self::Static(ruleset, _) => Ok(PreparedMove::Shared(ruleset)),
+            Self::Dynamic(blueprint) => Ok(PreparedMove::Own(Box::new(InKernel(blueprint.build(values)?)))),
             Self::Absent(absent) => absent.back()?.ready(values),
         }
     }
@@ -252,7 +254,7 @@ impl Move for RulesetMove {
         }
     }
 
-    fn ready<'a>(&'a self, values: &dyn Values) -> Result<Ready<'a>, EnterError> {
+    fn ready<'a>(&'a self, values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
         self.ruleset.ready(values)
     }
 }

@@ -411,11 +411,14 @@ fn a_ruleset_is_made_once_unless_the_request_has_a_part_in_it() {
     let fixed = backend(spec("fixed", &[(PathAccess::Read, &text(dir.path()))]));
     let way = fixed.prepare("fixed").unwrap();
     assert_eq!(way.context().to_string(), "landlock:fixed");
-    assert!(matches!(way.ready(&NoValues), Ok(Ready::Shared(_))));
+    assert!(matches!(way.ready(&NoValues), Ok(PreparedMove::Shared(_))));
 
     let path = format!("{}/%{{A}}", text(dir.path()));
     let dynamic = backend(spec("dynamic", &[(PathAccess::Read, &path)]));
-    assert!(matches!(dynamic.prepare("dynamic").unwrap().ready(&Table(&["secret"])), Ok(Ready::Own(_))));
+    assert!(matches!(
+        dynamic.prepare("dynamic").unwrap().ready(&Table(&["secret"])),
+        Ok(PreparedMove::Own(_))
+    ));
 }
 
 #[test]

@@ -38,7 +38,7 @@ use std::{
 };
 
 use super::{
-    Backend, Enter, EnterError, Inactive, Move, Moved, PrepareError, Ready, Values, quoted,
+    Backend, Enter, EnterError, Inactive, Move, Moved, PrepareError, PreparedMove, Values, quoted,
     selfattr::{AttrFile, Interface, LsmId, Wire},
 };
 use crate::{
@@ -345,8 +345,8 @@ impl Move for ContextMove {
         &self.context
     }
 
-    fn ready<'a>(&'a self, _values: &dyn Values) -> Result<Ready<'a>, EnterError> {
-        Ok(Ready::Shared(self))
+    fn ready<'a>(&'a self, _values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
+        Ok(PreparedMove::Shared(self))
     }
 }
 
@@ -428,7 +428,7 @@ mod tests {
     fn a_context_keeps_its_text_and_is_shared_by_all_requests() {
         let way = backend(Interface::Syscall).prepare("httpd_dog_t:s0:c1").unwrap();
         assert_eq!(way.context().to_string(), "selinux:httpd_dog_t:s0:c1");
-        assert!(matches!(way.ready(&NoValues), Ok(Ready::Shared(_))));
+        assert!(matches!(way.ready(&NoValues), Ok(PreparedMove::Shared(_))));
     }
 
     #[test]

@@ -36,7 +36,7 @@ use std::{
 };
 
 use super::{
-    Backend, Enter, EnterError, Inactive, Move, Moved, PrepareError, Ready, TextError, Values, quoted,
+    Backend, Enter, EnterError, Inactive, Move, Moved, PrepareError, PreparedMove, TextError, Values, quoted,
 };
 use crate::{
     context::{BackendName, Context},
@@ -321,9 +321,9 @@ impl Move for DomainMove {
         &self.context
     }
 
-    fn ready<'a>(&'a self, _values: &dyn Values) -> Result<Ready<'a>, EnterError> {
+    fn ready<'a>(&'a self, _values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
         self.shared.with_kernel(|kernel| self.before(kernel)).map_err(EnterError::from)?;
-        Ok(Ready::Shared(self))
+        Ok(PreparedMove::Shared(self))
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::map::{
     Map, MapError, MapText, file,
     table::{
-        block::{Flat, SourceStamp},
+        block::{Block, SourceStamp},
         builder::Builder,
         names::HashKeys,
     },
@@ -49,16 +49,16 @@ fn as_it_is(data: &[u8]) {
 
 /// The same with a head and a checksum that hold.
 fn mended(data: &[u8], more: &[Asker]) {
-    let flat = Flat::mended(data).expect("a block");
-    ask(&Map { path: name().into(), flat, default: DEFAULT }, more);
+    let block = Block::mended(data).expect("a block");
+    ask(&Map { path: name().into(), block, default: DEFAULT }, more);
 }
 
 /// The compiled form of a map, the same each time.
 fn block(text: &[u8]) -> Option<Vec<u8>> {
     let builder = Builder::with_keys(text, DEFAULT, HashKeys::zeroed());
-    let flat = builder.build(&name().into(), Err).ok().flatten()?;
+    let block = builder.build(&name().into(), Err).ok().flatten()?;
     let stamp = SourceStamp { size: 0, seconds: 0, nanoseconds: 0 };
-    Some(flat.to_file(stamp, b"landlock", b"/nonexistent/m").ok()?.bytes().to_vec())
+    Some(block.to_file(stamp, b"landlock", b"/nonexistent/m").ok()?.bytes().to_vec())
 }
 
 fn change(bytes: &mut [u8], changes: &[u8]) {

@@ -136,10 +136,10 @@ fn answers_are_those_of_a_scan(map: &Map, text: &MapText, scanned: &Scanned, ask
 /// What a server reads of the compiled form.
 fn compiled(map: &Map) -> Map {
     let stamp = SourceStamp { size: 0, seconds: 0, nanoseconds: 0 };
-    let flat = map.flat.to_file(stamp, b"landlock", b"/nonexistent/m").expect("memory");
-    let mut block = memmap2::MmapMut::map_anon(flat.bytes().len()).expect("memory");
-    block.copy_from_slice(flat.bytes());
-    file::of_block(name(), block.make_read_only().expect("memory"), DEFAULT).expect("a map")
+    let block = map.block.to_file(stamp, b"landlock", b"/nonexistent/m").expect("memory");
+    let mut copy = memmap2::MmapMut::map_anon(block.bytes().len()).expect("memory");
+    copy.copy_from_slice(block.bytes());
+    file::of_block(name(), copy.make_read_only().expect("memory"), DEFAULT).expect("a map")
 }
 
 fn answers_are_those_of(map: &Map, other: &Map, askers: &[Asker]) {

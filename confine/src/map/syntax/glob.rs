@@ -14,12 +14,12 @@ use crate::context::excerpt;
 /// The longest component of a pattern, in bytes: a file's name is no longer (Linux: NAME_MAX).
 pub(in crate::map) const MAX_COMPONENT: usize = 255;
 
-/// The most components of a pattern. Fewer than 64: a run's length is a bit of a word.
+/// The most components of a pattern. Fewer than 64: the length of joined literals is a bit of a word.
 pub(in crate::map) const MAX_COMPONENTS: usize = 60;
 
 /// One component of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::map) enum Part<'a> {
+pub(in crate::map) enum Segment<'a> {
     /// A name, as it is.
     Literal(&'a str),
     /// `*`: one component of any name.
@@ -31,10 +31,10 @@ pub(in crate::map) enum Part<'a> {
 }
 
 /// The components of a pattern that [`check`] accepted. `**` behind `**` means nothing more and is left out.
-pub(in crate::map) fn parts(glob: &str) -> impl Iterator<Item = Part<'_>> {
+pub(in crate::map) fn segments(glob: &str) -> impl Iterator<Item = Segment<'_>> {
     let mut any_before = false;
-    components_of(glob).map(part).filter(move |part| {
-        let repeated = std::mem::replace(&mut any_before, *part == Part::Any) && any_before;
+    components_of(glob).map(segment).filter(move |segment| {
+        let repeated = std::mem::replace(&mut any_before, *segment == Segment::Any) && any_before;
         !repeated
     })
 }
@@ -49,33 +49,35 @@ fn components_of(glob: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What a component of a pattern is.
-fn part(component: &str) -> Part<'_> {
+fn segment(component: &str) -> Segment<'_> {
     match component {
-        "*" => Part::One,
-        "**" => Part::Any,
-        c if c.bytes().any(|b| matches!(b, b'*' | b'?' | b'[')) => Part::Pattern(c),
-        c => Part::Literal(c),
+        "*" => Segment::One,
+        "**" => Segment::Any,
+        c if c.bytes().any(|b| matches!(b, b'*' | b'?' | b'[')) => Segment::Pattern(c),
+        c => Segment::Literal(c),
     }
 }
 
-/// As [`parts`], with neighbours that are literal as one, slashes between them.
-pub(in crate::map) fn pieces(glob: &str) -> impl Iterator<Item = Part<'_>> {
+/// As [`segments`], with neighbours that are literal as one, slashes between them.
+pub(in crate::map) fn pieces(glob: &str) -> impl Iterator<Item = Segment<'_>> {
     let mut rest = glob;
-    let mut parts = parts(glob).peekable();
+    let mut segments = segments(glob).peekable();
     std::iter::from_fn(move || {
-        let first = parts.next()?;
-        let Part::Literal(name) = first else {
+        let first = segments.next()?;
+        let Segment::Literal(name) = first else {
             return Some(first);
         };
-        // Both are parts of the pattern: where this one begins in it.
+        // Both are segments of the pattern: where this one begins in it.
         let at = name.as_ptr() as usize - rest.as_ptr() as usize;
         let mut len = name.len();
-        while let Some(Part::Literal(name)) = parts.next_if(|part| matches!(part, Part::Literal(_))) {
+        while let Some(Segment::Literal(name)) =
+            segments.next_if(|segment| matches!(segment, Segment::Literal(_)))
+        {
             len += 1 + name.len();
         }
-        let run = &rest[at..at + len];
+        let joined = &rest[at..at + len];
         rest = &rest[at + len..];
-        Some(Part::Literal(run))
+        Some(Segment::Literal(joined))
     })
 }
 
@@ -103,19 +105,19 @@ pub(in crate::map) fn name_matches(pattern: &[u8], name: &[u8]) -> bool {
 /// Whether `path` is one that `glob` means. The index answers the same for all rules at once.
 pub(in crate::map) fn matches(glob: &str, path: &[u8]) -> bool {
     let Some(names) = components(path).map(Iterator::collect::<Vec<_>>) else { return false };
-    // After each part: the numbers of components that the parts so far can have taken.
+    // After each segment: the numbers of components that the segments so far can have taken.
     let mut taken = vec![false; names.len() + 1];
     taken[0] = true;
-    for part in parts(glob) {
+    for segment in segments(glob) {
         let one = |matches: &dyn Fn(&[u8]) -> bool| {
             let shifted = taken.iter().zip(&names).map(|(&before, name)| before && matches(name));
             std::iter::once(false).chain(shifted).collect()
         };
-        taken = match part {
-            Part::Literal(text) => one(&|name| name == text.as_bytes()),
-            Part::Pattern(pattern) => one(&|name| name_matches(pattern.as_bytes(), name)),
-            Part::One => one(&|_| true),
-            Part::Any => {
+        taken = match segment {
+            Segment::Literal(text) => one(&|name| name == text.as_bytes()),
+            Segment::Pattern(pattern) => one(&|name| name_matches(pattern.as_bytes(), name)),
+            Segment::One => one(&|_| true),
+            Segment::Any => {
                 let first = taken.iter().position(|&t| t).unwrap_or(taken.len());
                 (0..taken.len()).map(|i| i >= first).collect()
             }

@@ -2,7 +2,7 @@
 
 use super::{
     error::LineError,
-    parse::{Fault, Word},
+    parse::{LineFault, Word},
     subject::MapSubject,
 };
 
@@ -25,7 +25,7 @@ pub(in crate::map) struct Options {
 
 impl Options {
     /// Whether a line is one of these; if so, it counts from here on.
-    pub fn take(&mut self, words: &[Word<'_>]) -> Result<bool, Fault> {
+    pub fn take(&mut self, words: &[Word<'_>]) -> Result<bool, LineFault> {
         let Some((first, rest)) = words.split_first() else { return Ok(false) };
         if first.text != NAMES {
             self.has_rules = true;
@@ -33,13 +33,13 @@ impl Options {
         }
         match rest {
             [word] if word.text == IGNORE_CASE && self.has_rules => {
-                Err(Fault::new(first.start, LineError::LateOption))
+                Err(LineFault::new(first.start, LineError::LateOption))
             }
             [word] if word.text == IGNORE_CASE => {
                 self.ignore_case = true;
                 Ok(true)
             }
-            _ => Err(Fault::new(rest.first().map_or(first.end, |word| word.start), LineError::Option)),
+            _ => Err(LineFault::new(rest.first().map_or(first.end, |word| word.start), LineError::Option)),
         }
     }
 

@@ -7,14 +7,14 @@ use crate::map::progress::Progress;
 
 /// A problem and where in the line it is.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::map) struct Fault {
+pub(in crate::map) struct LineFault {
     /// Offset in the line, in bytes from 0.
     pub at: usize,
     /// What is wrong there.
     pub problem: LineError,
 }
 
-impl Fault {
+impl LineFault {
     /// `problem` at offset `at`.
     pub fn new(at: usize, problem: LineError) -> Self {
         Self { at, problem }
@@ -54,7 +54,7 @@ pub(in crate::map) fn watched_lines<'b>(
 }
 
 /// Replaces the content of `words` with the words of a line, up to its comment.
-pub(in crate::map) fn split<'a>(line: &'a [u8], words: &mut Vec<Word<'a>>) -> Result<&'a str, Fault> {
+pub(in crate::map) fn split<'a>(line: &'a [u8], words: &mut Vec<Word<'a>>) -> Result<&'a str, LineFault> {
     words.clear();
     let line = text(line)?;
     let mut from = 0;
@@ -67,21 +67,21 @@ pub(in crate::map) fn split<'a>(line: &'a [u8], words: &mut Vec<Word<'a>>) -> Re
 
 /// A line as text. Comments too must be text: a NUL or a lone carriage return means that the file is
 /// not what it seems, and could hide rules.
-fn text(line: &[u8]) -> Result<&str, Fault> {
+fn text(line: &[u8]) -> Result<&str, LineFault> {
     if line.len() > MAX_LINE {
-        return Err(Fault::new(MAX_LINE, LineError::TooLong));
+        return Err(LineFault::new(MAX_LINE, LineError::TooLong));
     }
     let text = std::str::from_utf8(line).map_err(|e| {
         let at = e.valid_up_to();
-        Fault::new(at, LineError::NotUtf8 { byte: line.get(at).copied().unwrap_or(0) })
+        LineFault::new(at, LineError::NotUtf8 { byte: line.get(at).copied().unwrap_or(0) })
     })?;
     if !line.contains(&0) && !line.contains(&b'\r') {
         return Ok(text);
     }
     match line.iter().position(|&b| b == 0 || b == b'\r') {
         None => Ok(text),
-        Some(at) if line.get(at) == Some(&0) => Err(Fault::new(at, LineError::Nul)),
-        Some(at) => Err(Fault::new(at, LineError::CarriageReturn)),
+        Some(at) if line.get(at) == Some(&0) => Err(LineFault::new(at, LineError::Nul)),
+        Some(at) => Err(LineFault::new(at, LineError::CarriageReturn)),
     }
 }
 
@@ -97,7 +97,7 @@ pub(in crate::map) fn is_invisible(c: char) -> bool {
 }
 
 /// The first word at or behind `from`, which is the line's start or the end of a word.
-fn next_word(line: &str, from: usize) -> Result<Option<Word<'_>>, Fault> {
+fn next_word(line: &str, from: usize) -> Result<Option<Word<'_>>, LineFault> {
     let bytes = line.as_bytes();
     let rest = bytes.get(from..).unwrap_or_default();
     let Some(start) = rest.iter().position(|&b| !is_blank(b)).map(|skipped| from + skipped) else {
@@ -114,25 +114,25 @@ fn next_word(line: &str, from: usize) -> Result<Option<Word<'_>>, Fault> {
         return Ok(Some(Word { text: Cow::Borrowed(plain), start, end: stop }));
     }
     if !plain.is_empty() && !plain.ends_with(':') {
-        return Err(Fault::new(stop, LineError::StrayQuote));
+        return Err(LineFault::new(stop, LineError::StrayQuote));
     }
     let (quoted, end) = quoted(line, stop)?;
     if bytes.get(end).is_some_and(|&b| !is_blank(b)) {
-        return Err(Fault::new(end, LineError::AfterQuote));
+        return Err(LineFault::new(end, LineError::AfterQuote));
     }
     let text = if plain.is_empty() { quoted } else { Cow::Owned(format!("{plain}{quoted}")) };
     Ok(Some(Word { text, start, end }))
 }
 
 /// The text between the quote at `open` and the one that closes it, and the offset behind that.
-fn quoted(line: &str, open: usize) -> Result<(Cow<'_, str>, usize), Fault> {
+fn quoted(line: &str, open: usize) -> Result<(Cow<'_, str>, usize), LineFault> {
     let inner = line.get(open + 1..).unwrap_or_default();
     let mut escaped = false;
     let mut escapes = 0;
     for (i, byte) in inner.bytes().enumerate() {
         match (escaped, byte) {
             (true, b'"' | b'\\') => escaped = false,
-            (true, _) => return Err(Fault::new(open + i, LineError::Escape)),
+            (true, _) => return Err(LineFault::new(open + i, LineError::Escape)),
             (false, b'\\') => {
                 escaped = true;
                 escapes += 1;
@@ -146,7 +146,7 @@ fn quoted(line: &str, open: usize) -> Result<(Cow<'_, str>, usize), Fault> {
             (false, _) => {}
         }
     }
-    Err(Fault::new(open, LineError::OpenQuote))
+    Err(LineFault::new(open, LineError::OpenQuote))
 }
 
 /// Takes away the backslash of each escape. Every backslash in `raw` begins one.
@@ -163,16 +163,16 @@ fn unescape(raw: &str) -> String {
 }
 
 /// Refuses control characters, and those that cannot be seen where words are not in quotes.
-fn check_characters(text: &str, offset: usize, bare: bool) -> Result<(), Fault> {
+fn check_characters(text: &str, offset: usize, bare: bool) -> Result<(), LineFault> {
     if text.bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(());
     }
     for (at, character) in text.char_indices() {
         if character.is_control() {
-            return Err(Fault::new(offset + at, LineError::Control { character }));
+            return Err(LineFault::new(offset + at, LineError::Control { character }));
         }
         if bare && is_invisible(character) {
-            return Err(Fault::new(offset + at, LineError::Invisible { character }));
+            return Err(LineFault::new(offset + at, LineError::Invisible { character }));
         }
     }
     Ok(())

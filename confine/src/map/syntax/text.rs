@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, path::Path, sync::Arc};
 use super::{
     error::{LineError, MapError},
     options::Options,
-    parse::{self, Fault},
+    parse::{self, LineFault},
     subject::MapSubject,
 };
 use crate::{ContextList, context::BackendName, map::progress::Progress};
@@ -82,7 +82,7 @@ impl MapText {
         let mut words = Vec::new();
         let mut options = Options::default();
         for (line, raw) in parse::watched_lines(&self.bytes, &self.progress) {
-            let mut read = || -> Result<Option<(usize, ContextList)>, Fault> {
+            let mut read = || -> Result<Option<(usize, ContextList)>, LineFault> {
                 parse::split(raw, &mut words)?;
                 if options.take(&words)? {
                     return Ok(None);
@@ -91,21 +91,21 @@ impl MapText {
                 let list = ContextList::parse_indexed(contexts.iter().map(|w| &*w.text), self.default);
                 let list = list.map_err(|(i, error)| {
                     let at = contexts.get(i).map_or(subject.end, |w| w.start);
-                    Fault::new(at, LineError::Context(error))
+                    LineFault::new(at, LineError::Context(error))
                 })?;
                 Ok(Some((subject.start, list)))
             };
             let result = match read() {
                 Ok(None) => continue,
                 Ok(Some((start, contexts))) => {
-                    words.first().map_or(Err(Fault::new(0, LineError::NoSubject)), |w| {
-                        let subject = MapSubject::parse(&w.text).map_err(|e| Fault::new(start, e))?;
+                    words.first().map_or(Err(LineFault::new(0, LineError::NoSubject)), |w| {
+                        let subject = MapSubject::parse(&w.text).map_err(|e| LineFault::new(start, e))?;
                         Ok(MapLine { line, subject: options.subject(subject), contexts })
                     })
                 }
                 Err(fault) => Err(fault),
             };
-            let result = result.map_err(|Fault { at, problem }| MapError::Line {
+            let result = result.map_err(|LineFault { at, problem }| MapError::Line {
                 path: Arc::clone(&self.path),
                 line,
                 column: at + 1,

@@ -1,11 +1,11 @@
 //! A map as one block of memory, read in place: a header, then arrays of plain data.
 //!
-//! The block is read-only once it is made. A process that forks shares it with its children page by page,
+//! The block is read-only once it is made. A process that branches shares it with its children page by page,
 //! and nothing ever writes to it, so it stays shared; the same bytes in a file are a compiled map, which
 //! any number of processes can map.
 //!
-//! The layout is the machine's own (byte order and all). A reader trusts lengths and places that a header
-//! states only after [`Flat::check`], and every number in the arrays only as far as bounds checks go: a
+//! The layout is the machine's own (byte order and all). A reader trusts lengths and nodes that a header
+//! states only after [`Block::check`], and every number in the arrays only as far as bounds checks go: a
 //! damaged file can give wrong answers, not wrong memory accesses.
 
 use std::{mem::offset_of, ops::Range};
@@ -37,7 +37,7 @@ const ALIGN: usize = 128;
 /// The arrays of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub(in crate::map) enum Part {
+pub(in crate::map) enum Array {
     Users,
     Hosts,
     V4Leaves,
@@ -45,8 +45,8 @@ pub(in crate::map) enum Part {
     V6Leaves,
     V6Fences,
     Edges,
-    Places,
-    Forks,
+    Nodes,
+    Branches,
     Patterns,
     Lists,
     Text,
@@ -56,12 +56,12 @@ pub(in crate::map) enum Part {
     Source,
 }
 
-const PARTS: usize = Part::Source as usize + 1;
+const ARRAYS: usize = Array::Source as usize + 1;
 
 /// Where an array lies.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct Place {
+struct Extent {
     /// In bytes from the start of the block.
     offset: u64,
     /// In bytes.
@@ -98,7 +98,7 @@ pub(in crate::map) struct Header {
     pub rules: u32,
     /// [`DEFAULTED`] and [`IGNORES_CASE`].
     pub flags: u32,
-    parts: [Place; PARTS],
+    arrays: [Extent; ARRAYS],
 }
 
 /// Why a file is not a compiled map that can be used.
@@ -115,19 +115,19 @@ pub(in crate::map) enum Damage {
 }
 
 /// A block while it is written. Its arrays are filled in place, so that nothing large is there twice.
-pub(in crate::map) struct Draft {
+pub(in crate::map) struct BlockBuilder {
     header: Header,
     block: MmapMut,
 }
 
-impl Draft {
-    /// A block with this head (its first fields and places are filled in) and arrays of these lengths in
+impl BlockBuilder {
+    /// A block with this head (its first fields and nodes are filled in) and arrays of these lengths in
     /// bytes, all zero.
-    pub fn new(mut header: Header, parts: &[(Part, usize)]) -> std::io::Result<Self> {
+    pub fn new(mut header: Header, arrays: &[(Array, usize)]) -> std::io::Result<Self> {
         let mut end = size_of::<Header>();
-        for &(part, len) in parts {
+        for &(array, len) in arrays {
             let offset = end.next_multiple_of(ALIGN);
-            header.parts[part as usize] = Place { offset: offset as u64, len: len as u64 };
+            header.arrays[array as usize] = Extent { offset: offset as u64, len: len as u64 };
             end = offset + len;
         }
         (header.magic, header.version, header.byte_order) = (MAGIC, VERSION, BYTE_ORDER);
@@ -139,39 +139,40 @@ impl Draft {
     }
 
     /// The bytes of an array.
-    pub fn bytes(&mut self, part: Part) -> &mut [u8] {
-        let Place { offset, len } = self.header.parts[part as usize];
+    pub fn bytes(&mut self, array: Array) -> &mut [u8] {
+        let Extent { offset, len } = self.header.arrays[array as usize];
         &mut self.block[range(offset, len)]
     }
 
     /// An array of whole elements.
-    pub fn array<T: Pod>(&mut self, part: Part) -> &mut [T] {
-        bytemuck::cast_slice_mut(self.bytes(part))
+    pub fn array<T: Pod>(&mut self, array: Array) -> &mut [T] {
+        bytemuck::cast_slice_mut(self.bytes(array))
     }
 
     /// Two arrays, the first of which lies before the second.
-    pub fn both<T: Pod, U: Pod>(&mut self, first: Part, second: Part) -> (&mut [T], &mut [U]) {
-        let place =
-            |part: Part| range(self.header.parts[part as usize].offset, self.header.parts[part as usize].len);
+    pub fn both<T: Pod, U: Pod>(&mut self, first: Array, second: Array) -> (&mut [T], &mut [U]) {
+        let place = |array: Array| {
+            range(self.header.arrays[array as usize].offset, self.header.arrays[array as usize].len)
+        };
         let (first, second) = (place(first), place(second));
         let (before, from) = self.block.split_at_mut(second.start);
         (bytemuck::cast_slice_mut(&mut before[first]), bytemuck::cast_slice_mut(&mut from[..second.len()]))
     }
 
     /// The block, from now on read-only.
-    pub fn finish(self) -> std::io::Result<Flat> {
+    pub fn finish(self) -> std::io::Result<Block> {
         let mut block = self.block;
         block[..size_of::<Header>()].copy_from_slice(bytemuck::bytes_of(&self.header));
-        Ok(Flat { bytes: block.make_read_only()? })
+        Ok(Block { bytes: block.make_read_only()? })
     }
 }
 
 /// The block.
-pub(in crate::map) struct Flat {
+pub(in crate::map) struct Block {
     bytes: Mmap,
 }
 
-impl Flat {
+impl Block {
     /// A block that a file holds, checked.
     pub fn check(bytes: Mmap) -> Result<Self, Damage> {
         let header = check_head(&bytes, bytes.len() as u64)?;
@@ -181,7 +182,7 @@ impl Flat {
         Ok(Self { bytes })
     }
 
-    /// A block of these bytes that [`Flat::check`] finds nothing to complain of: a head is put right, and
+    /// A block of these bytes that [`Block::check`] finds nothing to complain of: a head is put right, and
     /// zeros are put behind bytes that are fewer than a head.
     #[cfg(any(test, feature = "fuzzing"))]
     pub fn mended(bytes: &[u8]) -> std::io::Result<Self> {
@@ -200,15 +201,15 @@ impl Flat {
     /// The block as a file is to hold it: with its checksum, and with what it was made from.
     pub fn to_file(&self, source: SourceStamp, default: &[u8], path: &[u8]) -> std::io::Result<Self> {
         let header = Header { source, ..*self.header() };
-        let mut parts: Vec<_> = ALL.iter().map(|&part| (part, self.bytes_of(part))).collect();
-        parts.push((Part::Default, default));
-        parts.push((Part::Source, path));
-        let lengths: Vec<_> = parts.iter().map(|(part, bytes)| (*part, bytes.len())).collect();
-        let mut draft = Draft::new(header, &lengths)?;
-        for (part, bytes) in parts {
-            draft.bytes(part).copy_from_slice(bytes);
+        let mut arrays: Vec<_> = ALL.iter().map(|&array| (array, self.bytes_of(array))).collect();
+        arrays.push((Array::Default, default));
+        arrays.push((Array::Source, path));
+        let lengths: Vec<_> = arrays.iter().map(|(array, bytes)| (*array, bytes.len())).collect();
+        let mut block = BlockBuilder::new(header, &lengths)?;
+        for (array, bytes) in arrays {
+            block.bytes(array).copy_from_slice(bytes);
         }
-        let mut bytes = draft.finish()?.bytes.make_mut()?;
+        let mut bytes = block.finish()?.bytes.make_mut()?;
         let sum = checksum(&bytes);
         let at = offset_of!(Header, checksum);
         bytes[at..at + 16].copy_from_slice(bytemuck::bytes_of(&sum));
@@ -222,12 +223,12 @@ impl Flat {
     }
 
     /// An array; empty where the block does not hold one of this type.
-    pub fn array<T: Pod>(&self, part: Part) -> &[T] {
-        bytemuck::try_cast_slice(self.bytes_of(part)).unwrap_or_default()
+    pub fn array<T: Pod>(&self, array: Array) -> &[T] {
+        bytemuck::try_cast_slice(self.bytes_of(array)).unwrap_or_default()
     }
 
-    fn bytes_of(&self, part: Part) -> &[u8] {
-        let Place { offset, len } = self.header().parts[part as usize];
+    fn bytes_of(&self, array: Array) -> &[u8] {
+        let Extent { offset, len } = self.header().arrays[array as usize];
         self.bytes.get(range(offset, len)).unwrap_or_default()
     }
 
@@ -238,19 +239,19 @@ impl Flat {
 }
 
 /// The arrays that make a map.
-const ALL: [Part; PARTS - 2] = [
-    Part::Users,
-    Part::Hosts,
-    Part::V4Leaves,
-    Part::V4Fences,
-    Part::V6Leaves,
-    Part::V6Fences,
-    Part::Edges,
-    Part::Places,
-    Part::Forks,
-    Part::Patterns,
-    Part::Lists,
-    Part::Text,
+const ALL: [Array; ARRAYS - 2] = [
+    Array::Users,
+    Array::Hosts,
+    Array::V4Leaves,
+    Array::V4Fences,
+    Array::V6Leaves,
+    Array::V6Fences,
+    Array::Edges,
+    Array::Nodes,
+    Array::Branches,
+    Array::Patterns,
+    Array::Lists,
+    Array::Text,
 ];
 
 fn range(offset: u64, len: u64) -> Range<usize> {

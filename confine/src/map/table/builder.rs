@@ -6,7 +6,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{
     Hit,
-    block::{DEFAULTED, Draft, Flat, Header, IGNORES_CASE, Part},
+    block::{Array, Block, BlockBuilder, DEFAULTED, Header, IGNORES_CASE},
     index::Texts,
     names::{HashKeys, NameRules, Slot},
     networks::{Net, Nets, V4Leaf, V6Leaf},
@@ -22,7 +22,7 @@ use crate::{
             MAX_FILE,
             error::{LineError, MapError},
             options::Options,
-            parse::{self, Fault, Word},
+            parse::{self, LineFault, Word},
             subject::MapSubject,
         },
     },
@@ -108,7 +108,7 @@ impl<'t> Builder<'t> {
         mut self,
         path: &Arc<Path>,
         mut report: impl FnMut(MapError) -> Result<(), E>,
-    ) -> Result<Option<Flat>, E> {
+    ) -> Result<Option<Block>, E> {
         let bytes = self.source.file;
         let too_large = u64::try_from(bytes.len()).map_or(true, |n| n > MAX_FILE);
         if too_large {
@@ -119,7 +119,7 @@ impl<'t> Builder<'t> {
         let mut faults = too_large;
         let progress = Arc::clone(&self.progress);
         for (line, raw) in parse::watched_lines(bytes, &progress) {
-            if let Err(Fault { at, problem }) = self.line(line, raw, &mut words) {
+            if let Err(LineFault { at, problem }) = self.line(line, raw, &mut words) {
                 faults = true;
                 report(MapError::Line { path: Arc::clone(path), line, column: at + 1, problem })?;
             }
@@ -132,19 +132,19 @@ impl<'t> Builder<'t> {
             return Ok(None);
         }
         match self.finish() {
-            Ok(flat) => Ok(Some(flat)),
+            Ok(block) => Ok(Some(block)),
             Err(source) => report(MapError::Memory { path: Arc::clone(path), source }).map(|()| None),
         }
     }
 
     /// Reads one line. `words` is only there to be used again.
-    fn line<'l>(&mut self, line: u32, raw: &'l [u8], words: &mut Vec<Word<'l>>) -> Result<(), Fault> {
+    fn line<'l>(&mut self, line: u32, raw: &'l [u8], words: &mut Vec<Word<'l>>) -> Result<(), LineFault> {
         let text = parse::split(raw, words)?;
         if self.options.take(words)? {
             return Ok(());
         }
         let Some((subject, contexts)) = words.split_first() else { return Ok(()) };
-        let parsed = MapSubject::parse(&subject.text).map_err(|e| Fault::new(subject.start, e))?;
+        let parsed = MapSubject::parse(&subject.text).map_err(|e| LineFault::new(subject.start, e))?;
         let parsed = self.options.subject(parsed);
         let hit = Hit { line, list: self.list(line, text, subject.end, contexts)? };
         self.rules += 1;
@@ -181,7 +181,7 @@ impl<'t> Builder<'t> {
     }
 
     /// The number of the list that these words mean. `end` is where the subject ends.
-    fn list(&mut self, line: u32, text: &str, end: usize, words: &[Word<'_>]) -> Result<u32, Fault> {
+    fn list(&mut self, line: u32, text: &str, end: usize, words: &[Word<'_>]) -> Result<u32, LineFault> {
         let span = words.first().zip(words.last()).and_then(|(f, l)| text.get(f.start..l.end));
         let span = span.unwrap_or_default().as_bytes();
         let (written, new) = self.written.number(&mut self.source, span);
@@ -195,7 +195,7 @@ impl<'t> Builder<'t> {
         }
         let parsed = ContextList::parse_indexed(words.iter().map(|w| &*w.text), self.default);
         let contexts = parsed.map_err(|(i, error)| {
-            Fault::new(words.get(i).map_or(end, |w| w.start), LineError::Context(error))
+            LineFault::new(words.get(i).map_or(end, |w| w.start), LineError::Context(error))
         })?;
         self.defaulted |= words.iter().any(|w| names_no_backend(&w.text));
         let (number, new) = self.lists.number(&mut self.source, list_text(&contexts).as_bytes());
@@ -208,7 +208,7 @@ impl<'t> Builder<'t> {
 
     /// Lays everything out in one block. What is not needed any more goes first: until the end there is the
     /// file in memory, too.
-    fn finish(mut self) -> io::Result<Flat> {
+    fn finish(mut self) -> io::Result<Block> {
         (self.written, self.written_lists) = (Texts::new(self.keys), Vec::new());
         let paths = Tree::of(self.paths, &self.source, self.keys);
         let (v4, v6) = (Nets::of(self.v4), Nets::of(self.v6));
@@ -217,50 +217,50 @@ impl<'t> Builder<'t> {
         if self.source.is_full || u32::try_from(text).is_err() {
             return Err(io::Error::other("its names and contexts are more than 4 GiB"));
         }
-        let mut parts = vec![
-            (Part::Users, self.users.slots() * size_of::<Slot>()),
-            (Part::Hosts, self.hosts.slots() * size_of::<Slot>()),
-            (Part::V4Leaves, v4.leaves() * size_of::<V4Leaf>()),
-            (Part::V4Fences, v4.fences() * size_of::<u32>()),
-            (Part::V6Leaves, v6.leaves() * size_of::<V6Leaf>()),
-            (Part::V6Fences, v6.fences() * size_of::<u128>()),
+        let mut arrays = vec![
+            (Array::Users, self.users.slots() * size_of::<Slot>()),
+            (Array::Hosts, self.hosts.slots() * size_of::<Slot>()),
+            (Array::V4Leaves, v4.leaves() * size_of::<V4Leaf>()),
+            (Array::V4Fences, v4.fences() * size_of::<u32>()),
+            (Array::V6Leaves, v6.leaves() * size_of::<V6Leaf>()),
+            (Array::V6Fences, v6.fences() * size_of::<u128>()),
         ];
         if !paths.is_empty {
-            parts.extend([
-                (Part::Edges, paths.table() * size_of::<Edge>()),
-                (Part::Places, size_of_val(&paths.places[..])),
-                (Part::Forks, size_of_val(&paths.forks[..])),
-                (Part::Patterns, size_of_val(&paths.patterns[..])),
+            arrays.extend([
+                (Array::Edges, paths.table() * size_of::<Edge>()),
+                (Array::Nodes, size_of_val(&paths.nodes[..])),
+                (Array::Branches, size_of_val(&paths.branches[..])),
+                (Array::Patterns, size_of_val(&paths.patterns[..])),
             ]);
         }
-        parts.push((Part::Lists, self.first_lines.len() * size_of::<ListRow>()));
-        parts.push((Part::Text, text));
+        arrays.push((Array::Lists, self.first_lines.len() * size_of::<ListRow>()));
+        arrays.push((Array::Text, text));
         let mut header = Header::zeroed();
         header.keys = self.keys;
         (header.any, header.anonymous) = (self.any, self.anonymous);
         header.rules = self.rules;
         header.flags = if self.defaulted { DEFAULTED } else { 0 };
         header.flags |= if self.options.ignore_case { IGNORES_CASE } else { 0 };
-        let mut draft = Draft::new(header, &parts)?;
-        let (leaves, fences) = draft.both(Part::V4Leaves, Part::V4Fences);
+        let mut block = BlockBuilder::new(header, &arrays)?;
+        let (leaves, fences) = block.both(Array::V4Leaves, Array::V4Fences);
         v4.fill(leaves, fences);
-        let (leaves, fences) = draft.both(Part::V6Leaves, Part::V6Fences);
+        let (leaves, fences) = block.both(Array::V6Leaves, Array::V6Fences);
         v6.fill(leaves, fences);
         let mut written = 0;
-        for (names, part) in [(self.users, Part::Users), (self.hosts, Part::Hosts)] {
-            let (slots, bytes) = draft.both(part, Part::Text);
+        for (names, part) in [(self.users, Array::Users), (self.hosts, Array::Hosts)] {
+            let (slots, bytes) = block.both(part, Array::Text);
             let mut text = Text { bytes, len: written };
             names.fill(&self.source, self.keys, slots, &mut text);
             written = text.len;
         }
-        written = paths.fill(&self.source, &mut draft, written);
-        let (rows, bytes) = draft.both(Part::Lists, Part::Text);
+        written = paths.fill(&self.source, &mut block, written);
+        let (rows, bytes) = block.both(Array::Lists, Array::Text);
         let mut text = Text { bytes, len: written };
         for (row, (&span, &first_line)) in rows.iter_mut().zip(self.lists.spans.iter().zip(&self.first_lines))
         {
             *row = ListRow { start: text.push(self.source.get(span)), len: span.len, first_line };
         }
-        draft.finish()
+        block.finish()
     }
 }
 

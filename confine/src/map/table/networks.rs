@@ -129,7 +129,7 @@ impl<B: Bits> Nets<B> {
     pub fn fill(self, leaves: &mut [B::Leaf], fences: &mut [B]) {
         let mut count = 0;
         cut(&self.nets, |start, hit| {
-            // The places behind are the same range, until another comes.
+            // The nodes behind are the same range, until another comes.
             let leaf = &mut leaves[count / RANGES];
             leaf.put(count % RANGES, start, hit);
             (count % RANGES + 1..RANGES).for_each(|at| leaf.put(at, B::LAST, hit));

@@ -1,24 +1,24 @@
 //! Which rule's pattern a path matches: all patterns at once.
 //!
-//! One pass over a request's path follows every edge of the [tree](super::tree) that fits. A run is one probe
-//! of a hash table for each length that runs have at that place, so a million `/srv/www/TENANT/**` are one edge
+//! One pass over a request's path follows every edge of the [tree](super::tree) that fits. A literal is one probe
+//! of a hash table for each length that literals have at that node, so a million `/srv/www/TENANT/**` are one edge
 //! each and one probe.
 //!
-//! The work is bounded by the number of components times the number of places in the tree that can be
-//! reached at once: each place is visited once for each component at most.
+//! The work is bounded by the number of components times the number of nodes in the tree that can be
+//! reached at once: each node is visited once for each component at most.
 
 use super::{
     Hit,
     few::Few,
-    tree::{Edges, Fork, Kind, Pattern, Place},
+    tree::{Branch, Edges, Kind, Node, Pattern},
 };
 use crate::map::syntax::glob;
 
 /// The patterns of a map, ready to be looked up.
 #[derive(Clone, Copy)]
 pub(in crate::map) struct View<'m> {
-    pub places: &'m [Place],
-    pub forks: &'m [Fork],
+    pub nodes: &'m [Node],
+    pub branches: &'m [Branch],
     pub patterns: &'m [Pattern],
     pub edges: Edges<'m>,
 }
@@ -26,7 +26,7 @@ pub(in crate::map) struct View<'m> {
 impl<'m> View<'m> {
     /// The rule of the lowest line whose pattern `path` matches, or `best` if that is lower.
     pub fn get(&self, path: &[u8], best: Option<Hit>) -> Option<Hit> {
-        if self.places.is_empty() {
+        if self.nodes.is_empty() {
             return best;
         }
         // Nearly every path is in its plain form already; others are brought into it.
@@ -54,9 +54,9 @@ impl<'m> View<'m> {
         search.arrive(0, 0);
         search.ahead.push((0, 0));
         // So many steps there are in a tree. What a damaged file holds need be none.
-        for _ in 0..self.forks.len().saturating_mul(count + 1) {
-            let Some((fork, from)) = search.ahead.pop() else { break };
-            search.follow(fork, from as usize);
+        for _ in 0..self.branches.len().saturating_mul(count + 1) {
+            let Some((branch, from)) = search.ahead.pop() else { break };
+            search.follow(branch, from as usize);
         }
         search.best
     }
@@ -98,9 +98,9 @@ struct Search<'s, 'm> {
     /// The number of components.
     count: usize,
     best: Option<Hit>,
-    /// Forks to follow, each with the number of components before it.
+    /// Branches to follow, each with the number of components before it.
     ahead: Few<(u32, u32), 32>,
-    /// The forks behind `**` that were met, each with the fewest components before it.
+    /// The branches behind `**` that were met, each with the fewest components before it.
     skipping: Few<(u32, u32), 8>,
 }
 
@@ -111,41 +111,42 @@ impl<'s> Search<'s, '_> {
         start.zip(end).and_then(|(s, e)| self.path.get(s..e - 1)).unwrap_or_default()
     }
 
-    /// A pattern fits the first `at` components, up to this place.
-    fn arrive(&mut self, place: u32, at: usize) {
+    /// A pattern fits the first `at` components, up to this node.
+    fn arrive(&mut self, node: u32, at: usize) {
         // A path's length is far below.
-        let Some(place) = self.view.places.get(place as usize) else { return };
+        let Some(node) = self.view.nodes.get(node as usize) else { return };
         if at == self.count {
-            self.best = lower(self.best, place.here);
+            self.best = lower(self.best, node.here);
         }
-        self.best = lower(self.best, place.below);
-        if place.next != 0 {
-            self.ahead.push((place.next, at as u32));
+        self.best = lower(self.best, node.below);
+        if node.next != 0 {
+            self.ahead.push((node.next, at as u32));
         }
-        if place.later != 0 {
-            self.skip(place.later, at as u32);
+        if node.later != 0 {
+            self.skip(node.later, at as u32);
         }
     }
 
-    /// The fork is to be followed from `at` and every later component, once each.
-    fn skip(&mut self, fork: u32, at: u32) {
-        let met = self.skipping.iter_mut().find(|(f, _)| *f == fork);
+    /// The branch is to be followed from `at` and every later component, once each.
+    fn skip(&mut self, branch: u32, at: u32) {
+        let met = self.skipping.iter_mut().find(|(f, _)| *f == branch);
         let until = match met {
             Some((_, from)) if *from <= at => return,
             Some((_, from)) => std::mem::replace(from, at),
             None => {
-                self.skipping.push((fork, at));
+                self.skipping.push((branch, at));
                 self.count as u32
             }
         };
         for later in at..until {
-            self.ahead.push((fork, later));
+            self.ahead.push((branch, later));
         }
     }
 
-    /// Takes every edge of a fork that fits the components from `from` on.
-    fn follow(&mut self, fork: u32, from: usize) {
-        let Some(Fork { runs, heads, tails, star, lowest }) = self.view.forks.get(fork as usize).copied()
+    /// Takes every edge of a branch that fits the components from `from` on.
+    fn follow(&mut self, branch: u32, from: usize) {
+        let Some(Branch { literals, heads, tails, star, lowest }) =
+            self.view.branches.get(branch as usize).copied()
         else {
             return;
         };
@@ -153,16 +154,16 @@ impl<'s> Search<'s, '_> {
         if left == 0 || self.best.is_some_and(|best| best.line <= lowest) {
             return;
         }
-        // No run is empty; a damaged file must not make us stay in one place.
+        // No literal is empty; a damaged file must not make us stay where we are.
         let mut found = Few::<_, 6>::new();
         // All are prepared before the first: so the table's lines come from memory at once.
-        for length in lengths(runs & !1).take_while(|&n| n <= left) {
-            found.push((self.view.edges.seek(fork, Kind::Run, self.components(from, length)), length));
+        for length in lengths(literals & !1).take_while(|&n| n <= left) {
+            found.push((self.view.edges.seek(branch, Kind::Literal, self.components(from, length)), length));
         }
         for (sought, length) in found.iter() {
-            let place = self.view.edges.get(sought);
-            if place != 0 {
-                self.arrive(place, from + length);
+            let node = self.view.edges.get(sought);
+            if node != 0 {
+                self.arrive(node, from + length);
             }
         }
         if star != 0 {
@@ -170,21 +171,21 @@ impl<'s> Search<'s, '_> {
         }
         let name = self.components(from, 1);
         for length in lengths(heads).take_while(|&n| n <= name.len()) {
-            self.chain(fork, Kind::Head, &name[..length], name, from + 1);
+            self.chain(branch, Kind::Head, &name[..length], name, from + 1);
         }
         for length in lengths(tails).take_while(|&n| n <= name.len()) {
-            self.chain(fork, Kind::Tail, &name[name.len() - length..], name, from + 1);
+            self.chain(branch, Kind::Tail, &name[name.len() - length..], name, from + 1);
         }
     }
 
     /// Tries the components with wildcards that share a literal beginning or end.
-    fn chain(&mut self, fork: u32, kind: Kind, literal: &[u8], name: &[u8], at: usize) {
-        let mut number = self.view.edges.get(self.view.edges.seek(fork, kind, literal));
+    fn chain(&mut self, branch: u32, kind: Kind, literal: &[u8], name: &[u8], at: usize) {
+        let mut number = self.view.edges.get(self.view.edges.seek(branch, kind, literal));
         while let Some(pattern) = number.checked_sub(1).and_then(|n| self.view.patterns.get(n as usize)) {
             let text = self.view.edges.text.get(pattern.start as usize..);
             let text = text.and_then(|t| t.get(..pattern.len as usize)).unwrap_or_default();
             if glob::name_matches(text, name) {
-                self.arrive(pattern.place, at);
+                self.arrive(pattern.node, at);
             }
             // A damaged file must not send us round in circles.
             number = pattern.next.min(number - 1);
@@ -215,20 +216,20 @@ mod tests {
 
     use crate::{context::BackendName, map::Map};
 
-    /// The places and forks are a tree. In a damaged file two edges may lead to one place, and each component
+    /// The nodes and branches are a tree. In a damaged file two edges may lead to one node, and each component
     /// of a path would double the work.
     #[test]
     fn a_tree_that_is_none_is_left_in_time() {
         let lines = b"path:/*/a landlock:a\npath:/*/* landlock:b\n";
         let map = Map::parse(Path::new("m"), lines, BackendName::LANDLOCK).unwrap_or_else(|e| panic!("{e}"));
         let whole = map.paths();
-        let star = whole.forks[0].star;
-        let fork = whole.places[star as usize].next;
-        let mut places = whole.places.to_vec();
-        for place in &mut places {
-            place.next = fork;
+        let star = whole.branches[0].star;
+        let branch = whole.nodes[star as usize].next;
+        let mut nodes = whole.nodes.to_vec();
+        for node in &mut nodes {
+            node.next = branch;
         }
-        let damaged = super::View { places: &places, ..whole };
+        let damaged = super::View { nodes: &nodes, ..whole };
         let start = Instant::now();
         // The end keeps the lower line from being found, which would end the search.
         let _ = damaged.get(format!("{}/b", "/a".repeat(40)).as_bytes(), None);

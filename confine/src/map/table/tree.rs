@@ -1,6 +1,6 @@
 //! The tree that all patterns of paths of a map make together, and how it grows.
 //!
-//! Its edges are pieces of patterns: a run of literal components, `*`, or one component with wildcards;
+//! Its edges are pieces of patterns: a literal of one or more components, `*`, or one component with wildcards;
 //! `**` marks where any number of components may be skipped. A component with wildcards is found by its
 //! literal beginning or end, whichever is longer.
 
@@ -8,17 +8,17 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{
     Hit,
-    block::{Draft, Part as Array},
+    block::{Array, BlockBuilder},
     index::Index,
     names::{HashKeys, home},
     source::{Source, Span, Text},
 };
-use crate::map::syntax::glob::{self, Part};
+use crate::map::syntax::glob::{self, Segment};
 
 /// Where a pattern has come to after some piece.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-pub(in crate::map) struct Place {
+pub(in crate::map) struct Node {
     /// The rule whose pattern ends here.
     pub here: Hit,
     /// The rule whose pattern ends in `**` here.
@@ -32,13 +32,13 @@ pub(in crate::map) struct Place {
 /// From where patterns go on.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-pub(in crate::map) struct Fork {
-    /// The lengths of the runs that begin here, in components: bit n for length n.
-    pub runs: u64,
+pub(in crate::map) struct Branch {
+    /// The lengths of the literals that begin here, in components: bit n for length n.
+    pub literals: u64,
     /// The lengths of literal beginnings of components with wildcards, in bytes, and of their ends.
     pub heads: u64,
     pub tails: u64,
-    /// The place behind `*`, or 0.
+    /// The node behind `*`, or 0.
     pub star: u32,
     /// The lowest line of all patterns that go on here.
     pub lowest: u32,
@@ -51,16 +51,16 @@ pub(in crate::map) struct Pattern {
     /// Where it stands in the map's text.
     pub start: u32,
     pub len: u32,
-    /// The place behind it.
-    pub place: u32,
+    /// The node behind it.
+    pub node: u32,
     /// The number of the next one of its chain, less than its own, and 1; or 0.
     pub next: u32,
 }
 
-/// What an edge's text is. Four numbers of owners belong to each fork.
+/// What an edge's text is. Four numbers of owners belong to each branch.
 #[derive(Clone, Copy)]
 pub(in crate::map) enum Kind {
-    Run,
+    Literal,
     Head,
     Tail,
 }
@@ -69,14 +69,14 @@ pub(in crate::map) enum Kind {
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(in crate::map) struct Edge {
-    /// The fork times four, and the [`Kind`].
+    /// The branch times four, and the [`Kind`].
     owner: u32,
     /// Where the text stands, and its length.
     start: u32,
     len: u16,
     /// Of the text's hash: nearly all that differ need not be looked at.
     tag: u16,
-    /// The place behind a run, or the number of a chain's first pattern, and 1. Of a vacant one 0.
+    /// The node behind a literal, or the number of a chain's first pattern, and 1. Of a vacant one 0.
     value: u32,
 }
 
@@ -89,9 +89,9 @@ const RELEASE: usize = 1 << 16;
 /// Literal beginnings and ends are told apart up to this length, in bytes.
 const LONGEST: usize = 63;
 
-/// A fork holds a fourth of the numbers at most: a pattern of a map of 1 GiB has a byte for each.
-fn owner(fork: u32, kind: Kind) -> u32 {
-    fork.wrapping_mul(4) | kind as u32
+/// A branch holds a fourth of the numbers at most: a pattern of a map of 1 GiB has a byte for each.
+fn owner(branch: u32, kind: Kind) -> u32 {
+    branch.wrapping_mul(4) | kind as u32
 }
 
 /// The edges of a tree, ready to be looked up.
@@ -112,8 +112,8 @@ pub(in crate::map) struct Sought<'s> {
 
 impl Edges<'_> {
     /// Prepares the search for an edge, without a look at the table.
-    pub fn seek<'s>(&self, fork: u32, kind: Kind, text: &'s [u8]) -> Sought<'s> {
-        let owner = owner(fork, kind);
+    pub fn seek<'s>(&self, branch: u32, kind: Kind, text: &'s [u8]) -> Sought<'s> {
+        let owner = owner(branch, kind);
         Sought { owner, text, hash: self.keys.hash(owner, text) }
     }
 
@@ -139,8 +139,8 @@ impl Edges<'_> {
 /// The tree while a map is read.
 pub(in crate::map) struct Tree {
     keys: HashKeys,
-    pub places: Vec<Place>,
-    pub forks: Vec<Fork>,
+    pub nodes: Vec<Node>,
+    pub branches: Vec<Branch>,
     pub patterns: Vec<Pattern>,
     edges: Vec<Edge>,
     edge_index: Index,
@@ -154,8 +154,8 @@ pub(in crate::map) struct Tree {
 /// Where the insertion of a pattern stands.
 #[derive(Clone, Copy)]
 enum Cursor {
-    Place(u32),
-    Fork(u32),
+    Node(u32),
+    Branch(u32),
 }
 
 /// The pattern that is inserted.
@@ -180,8 +180,8 @@ impl Tree {
     pub fn of(patterns: Vec<(Span, Hit)>, source: &Source<'_>, keys: HashKeys) -> Self {
         let mut tree = Self {
             keys,
-            places: vec![Place::zeroed()],
-            forks: vec![Fork { lowest: u32::MAX, ..Fork::zeroed() }],
+            nodes: vec![Node::zeroed()],
+            branches: vec![Branch { lowest: u32::MAX, ..Branch::zeroed() }],
             patterns: Vec::new(),
             edges: Vec::new(),
             edge_index: Index::for_numbers(patterns.len()),
@@ -203,113 +203,113 @@ impl Tree {
         // It was text when it was accepted.
         let Ok(whole) = std::str::from_utf8(source.get(pattern)) else { return };
         let from = Inserted { source, pattern, whole: whole.as_bytes(), line: hit.line };
-        let mut at = Cursor::Place(0);
+        let mut at = Cursor::Node(0);
         let mut pieces = glob::pieces(whole).peekable();
         while let Some(piece) = pieces.next() {
             at = match piece {
-                Part::Literal(run) => self.run(&from, at, run.as_bytes()),
-                Part::One => self.star(at, hit.line),
-                Part::Pattern(text) => self.pattern(&from, at, text.as_bytes()),
-                Part::Any if pieces.peek().is_none() => {
-                    // Two in a row are one: a place stands before.
-                    if let Cursor::Place(place) = at {
-                        first(&mut self.places[place as usize].below, hit);
+                Segment::Literal(literal) => self.literal(&from, at, literal.as_bytes()),
+                Segment::One => self.star(at, hit.line),
+                Segment::Pattern(text) => self.pattern(&from, at, text.as_bytes()),
+                Segment::Any if pieces.peek().is_none() => {
+                    // Two in a row are one, so a node stands before.
+                    if let Cursor::Node(node) = at {
+                        first(&mut self.nodes[node as usize].below, hit);
                     }
                     return;
                 }
-                Part::Any => self.later(at, hit.line),
+                Segment::Any => self.later(at, hit.line),
             };
         }
-        if let Cursor::Place(place) = at {
-            first(&mut self.places[place as usize].here, hit);
+        if let Cursor::Node(node) = at {
+            first(&mut self.nodes[node as usize].here, hit);
         }
     }
 
-    /// The fork at the cursor, made if there is none.
-    fn fork(&mut self, at: Cursor, line: u32) -> u32 {
+    /// The branch at the cursor, made if there is none.
+    fn branch(&mut self, at: Cursor, line: u32) -> u32 {
         match at {
-            Cursor::Fork(fork) => fork,
-            Cursor::Place(0) => {
-                let root = &mut self.forks[0];
+            Cursor::Branch(branch) => branch,
+            Cursor::Node(0) => {
+                let root = &mut self.branches[0];
                 root.lowest = root.lowest.min(line);
                 0
             }
-            Cursor::Place(place) => {
-                if self.places[place as usize].next == 0 {
-                    self.places[place as usize].next = self.new_fork(line);
+            Cursor::Node(node) => {
+                if self.nodes[node as usize].next == 0 {
+                    self.nodes[node as usize].next = self.new_branch(line);
                 }
-                self.places[place as usize].next
+                self.nodes[node as usize].next
             }
         }
     }
 
-    fn new_fork(&mut self, line: u32) -> u32 {
-        self.forks.push(Fork { lowest: line, ..Fork::zeroed() });
-        (self.forks.len() - 1) as u32
+    fn new_branch(&mut self, line: u32) -> u32 {
+        self.branches.push(Branch { lowest: line, ..Branch::zeroed() });
+        (self.branches.len() - 1) as u32
     }
 
-    fn new_place(&mut self) -> u32 {
-        self.places.push(Place::zeroed());
-        (self.places.len() - 1) as u32
+    fn new_node(&mut self) -> u32 {
+        self.nodes.push(Node::zeroed());
+        (self.nodes.len() - 1) as u32
     }
 
-    fn run(&mut self, from: &Inserted<'_>, at: Cursor, run: &[u8]) -> Cursor {
-        let fork = self.fork(at, from.line);
-        let (number, new) = self.edge(from, fork, Kind::Run, run);
+    fn literal(&mut self, from: &Inserted<'_>, at: Cursor, literal: &[u8]) -> Cursor {
+        let branch = self.branch(at, from.line);
+        let (number, new) = self.edge(from, branch, Kind::Literal, literal);
         if new {
             // glob::check limits the components of a pattern.
-            let length = run.iter().filter(|b| **b == b'/').count().min(glob::MAX_COMPONENTS - 2) + 1;
-            self.forks[fork as usize].runs |= 1 << length;
-            self.edges[number].value = self.new_place();
+            let length = literal.iter().filter(|b| **b == b'/').count().min(glob::MAX_COMPONENTS - 2) + 1;
+            self.branches[branch as usize].literals |= 1 << length;
+            self.edges[number].value = self.new_node();
         }
-        Cursor::Place(self.edges[number].value)
+        Cursor::Node(self.edges[number].value)
     }
 
     fn star(&mut self, at: Cursor, line: u32) -> Cursor {
-        let fork = self.fork(at, line) as usize;
-        if self.forks[fork].star == 0 {
-            self.forks[fork].star = self.new_place();
+        let branch = self.branch(at, line) as usize;
+        if self.branches[branch].star == 0 {
+            self.branches[branch].star = self.new_node();
         }
-        Cursor::Place(self.forks[fork].star)
+        Cursor::Node(self.branches[branch].star)
     }
 
     fn later(&mut self, at: Cursor, line: u32) -> Cursor {
-        let Cursor::Place(place) = at else { return at };
-        if self.places[place as usize].later == 0 {
-            self.places[place as usize].later = self.new_fork(line);
+        let Cursor::Node(node) = at else { return at };
+        if self.nodes[node as usize].later == 0 {
+            self.nodes[node as usize].later = self.new_branch(line);
         }
-        Cursor::Fork(self.places[place as usize].later)
+        Cursor::Branch(self.nodes[node as usize].later)
     }
 
     fn pattern(&mut self, from: &Inserted<'_>, at: Cursor, text: &[u8]) -> Cursor {
-        let fork = self.fork(at, from.line);
+        let branch = self.branch(at, from.line);
         let (kind, literal) = longest_literal(text);
-        let owner = owner(fork, kind);
+        let owner = owner(branch, kind);
         let (number, new) = self.pattern_index.number(self.keys.hash(owner, text), |number| {
             let number = number as usize;
             self.pattern_owners[number] == owner && from.source.get(self.patterns[number].span()) == text
         });
         if !new {
-            return Cursor::Place(self.patterns[number as usize].place);
+            return Cursor::Node(self.patterns[number as usize].node);
         }
-        let place = self.new_place();
+        let node = self.new_node();
         let Span { start, len } = from.span(text);
-        let (edge, new) = self.edge(from, fork, kind, literal);
+        let (edge, new) = self.edge(from, branch, kind, literal);
         if new {
-            let fork = &mut self.forks[fork as usize];
-            let lengths = if matches!(kind, Kind::Head) { &mut fork.heads } else { &mut fork.tails };
+            let branch = &mut self.branches[branch as usize];
+            let lengths = if matches!(kind, Kind::Head) { &mut branch.heads } else { &mut branch.tails };
             *lengths |= 1 << literal.len();
         }
         let chain = &mut self.edges[edge].value;
-        self.patterns.push(Pattern { start, len, place, next: *chain });
+        self.patterns.push(Pattern { start, len, node, next: *chain });
         self.pattern_owners.push(owner);
         *chain = self.patterns.len() as u32;
-        Cursor::Place(place)
+        Cursor::Node(node)
     }
 
     /// The number of the edge with this text; it is new where the second is true.
-    fn edge(&mut self, from: &Inserted<'_>, fork: u32, kind: Kind, text: &[u8]) -> (usize, bool) {
-        let owner = owner(fork, kind);
+    fn edge(&mut self, from: &Inserted<'_>, branch: u32, kind: Kind, text: &[u8]) -> (usize, bool) {
+        let owner = owner(branch, kind);
         let hash = self.keys.hash(owner, text);
         let (number, new) = self.edge_index.number(hash, |number| {
             let edge = &self.edges[number as usize];
@@ -323,7 +323,7 @@ impl Tree {
         (number as usize, new)
     }
 
-    /// How many places the table of edges has: six of ten are taken. Most searches are for what is not there,
+    /// How many slots the table of edges has: six of ten are taken. Most searches are for what is not there,
     /// and end at the first that is vacant.
     pub fn table(&self) -> usize {
         (self.edges.len() * 10 / 6 + 1).next_multiple_of(LINE)
@@ -337,22 +337,22 @@ impl Tree {
 
     /// Fills the tree's arrays, and moves all texts to the block's text, of which `written` bytes are taken.
     /// Gives how many are taken then.
-    pub fn fill(mut self, source: &Source<'_>, draft: &mut Draft, written: usize) -> usize {
+    pub fn fill(mut self, source: &Source<'_>, block: &mut BlockBuilder, written: usize) -> usize {
         if self.is_empty {
             return written;
         }
-        draft.array(Array::Places).copy_from_slice(&self.places);
-        drop(self.places);
-        draft.array(Array::Forks).copy_from_slice(&self.forks);
-        drop(self.forks);
-        let (patterns, bytes) = draft.both(Array::Patterns, Array::Text);
+        block.array(Array::Nodes).copy_from_slice(&self.nodes);
+        drop(self.nodes);
+        block.array(Array::Branches).copy_from_slice(&self.branches);
+        drop(self.branches);
+        let (patterns, bytes) = block.both(Array::Patterns, Array::Text);
         let mut text = Text { bytes, len: written };
         for (new, pattern) in patterns.iter_mut().zip(self.patterns) {
             let start = text.push(source.get(pattern.span()));
             *new = Pattern { start, ..pattern };
         }
         let written = text.len;
-        let (table, bytes) = draft.both::<Edge, u8>(Array::Edges, Array::Text);
+        let (table, bytes) = block.both::<Edge, u8>(Array::Edges, Array::Text);
         let mut text = Text { bytes, len: written };
         while let Some(edge) = self.edges.pop() {
             if self.edges.len() % RELEASE == 0 {

@@ -125,8 +125,8 @@ fn no_damage_reads_outside_of_a_map() {
         for value in [0, 0x7F, 0xFF] {
             let mut damaged = whole.clone();
             damaged[at] = value;
-            let flat = block::Flat::mended(&damaged).expect("a block");
-            let map = Map { path: Arc::from(Path::new("c")), flat, default: LANDLOCK };
+            let block = block::Block::mended(&damaged).expect("a block");
+            let map = Map { path: Arc::from(Path::new("c")), block, default: LANDLOCK };
             for subject in &subjects {
                 if let Some(hit) = map.lookup(subject) {
                     let _ = map.list(hit.list);

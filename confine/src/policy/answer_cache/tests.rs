@@ -1,4 +1,4 @@
-//! Answers in time and number, and many who ask at once.
+//! AnswerCache in time and number, and many who ask at once.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -8,16 +8,16 @@ use std::{
 
 use super::*;
 
-type Texts = Answers<u32, &'static str>;
+type Texts = AnswerCache<u32, &'static str>;
 
 const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(40);
 
 fn answers(ttl: Duration, entries: usize) -> Texts {
-    Answers::new(Limits { ttl, entries })
+    AnswerCache::new(CacheLimits { ttl, entries })
 }
 
-/// The answer for `key`, and whether it took a question.
+/// The answer for `key`, and whether it took a in_flight.
 fn get(answers: &Texts, key: &[u8], answer: u32) -> (u32, bool) {
     let mut asked = false;
     let given = answers.get(
@@ -84,7 +84,7 @@ fn there_are_no_more_than_the_limit_and_the_oldest_goes() {
     }
     assert_eq!(get(&answers, &[96], 0), (0, true));
     let state = answers.lock();
-    assert!(state.ends.len() <= 3 && state.asked.is_empty());
+    assert!(state.ends.len() <= 3 && state.in_flight.is_empty());
 }
 
 #[test]
@@ -108,10 +108,10 @@ fn a_key_that_is_asked_again_takes_one_place() {
         thread::sleep(Duration::from_millis(1));
     }
     let state = answers.lock();
-    assert!(state.kept.len() <= 1 && state.ends.len() <= 5, "{} ends", state.ends.len());
+    assert!(state.answers.len() <= 1 && state.ends.len() <= 5, "{} ends", state.ends.len());
 }
 
-/// Starts `number` threads that want the same while one asks; `end` is what comes of the question.
+/// Starts `number` threads that want the same while one asks; `end` is what comes of the in_flight.
 fn wait_together(
     answers: &Texts,
     number: usize,
@@ -177,7 +177,7 @@ fn those_who_waited_learn_of_the_failure_and_the_next_one_asks() {
 fn where_the_one_who_asks_panics_another_one_asks() {
     let answers = answers(LONG, 10);
     assert_eq!(wait_together(&answers, 8, || panic!("on purpose")), [Ok(7); 8]);
-    assert!(answers.lock().asked.is_empty());
+    assert!(answers.lock().in_flight.is_empty());
     assert_eq!(answers.counts().misses, 2);
 }
 
@@ -218,7 +218,7 @@ fn who_holds_something_never_waits_for_another_ones_answer() {
 
 #[test]
 fn nobody_waits_for_ever() {
-    let answers = Answers { patience: SHORT, ..answers(LONG, 10) };
+    let answers = AnswerCache { patience: SHORT, ..answers(LONG, 10) };
     let (end, may_end) = mpsc::channel();
     let (asking, is_asking) = mpsc::channel();
     thread::scope(|scope| {

@@ -99,10 +99,10 @@ fn of_rules() -> Rule<Expression> {
 
 fn rule_of(ttl: Duration, parameters: Parameters<Expression>, rows: RowsAre) -> Rule<Expression> {
     let statement = Statement { label: c"tenant".into(), sql: c"SELECT".into() };
-    let limits = Limits { ttl, entries: 100 };
+    let limits = CacheLimits { ttl, entries: 100 };
     let database = Database::new(statement, parameters, BackendName::LANDLOCK, rows, limits);
     let source = Source::Database(Box::new(database));
-    Rule { origin: Origin::new("httpd.conf", 1), source, own: OwnContext::Refused, backends: None }
+    Rule { origin: Origin::new("httpd.conf", 1), source, same_context: SameContext::Refused, backends: None }
 }
 
 /// Always asks.

@@ -13,7 +13,7 @@ use crate::{
     context::ContextList,
     lsm::landlock::{Ports, RulesetSpec},
     map::Map,
-    policy::{live_map::Recipe, prepared_map::ReadyMap},
+    policy::{live_map::LoadOptions, prepared_map::PreparedMap},
 };
 
 /// A request as the rules see it.
@@ -65,12 +65,17 @@ fn backends() -> Backends {
 }
 
 fn rule(line: u32, source: Source<Expression>) -> Rule<Expression> {
-    Rule { origin: Origin::new("httpd.conf", line), source, own: OwnContext::Refused, backends: None }
+    Rule {
+        origin: Origin::new("httpd.conf", line),
+        source,
+        same_context: SameContext::Refused,
+        backends: None,
+    }
 }
 
 fn constant(backends: &Backends, words: &[&str]) -> Source<Expression> {
     let list = ContextList::parse(words.iter().copied(), BackendName::LANDLOCK).expect("contexts");
-    Source::Constant(backends.prepare(&list, OwnContext::Refused).expect("known contexts"))
+    Source::Constant(backends.prepare(&list, SameContext::Refused).expect("known contexts"))
 }
 
 fn env() -> Source<Expression> {
@@ -83,9 +88,10 @@ fn expr(value: Expression) -> Source<Expression> {
 
 fn map(backends: &Backends, text: &str) -> Source<Expression> {
     let map = Map::parse(Path::new("users.map"), text.as_bytes(), BackendName::LANDLOCK).expect("a map");
-    let ready = ReadyMap::new(map, backends, OwnContext::Refused).expect("known contexts");
-    let recipe = Recipe { default: BackendName::LANDLOCK, own: OwnContext::Refused, early: None };
-    Source::Map(Arc::new(LiveMap::new(Path::new("users.map"), recipe, ready, Arc::default())))
+    let ready = PreparedMap::new(map, backends, SameContext::Refused).expect("known contexts");
+    let options =
+        LoadOptions { default: BackendName::LANDLOCK, same_context: SameContext::Refused, early: None };
+    Source::Map(Arc::new(LiveMap::new(Path::new("users.map"), options, ready, Arc::default())))
 }
 
 /// The decision as one text: contexts, or why not, and the rule.
@@ -224,7 +230,7 @@ fn what_stands_literally_is_the_configurations() {
 fn a_map_with_an_unknown_context_names_the_line_that_uses_it_first() {
     let b = backends();
     let map = Map::parse(Path::new("m"), b"alice a\nbob c\ncarol c\n", BackendName::LANDLOCK).expect("a map");
-    let error = ReadyMap::new(map, &b, OwnContext::Refused).err().expect("an error");
+    let error = PreparedMap::new(map, &b, SameContext::Refused).err().expect("an error");
     assert_eq!(error.0, 2);
     assert!(error.1.to_string().starts_with("landlock:c: there is no ruleset of this name"), "{}", error.1);
 }

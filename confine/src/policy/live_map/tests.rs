@@ -30,11 +30,13 @@ impl Scene {
             ..RulesetSpec::new(name, Origin::new("httpd.conf", 1))
         };
         let backends = Backends::new(vec![spec("a"), spec("b")]).unwrap_or_else(|e| panic!("{e:?}"));
-        let recipe = Recipe { default: BackendName::LANDLOCK, own: OwnContext::Refused, early: None };
-        let (map, look) = Map::load_looking(&path, recipe.default, None).expect("a map");
-        let ready = ReadyMap::new(map, &backends, recipe.own).unwrap_or_else(|(_, e)| panic!("{e}"));
+        let options =
+            LoadOptions { default: BackendName::LANDLOCK, same_context: SameContext::Refused, early: None };
+        let (map, look) = Map::load_stamped(&path, options.default, None).expect("a map");
+        let ready =
+            PreparedMap::new(map, &backends, options.same_context).unwrap_or_else(|(_, e)| panic!("{e}"));
         let swaps = Arc::new(AtomicU64::new(0));
-        let map = Arc::new(LiveMap::new(&path, recipe, ready, Arc::clone(&swaps)));
+        let map = Arc::new(LiveMap::new(&path, options, ready, Arc::clone(&swaps)));
         Self { folder, backends, watch: Watch::new(map, look), swaps }
     }
 
@@ -65,7 +67,7 @@ impl Scene {
     }
 
     #[track_caller]
-    fn swapped(&mut self) -> State {
+    fn swapped(&mut self) -> MapState {
         match self.look() {
             Event::Swapped(state) => state,
             event => panic!("{event:?}"),
@@ -75,7 +77,7 @@ impl Scene {
     #[track_caller]
     fn kept(&mut self) -> String {
         match self.look() {
-            Event::Kept(text) => text,
+            Event::Rejected(text) => text,
             event => panic!("{event:?}"),
         }
     }
@@ -176,7 +178,7 @@ fn an_unreadable_file_keeps_the_rules() {
     scene.nothing();
     // Root reads it all the same.
     match scene.look() {
-        Event::Kept(text) => assert!(text.contains("cannot be opened: Permission denied"), "{text}"),
+        Event::Rejected(text) => assert!(text.contains("cannot be opened: Permission denied"), "{text}"),
         Event::Swapped(state) => assert_eq!(state.generation, 2),
         Event::Nothing => panic!("the change of rights was not seen"),
     }
@@ -203,7 +205,7 @@ fn who_holds_old_rules_keeps_them_and_does_not_clear_them_away() {
 #[test]
 fn every_process_calls_a_sight_by_the_same_number() {
     let mut scene = Scene::new();
-    let read = Look::at(&scene.path()).expect("a file");
+    let read = FileStamp::at(&scene.path()).expect("a file");
     let mut other = Watch::new(Arc::clone(&scene.watch.map), read);
     assert_eq!(scene.watch.sight(), other.sight());
     scene.write("alice\n");
