@@ -34,7 +34,7 @@ use httpd::{
 };
 use request::modules::{php, scripts};
 use startup::map_watch;
-use thread::one_time;
+use thread::{apr_thread, one_time};
 
 /// The module record. `LoadModule confine_module` finds it by this name.
 #[unsafe(no_mangle)]
@@ -235,7 +235,7 @@ unsafe extern "C" fn lua_runs(_: *mut c_void, r: *mut sys::request_rec) -> c_int
             // SAFETY: mod_lua hands its hooks the live request that it serves in this thread.
             if let Some(mut request) = unsafe { Request::from_raw(r) }.filter(|_| worker::state().is_some()) {
                 // SAFETY: this thread is a worker, and it serves this request.
-                unsafe { request.rename_connection_thread() };
+                unsafe { apr_thread::rename(&mut request) };
             }
             sys::DECLINED
         },

@@ -9,18 +9,15 @@ use std::{
 
 use apache_sys as sys;
 
-use crate::{
-    httpd::{
-        address, config_entry, core_files,
-        directives::Directives,
-        php,
-        pool::Pool,
-        proofs::{Attempt, Place, Proof},
-        server::Server,
-        set_config_entry,
-        table::Table,
-    },
-    thread::apr_thread,
+use crate::httpd::{
+    address, config_entry, core_files,
+    directives::Directives,
+    php,
+    pool::Pool,
+    proofs::{Attempt, Place, Proof},
+    server::Server,
+    set_config_entry,
+    table::Table,
 };
 
 /// A directory configuration that one request has instead of the one that the server found for it.
@@ -681,19 +678,6 @@ impl<'r> Request<'r> {
     pub fn share_own_config(&mut self, source: &Request<'_>) {
         if let Some(own) = source.own_config().filter(|own| own.before == self.rec().per_dir_config) {
             self.set_own_config(own.before, own.own, own.changed);
-        }
-    }
-
-    /// Gives the connection's thread, which is the calling worker, another name with a new pool: what
-    /// applications keep with the thread from now on is not what they kept before. All of it ends with the
-    /// worker. Where there is no memory for it, they go on with what they have.
-    ///
-    /// # Safety
-    /// The calling thread is a worker that serves this request.
-    pub unsafe fn rename_connection_thread(&mut self) {
-        // SAFETY: in a worker, the connection's thread is its identity or a name made here.
-        if let Ok(thread) = unsafe { apr_thread::rename(self.connection_thread()) } {
-            self.set_connection_thread(thread.as_ptr());
         }
     }
 

@@ -1,9 +1,9 @@
-//! What a thread is called in the server's terms: an `apr_thread_t` with a pool.
+//! A worker as the server sees it: an `apr_thread_t` with a pool.
 //!
-//! Applications take memory from the pool of the connection's thread (mod_lua keeps its state there with
-//! `LuaScope thread`). `ap_thread_current()` stays null in workers, as in every thread that is not APR's
-//! own; the server's regular expressions then use memory of their own (server/util_pcre.c).
-//! `ap_thread_create` would set it, but maps, faults in and unmaps a pool of its own for every thread.
+//! Applications take memory from the pool of the connection's thread. With `LuaScope thread`, for example, mod_lua keeps
+//! its state there. `ap_thread_current()` stays null in workers, as in every thread that APR did not make; the server's
+//! regular expressions then allocate memory (server/util_pcre.c). `ap_thread_create` would set it, but it maps, faults
+//! in and unmaps a new pool for every thread.
 
 use std::{
     ffi::c_int,
@@ -14,24 +14,22 @@ use std::{
 
 use apache_sys as sys;
 
-#[cfg(feature = "fault-injection")]
-use crate::httpd::request::Request;
-use crate::httpd::{boundary::guard, log};
+use crate::httpd::{boundary::guard, log, request::Request};
 
-/// A pool for one thread after the other, with memory of its own, whose pages stay with it.
+/// A pool that one thread after the other uses. It has an allocator of its own, so its pages stay with it.
 pub struct ThreadPool(NonNull<sys::apr_pool_t>);
 
-/// What the pool keeps of its memory from one worker to the next, in bytes.
+/// How much memory the pool keeps from one worker to the next, in bytes.
 const KEPT: sys::apr_size_t = 128 << 10;
 
-// SAFETY: the pool has no parent and an allocator of its own; whoever has it (or waits for the worker that
-// uses it) is its only user.
+// SAFETY: the pool has no parent and an allocator of its own. Whoever has it, or the worker that its owner waits for,
+// is its only user.
 unsafe impl Send for ThreadPool {}
-// SAFETY: nothing is done with the pool through a shared reference but by the one worker of its nest.
+// SAFETY: only the one worker of its slot uses the pool through a shared reference.
 unsafe impl Sync for ThreadPool {}
 
 impl ThreadPool {
-    /// A new one. The error is an APR status.
+    /// Makes a pool. The error is an APR status.
     pub fn new() -> Result<Self, sys::apr_status_t> {
         let mut pool = null_mut();
         // SAFETY: a place for the answer; no parent, so nobody else ends it; a failure is returned.
@@ -79,38 +77,40 @@ impl Drop for ThreadPool {
     }
 }
 
-/// The calling thread as the server sees it.
-pub struct Identity<'n> {
+/// The `apr_thread_t` of the calling thread.
+pub struct AprThread<'n> {
     thread: NonNull<sys::apr_thread_t>,
     pool: &'n ThreadPool,
     /// Of this thread alone.
     here: PhantomData<*const ()>,
 }
 
-impl<'n> Identity<'n> {
-    /// Names the calling thread. The error is an APR status.
+impl<'n> AprThread<'n> {
+    /// Makes the `apr_thread_t` of the calling thread, in `pool`. The error is an APR status.
     pub fn of_this_thread(pool: &'n ThreadPool) -> Result<Self, sys::apr_status_t> {
         // SAFETY: a live pool of this thread's.
         let thread = unsafe { name_this_thread(pool.0.as_ptr())? };
         Ok(Self { thread, pool, here: PhantomData })
     }
 
-    /// For the connection's field.
+    /// The pointer for the connection's field `current_thread`.
     pub fn as_ptr(&self) -> *mut sys::apr_thread_t {
         self.thread.as_ptr()
     }
 }
 
-/// Another name for the calling thread, which is a worker that `named` names: with a new pool, which ends
-/// with the worker's own. The error is an APR status.
+/// Gives the calling thread, a worker that serves `r`, another `apr_thread_t` with a new pool. What applications keep
+/// with the thread from now on is apart from what they kept before. All of it ends together with the worker. Where there
+/// is no memory for it, applications go on with what they have.
 ///
 /// # Safety
-/// `named` came from [`Identity::as_ptr`] or from this function, and the identity is alive in this thread.
-pub unsafe fn rename(named: *mut sys::apr_thread_t) -> Result<NonNull<sys::apr_thread_t>, sys::apr_status_t> {
-    // SAFETY: live pools by the caller's promise. The worker's own has no parent (ThreadPool::new); all others
-    // are its children. The new pool's life ends in Identity::drop, before the thread's.
-    unsafe {
-        let pool = sys::apr_thread_pool_get(named);
+/// The calling thread is a worker that serves this request.
+pub unsafe fn rename(r: &mut Request<'_>) {
+    // SAFETY: in a worker the connection's thread is its live AprThread, or one that this function made. The worker's
+    // own pool has no parent (ThreadPool::new); all others are its children. The life of the new pool ends in
+    // AprThread::drop, before that of the thread.
+    let renamed = unsafe {
+        let pool = sys::apr_thread_pool_get(r.connection_thread());
         let parent = sys::apr_pool_parent_get(pool);
         let root = if parent.is_null() { pool } else { parent };
         let mut new = null_mut();
@@ -118,6 +118,9 @@ pub unsafe fn rename(named: *mut sys::apr_thread_t) -> Result<NonNull<sys::apr_t
             0 => name_this_thread(new),
             status => Err(status),
         }
+    };
+    if let Ok(thread) = renamed {
+        r.set_connection_thread(thread.as_ptr());
     }
 }
 
@@ -138,9 +141,9 @@ unsafe fn name_this_thread(
     NonNull::new(thread).filter(|_| status == 0).ok_or(status)
 }
 
-impl Drop for Identity<'_> {
-    /// Empties the pool while the thread still is in its context: what applications left there (a Lua
-    /// state, whose finalizers are the application's code) ends confined, too.
+impl Drop for AprThread<'_> {
+    /// Empties the pool while the thread is still in its context. What applications left in the pool ends confined,
+    /// too: a Lua state, for example, whose finalizers are the application's code.
     fn drop(&mut self) {
         // SAFETY: the pool of this thread, whose last use this is.
         unsafe { sys::apr_pool_clear(self.pool.0.as_ptr()) };

@@ -14,40 +14,62 @@ use std::{
 
 use crate::thread::{apr_thread::ThreadPool, attributes::Attributes, futex, signals::Masks};
 
-/// The thread waits for work; whoever changes this to [`BUSY`] owns it.
+// The word that the thread and its owner share. Each arrow says who changes the word. Only the owner may write to the
+// thread's job, and only while the word is DONE.
+//
+//                  start (owner)
+//                      |
+//                      v      perform (owner)
+//     claim (owner)  +------+ ---------------> +------+
+//   +--------------> | DONE |                  | BUSY |
+//   |                +------+ <--------------- +------+
+//   |                 |    |   job ran (thread)
+//   |   rest (owner)  |    |
+// +------+            |    |  drop (owner)    +------+
+// | IDLE | <----------+    +----------------> | GONE |
+// +------+                                    +------+
+//   |                                            ^
+//   +--------------------------------------------+
+//     no work for the time of `idle` (thread)
+//
+// The owner and the thread can both want to change IDLE. Both use compare_exchange, so one of them wins: either the
+// owner claims the thread, or the thread ends and the claim fails. An owner that drops a resting thread sets GONE as
+// well. From GONE there is no way on: the thread returns.
+
+/// The thread rests. It belongs to nobody until its owner claims it.
 const IDLE: u32 = 0;
-/// The thread works on a job, and its owner waits.
+/// The thread runs a job, and its owner waits.
 const BUSY: u32 = 1;
-/// The job is done; the owner has not said what comes next.
+/// The thread waits for what its owner does next: a job, a rest or the end.
 const DONE: u32 = 2;
-/// The thread ends, or has ended.
+/// The thread ends or has ended.
 const GONE: u32 = 3;
 
-/// Work for the thread: runs once, with the thread's pool.
+/// A job of the thread. It runs once and gets the pool of the thread.
 type Job<'j> = &'j mut (dyn FnMut(&ThreadPool) + 'j);
 
 /// What the thread and its owner share.
 struct Shared {
     word: AtomicU32,
     job: UnsafeCell<Option<Job<'static>>>,
-    /// Empty between two jobs.
+    /// The pool is empty between two jobs.
     pool: ThreadPool,
     idle: Duration,
 }
 
-// SAFETY: `job` is written by the owner before it sets BUSY, and read by the thread while the word is
-// BUSY; the word orders both.
+// SAFETY: the owner writes `job` before it sets BUSY, and the thread reads it while the word is BUSY. The word orders
+// both.
 unsafe impl Sync for Shared {}
 // SAFETY: as above; jobs come from `run_in`, whose body is Send.
 unsafe impl Send for Shared {}
 
-/// The owner's end of a thread that waits for work. Dropping it ends the thread.
+/// What the owner has of a thread that waits for work. Dropping it ends the thread.
 pub struct KeptThread {
     shared: Arc<Shared>,
 }
 
 impl KeptThread {
-    /// Starts a thread, which ends by itself after `idle` without work. The error is an errno.
+    /// Starts a thread. It ends by itself when it has rested for the time of `idle`. The error is an errno.
     pub fn start(idle: Duration) -> Result<Self, c_int> {
         let mut attributes = Attributes::new()?;
         attributes.set_detached()?;
@@ -66,13 +88,13 @@ impl KeptThread {
         Ok(Self { shared })
     }
 
-    /// Leaves the thread to itself: it waits, and ends after a while. It can be [claimed](Self::claim).
+    /// Lets the thread rest. It can be [claimed](Self::claim), and it ends after a while.
     pub fn rest(&self) {
-        // A wake-up is not needed: the thread waits for BUSY or GONE, whichever word it last saw.
+        // The thread needs no wake-up: it waits for BUSY or GONE, whichever word it saw last.
         self.shared.word.store(IDLE, Ordering::Release);
     }
 
-    /// Makes the thread the caller's again after a rest; false if it has ended meanwhile.
+    /// Takes the thread back after a rest. The answer is false if the thread has ended meanwhile.
     pub fn claim(&self) -> bool {
         self.shared.word.compare_exchange(IDLE, DONE, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
@@ -82,9 +104,9 @@ impl KeptThread {
         self.shared.word.load(Ordering::Relaxed) == GONE
     }
 
-    /// Has the thread run `job`, and waits until it has. Only for threads that do not rest.
+    /// Has the thread run `job` and waits until the job is done. The thread must not rest: see [`Self::claim`].
     pub fn perform(&mut self, job: Job<'_>) {
-        // SAFETY: only the lifetime changes: this function returns after the thread has dropped it.
+        // SAFETY: only the lifetime changes. This function returns after the thread has dropped the job.
         let job = unsafe { std::mem::transmute::<Job<'_>, Job<'static>>(job) };
         // SAFETY: the word is DONE, so the thread does not look at the job now.
         unsafe { *self.shared.job.get() = Some(job) };
@@ -108,14 +130,14 @@ extern "C" fn start(data: *mut c_void) -> *mut c_void {
     null_mut()
 }
 
-/// Runs jobs until the thread is told to end, or had none for a while.
+/// Runs jobs until the owner ends the thread, or until the thread has rested for too long.
 fn serve(shared: &Shared) {
     loop {
         match shared.word.load(Ordering::Acquire) {
             BUSY => {
-                // SAFETY: BUSY: the owner has put a job there and waits.
+                // SAFETY: the word is BUSY, so the owner has put a job there and waits.
                 if let Some(job) = unsafe { (*shared.job.get()).take() } {
-                    // Does not panic: Task::perform.
+                    // The job does not panic: it is Task::perform.
                     job(&shared.pool);
                 }
                 futex::set_and_wake(&shared.word, DONE);

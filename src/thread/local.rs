@@ -1,4 +1,5 @@
-//! A pointer for each thread, null in every new one. See `per_thread.c` for why it is not `thread_local!`.
+//! A pointer for each thread, which is null in every new thread. The file local.c tells why this is not
+//! `thread_local!`.
 
 use std::{
     ffi::{c_uint, c_void},
@@ -10,7 +11,7 @@ unsafe extern "C" {
     safe fn confine_slot_set(slot: c_uint, value: *const c_void);
 }
 
-/// Which of the places of `per_thread.c`; each is used for one type.
+/// Names one of the places in local.c. Each place is used for one type.
 #[derive(Clone, Copy)]
 pub enum Slot {
     /// The worker that the thread is.

@@ -1,5 +1,5 @@
-//! Threads that serve a request for a waiting thread of the server: made and joined within one call, or
-//! kept for further requests.
+//! A worker serves a request while the server's thread waits for it. A one-time worker is made and joined within one
+//! call; a kept worker gets the request handed over and waits for the next one afterwards.
 
 use std::{
     ffi::{c_int, c_void},
@@ -12,22 +12,22 @@ use apache_sys as sys;
 use crate::{
     httpd::{boundary::guard, log, request::Request},
     thread::{
-        apr_thread::{Identity, ThreadPool},
+        apr_thread::{AprThread, ThreadPool},
         kept_thread::KeptThread,
         signals::Masks,
-        slot::Nest,
+        slot::WorkerSlot,
     },
 };
 
-/// Workers that this process waits for just now.
+/// The number of workers that this process waits for now.
 static IN_FLIGHT: AtomicUsize = AtomicUsize::new(0);
 
-/// How many workers this process waits for just now.
+/// The number of workers that this process waits for now.
 pub fn in_flight() -> usize {
     IN_FLIGHT.load(Ordering::Relaxed)
 }
 
-/// What the waiting thread hands over, and gets back. Lives on the waiting thread's stack.
+/// What the waiting thread hands over and what it gets back. It lives on the stack of the waiting thread.
 struct Task<'t, 'r, F> {
     request: &'t mut Request<'r>,
     body: Option<F>,
@@ -35,36 +35,37 @@ struct Task<'t, 'r, F> {
     result: Result<Option<c_int>, sys::apr_status_t>,
 }
 
-/// A [`Task`] for a new thread, and the memory that the thread is given.
-struct InNest<'t, 'r, F> {
+/// A [`Task`] for a new thread, and the pool that the thread uses.
+struct InSlot<'t, 'r, F> {
     task: Task<'t, 'r, F>,
     pool: &'t ThreadPool,
 }
 
-/// Runs `body` in a new thread that is the connection's thread meanwhile, and waits for its end.
+/// Runs `body` in a new thread and waits for the end of that thread. The new thread is the connection's thread
+/// meanwhile.
 ///
-/// The waiting thread does nothing for the request while the new one lives, so the request has one
-/// user at a time: `pthread_create` and `pthread_join` order what both do. `Err` is the errno of a
-/// thread that could not be made; nothing ran then. `Ok(None)` is a panic.
+/// The waiting thread does nothing for the request while the new thread lives. So the request has one user at a time,
+/// and `pthread_create` and `pthread_join` order what both threads do. `Err` is the errno of a thread that could not
+/// be made; `body` did not run then. `Ok(None)` means that `body` panicked.
 ///
-/// `F: Send` because it crosses to the thread; the request crosses with it under the rule above.
+/// `F` is `Send` because it crosses to the new thread. The request crosses with it under the rule above.
 pub fn run<F>(r: &mut Request<'_>, body: F) -> Result<Option<c_int>, sys::apr_status_t>
 where
     F: FnOnce(&mut Request<'_>) -> c_int + Send,
 {
     let masks = Masks::of_this_thread();
-    let nest = Nest::take(masks)?;
+    let slot = WorkerSlot::take(masks)?;
     let result = wait_for(r, body, masks, |task| {
-        let mut handed = InNest { task, pool: nest.pool() };
-        nest.hatch(start::<F>, std::ptr::from_mut(&mut handed).cast())?;
+        let mut handed = InSlot { task, pool: slot.pool() };
+        slot.spawn_and_join(start::<F>, std::ptr::from_mut(&mut handed).cast())?;
         handed.task.result
     });
-    nest.keep();
+    slot.give_back();
     result
 }
 
-/// Runs `body` in a kept thread that waits for work, as [`run`] does in a new one: the hand-over orders
-/// what both do.
+/// Runs `body` in a kept thread that waits for work, as [`run`] does in a new thread. The hand-over of the job orders
+/// what both threads do.
 pub fn run_in<F>(
     thread: &mut KeptThread,
     r: &mut Request<'_>,
@@ -79,7 +80,7 @@ where
     })
 }
 
-/// Makes the task, has it done by `by`, and makes the connection's thread the server's own again.
+/// Makes the task and has `by` do it. Afterwards the thread of the server is the connection's thread again.
 fn wait_for<'r, F>(
     r: &mut Request<'r>,
     body: F,
@@ -94,14 +95,14 @@ fn wait_for<'r, F>(
     result
 }
 
-/// A new thread's first function. It returns instead of calling `apr_thread_exit`, which would unwind
-/// by force through Rust frames.
+/// The first function of a new thread. It returns and does not call `apr_thread_exit`, because that would unwind by
+/// force through Rust frames.
 extern "C" fn start<F>(data: *mut c_void) -> *mut c_void
 where
     F: FnOnce(&mut Request<'_>) -> c_int + Send,
 {
-    // SAFETY: data is the InNest of run(), which waits in pthread_join and does not touch it.
-    let handed = unsafe { &mut *data.cast::<InNest<'_, '_, F>>() };
+    // SAFETY: data is the InSlot of run(), which waits in pthread_join and does not touch it.
+    let handed = unsafe { &mut *data.cast::<InSlot<'_, '_, F>>() };
     handed.task.perform(handed.pool);
     null_mut()
 }
@@ -110,12 +111,12 @@ impl<F> Task<'_, '_, F>
 where
     F: FnOnce(&mut Request<'_>) -> c_int + Send,
 {
-    /// Does it, in the thread that it was handed to. Never panics.
+    /// Does the task in the calling thread. It never panics.
     fn perform(&mut self, pool: &ThreadPool) {
         self.result = guard(
             || {
-                let identity = Identity::of_this_thread(pool)?;
-                self.request.set_connection_thread(identity.as_ptr());
+                let thread = AprThread::of_this_thread(pool)?;
+                self.request.set_connection_thread(thread.as_ptr());
                 let body = self.body.take();
                 Ok(self.masks.during(|| body.map(|body| body(self.request))))
             },

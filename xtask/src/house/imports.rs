@@ -76,6 +76,8 @@ fn walk(tokens: TokenStream, module: &[String], public: bool, found: &mut Vec<Im
                             "line {line}: another name for the crate hides what is imported"
                         ));
                     }
+                    // `pub(in crate::map)`.
+                    "crate" | "super" if i == 1 && before(1).is_some_and(|t| is_word(t, "in")) => continue,
                     "crate" => Vec::new(),
                     "super" if !follows_path || before(3).is_some_and(|t| is_word(t, "self")) => {
                         module[..module.len().saturating_sub(1)].to_vec()
@@ -198,7 +200,7 @@ mod tests {
 
     #[test]
     fn words_that_are_no_paths_do_not_count() {
-        let source = "//! crate::a\n/* crate::a */ pub(crate) fn f() -> &'static str { \"crate::a\" }";
+        let source = "//! crate::a\n/* crate::a */ pub(in crate::a) mod x; pub(crate) fn f() -> &'static str { \"crate::a\" }";
         assert_eq!(paths(source, &["x"]), []);
     }
 
