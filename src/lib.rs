@@ -31,10 +31,12 @@ use httpd::{
     providers,
     request::Request,
     server::Server,
+    status::Status,
 };
+use report::{Grounds, Refusal};
 use request::modules::{php, scripts};
 use startup::map_watch;
-use thread::{apr_thread, one_time};
+use thread::{apr_thread, current, one_time};
 
 /// The module record. `LoadModule confine_module` finds it by this name.
 #[unsafe(no_mangle)]
@@ -117,24 +119,28 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
 }
 
 /// Runs a hook's body on a request behind the boundary: a panic is answered with 500.
-fn on_request(r: *mut sys::request_rec, body: impl FnOnce(&mut Request<'_>) -> c_int) -> c_int {
-    guard(
+fn on_request(r: *mut sys::request_rec, body: impl FnOnce(&mut Request<'_>) -> Status) -> c_int {
+    let status = guard(
         || {
             // SAFETY: the server hands its hooks a live request that only this thread uses.
             match unsafe { Request::from_raw(r) } {
                 Some(mut request) => body(&mut request),
-                None => sys::DECLINED,
+                None => Status::DECLINED,
             }
         },
         |panic| {
             log::main(Level::Error, &format!("confine: panic: {panic}"));
             // SAFETY: as above; the hook's own borrow ended with the panic.
             match unsafe { Request::from_raw(r) } {
-                Some(mut request) => report::refused(&mut request, None, None, &report::Refusal::panic()),
-                None => sys::HTTP_INTERNAL_SERVER_ERROR as c_int,
+                Some(mut request) => {
+                    let grounds = Grounds::of(&request);
+                    report::refused(&mut request, &grounds, &Refusal::panic())
+                }
+                None => Status::INTERNAL_SERVER_ERROR,
             }
         },
-    )
+    );
+    status.as_raw()
 }
 
 unsafe extern "C" fn process_gate(r: *mut sys::request_rec, lookup: c_int) -> c_int {
@@ -153,10 +159,10 @@ unsafe extern "C" fn php_handler(r: *mut sys::request_rec) -> c_int {
 unsafe extern "C" fn status_page(r: *mut sys::request_rec) -> c_int {
     on_request(r, |r| {
         if r.handler() != Some(config::handlers::STATUS_HANDLER) {
-            return sys::DECLINED;
+            return Status::DECLINED;
         }
         status::page(r);
-        sys::OK
+        Status::OK
     })
 }
 
@@ -180,21 +186,21 @@ unsafe extern "C" fn log_begins(r: *mut sys::request_rec) -> c_int {
 unsafe extern "C" fn directory_known(r: *mut sys::request_rec) -> c_int {
     on_request(r, |r| {
         request::directory_known(r);
-        sys::DECLINED
+        Status::DECLINED
     })
 }
 
 unsafe extern "C" fn user_proven(r: *mut sys::request_rec) -> c_int {
     on_request(r, |r| {
         subject::user_proven(r);
-        sys::DECLINED
+        Status::DECLINED
     })
 }
 
 unsafe extern "C" fn nobody_asked(r: *mut sys::request_rec) -> c_int {
     on_request(r, |r| {
         subject::nobody_asked(r);
-        sys::DECLINED
+        Status::DECLINED
     })
 }
 
@@ -233,7 +239,8 @@ unsafe extern "C" fn lua_runs(_: *mut c_void, r: *mut sys::request_rec) -> c_int
     guard(
         || {
             // SAFETY: mod_lua hands its hooks the live request that it serves in this thread.
-            if let Some(mut request) = unsafe { Request::from_raw(r) }.filter(|_| worker::state().is_some()) {
+            if let Some(mut request) = unsafe { Request::from_raw(r) }.filter(|_| current::state().is_some())
+            {
                 // SAFETY: this thread is a worker, and it serves this request.
                 unsafe { apr_thread::rename(&mut request) };
             }
@@ -249,7 +256,7 @@ unsafe extern "C" fn lua_runs(_: *mut c_void, r: *mut sys::request_rec) -> c_int
 unsafe extern "C" fn server_status(r: *mut sys::request_rec, flags: c_int) -> c_int {
     on_request(r, |r| {
         status::server_status(r, flags & sys::AP_STATUS_SHORT as c_int != 0);
-        sys::OK
+        Status::OK
     })
 }
 
@@ -340,7 +347,7 @@ unsafe extern "C" fn callback_wanted(
     _: *mut c_void,
 ) -> sys::apr_status_t {
     guard(
-        || if worker::is_confined() { libc::EPERM } else { sys::CONFINE_APR_ENOTIMPL as _ },
+        || if current::is_confined() { libc::EPERM } else { sys::CONFINE_APR_ENOTIMPL as _ },
         |_| libc::EPERM,
     )
 }
@@ -355,7 +362,7 @@ unsafe extern "C" fn protocol_switch(
     _: *const c_char,
 ) -> c_int {
     let refused = sys::HTTP_FORBIDDEN as c_int;
-    guard(|| if worker::is_confined() { refused } else { sys::DECLINED }, |_| refused)
+    guard(|| if current::is_confined() { refused } else { sys::DECLINED }, |_| refused)
 }
 
 /// Reads a body through the filters of its resource, or past them where they may not run.
@@ -396,7 +403,8 @@ unsafe extern "C" fn guard_output(
                 let mut past = false;
                 if let Some(mut r) = here.request() {
                     if r.is_leading() {
-                        report::refused(&mut r, None, None, &report::Refusal::changed_map());
+                        let grounds = Grounds::of(&r);
+                        let _ = report::refused(&mut r, &grounds, &Refusal::changed_type_map());
                         return filters::NOT_PERMITTED;
                     }
                     past = !request::filters_may_run(&r);

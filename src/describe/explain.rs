@@ -1,5 +1,5 @@
 //! What a request would meet, rule by rule, for `confinectl explain`: the same look-ups, decisions and
-//! refusals as in `request/mod.rs`, and nothing logged, counted or moved.
+//! refusals as in `request`, and nothing logged, counted or moved.
 
 use std::ffi::CString;
 
@@ -20,8 +20,14 @@ use crate::{
         server::Server,
         synthetic_request::{self, Imagined},
     },
-    report::{self, Refusal},
-    request::{Scope, Weighed, attempt, elsewhere, refusal_of_code},
+    report::{self, Grounds, Refusal},
+    request::{
+        elsewhere,
+        enter::{Extent, From, try_moves},
+        refusal_of_code,
+        scope::Scope,
+        verdict,
+    },
     subject::{RequestFacts, take_for_proven},
 };
 
@@ -117,25 +123,27 @@ struct Early {
 fn early_move(r: &mut Request<'_>, scope: Scope<'_>, question: &Question) -> Option<Early> {
     let index = scope.server.early?;
     let rule = &scope.ready.rules[index];
-    let verdict = verdict(r, scope, question, index, rule);
+    let verdict = verdict_of(r, scope, question, index, rule);
     let decided = decision(r, scope, question, [rule]);
     let report = scope.reports_only();
     let mut early = Early { verdict, outcome: None, contexts: None, kernel: None };
-    match scope.weigh(decided) {
-        Weighed::Confine(moves, at) => {
+    let decided = verdict::Verdict::under(scope, Grounds::of(r), decided);
+    let at = decided.grounds.rule();
+    match decided.outcome {
+        verdict::Outcome::Confine(moves) => {
             if question.kernel {
                 early.kernel = Some(ask_kernel(scope, &moves, rule.same_context, None));
             }
-            match attempt(r, scope, &moves, true, false) {
+            match try_moves(r, scope, &moves, Extent::Tried, From::Server) {
                 Ok(()) => early.contexts = Some(contexts(&moves)).filter(|_| !report),
-                Err(refusal) if !report => {
-                    early.outcome = Some(refused(scope, Some(at), Some(&moves), &refusal))
-                }
+                Err(refusal) if !report => early.outcome = Some(refused(scope, at, Some(&moves), &refusal)),
                 Err(_) => {}
             }
         }
-        Weighed::Refuse(at, refusal) if !report => early.outcome = Some(refused(scope, at, None, &refusal)),
-        Weighed::Refuse(..) | Weighed::Exempt(_) | Weighed::LetThrough => {}
+        verdict::Outcome::Refuse(refusal) if !report => {
+            early.outcome = Some(refused(scope, at, None, &refusal));
+        }
+        verdict::Outcome::Refuse(_) | verdict::Outcome::Exempt | verdict::Outcome::LetThrough => {}
     }
     Some(early)
 }
@@ -154,15 +162,18 @@ fn decide_here(
     };
     let indices: Vec<_> = directory.rules().collect();
     answer.verdicts =
-        indices.iter().map(|i| verdict(r, scope, question, *i, &scope.ready.rules[*i])).collect();
+        indices.iter().map(|i| verdict_of(r, scope, question, *i, &scope.ready.rules[*i])).collect();
     let first = answer.verdicts.iter().find(|v| v.found != Found::Silent);
     if first.is_some_and(|v| v.found == Found::Unasked) {
         answer.outcome = Some(plain("undecided", None));
         return;
     }
     let decided = decision(r, scope, question, scope.rules());
-    answer.outcome = Some(match scope.weigh(decided) {
-        Weighed::Confine(moves, at) => {
+    let decided = verdict::Verdict::under(scope, Grounds::of(r), decided);
+    let at = decided.grounds.rule();
+    let from = if after.is_some() { From::Early } else { From::Server };
+    answer.outcome = Some(match decided.outcome {
+        verdict::Outcome::Confine(moves) => {
             if question.kernel {
                 let first = answer.verdicts.iter().find(|v| v.found != Found::Silent);
                 let same_context =
@@ -170,19 +181,19 @@ fn decide_here(
                 answer.kernel.push(ask_kernel(scope, &moves, same_context, after));
             }
             let maker = elsewhere(r, scope)
-                .and_then(|maker| attempt(r, scope, &moves, true, after.is_some()).map(|()| maker));
+                .and_then(|maker| try_moves(r, scope, &moves, Extent::Tried, from).map(|()| maker));
             match maker {
                 Ok(maker) => Outcome {
                     contexts: Some(moves.text.to_string_lossy().into_owned()),
                     reason: maker.map(|maker| report::made_by(maker.name())),
-                    ..plain(event(scope, maker.is_some()), Some(at))
+                    ..plain(event(scope, maker.is_some()), at)
                 },
-                Err(refusal) => refused(scope, Some(at), Some(&moves), &refusal),
+                Err(refusal) => refused(scope, at, Some(&moves), &refusal),
             }
         }
-        Weighed::Exempt(at) => plain("exempt", Some(at)),
-        Weighed::LetThrough => plain("unmatched", None),
-        Weighed::Refuse(at, refusal) => refused(scope, at, None, &refusal),
+        verdict::Outcome::Exempt => plain("exempt", at),
+        verdict::Outcome::LetThrough => plain("unmatched", None),
+        verdict::Outcome::Refuse(refusal) => refused(scope, at, None, &refusal),
     });
 }
 
@@ -207,7 +218,7 @@ fn decision<'r>(
     decide(rules, &facts, &scope.ready.backends)
 }
 
-fn verdict(
+fn verdict_of(
     r: &mut Request<'_>,
     scope: Scope<'_>,
     question: &Question,
@@ -282,7 +293,7 @@ fn refused(
     let event = if scope.reports_only() { "would refuse" } else { "refused" };
     Outcome {
         contexts: moves.map(|m| m.text.to_string_lossy().into_owned()),
-        status: u16::try_from(refusal.status()).ok(),
+        status: refusal.status().http(),
         reason: Some(refusal.reason().to_owned()),
         ..plain(event, at)
     }

@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 use apache_sys as sys;
 
-use crate::httpd::request::Request;
+use super::{request::Request, status::Status};
 
 impl Request<'_> {
     /// Says on the stream that no more comes, where the server would say nothing: the handler answered AP_FILTER_ERROR,
@@ -13,8 +13,8 @@ impl Request<'_> {
     /// HTTP/2 breaks only when it is told to: without a bucket that says so, mod_http2 finds out by chance, or the
     /// client waits until it gives up. On HTTP/1.1 nothing is to be said: the response ends without its end, and the
     /// connection with it.
-    pub fn break_stream(&mut self, status: c_int) {
-        if status != sys::AP_FILTER_ERROR as c_int {
+    pub fn break_stream(&mut self, status: Status) {
+        if status.as_raw() != sys::AP_FILTER_ERROR as c_int {
             return;
         }
         // SAFETY: a live request, its main request and its connection.

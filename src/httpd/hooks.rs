@@ -7,7 +7,7 @@ use std::{
 
 use apache_sys as sys;
 
-use crate::httpd::{filters, pool::Pool, request::Request, server::Server};
+use crate::httpd::{filters, pool::Pool, request::Request, server::Server, status::Status};
 
 /// A content handler that a module hung into the server.
 #[derive(Clone, Copy)]
@@ -31,10 +31,10 @@ impl ContentHandler {
     }
 
     /// Runs it, in the handlers' phase of this request.
-    pub fn run(&self, r: &mut Request<'_>) -> c_int {
+    pub fn run(&self, r: &mut Request<'_>) -> Status {
         // SAFETY: a handler hook of a loaded module, called as ap_run_handler does, with a live request whose
         // only user is this thread.
-        unsafe { (self.function)(r.as_ptr()) }
+        Status::from_raw(unsafe { (self.function)(r.as_ptr()) })
     }
 }
 
@@ -63,12 +63,12 @@ pub fn content_handlers() -> Vec<ContentHandler> {
 macro_rules! phase_of_one_module {
     ($(#[$doc:meta])* $name:ident, $links:ident, $link:ty $(, $argument:ident: $kind:ty)?) => {
         $(#[$doc])*
-        pub fn $name(r: &mut Request<'_>, module: &CStr $(, $argument: $kind)?) -> c_int {
+        pub fn $name(r: &mut Request<'_>, module: &CStr $(, $argument: $kind)?) -> Status {
             // SAFETY: as in content_handlers(); a hook is called with a live request in its phase.
             unsafe {
                 let array = sys::$links();
                 if array.is_null() || (*array).elts.is_null() {
-                    return sys::DECLINED;
+                    return Status::DECLINED;
                 }
                 let links: &[$link] =
                     std::slice::from_raw_parts((*array).elts.cast(), (*array).nelts.max(0) as usize);
@@ -77,11 +77,11 @@ macro_rules! phase_of_one_module {
                     if let Some(function) = link.pFunc.filter(|_| own) {
                         match function(r.as_ptr() $(, $argument.into())?) {
                             sys::DECLINED => {}
-                            status => return status,
+                            status => return Status::from_raw(status),
                         }
                     }
                 }
-                sys::DECLINED
+                Status::DECLINED
             }
         }
     };

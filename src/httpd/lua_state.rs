@@ -24,7 +24,7 @@ use crate::httpd::{
     boundary::guard,
     loaded::{Call, Library},
 };
-use crate::worker;
+use crate::thread::current;
 
 /// A Lua state.
 type State = *mut c_void;
@@ -145,7 +145,7 @@ fn lead(library: &Library, through: &Through) -> Result<(), String> {
 
 /// Whether this thread runs a tenant's code.
 fn is_confined() -> bool {
-    guard(|| ON.load(Ordering::Acquire) && worker::is_confined(), |_| true)
+    guard(|| ON.load(Ordering::Acquire) && current::is_confined(), |_| true)
 }
 
 /// luaL_openlibs, for mod_lua.

@@ -26,6 +26,7 @@ pub mod proofs;
 pub mod providers;
 pub mod request;
 pub mod server;
+pub mod status;
 pub mod synthetic_request;
 pub mod table;
 

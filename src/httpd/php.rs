@@ -9,7 +9,7 @@ use std::{
 use apache_sys as sys;
 
 use crate::{
-    httpd::{request::Request, server::Server},
+    httpd::{request::Request, server::Server, status::Status},
     thread::local::{PerThread, Slot},
 };
 
@@ -155,7 +155,7 @@ pub fn running() -> Running {
 }
 
 /// Calls PHP's handler, as the server would.
-pub fn call(r: &mut Request<'_>) -> c_int {
+pub fn call(r: &mut Request<'_>) -> Status {
     struct Leave;
     impl Drop for Leave {
         fn drop(&mut self) {
@@ -164,13 +164,13 @@ pub fn call(r: &mut Request<'_>) -> c_int {
     }
     let original = ORIGINAL.load(Ordering::Acquire);
     if original.is_null() {
-        return sys::DECLINED;
+        return Status::DECLINED;
     }
     // SAFETY: stored by wrap_handler from a function of this very type, whose module is loaded as long as the
     // configuration that this request is served by.
     let handler = unsafe { std::mem::transmute::<*mut c_void, HandlerHook>(original) };
     // SAFETY: a handler hook, called with a live request in the handlers' phase.
-    let run = || unsafe { handler(r.as_ptr()) };
+    let run = || Status::from_raw(unsafe { handler(r.as_ptr()) });
     if !INSIDE.get().is_null() {
         return run();
     }

@@ -17,6 +17,7 @@ use crate::httpd::{
     proofs::{Attempt, Place, Proof},
     server::Server,
     set_config_entry,
+    status::Status,
     table::Table,
 };
 
@@ -415,15 +416,15 @@ impl<'r> Request<'r> {
     }
 
     /// Runs the phases before the content: location, authentication, mapping, fixups.
-    pub fn run_phases(&mut self) -> c_int {
+    pub fn run_phases(&mut self) -> Status {
         // SAFETY: live request, called where the server itself would call it.
-        unsafe { sys::ap_process_request_internal(self.as_ptr()) }
+        Status::from_raw(unsafe { sys::ap_process_request_internal(self.as_ptr()) })
     }
 
     /// Runs the content handlers, filters inserted first.
-    pub fn invoke_handler(&mut self) -> c_int {
+    pub fn invoke_handler(&mut self) -> Status {
         // SAFETY: live request whose phases answered OK.
-        unsafe { sys::ap_invoke_handler(self.as_ptr()) }
+        Status::from_raw(unsafe { sys::ap_invoke_handler(self.as_ptr()) })
     }
 
     /// Reads what is left of the request's body and ends the response's stream, and remembers that,

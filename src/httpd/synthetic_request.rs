@@ -15,7 +15,7 @@ use std::{
 use apache_sys as sys;
 use confine::dump::Question;
 
-use crate::httpd::{address, pool::Pool, request::Request, server::Server};
+use crate::httpd::{address, pool::Pool, request::Request, server::Server, status::Status};
 
 /// The status of a request that may go on.
 const OK: u16 = sys::HTTP_OK as u16;
@@ -234,8 +234,8 @@ impl<'r> Request<'r> {
     /// What mod_proxy finds for a request of its own instead of directories: `<Proxy>`.
     fn find_proxy_sections(&mut self) -> Result<(), c_int> {
         match crate::httpd::hooks::run_map_to_storage_of(self, c"mod_proxy.c") {
-            sys::OK | sys::DONE | sys::DECLINED => Ok(()),
-            status => Err(status),
+            Status::OK | Status::DONE | Status::DECLINED => Ok(()),
+            status => Err(status.as_raw()),
         }
     }
 
@@ -246,11 +246,12 @@ impl<'r> Request<'r> {
     fn find_handler(&mut self) -> Result<(), c_int> {
         const MIME: &CStr = c"mod_mime.c";
         if crate::httpd::hooks::run_post_config_of(&self.server(), self.pool(), MIME) == sys::OK {
-            crate::httpd::hooks::run_type_checker_of(self, MIME);
+            // It names no error of its own.
+            let _ = crate::httpd::hooks::run_type_checker_of(self, MIME);
         }
         match crate::httpd::hooks::run_fixups_of(self, c"core.c") {
-            sys::OK | sys::DECLINED => {}
-            status => return Err(status),
+            Status::OK | Status::DECLINED => {}
+            status => return Err(status.as_raw()),
         }
         let r = self.as_ptr();
         // SAFETY: a live request that this thread alone uses; both are strings of it, or null.

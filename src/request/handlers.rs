@@ -4,16 +4,14 @@
 //! by one, in the server's order, and looks at the request before each: an application that ran before may have
 //! changed the handler's name, the file or `proxyreq` and declined.
 
-use std::ffi::{CStr, c_int};
-
-use apache_sys as sys;
+use std::ffi::CStr;
 
 use crate::{
     config::{
         handlers::{Handlers, Role},
         makers::LoadedMaker,
     },
-    httpd::{hooks::ContentHandler, request::Request},
+    httpd::{hooks::ContentHandler, request::Request, status::Status},
     report::Refusal,
     request::modules::server_pages,
 };
@@ -46,12 +44,12 @@ pub enum Ahead<'h> {
 
 impl Handlers {
     /// Looks at an upgrade to another protocol, which the client or the server may want.
-    pub fn upgrade(&self, r: &mut Request<'_>) -> c_int {
+    pub fn upgrade(&self, r: &mut Request<'_>) -> Status {
         self.run_those(r, |_, role| matches!(role, Role::Upgrade))
     }
 
     /// Answers from httpd's cache, where it has something.
-    pub fn cached(&self, r: &mut Request<'_>) -> c_int {
+    pub fn cached(&self, r: &mut Request<'_>) -> Status {
         self.run_those(r, |_, role| matches!(role, Role::Cache))
     }
 
@@ -61,18 +59,18 @@ impl Handlers {
     }
 
     /// Runs the one module's handlers that may lead to another resource.
-    pub fn lead_on(&self, r: &mut Request<'_>, which: LeadsOn) -> c_int {
+    pub fn lead_on(&self, r: &mut Request<'_>, which: LeadsOn) -> Status {
         self.run_those(r, |handler, _| handler.module == which.module())
     }
 
-    fn run_those(&self, r: &mut Request<'_>, which: impl Fn(&ContentHandler, &Role) -> bool) -> c_int {
+    fn run_those(&self, r: &mut Request<'_>, which: impl Fn(&ContentHandler, &Role) -> bool) -> Status {
         for (handler, _) in self.0.iter().filter(|(handler, role)| which(handler, role)) {
             match handler.run(r) {
-                sys::DECLINED => {}
+                Status::DECLINED => {}
                 status => return status,
             }
         }
-        sys::DECLINED
+        Status::DECLINED
     }
 
     /// What a request meets that goes to its content as it is now.
@@ -86,7 +84,7 @@ impl Handlers {
     }
 
     /// Runs the handlers as the server does: the first answer that is not DECLINED counts.
-    pub fn run(&self, r: &mut Request<'_>) -> c_int {
+    pub fn run(&self, r: &mut Request<'_>) -> Status {
         self.run_those(r, |_, role| !matches!(role, Role::Gate | Role::Cache | Role::Upgrade))
     }
 
@@ -95,9 +93,9 @@ impl Handlers {
     pub fn run_confined(
         &self,
         r: &mut Request<'_>,
-        mut refuse: impl FnMut(&mut Request<'_>, &Refusal) -> c_int,
+        mut refuse: impl FnMut(&mut Request<'_>, &Refusal) -> Status,
         mut made_elsewhere: impl FnMut(&mut Request<'_>, &LoadedMaker) -> Result<(), Refusal>,
-    ) -> c_int {
+    ) -> Status {
         for (handler, role) in &self.0 {
             let looked = match role {
                 Role::Gate | Role::Cache | Role::Upgrade => continue,
@@ -111,10 +109,10 @@ impl Handlers {
                 return refuse(r, &refusal);
             }
             match handler.run(r) {
-                sys::DECLINED => {}
+                Status::DECLINED => {}
                 status => return status,
             }
         }
-        sys::DECLINED
+        Status::DECLINED
     }
 }

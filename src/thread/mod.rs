@@ -4,6 +4,7 @@
 pub mod apr_thread;
 mod attributes;
 pub mod background;
+pub mod current;
 mod futex;
 pub mod kept_thread;
 pub mod limited_wait;

@@ -2,7 +2,7 @@
 //! call; a kept worker gets the request handed over and waits for the next one afterwards.
 
 use std::{
-    ffi::{c_int, c_void},
+    ffi::c_void,
     ptr::null_mut,
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -10,7 +10,7 @@ use std::{
 use apache_sys as sys;
 
 use crate::{
-    httpd::{boundary::guard, log, request::Request},
+    httpd::{boundary::guard, log, request::Request, status::Status},
     thread::{
         apr_thread::{AprThread, ThreadPool},
         kept_thread::KeptThread,
@@ -32,7 +32,7 @@ struct Task<'t, 'r, F> {
     request: &'t mut Request<'r>,
     body: Option<F>,
     masks: &'static Masks,
-    result: Result<Option<c_int>, sys::apr_status_t>,
+    result: Result<Option<Status>, sys::apr_status_t>,
 }
 
 /// A [`Task`] for a new thread, and the pool that the thread uses.
@@ -49,9 +49,9 @@ struct InSlot<'t, 'r, F> {
 /// be made; `body` did not run then. `Ok(None)` means that `body` panicked.
 ///
 /// `F` is `Send` because it crosses to the new thread. The request crosses with it under the rule above.
-pub fn run<F>(r: &mut Request<'_>, body: F) -> Result<Option<c_int>, sys::apr_status_t>
+pub fn run<F>(r: &mut Request<'_>, body: F) -> Result<Option<Status>, sys::apr_status_t>
 where
-    F: FnOnce(&mut Request<'_>) -> c_int + Send,
+    F: FnOnce(&mut Request<'_>) -> Status + Send,
 {
     let masks = Masks::of_this_thread();
     let slot = WorkerSlot::take(masks)?;
@@ -70,9 +70,9 @@ pub fn run_in<F>(
     thread: &mut KeptThread,
     r: &mut Request<'_>,
     body: F,
-) -> Result<Option<c_int>, sys::apr_status_t>
+) -> Result<Option<Status>, sys::apr_status_t>
 where
-    F: FnOnce(&mut Request<'_>) -> c_int + Send,
+    F: FnOnce(&mut Request<'_>) -> Status + Send,
 {
     wait_for(r, body, Masks::of_this_thread(), |mut task| {
         thread.perform(&mut |pool| task.perform(pool));
@@ -85,8 +85,8 @@ fn wait_for<'r, F>(
     r: &mut Request<'r>,
     body: F,
     masks: &'static Masks,
-    by: impl FnOnce(Task<'_, 'r, F>) -> Result<Option<c_int>, sys::apr_status_t>,
-) -> Result<Option<c_int>, sys::apr_status_t> {
+    by: impl FnOnce(Task<'_, 'r, F>) -> Result<Option<Status>, sys::apr_status_t>,
+) -> Result<Option<Status>, sys::apr_status_t> {
     let server_thread = r.connection_thread();
     IN_FLIGHT.fetch_add(1, Ordering::Relaxed);
     let result = by(Task { request: r, body: Some(body), masks, result: Ok(None) });
@@ -99,7 +99,7 @@ fn wait_for<'r, F>(
 /// force through Rust frames.
 extern "C" fn start<F>(data: *mut c_void) -> *mut c_void
 where
-    F: FnOnce(&mut Request<'_>) -> c_int + Send,
+    F: FnOnce(&mut Request<'_>) -> Status + Send,
 {
     // SAFETY: data is the InSlot of run(), which waits in pthread_join and does not touch it.
     let handed = unsafe { &mut *data.cast::<InSlot<'_, '_, F>>() };
@@ -109,7 +109,7 @@ where
 
 impl<F> Task<'_, '_, F>
 where
-    F: FnOnce(&mut Request<'_>) -> c_int + Send,
+    F: FnOnce(&mut Request<'_>) -> Status + Send,
 {
     /// Does the task in the calling thread. It never panics.
     fn perform(&mut self, pool: &ThreadPool) {

@@ -30,7 +30,7 @@ pub struct Key<'k> {
 }
 
 /// A worker with what it is for.
-pub struct Kept {
+pub struct ContextWorker {
     thread: KeptThread,
     hash: u64,
     host: usize,
@@ -41,25 +41,25 @@ pub struct Kept {
 }
 
 /// The resting workers of this child.
-static RESTING: Mutex<resting::RestingWorkers<Kept>> = Mutex::new(resting::RestingWorkers::new());
+static RESTING: Mutex<resting::RestingWorkers<ContextWorker>> = Mutex::new(resting::RestingWorkers::new());
 /// How often maps had been replaced when the last worker was asked for.
 static SEEN: AtomicU64 = AtomicU64::new(0);
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-fn resting() -> MutexGuard<'static, resting::RestingWorkers<Kept>> {
+fn resting() -> MutexGuard<'static, resting::RestingWorkers<ContextWorker>> {
     RESTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How many kept workers rest in this child.
 pub fn resting_count() -> usize {
     let mut resting = resting();
-    while resting.end_oldest_if(Kept::has_ended).is_some() {}
+    while resting.end_oldest_if(ContextWorker::has_ended).is_some() {}
     resting.resting()
 }
 
 /// A worker for `key`: one that rests, or a new one. `Ok(None)` where a one-time worker is to serve: there are as
 /// many as may be, or a kept one would not be worth it; the error is the errno of a thread that could not be made.
-pub fn take(key: Key<'_>, limits: &WorkerLimits) -> Result<Option<Kept>, i32> {
+pub fn take(key: Key<'_>, limits: &WorkerLimits) -> Result<Option<ContextWorker>, i32> {
     end_those_before(key.map_swaps);
     let hash = HASHER.hash_one((key.host, key.contexts));
     let mut resting = resting();
@@ -71,7 +71,7 @@ pub fn take(key: Key<'_>, limits: &WorkerLimits) -> Result<Option<Kept>, i32> {
         resting.gone();
     }
     // Their places are free.
-    while resting.end_oldest_if(Kept::has_ended).is_some() {}
+    while resting.end_oldest_if(ContextWorker::has_ended).is_some() {}
     let admission = resting.admit(hash, limits.max);
     drop(resting);
     match admission {
@@ -81,7 +81,7 @@ pub fn take(key: Key<'_>, limits: &WorkerLimits) -> Result<Option<Kept>, i32> {
         Admission::InPlaceOf(other) => drop(other),
     }
     let thread = KeptThread::start(limits.idle).inspect_err(|_| gone())?;
-    Ok(Some(Kept {
+    Ok(Some(ContextWorker {
         thread,
         hash,
         host: key.host,
@@ -104,14 +104,14 @@ fn gone() {
     resting().gone();
 }
 
-impl Kept {
+impl ContextWorker {
     /// The thread, and the contexts that it is in or will be.
     pub fn parts(&mut self) -> (&mut KeptThread, &CStr) {
         (&mut self.thread, &self.contexts)
     }
 
     /// Whether it is in its contexts already, from an earlier request.
-    pub fn is_settled(&self) -> bool {
+    pub fn has_entered(&self) -> bool {
         self.served > 0
     }
 

@@ -10,10 +10,10 @@
 //! taken again while it runs (an output filter, an included page) is more than mod_lua was made for. So the hook
 //! `lua_runs` renames the thread, and the next function gets a new state, as with `LuaScope once`.
 
+use crate::thread::current;
 use crate::{
     config::Policy,
     httpd::{directives::Directives, hooks, request::Request, server::Server},
-    worker,
 };
 
 /// The directives for confined requests; `None` without mod_lua.
@@ -33,7 +33,7 @@ pub fn scope(main: &Server<'_>) -> Result<Option<Directives>, String> {
 
 /// Has the states of a request that is confined end with its worker.
 pub fn end_in_worker(r: &mut Request<'_>, ready: &Policy) {
-    if let Some(lua) = ready.lua.as_ref().filter(|_| worker::is_confined()) {
+    if let Some(lua) = ready.lua.as_ref().filter(|_| current::is_confined()) {
         r.force(lua);
     }
 }

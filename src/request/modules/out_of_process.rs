@@ -10,8 +10,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use confine::policy::decide::RuleAt;
-
+use crate::report::Grounds;
 use crate::{
     config::{OutOfProcess, makers::LoadedMaker},
     httpd::request::Request,
@@ -30,13 +29,7 @@ impl LoadedMaker {
 
     /// Warns, where that is asked for, that this maker makes the content; once for each virtual host. A child
     /// serves one generation of the configuration, so this is once a child.
-    pub fn warn(
-        &self,
-        r: &mut Request<'_>,
-        scope: Scope<'_>,
-        rule: Option<RuleAt<'_>>,
-        context: Option<&str>,
-    ) {
+    pub fn warn(&self, r: &mut Request<'_>, scope: Scope<'_>, grounds: &Grounds<'_>) {
         static WARNED: Mutex<Option<HashSet<(usize, usize)>>> = Mutex::new(None);
         if policy(scope) != OutOfProcess::Warn {
             return;
@@ -50,7 +43,7 @@ impl LoadedMaker {
                  (said once in each child for each virtual host); {}",
                 self.maker.name, self.maker.remedy
             );
-            report::warned(r, rule, context, &text);
+            report::warned(r, grounds, &text);
         }
     }
 }

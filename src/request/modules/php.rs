@@ -14,14 +14,13 @@
 //! php_apache_ini_dtor), though the page that asked (`virtual()`) goes on running. So within a running page, a
 //! subrequest brings no settings of PHP's at all: there is nothing to be put back, and it runs with the page's.
 
-use std::{
-    ffi::{CStr, c_int},
-    sync::OnceLock,
-};
+use std::{ffi::CStr, sync::OnceLock};
 
-use apache_sys as sys;
 use confine::{backends::Prepared, php as names, policy::decide::Source};
 
+use crate::httpd::status::Status;
+use crate::report::Grounds;
+use crate::thread::current;
 use crate::{
     config::{DirectoryConfig, Generation, PhpCache, Policy, ServerConfig, php::Php},
     httpd::{
@@ -33,7 +32,6 @@ use crate::{
     },
     report::{self, Refusal},
     request::modules::php_mail::Mail,
-    worker,
 };
 
 /// What confined requests get. Settings that this PHP does not have are ignored by it.
@@ -125,25 +123,25 @@ fn has_several_contexts(ready: &Policy) -> bool {
 const REMEDY: &str = "unload it, or report its version";
 
 /// In place of PHP's handler: calls it, with what a confined request gets.
-pub fn handler(r: &mut Request<'_>) -> c_int {
+pub fn handler(r: &mut Request<'_>) -> Status {
     let running = php::running();
-    if !worker::is_confined() || (running == Running::No && !may_be_php(r)) {
+    if !current::is_confined() || (running == Running::No && !may_be_php(r)) {
         return php::call(r);
     }
     let ready = ServerConfig::of(&r.server()).and_then(|s| s.generation().ready());
     let Some(php) = ready.and_then(|ready| ready.php.as_ref()) else {
-        return report::refused(r, None, None, &Refusal::not_ready());
+        return report::refused(r, &Grounds::of(r), &Refusal::not_ready());
     };
     match running {
         Running::Here if trusts(r) => {}
         Running::Here if r.is_included() => r.bare_php(&php.module),
         // PHP would put all settings back after it.
-        Running::Here => return report::refused(r, None, None, &Refusal::php_again()),
+        Running::Here => return report::refused(r, &Grounds::of(r), &Refusal::php_again()),
         Running::Elsewhere if !php.threads => {
             return if is_php(r) {
-                report::refused(r, None, None, &Refusal::php_outside())
+                report::refused(r, &Grounds::of(r), &Refusal::php_outside())
             } else {
-                sys::DECLINED
+                Status::DECLINED
             };
         }
         _ => {

@@ -19,13 +19,13 @@ use std::{
     path::Path,
 };
 
+use crate::thread::current;
 use crate::{
     config::{DirectoryConfig, Generation, ServerConfig, name_code, named_code::NamedCode},
     httpd::{
         command::Command, directives::Directives, hooks, named_code::Kind, request::Request, server::Server,
     },
     request::Scope,
-    worker,
 };
 
 /// What a module's directive does; `None`: nothing of the kind.
@@ -87,7 +87,7 @@ pub fn seen(command: &Command<'_>, kind: Kind, arguments: &[u8]) -> Result<(), S
              mod_confine; write it into the server's configuration",
             command.name()
         )),
-        Kind::Exec if guarded && !worker::is_confined() && may_run(arguments) => Err(format!(
+        Kind::Exec if guarded && !current::is_confined() && may_run(arguments) => Err(format!(
             "{} with exec: would run a program with the server's privileges, and has no place in .htaccess in a \
              server with rules of mod_confine; write it into the server's configuration",
             command.name()

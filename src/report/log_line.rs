@@ -1,0 +1,46 @@
+//! The log lines about requests.
+//!
+//! One grammar for all lines, the same fields in the same order:
+//!
+//! `confine: EVENT METHOD PATH user=U addr=A vhost=V rule=FILE:LINE context=C[: REASON]`
+//!
+//! A field that is unknown is `-`. A value is one word, in which all but plain characters is written as in URLs,
+//! and the reason holds nothing that looks like a field, so that no name can forge one: see [`confine::field`].
+
+use std::{ffi::CStr, fmt::Write as _, os::unix::ffi::OsStrExt};
+
+use confine::field::{Field, Reason, Words};
+
+use super::Grounds;
+use crate::httpd::request::Request;
+
+/// One line about a request, in the grammar of all.
+pub fn line(r: &Request<'_>, event: &str, grounds: &Grounds<'_>, reason: &str) -> String {
+    let mut out = String::with_capacity(256);
+    fn field(text: Option<&CStr>) -> Field<'_> {
+        Field(text.map(CStr::to_bytes))
+    }
+    // Writing to a String cannot fail.
+    let _ = write!(
+        out,
+        "confine: {event} {} {} user={} addr=",
+        field(r.method()),
+        field(r.uri()),
+        field(grounds.user)
+    );
+    let _ = match r.client() {
+        Some(addr) => write!(out, "{}", addr.to_canonical()),
+        None => write!(out, "-"),
+    };
+    let _ = write!(out, " vhost={} rule=", field(r.server().name()));
+    let _ = match grounds.rule {
+        Some(rule) => write!(out, "{}:{}", Field(Some(rule.file.as_os_str().as_bytes())), rule.line),
+        None => write!(out, "-"),
+    };
+    let context = grounds.context.map(CStr::to_string_lossy);
+    let _ = write!(out, " context={}", Words(context.as_deref()));
+    if !reason.is_empty() {
+        let _ = write!(out, ": {}", Reason(reason));
+    }
+    out
+}

@@ -1,0 +1,170 @@
+//! Why a request is refused, and with what.
+
+use std::fmt;
+
+use confine::lsm::EnterError;
+
+use super::counters::Counter;
+use crate::httpd::status::Status;
+
+/// A refusal: the answer, the count, and the reason with its remedy.
+pub struct Refusal {
+    status: Status,
+    pub(super) counter: Counter,
+    reason: String,
+}
+
+impl Refusal {
+    fn new(status: Status, counter: Counter, reason: impl Into<String>) -> Self {
+        Self { status, counter, reason: reason.into() }
+    }
+
+    /// What the client gets.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Why, and what to do.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// No rule matched.
+    pub fn unmatched() -> Self {
+        Self::new(
+            Status::FORBIDDEN,
+            Counter::RefusedUnmatched,
+            "no rule matched; add one for this subject, a last line `* CONTEXT`, or ConfineUnmatched allow",
+        )
+    }
+
+    /// An expression could not be evaluated.
+    pub fn expression(error: &dyn fmt::Display) -> Self {
+        Self::new(Status::INTERNAL_SERVER_ERROR, Counter::RefusedExpression, error.to_string())
+    }
+
+    /// A database could not be asked.
+    pub fn database(error: &dyn fmt::Display) -> Self {
+        Self::new(Status::SERVICE_UNAVAILABLE, Counter::RefusedDatabase, error.to_string())
+    }
+
+    /// A rule gave something that is no context here.
+    pub fn context(error: &dyn fmt::Display) -> Self {
+        Self::new(Status::INTERNAL_SERVER_ERROR, Counter::RefusedContext, error.to_string())
+    }
+
+    /// The move itself failed.
+    pub fn enter(error: &EnterError) -> Self {
+        if error.forbidden {
+            Self::new(Status::FORBIDDEN, Counter::RefusedValue, error.to_string())
+        } else {
+            Self::context(error)
+        }
+    }
+
+    /// The content would be made by another process.
+    pub fn out_of_process(what: &str, remedy: &str) -> Self {
+        Self::new(
+            Status::FORBIDDEN,
+            Counter::RefusedOutOfProcess,
+            format!(
+                "{what} makes the content in another process, which does not inherit the context; {remedy}"
+            ),
+        )
+    }
+
+    /// A page of the server's that the configuration did not put here.
+    pub fn server_page(handler: &str) -> Self {
+        Self::new(
+            Status::FORBIDDEN,
+            Counter::RefusedServerPage,
+            format!(
+                "{handler} is a page about the server, and its configuration did not put it here; if it is to answer \
+                 here, write SetHandler {handler} in the server's configuration for this place, not in a .htaccess file"
+            ),
+        )
+    }
+
+    /// The handler wants to go on later, in a thread of the server.
+    pub fn suspended() -> Self {
+        Self::new(
+            Status::INTERNAL_SERVER_ERROR,
+            Counter::RefusedSuspended,
+            "the handler suspended the request, which would go on outside its worker; \
+             use a handler that answers at once, or exempt this location with ConfineContext unconfined",
+        )
+    }
+
+    /// The directory configuration names code that would run with the server's privileges.
+    pub fn named_code(code: &dyn fmt::Display) -> Self {
+        Self::new(
+            Status::FORBIDDEN,
+            Counter::RefusedCode,
+            format!(
+                "{code} names code that would run before the request moves; take it away with AllowOverride None \
+                 or an AllowOverrideList without it, or have it run confined with ConfineEarly"
+            ),
+        )
+    }
+
+    /// A type map without content had some when its handler read it.
+    pub fn changed_type_map() -> Self {
+        Self::new(
+            Status::INTERNAL_SERVER_ERROR,
+            Counter::RefusedContext,
+            "the type map changed while the request was decided, and holds content now; try again",
+        )
+    }
+
+    /// PHP is running outside of the context, for the page that includes this one.
+    pub fn php_outside() -> Self {
+        Self::new(
+            Status::FORBIDDEN,
+            Counter::RefusedContext,
+            "the PHP page that includes this one runs in another context or in none, and one interpreter serves both: \
+             what this script leaves in it (shutdown functions, handlers of errors) would run there; give the page \
+             that includes it the same context, or let it fetch this one by HTTP",
+        )
+    }
+
+    /// PHP's handler is asked for a request of its own while a page of this thread runs.
+    pub fn php_again() -> Self {
+        Self::new(
+            Status::INTERNAL_SERVER_ERROR,
+            Counter::RefusedContext,
+            "a PHP page that runs led to a request that is not its subrequest, after which PHP would forget the \
+             settings that keep contexts apart; include it with virtual(), or fetch it by HTTP",
+        )
+    }
+
+    /// The virtual host has rules, and start-up did not make them ready.
+    pub fn not_ready() -> Self {
+        Self::new(
+            Status::INTERNAL_SERVER_ERROR,
+            Counter::Panic,
+            "the rules of this server were not made ready; please report this as a bug of mod_confine",
+        )
+    }
+
+    /// No thread.
+    pub fn no_thread(status: i32) -> Self {
+        Self::new(
+            Status::SERVICE_UNAVAILABLE,
+            Counter::NoThread,
+            format!(
+                "no thread for the request ({}); raise the limits on threads (TasksMax, ulimit -u) \
+                 or lower ThreadStackSize",
+                confine::lsm::errno_name(status)
+            ),
+        )
+    }
+
+    /// A fault of this module, described in the line before.
+    pub fn panic() -> Self {
+        Self::new(
+            Status::INTERNAL_SERVER_ERROR,
+            Counter::Panic,
+            "a fault of mod_confine itself (see the panic's line); please report it",
+        )
+    }
+}

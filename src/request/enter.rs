@@ -1,0 +1,131 @@
+//! The moves of a request into its contexts, all or nothing.
+
+use confine::{
+    backends::replaces_early,
+    lsm::{self, Enter, EnterError, Values},
+    policy::decide::MovesOf,
+};
+
+use super::{apply_confined_settings, refuse, scope::Scope};
+use crate::{
+    httpd::{request::Request, status::Status},
+    report::{
+        self, Grounds, Refusal,
+        counters::{self, Counter},
+    },
+    subject::PathValues,
+    thread::current::{self, State},
+};
+
+/// Where the content will be made, as far as it is known before the move.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Content {
+    /// In the thread that moves.
+    Here,
+    /// In another process, which the move does not reach: nothing is to be called confined.
+    Elsewhere,
+}
+
+/// How far moves are made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// Whole.
+    Made,
+    /// All but the last step of each: what can fail without a move does.
+    Tried,
+}
+
+/// From where a thread moves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum From {
+    /// From the server's own context.
+    Server,
+    /// From the contexts of an early move, which a further one can only tighten.
+    Early,
+}
+
+impl From {
+    fn of_this_thread() -> Self {
+        if current::state() == Some(State::Early) { Self::Early } else { Self::Server }
+    }
+}
+
+/// Moves this thread and records it. DECLINED, so that what comes next goes on, or the status of a refusal.
+pub fn enter_and_record(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    moves: &MovesOf<'_>,
+    grounds: &Grounds<'_>,
+    reached: State,
+    content: Content,
+) -> Status {
+    let grounds = &grounds.within(&moves.text);
+    let from = From::of_this_thread();
+    let extent = if scope.reports_only() { Extent::Tried } else { Extent::Made };
+    if let Err(refusal) = try_moves(r, scope, moves, extent, from) {
+        return refuse(r, scope, grounds, &refusal);
+    }
+    if extent == Extent::Tried {
+        let (counter, event) = match content {
+            Content::Elsewhere => (Counter::WouldBeOutOfProcess, "would be out-of-process"),
+            Content::Here => (Counter::WouldConfine, "would confine"),
+        };
+        counters::add(counter);
+        report::passed(r, event, grounds);
+        return Status::DECLINED;
+    }
+    current::reached(reached);
+    apply_confined_settings(r, scope.ready);
+    if content == Content::Here {
+        let event = if reached == State::Early { "confined early" } else { "confined" };
+        report::moved(r, event, grounds, &moves.text, from == From::Early);
+    }
+    Status::DECLINED
+}
+
+/// Makes the moves, as far as `extent` says.
+pub fn try_moves(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    moves: &MovesOf<'_>,
+    extent: Extent,
+    from: From,
+) -> Result<(), Refusal> {
+    if let Some(context) = moves.replacing.as_ref().filter(|_| from == From::Early) {
+        return Err(Refusal::context(&replaces_early(context)));
+    }
+    let values = PathValues::of(r, &scope.server.generation().path_expressions);
+    enter_all(moves, &values, extent, from).map_err(|error| Refusal::enter(&error))
+}
+
+/// Makes every move ready before the first is made, so that the contexts of a rule are all or nothing. Where one
+/// fails all the same, the thread may be in the contexts before it, which only makes it weaker; the request is
+/// refused and the thread ends.
+fn enter_all(moves: &MovesOf<'_>, values: &dyn Values, extent: Extent, from: From) -> Result<(), EnterError> {
+    let enter = |i: usize, ready: &lsm::PreparedMove<'_>| {
+        if from == From::Early || i > 0 { ready.enter_further() } else { ready.enter() }
+    };
+    match current::entered_before(|there| there.map(|there| *there == *moves.text)) {
+        None => {}
+        // A kept worker is there since an earlier request.
+        Some(true) => return Ok(()),
+        Some(false) => return Err(kept_elsewhere()),
+    }
+    let made = extent == Extent::Made;
+    // A single move needs no list, which would be the thread's first allocation.
+    if let [only] = &*moves.steps {
+        let ready = only.ready(values)?;
+        return if made { enter(0, &ready) } else { Ok(()) };
+    }
+    let ready = moves.steps.iter().map(|step| step.ready(values)).collect::<Result<Vec<_>, _>>()?;
+    if made { ready.iter().enumerate().try_for_each(|(i, ready)| enter(i, ready)) } else { Ok(()) }
+}
+
+fn kept_elsewhere() -> EnterError {
+    EnterError {
+        why: "a worker that is kept in other contexts was asked to serve this".to_owned(),
+        errno: None,
+        remedy: "please report this as a bug of mod_confine".to_owned(),
+        forbidden: false,
+    }
+}

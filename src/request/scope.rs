@@ -1,0 +1,88 @@
+//! What the configuration says for one request.
+
+use confine::{
+    backends::{Prepared, SameContext},
+    policy::decide::{Rule, Source},
+};
+
+use crate::{
+    config::{DirectoryConfig, Mode, Policy, ServerConfig, Settings, Unmatched},
+    httpd::{expression::Expression, request::Request, status::Status},
+    report::{self, Grounds, Refusal},
+    thread::current::{self, State},
+};
+
+/// What the gates and the move need of the configuration that a request met.
+#[derive(Clone, Copy)]
+pub struct Scope<'r> {
+    /// The virtual host's configuration.
+    pub server: &'r ServerConfig,
+    /// The generation's rules and backends.
+    pub ready: &'r Policy,
+    /// What is set here.
+    pub settings: Settings,
+    /// Only where a rule applies.
+    pub rules: Option<&'r DirectoryConfig>,
+}
+
+impl<'r> Scope<'r> {
+    /// DECLINED for a virtual host without any rule: such a request is none of this module's
+    /// business. A refusal's status for one with rules that start-up did not make ready.
+    pub fn of(r: &mut Request<'r>) -> Result<Self, Status> {
+        let server = ServerConfig::of(&r.server()).filter(|s| s.has_rules).ok_or(Status::DECLINED)?;
+        let Some(ready) = server.generation().ready() else {
+            return Err(report::refused(r, &Grounds::of(r), &Refusal::not_ready()));
+        };
+        let directory = DirectoryConfig::of(r);
+        let settings = directory.map_or_else(Settings::default, |d| d.settings);
+        Ok(Self { server, ready, settings, rules: directory.filter(|d| d.has_rules()) })
+    }
+
+    /// Whether httpd's cache may hold what is answered here.
+    pub fn allows_cache(&self) -> bool {
+        self.settings.allow_cache.unwrap_or(false)
+    }
+
+    /// What an unmatched request gets: 403, unless it says otherwise; where all rules are mod_selinux's
+    /// directives, what it got there.
+    pub fn unmatched(&self) -> Unmatched {
+        self.settings.unmatched.unwrap_or_else(|| {
+            let lenient = self.rules().all(|rule| rule.same_context == SameContext::Exempt);
+            if lenient { Unmatched::Allow } else { Unmatched::Deny }
+        })
+    }
+
+    /// The rules that apply, inner scopes first.
+    pub fn rules(&self) -> impl Iterator<Item = &'r Rule<Expression>> + use<'r> {
+        let ready = self.ready;
+        let indices = self.rules.into_iter().flat_map(DirectoryConfig::rules);
+        // Start-up made a rule of every draft, or the server would not run.
+        indices.map(move |index| &ready.rules[index])
+    }
+
+    /// Whether the rules here are still to be asked, in a worker that has come as far as `state`. What
+    /// was only reported counts as decided as long as it is only to be reported.
+    pub fn is_undecided(&self, state: State) -> bool {
+        let decided = match state {
+            State::Unmoved | State::Early => false,
+            State::Reported => self.reports_only(),
+            State::Moved => true,
+        };
+        self.rules.is_some() && !decided
+    }
+
+    /// Whether no code of a tenant may run unconfined here. A place whose first rule is the word `unconfined` is
+    /// exempt whatever the request; so is one without rules, but in a host with an early move only where that
+    /// let the request pass: a thread of the server's comes here with an error document.
+    pub fn guards_phases(&self) -> bool {
+        match self.rules().next() {
+            Some(rule) => !matches!(rule.source, Source::Constant(Prepared::Unconfined)),
+            None => self.server.early.is_some() && current::state().is_none(),
+        }
+    }
+
+    /// Whether decisions are only reported.
+    pub fn reports_only(&self) -> bool {
+        self.settings.mode == Some(Mode::Report)
+    }
+}

@@ -1,0 +1,121 @@
+//! What the calling thread is: a worker, and how far it has come, or a thread of the server's.
+
+use std::{cell::Cell, ffi::CStr};
+
+use apache_sys as sys;
+
+use super::local::{PerThread, Slot};
+use crate::httpd::request::Request;
+
+/// How far a worker has come. It never goes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Still with the server's privileges.
+    Unmoved,
+    /// In the contexts of `ConfineEarly`; a later move can only tighten them.
+    Early,
+    /// The rules were asked and the answer was not to move: report mode.
+    Reported,
+    /// In its contexts, for good.
+    Moved,
+}
+
+/// What a worker knows of itself. It lives on its thread's stack, for one request.
+pub struct Worker<'a> {
+    /// The request it was made for, to be compared only.
+    request: *const sys::request_rec,
+    state: Cell<State>,
+    /// Whether another process made the content.
+    made_elsewhere: Cell<bool>,
+    /// The contexts that the thread is in from an earlier request (`ConfineWorkers per-context`).
+    entered_before: Option<&'a CStr>,
+    /// Whether anything was refused in this thread.
+    refused: Cell<bool>,
+}
+
+impl<'a> Worker<'a> {
+    /// A worker that is made for `r`, and has come as far as `state`.
+    pub fn new(r: &Request<'_>, state: State) -> Self {
+        let no = || Cell::new(false);
+        Self {
+            request: r.as_ptr(),
+            state: Cell::new(state),
+            made_elsewhere: no(),
+            entered_before: None,
+            refused: no(),
+        }
+    }
+
+    /// A kept worker that is in these contexts since an earlier request, or in none yet.
+    pub fn kept(r: &Request<'_>, entered_before: Option<&'a CStr>) -> Self {
+        Self { entered_before, ..Self::new(r, State::Unmoved) }
+    }
+
+    /// Runs `body` with this as the calling thread's worker.
+    pub fn during<T>(&self, body: impl FnOnce() -> T) -> T {
+        CURRENT.with(std::ptr::from_ref(self).cast(), body)
+    }
+
+    /// How far it has come.
+    pub fn state(&self) -> State {
+        self.state.get()
+    }
+
+    /// Whether it may serve further requests: it is in its contexts, and nothing was refused in it.
+    pub fn is_fit(&self) -> bool {
+        self.state.get() == State::Moved && !self.refused.get()
+    }
+}
+
+/// The worker that a thread is.
+static CURRENT: PerThread<Worker<'static>> = PerThread::new(Slot::Worker);
+
+/// Calls `with` with this thread's worker, if it is one.
+fn current<T>(with: impl FnOnce(&Worker<'_>) -> T) -> Option<T> {
+    let raw = CURRENT.get();
+    // SAFETY: set by Worker::during() to a value on this thread's stack for exactly as long as that lives; the
+    // invented 'static never leaves this function, because `with` takes any lifetime.
+    unsafe { raw.as_ref() }.map(with)
+}
+
+/// How far this thread's worker has come; `None` on the server's own threads.
+pub fn state() -> Option<State> {
+    current(|w| w.state.get())
+}
+
+/// Whether this thread is a worker in some context already.
+pub fn is_confined() -> bool {
+    matches!(state(), Some(State::Moved | State::Early))
+}
+
+/// Whether this thread is the worker that was made for this very request.
+pub fn is_made_for(r: &Request<'_>) -> bool {
+    current(|w| std::ptr::eq(w.request, r.as_ptr())).unwrap_or(false)
+}
+
+/// Calls `use_it` with the contexts that this thread is in from an earlier request, if it is a kept worker.
+pub fn entered_before<T>(use_it: impl FnOnce(Option<&CStr>) -> T) -> T {
+    let raw = CURRENT.get();
+    // SAFETY: as current().
+    use_it(unsafe { raw.as_ref() }.and_then(|w| w.entered_before))
+}
+
+/// Notes that something was refused: this thread serves no further request.
+pub fn refused() {
+    current(|w| w.refused.set(true));
+}
+
+/// Notes that this worker has come further.
+pub fn reached(state: State) {
+    current(|w| w.state.set(state));
+}
+
+/// Notes that another process makes the content of the request that this worker was made for.
+pub fn note_made_elsewhere() {
+    current(|w| w.made_elsewhere.set(true));
+}
+
+/// Whether another process made the content.
+pub fn was_made_elsewhere() -> bool {
+    current(|w| w.made_elsewhere.get()).unwrap_or(false)
+}
