@@ -9,7 +9,11 @@
 own='own=page of alice' refused='other=refused'
 
 case $1 in
-    selinux) alice=selinux:alice.process:s0 bob=selinux:bob.process:s0 early=$alice early_rule=$alice ;;
+    selinux)
+        alice=selinux:alice.process:s0 bob=selinux:bob.process:s0 early=$alice early_rule=$alice
+        # There a rule behind an early move takes mod_confine.own_proc, which alice's domain has not.
+        [[ $(uname -r) != 6.1.* ]] || early_rule=
+        ;;
     apparmor) alice=apparmor:lab_alice bob=apparmor:lab_bob early='"apparmor:stack lab_people"' early_rule='"apparmor:stack lab_alice"' ;;
     tomoyo)
         alice=tomoyo://alice bob=tomoyo://bob early=tomoyo://early early_rule='"tomoyo://early //alice"'
@@ -119,7 +123,7 @@ H2MaxWorkers 8
     ServerName alice.test
     $host_rule
     <Location /alice>
-        ConfineContext $rule
+        ${rule:+ConfineContext $rule}
     </Location>
 </VirtualHost>
 CONF
