@@ -36,7 +36,12 @@ pub struct Grounds<'a> {
 impl<'a> Grounds<'a> {
     /// Those of a request of which no rule is known.
     pub fn of<'r: 'a>(r: &Request<'r>) -> Self {
-        Self { user: proven_user(r), rule: None, context: None }
+        Self::of_user(proven_user(r))
+    }
+
+    /// Those of a request of which only the user is known, who was proven.
+    pub fn of_user(user: Option<&'a CStr>) -> Self {
+        Self { user, rule: None, context: None }
     }
 
     /// With the rule that decided.

@@ -42,9 +42,9 @@ impl<'a> Verdict<'a> {
         rules: impl IntoIterator<Item = &'a Rule<Expression>>,
     ) -> Self {
         fault::at_move(r);
-        let grounds = Grounds::of(r);
-        let decision = decide(rules, &RequestFacts::of(r), &scope.ready.backends);
-        Self::under(scope, grounds, decision)
+        let facts = RequestFacts::of(r);
+        let grounds = Grounds::of_user(facts.user());
+        Self::under(scope, grounds, decide(rules, &facts, &scope.ready.backends))
     }
 
     /// What a decision comes to in this scope.

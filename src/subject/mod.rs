@@ -124,6 +124,7 @@ fn environment<'r>(r: &Request<'r>, user: Option<&'r CStr>) -> Option<Table<'r>>
 
 /// A request's facts, for one decision.
 pub struct RequestFacts<'a, 'r> {
+    user: Option<&'r CStr>,
     subject: Subject<'r>,
     request: RefCell<&'a mut Request<'r>>,
 }
@@ -131,13 +132,19 @@ pub struct RequestFacts<'a, 'r> {
 impl<'a, 'r> RequestFacts<'a, 'r> {
     /// Reads what never changes during the decision.
     pub fn of(r: &'a mut Request<'r>) -> Self {
+        let user = proven_user(r);
         let subject = Subject {
-            user: proven_user(r).map(CStr::to_bytes),
+            user: user.map(CStr::to_bytes),
             addr: r.client(),
             host: r.server().name().map(CStr::to_bytes),
             path: r.filename().map(CStr::to_bytes),
         };
-        Self { subject, request: RefCell::new(r) }
+        Self { user, subject, request: RefCell::new(r) }
+    }
+
+    /// The user, proven.
+    pub fn user(&self) -> Option<&'r CStr> {
+        self.user
     }
 
     /// As if the client's address were not known.
