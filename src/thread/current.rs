@@ -7,7 +7,30 @@ use apache_sys as sys;
 use super::local::{PerThread, Slot};
 use crate::httpd::request::Request;
 
-/// How far a worker has come. It never goes back.
+/// How far a worker has come. It never goes back:
+///
+/// ```text
+///                 worker made for a request of the server's thread
+///                                   |
+///                                   v
+///                             +-----------+
+///                 +---------- |  Unmoved  | ----------+
+///                 |           +-----------+           |
+///   early move    |                 |                 |  report mode: decided,
+///   (ConfineEarly)|                 |  the move       |  and not to be moved
+///                 v                 v                 v
+///            +---------+       +---------+       +----------+
+///         +->|  Early  | ----> |  Moved  | <---- | Reported |
+///         |  +---------+  the  +---------+  the  +----------+
+///         |               move      |       move of a later resource
+///         |                         |       that is enforced
+///   worker made by                  v
+///   an early worker           the thread ends, or rests in its
+///                             contexts for a later request
+/// ```
+///
+/// A thread ends from each state. A worker that was kept begins its next request as Unmoved, knows the contexts that it
+/// is in ([`entered_before`]), and is Moved again without a system call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
     /// Still with the server's privileges.
