@@ -50,10 +50,10 @@ pub static mut confine_module: sys::module = sys::module {
     next: null_mut(),
     magic: sys::MODULE_MAGIC_COOKIE as _,
     rewrite_args: None,
-    create_dir_config: Some(config::create_directory),
-    merge_dir_config: Some(config::merge_directory),
-    create_server_config: Some(config::create_server),
-    merge_server_config: Some(config::merge_server),
+    create_dir_config: Some(config::DIRECTORY.create()),
+    merge_dir_config: Some(config::DIRECTORY.merge()),
+    create_server_config: Some(config::SERVER.create()),
+    merge_server_config: Some(config::SERVER.merge()),
     cmds: directives::TABLE.as_ptr(),
     register_hooks: Some(register_hooks),
     flags: 0,
@@ -80,12 +80,8 @@ pub static mut selinux_module: sys::module = sys::module {
     flags: 0,
 };
 
-/// The index that the server gave the module: its place in every configuration vector.
-fn module_index() -> c_int {
-    // SAFETY: the server writes it while loading the module, before any of the module's code runs
-    // and while there is one thread.
-    unsafe { (&raw const confine_module.module_index).read() }
-}
+/// The handlers that start-up must know: this module's own, and the one in place of PHP's.
+const HANDLERS: startup::Handlers = startup::Handlers { gate: handler_gate, php: php_handler };
 
 unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
     let all = hooks::Hooks {
@@ -218,7 +214,7 @@ unsafe extern "C" fn pre_config(
                 let watcher = httpd::named_code::Watcher {
                     kind_of: scripts::kind_of,
                     seen: scripts::seen,
-                    create_directory: config::create_directory,
+                    create_directory: config::DIRECTORY.create(),
                 };
                 if let Err(why) = httpd::named_code::watch(pool, watcher) {
                     log::main(Level::Error, &format!("confine: {why}"));
@@ -279,7 +275,7 @@ unsafe extern "C" fn check_config(
     _: *mut sys::apr_pool_t,
     s: *mut sys::server_rec,
 ) -> c_int {
-    on_config(s, startup::check)
+    on_config(s, |main| startup::check(main, HANDLERS))
 }
 
 /// The last step of `-t`. What fails in it is a line that confinectl shows; the description is then cut short.

@@ -9,7 +9,7 @@ use confine::{
 };
 
 use crate::{
-    config::{Policy, ServerConfig},
+    config::{Policy, ServerConfig, WatchedMap},
     httpd::request::Request,
     report::counters::{self, ALL},
     thread::one_time,
@@ -50,13 +50,13 @@ pub fn page(r: &mut Request<'_>) {
 }
 
 fn ready<'r>(r: &Request<'r>) -> Option<&'r Policy> {
-    ServerConfig::of(&r.server()).and_then(|config| config.generation().ready())
+    ServerConfig::of(&r.server()).and_then(|config| config.policy())
 }
 
 /// The maps of the configuration that this request met, as the child that answers it has them.
 fn maps(r: &Request<'_>) -> Vec<(String, MapState)> {
     let maps = ready(r).into_iter().flat_map(|ready| &ready.maps);
-    maps.map(|(map, ..)| (map.path().display().to_string(), map.state())).collect()
+    maps.map(|WatchedMap { map, .. }| (map.path().display().to_string(), map.state())).collect()
 }
 
 /// How long ago a map's rules were taken over, in seconds.

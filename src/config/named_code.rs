@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    config::Generation,
+    config::Policy,
     httpd::{
         command::Command,
         named_code::{Directive, Kind},
@@ -45,13 +45,13 @@ impl NamedCode {
 
     /// Whether code runs before the content. Where code is looked for counts if the configuration itself has
     /// functions run in these phases.
-    pub fn runs_early(&self, generation: &Generation) -> bool {
-        self.early || (self.paths && generation.lua_hooks)
+    pub fn runs_early(&self, policy: &Policy) -> bool {
+        self.early || (self.paths && policy.lua_hooks)
     }
 
     /// Whether code runs when the request is logged.
-    pub fn runs_at_log(&self, generation: &Generation) -> bool {
-        self.log || (self.paths && generation.lua_hooks)
+    pub fn runs_at_log(&self, policy: &Policy) -> bool {
+        self.log || (self.paths && policy.lua_hooks)
     }
 }
 

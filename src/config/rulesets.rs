@@ -5,36 +5,35 @@ use std::{
     sync::Arc,
 };
 
-use apache_sys as sys;
 use confine::{backends::Backends, lsm::landlock::RulesetSpec};
 
-use crate::{config::Generation, httpd::server::Server};
+use super::{Written, WrittenRuleset};
+use crate::httpd::server::{Server, ServerId};
 
 /// The rulesets of a reading of the configuration, each with the name of its virtual host.
-pub fn specs(main: &Server<'_>, generation: &Generation) -> Vec<RulesetSpec> {
-    let names = names(main, generation);
-    let named = |written: &crate::config::WrittenRuleset| RulesetSpec {
-        host: names.get(&written.host).map(|name| name.as_str().into()),
-        ..written.spec.clone()
+pub fn specs(main: &Server<'_>, written: &Written) -> Vec<RulesetSpec> {
+    let names = names(main, written);
+    let named = |ruleset: &WrittenRuleset| RulesetSpec {
+        host: ruleset.host.and_then(|host| names.get(&host)).map(|name| name.as_str().into()),
+        ..ruleset.spec.clone()
     };
-    generation.rulesets.iter().map(named).collect()
+    written.rulesets.iter().map(named).collect()
 }
 
 /// The backends as the virtual hosts see them that have rulesets of their own.
 pub fn of_hosts(
     main: &Server<'_>,
-    generation: &Generation,
+    written: &Written,
     backends: &Backends,
-) -> HashMap<*mut sys::server_rec, Arc<Backends>> {
-    let names = names(main, generation);
+) -> HashMap<ServerId, Arc<Backends>> {
+    let names = names(main, written);
     names.into_iter().map(|(host, name)| (host, Arc::new(backends.of_host(&name)))).collect()
 }
 
 /// A name for each virtual host with rulesets, by which people know it and no other is called: kept workers are told
 /// apart by the names of contexts.
-fn names(main: &Server<'_>, generation: &Generation) -> HashMap<*mut sys::server_rec, String> {
-    let has_some =
-        |host: &Server<'_>| generation.rulesets.iter().any(|written| written.host == host.as_ptr());
+fn names(main: &Server<'_>, written: &Written) -> HashMap<ServerId, String> {
+    let has_some = |host: &Server<'_>| written.rulesets.iter().any(|ruleset| ruleset.host == Some(host.id()));
     let mut taken = BTreeSet::new();
     let mut names = HashMap::new();
     for host in main.with_hosts().into_iter().skip(1).filter(has_some) {
@@ -44,7 +43,7 @@ fn names(main: &Server<'_>, generation: &Generation) -> HashMap<*mut sys::server
         let numbered = (2..).map(|number| format!("{with_port}:{number}"));
         let mut all = [name, with_port.clone()].into_iter().chain(numbered).map(|name| plain(&name));
         if let Some(free) = all.find(|name| taken.insert(name.clone())) {
-            names.insert(host.as_ptr(), free);
+            names.insert(host.id(), free);
         }
     }
     names

@@ -1,52 +1,209 @@
-//! How directives are written, for `confinectl`: noted only where the configuration is to be described.
+//! What one thread gathers while the configuration is read. Requests see none of it.
 
-use std::ffi::CString;
-
-use confine::dump;
-
-use super::{Generation, Written};
-use crate::httpd::{
-    command::{Command, Run, Runner},
-    hooks,
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+    ffi::CString,
+    ops::Range,
 };
 
-/// Whether this process is to describe the configuration (`httpd -t -D CONFINE_DUMP`).
-pub fn wanted() -> bool {
-    hooks::only_testing() && is_defined(dump::DUMP)
+use confine::{
+    Origin,
+    context::BackendName,
+    lsm::landlock::RulesetSpec,
+    policy::{
+        answer_cache,
+        database::{Parameters, RowsAre},
+        decide::Piece,
+    },
+};
+
+use super::ServerConfig;
+use crate::httpd::{
+    expression::Expression,
+    pool::{Pool, Single},
+    server::{Server, ServerId},
+};
+
+/// One reading of the configuration.
+#[derive(Default)]
+pub struct Written {
+    /// The rules in the order in which they were read. Their index is their identity.
+    pub rules: Vec<WrittenRule>,
+    /// The rules of each directory section, by their indices.
+    pub lists: Vec<Vec<usize>>,
+    /// Rulesets that are complete.
+    pub rulesets: Vec<WrittenRuleset>,
+    /// The ruleset whose section is being read.
+    pub open: Option<WrittenRuleset>,
+    /// Expressions in Landlock paths, by index.
+    pub path_expressions: Vec<Expression>,
+    /// Where the server itself is to move.
+    pub server_context: Option<WrittenServerContext>,
+    /// The server sections that say `ConfineWorkers per-context`, and where.
+    pub per_context: Vec<(Origin, ServerId)>,
+    /// The directives as they are written, only where they are to be shown. See [`super::noting`].
+    pub directives: Vec<WrittenDirective>,
+    /// Whether the configuration itself gives mod_lua functions to run before or after the content.
+    pub lua_hooks: bool,
+    /// Directives of the configuration that name code which others than the administrator can change.
+    pub code_of_others: Vec<String>,
+    /// Those whose code runs before the sections of a request are known.
+    pub first_code_of_others: Vec<String>,
+    /// `ConfineTrustScripts`.
+    pub trusted: Vec<String>,
+    /// `ConfineCoreDumps on`.
+    pub core_dumps: bool,
 }
 
-/// Whether `name` is defined for this reading of the configuration.
-pub fn is_defined(name: &str) -> bool {
-    CString::new(name).is_ok_and(|name| hooks::defined(&name))
+/// The place of what is written, in the configuration's pool.
+#[derive(Default)]
+struct Reading {
+    open: RefCell<Written>,
+    done: OnceCell<Written>,
 }
 
-/// Runs a directive, and notes how it is written where that is to be shown.
-pub struct Noting;
+// SAFETY: the key is this type's own.
+unsafe impl Single for Reading {
+    const KEY: &'static std::ffi::CStr = c"mod_confine: what is written";
+}
 
-impl Runner for Noting {
-    fn run(command: &mut Command<'_>, run: Run) -> Result<(), String> {
-        if !wanted() {
-            return run(command);
+impl Written {
+    /// Changes what is written, while the configuration is being read. `edit` must not read further directives.
+    pub fn edit<T>(pool: Pool<'_>, edit: impl FnOnce(&mut Self) -> T) -> T {
+        edit(&mut pool.single::<Reading>().open.borrow_mut())
+    }
+
+    /// All that is written. To be called once the configuration was read: what is added later is not seen.
+    pub fn of(pool: Pool<'_>) -> &Self {
+        let reading = pool.single::<Reading>();
+        reading.done.get_or_init(|| reading.open.take())
+    }
+}
+
+/// A `<ConfineLandlock>` section.
+pub struct WrittenRuleset {
+    /// What stands in it. Whose it is, [`super::rulesets`] fills in.
+    pub spec: RulesetSpec,
+    /// The virtual host that it stands in; `None` outside of those.
+    pub host: Option<ServerId>,
+}
+
+/// `ConfineServerContext`, as written.
+pub struct WrittenServerContext {
+    /// Where.
+    pub origin: Origin,
+    /// The directive's name.
+    pub directive: Box<str>,
+    /// What.
+    pub words: Vec<String>,
+}
+
+/// Whose directive a rule was written with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Vocabulary {
+    /// This module's, or TOMOYO's own module's.
+    Own,
+    /// mod_selinux's, with its own meaning: contexts are SELinux's, the server's own exempts, and a list made of such
+    /// rules alone lets the unmatched pass.
+    ModSelinux,
+}
+
+/// A rule as written.
+pub struct WrittenRule {
+    /// Where.
+    pub origin: Origin,
+    /// The directive's name.
+    pub directive: Box<str>,
+    /// The server section it stands in, whose default backend counts.
+    pub server: ServerId,
+    /// What.
+    pub source: WrittenSource,
+    /// Whose directive it is.
+    pub vocabulary: Vocabulary,
+}
+
+/// What a rule was written as.
+pub enum WrittenSource {
+    /// `ConfineContext`.
+    Constant(Vec<String>),
+    /// `ConfineMap`, the file's full path.
+    Map(String),
+    /// `ConfineMap dbd:`: the statement's label, what it is asked with, and what its rows are.
+    Database(CString, Parameters<Expression>, RowsAre, answer_cache::CacheLimits),
+    /// `TOMOYO_TransitionMap`, the file's full path.
+    Transitions(String),
+    /// `ConfineEnv`, and the backend that it names.
+    Env(CString, Option<BackendName>),
+    /// `ConfineExpr`, and the backend that stands literally at its beginning.
+    Expr(Box<[Piece<Expression>]>, Option<BackendName>),
+}
+
+impl WrittenRule {
+    /// The settings of the server section that the rule stands in.
+    pub fn config<'s>(&self, servers: &Servers<'s>) -> Option<&'s ServerConfig<'s>> {
+        servers.get(self.server).as_ref().and_then(ServerConfig::of)
+    }
+
+    /// The backend of contexts that name none, in that section.
+    pub fn default_backend(&self, servers: &Servers<'_>) -> BackendName {
+        self.config(servers).map_or(BackendName::SELINUX, ServerConfig::backend)
+    }
+
+    /// The same for the rule itself: mod_selinux's directives mean SELinux, and others may name a backend.
+    pub fn backend(&self, servers: &Servers<'_>) -> BackendName {
+        match self.source {
+            WrittenSource::Env(_, Some(named)) | WrittenSource::Expr(_, Some(named)) => named,
+            _ if self.vocabulary == Vocabulary::ModSelinux => BackendName::SELINUX,
+            _ => self.default_backend(servers),
         }
-        let (Some(pool), Some(server)) = (command.pool(), command.server()) else { return run(command) };
-        let words = command.words.iter().map(|w| (*w).to_owned()).collect();
-        let first = Generation::edit(pool, |g| g.drafts.len());
-        let result = run(command);
-        let mut sections = command.sections();
-        sections.reverse();
-        let mut written = Written {
-            directive: command.name().into(),
-            words,
-            origin: command.origin(),
-            server: server.as_ptr(),
-            list: command.directory_config().addr(),
-            sections,
-            drafts: 0..0,
-        };
-        Generation::edit(pool, |g| {
-            written.drafts = first..g.drafts.len();
-            g.written.push(written);
-        });
-        result
+    }
+}
+
+/// A directive as it is written, for `confinectl`.
+pub struct WrittenDirective {
+    /// Its name.
+    pub directive: Box<str>,
+    /// What stands behind it.
+    pub words: Vec<String>,
+    /// Where.
+    pub origin: Origin,
+    /// The server section it stands in.
+    pub server: ServerId,
+    /// The directory section it stands in.
+    pub section: usize,
+    /// How that section and those around it are written, the outermost first.
+    pub sections: Vec<(String, Origin)>,
+    /// The rules that it made, by their indices.
+    pub rules: Range<usize>,
+}
+
+/// The servers of a configuration, by what the directives know of them.
+pub struct Servers<'s> {
+    all: Vec<Server<'s>>,
+    numbers: HashMap<ServerId, usize>,
+}
+
+impl<'s> Servers<'s> {
+    /// The main server and its virtual hosts.
+    pub fn of(main: &Server<'s>) -> Self {
+        let all = main.with_hosts();
+        let numbers = all.iter().enumerate().map(|(number, server)| (server.id(), number)).collect();
+        Self { all, numbers }
+    }
+
+    /// All of them, the main one first.
+    pub fn all(&self) -> &[Server<'s>] {
+        &self.all
+    }
+
+    /// The number of a server in that list.
+    pub fn number(&self, server: ServerId) -> Option<usize> {
+        self.numbers.get(&server).copied()
+    }
+
+    /// A server.
+    pub fn get(&self, server: ServerId) -> Option<Server<'s>> {
+        self.number(server).map(|number| self.all[number])
     }
 }

@@ -160,7 +160,7 @@ fn decide_here(
         answer.outcome = Some(plain("no rules", None));
         return;
     };
-    let indices: Vec<_> = directory.rules().collect();
+    let indices: Vec<_> = directory.rules(scope.ready).collect();
     answer.verdicts =
         indices.iter().map(|i| verdict_of(r, scope, question, *i, &scope.ready.rules[*i])).collect();
     let first = answer.verdicts.iter().find(|v| v.found != Found::Silent);

@@ -11,7 +11,6 @@ use std::{
     io::{self, Write},
 };
 
-use apache_sys as sys;
 use confine::{
     backends::Prepared,
     dump::{self, Answer, Dump, Kind, Question, Record, Rule, Ruleset, Section, Setting},
@@ -20,9 +19,10 @@ use confine::{
 
 use crate::{
     config::{
-        Faults, Gate, Generation, Policy, ServerConfig, Workers, Written, WrittenRule, WrittenSource, makers,
+        Faults, Gate, Policy, ServerConfig, Servers, Workers, Written, WrittenDirective, WrittenRule,
+        WrittenSource, makers,
+        noting::{is_defined, wanted},
         rulesets,
-        written::{self, wanted},
     },
     httpd::{
         config_tree, hosts,
@@ -36,11 +36,11 @@ use crate::{
 /// Where the configuration has faults and is to be described, describes it.
 pub fn faults_shown(
     main: &Server<'_>,
-    generation: &Generation,
+    written: &Written,
     result: Result<Policy, Faults>,
 ) -> Result<Policy, Faults> {
     if let Some(faults) = result.as_ref().err().filter(|_| wanted()) {
-        print(main, &Dump { faults: faults.clone(), ..describe(main, generation, None) });
+        print(main, &Dump { faults: faults.clone(), ..describe(main, written, None) });
     }
     result
 }
@@ -50,10 +50,10 @@ pub fn show(main: &Server<'_>, pool: Pool<'_>) {
     if !wanted() {
         return;
     }
-    let Some(generation) = ServerConfig::of(main).map(ServerConfig::generation) else { return };
-    let Some(ready) = generation.ready() else { return };
-    let mut shown = describe(main, generation, Some(ready));
-    if written::is_defined(dump::EXPLAIN) {
+    let Some(ready) = ServerConfig::of(main).and_then(ServerConfig::policy) else { return };
+    let Some(written) = main.pool().map(Written::of) else { return };
+    let mut shown = describe(main, written, Some(ready));
+    if is_defined(dump::EXPLAIN) {
         match answer(main, pool) {
             Ok(answer) => shown.answer = Some(answer),
             Err(why) => shown.faults.push(why),
@@ -81,28 +81,28 @@ fn print(main: &Server<'_>, shown: &Dump) {
     }
 }
 
-fn describe(main: &Server<'_>, generation: &Generation, ready: Option<&Policy>) -> Dump {
-    let servers = main.with_hosts();
-    let numbers: HashMap<_, _> = servers.iter().enumerate().map(|(n, s)| (s.as_ptr(), n)).collect();
+fn describe(main: &Server<'_>, written: &Written, ready: Option<&Policy>) -> Dump {
+    let known = Servers::of(main);
     let mut lists = HashMap::new();
-    let mut rules: Vec<_> = generation.drafts.iter().enumerate().map(|(i, d)| rule(i, d, ready)).collect();
+    let mut rules: Vec<_> =
+        written.rules.iter().enumerate().map(|(i, r)| rule(i, r, &known, ready)).collect();
     let mut settings = Vec::new();
-    for written in &generation.written {
+    for directive in &written.directives {
         let next = lists.len();
-        let list = *lists.entry(written.list).or_insert(next);
-        let written_as = setting(written, &numbers, list);
-        for number in written.drafts.clone() {
+        let list = *lists.entry(directive.section).or_insert(next);
+        let written_as = setting(directive, &known, list);
+        for number in directive.rules.clone() {
             if let Some(rule) = rules.get_mut(number) {
                 rule.written = written_as.clone();
             }
         }
         // Rulesets and what stands in them set nothing for a request, and SetHandler is core's.
-        let sets = !written.directive.contains("Landlock") && &*written.directive != "SetHandler";
-        if written.drafts.is_empty() && sets {
+        let sets = !directive.directive.contains("Landlock") && &*directive.directive != "SetHandler";
+        if directive.rules.is_empty() && sets {
             settings.push(written_as);
         }
     }
-    let servers: Vec<_> = servers.iter().filter_map(server).collect();
+    let servers: Vec<_> = known.all().iter().filter_map(server).collect();
     for early in servers.iter().filter_map(|s| s.early) {
         rules[early].early = true;
     }
@@ -113,11 +113,11 @@ fn describe(main: &Server<'_>, generation: &Generation, ready: Option<&Policy>) 
         rules,
         settings,
         servers,
-        rulesets: rulesets::specs(main, generation).iter().map(ruleset).collect(),
+        rulesets: rulesets::specs(main, written).iter().map(ruleset).collect(),
         modules: makers::loaded(main).iter().map(|name| name.to_string_lossy().into_owned()).collect(),
         unknown_handlers: ready.map(|ready| ready.handlers.unknown()).unwrap_or_default(),
         providers: providers(main),
-        notes: ready.map(|ready| php::notes(generation, ready)).unwrap_or_default(),
+        notes: ready.map(|ready| php::notes(written, ready)).unwrap_or_default(),
         warnings: warnings.collect(),
         faults: Vec::new(),
         user: hosts::child_user(),
@@ -168,14 +168,14 @@ fn server(server: &Server<'_>) -> Option<dump::Server> {
     })
 }
 
-fn setting(written: &Written, servers: &HashMap<*mut sys::server_rec, usize>, list: usize) -> Setting {
+fn setting(written: &WrittenDirective, servers: &Servers<'_>, list: usize) -> Setting {
     let of_host = |title: &str| title.get(..12).is_some_and(|t| t.eq_ignore_ascii_case("<VirtualHost"));
     let sections = written.sections.iter().filter(|(title, _)| !of_host(title));
     Setting {
         directive: written.directive.to_string(),
         words: written.words.clone(),
         origin: written.origin.clone(),
-        server: servers.get(&written.server).copied().unwrap_or(0),
+        server: servers.number(written.server).unwrap_or(0),
         list,
         sections: sections
             .map(|(title, origin)| Section { title: title.clone(), origin: origin.clone() })
@@ -183,8 +183,8 @@ fn setting(written: &Written, servers: &HashMap<*mut sys::server_rec, usize>, li
     }
 }
 
-fn rule(number: usize, draft: &WrittenRule, ready: Option<&Policy>) -> Rule {
-    let (kind, file) = match &draft.source {
+fn rule(number: usize, written: &WrittenRule, servers: &Servers<'_>, ready: Option<&Policy>) -> Rule {
+    let (kind, file) = match &written.source {
         WrittenSource::Constant(_) => (Kind::Constant, None),
         WrittenSource::Map(path) => (Kind::Map, Some(path.clone())),
         WrittenSource::Transitions(path) => (Kind::Transitions, Some(path.clone())),
@@ -200,16 +200,16 @@ fn rule(number: usize, draft: &WrittenRule, ready: Option<&Policy>) -> Rule {
     Rule {
         // As far as it is known without the directive's own note.
         written: Setting {
-            directive: draft.directive.to_string(),
+            directive: written.directive.to_string(),
             words: Vec::new(),
-            origin: draft.origin.clone(),
+            origin: written.origin.clone(),
             server: 0,
             list: 0,
             sections: Vec::new(),
         },
         kind,
         file,
-        backend: draft.backend().to_string(),
+        backend: written.backend(servers).to_string(),
         contexts,
         early: false,
     }

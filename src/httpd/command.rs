@@ -119,20 +119,19 @@ impl<'c> Command<'c> {
         }
     }
 
-    /// Whether it stands in a .htaccess file, which is read for one request (server/core.c, ap_check_cmd_context).
-    pub fn is_in_htaccess(&self) -> bool {
-        let parms = self.parms();
-        parms.pool == parms.temp_pool
-    }
-
     /// The server section that the directive stands in: the main server or a virtual host.
     pub fn server(&self) -> Option<Server<'c>> {
         // SAFETY: live as long as the configuration being read.
         unsafe { Server::from_raw(self.parms().server) }
     }
 
-    /// This module's configuration of the section that the directive stands in.
-    pub fn directory_config(&self) -> *mut c_void {
+    /// Which section the directive stands in, for whoever only tells sections apart.
+    pub fn section_id(&self) -> usize {
+        self.directory.addr()
+    }
+
+    /// This module's configuration of the section that the directive stands in. See [`super::slot`].
+    pub(super) fn directory_config(&self) -> *mut c_void {
         self.directory
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use apache_sys as sys;
 
-use crate::httpd::{command::Command, request::Request};
+use crate::httpd::{command::Command, request::Request, slot::module_index};
 
 /// An expression that was compiled when the configuration was read. It lives in the configuration's
 /// pool, as does everything that holds it.
@@ -38,7 +38,7 @@ impl Expression {
                 flags,
                 &mut error,
                 None,
-                crate::module_index(),
+                module_index(),
             )
         };
         match NonNull::new(raw) {

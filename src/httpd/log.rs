@@ -7,7 +7,7 @@ use std::{
 
 use apache_sys as sys;
 
-use crate::httpd::{request::Request, server::Server};
+use crate::httpd::{request::Request, server::Server, slot::module_index};
 
 /// A level of the server's log.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Level {
 /// Whether the request's log takes lines of this level from this module.
 pub fn enabled(r: &Request<'_>, level: Level) -> bool {
     // SAFETY: a live request and the module's own index.
-    unsafe { sys::ap_get_request_module_loglevel(r.as_ptr(), crate::module_index()) >= level.raw() }
+    unsafe { sys::ap_get_request_module_loglevel(r.as_ptr(), module_index()) >= level.raw() }
 }
 
 /// One line about a request.
@@ -50,7 +50,7 @@ pub fn request(r: &Request<'_>, level: Level, line: &str) {
         sys::ap_log_rerror_(
             c"mod_confine".as_ptr(),
             0,
-            crate::module_index(),
+            module_index(),
             level.raw(),
             0,
             r.as_ptr(),
@@ -90,7 +90,7 @@ fn write(s: *const sys::server_rec, level: c_int, line: &str) {
         sys::ap_log_error_(
             c"mod_confine".as_ptr(),
             0,
-            crate::module_index(),
+            module_index(),
             level,
             0,
             s,

@@ -21,6 +21,7 @@ use crate::httpd::{
     config_tree,
     pool::Pool,
     server::Server,
+    slot::{CreateDirectory, module_index},
 };
 
 /// A directive that was read, and where; both lie in the pool of the configuration that it belongs to.
@@ -75,9 +76,6 @@ pub struct Watcher {
     /// Makes this module's part of a directory configuration, as in its own record.
     pub create_directory: CreateDirectory,
 }
-
-/// The type of `create_dir_config`, as C sees it.
-pub type CreateDirectory = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut c_char) -> *mut c_void;
 
 /// A directive that is watched: what its entry of the table points to.
 #[derive(Clone, Copy)]
@@ -263,7 +261,7 @@ fn add(
     let record = pconf.place(sys::module {
         version: sys::MODULE_MAGIC_NUMBER_MAJOR as c_int,
         minor_version: sys::MODULE_MAGIC_NUMBER_MINOR as c_int,
-        module_index: crate::module_index(),
+        module_index: module_index(),
         name: c"mod_confine_watch.c".as_ptr(),
         dynamic_load_handle: null_mut(),
         next: null_mut(),

@@ -92,6 +92,17 @@ impl<'p> Pool<'p> {
         }
     }
 
+    /// The value of this type that the pool holds, made at the first call.
+    pub fn single<T: Single>(self) -> &'p T {
+        let value = self.recall(T::KEY).unwrap_or_else(|| {
+            let new = self.own(T::default());
+            self.remember(T::KEY, new);
+            new
+        });
+        // SAFETY: no other type has this key (see Single). The pool owns the value, lives for 'p and never moves it.
+        unsafe { value.as_ref() }
+    }
+
     /// The value that was stored under `key` with [`Pool::remember`].
     pub fn recall<T>(self, key: &'static CStr) -> Option<NonNull<T>> {
         let mut data: *mut c_void = std::ptr::null_mut();
@@ -112,6 +123,15 @@ impl<'p> Pool<'p> {
             )
         };
     }
+}
+
+/// A value of which a pool holds one.
+///
+/// # Safety
+/// Nothing else is stored in a pool under the key.
+pub unsafe trait Single: Default + 'static {
+    /// The name under which the pool knows it.
+    const KEY: &'static CStr;
 }
 
 /// A pool for a while.

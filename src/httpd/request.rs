@@ -10,13 +10,13 @@ use std::{
 use apache_sys as sys;
 
 use crate::httpd::{
-    address, config_entry, core_files,
+    address, core_files,
     directives::Directives,
     php,
     pool::Pool,
     proofs::{Attempt, Place, Proof},
     server::Server,
-    set_config_entry,
+    slot::{config_entry, set_config_entry},
     status::Status,
     table::Table,
 };
@@ -364,8 +364,8 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// This module's merged directory configuration, null where no directive applies.
-    pub fn directory_config(&self) -> *mut std::ffi::c_void {
+    /// This module's merged directory configuration, null where no directive applies. See [`super::slot`].
+    pub(super) fn directory_config(&self) -> *mut std::ffi::c_void {
         // SAFETY: every request has a vector from its creation on.
         unsafe { config_entry(self.rec().per_dir_config) }
     }

@@ -4,6 +4,12 @@ use std::{ffi::CStr, marker::PhantomData, ptr::NonNull};
 
 use apache_sys as sys;
 
+use crate::httpd::pool::Pool;
+
+/// Which server of a configuration: the main one or a virtual host.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ServerId(usize);
+
 /// A `server_rec` that lives for `'s`: as long as its configuration generation.
 #[derive(Clone, Copy)]
 pub struct Server<'s> {
@@ -44,9 +50,20 @@ impl<'s> Server<'s> {
         }
     }
 
-    /// This module's configuration vector entry.
-    pub fn module_config(&self) -> *mut std::ffi::c_void {
+    /// Which server this is, for whoever only tells servers apart.
+    pub fn id(&self) -> ServerId {
+        ServerId(self.raw.as_ptr().addr())
+    }
+
+    /// The configuration's pool.
+    pub fn pool(&self) -> Option<Pool<'s>> {
+        // SAFETY: a live server's process record and pool; the pool lives as long as the configuration.
+        unsafe { Pool::from_raw((*(*self.as_ptr()).process).pconf) }
+    }
+
+    /// This module's configuration vector entry. See [`super::slot`].
+    pub(super) fn module_config(&self) -> *mut std::ffi::c_void {
         // SAFETY: live for 's; every server has a vector, indexed by loaded modules.
-        unsafe { super::config_entry((*self.as_ptr()).module_config) }
+        unsafe { super::slot::config_entry((*self.as_ptr()).module_config) }
     }
 }

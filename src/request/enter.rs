@@ -94,7 +94,7 @@ pub fn try_moves(
     if let Some(context) = moves.replacing.as_ref().filter(|_| from == From::Early) {
         return Err(Refusal::context(&replaces_early(context)));
     }
-    let values = PathValues::of(r, &scope.server.generation().path_expressions);
+    let values = PathValues::of(r, &scope.ready.path_expressions);
     enter_all(moves, &values, extent, from).map_err(|error| Refusal::enter(&error))
 }
 

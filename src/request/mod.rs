@@ -140,7 +140,7 @@ pub fn directory_found(r: &mut Request<'_>) -> Status {
 /// The refusal of a request that is not confined yet, and would meet code that a tenant named before it is.
 pub fn refusal_of_code(r: &Request<'_>, scope: Scope<'_>) -> Option<Refusal> {
     let code = DirectoryConfig::of(r)?.code;
-    let runs = code.runs_early(scope.server.generation()) && scope.guards_phases();
+    let runs = code.runs_early(scope.ready) && scope.guards_phases();
     runs.then(|| Refusal::named_code(&code))
 }
 
@@ -157,7 +157,7 @@ pub fn directory_known(r: &mut Request<'_>) {
     for source in [r.redirected_from(), r.main()].into_iter().flatten() {
         r.share_own_config(&source);
     }
-    if let Some(ready) = ServerConfig::of(&r.server()).and_then(|s| s.generation().ready()) {
+    if let Some(ready) = ServerConfig::of(&r.server()).and_then(|s| s.policy()) {
         apply_confined_settings(r, ready);
     }
 }

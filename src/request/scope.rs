@@ -16,13 +16,13 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct Scope<'r> {
     /// The virtual host's configuration.
-    pub server: &'r ServerConfig,
+    pub server: &'r ServerConfig<'r>,
     /// The generation's rules and backends.
     pub ready: &'r Policy,
     /// What is set here.
     pub settings: Settings,
     /// Only where a rule applies.
-    pub rules: Option<&'r DirectoryConfig>,
+    pub rules: Option<&'r DirectoryConfig<'r>>,
 }
 
 impl<'r> Scope<'r> {
@@ -30,7 +30,7 @@ impl<'r> Scope<'r> {
     /// business. A refusal's status for one with rules that start-up did not make ready.
     pub fn of(r: &mut Request<'r>) -> Result<Self, Status> {
         let server = ServerConfig::of(&r.server()).filter(|s| s.has_rules).ok_or(Status::DECLINED)?;
-        let Some(ready) = server.generation().ready() else {
+        let Some(ready) = server.policy() else {
             return Err(report::refused(r, &Grounds::of(r), &Refusal::not_ready()));
         };
         let directory = DirectoryConfig::of(r);
@@ -55,7 +55,7 @@ impl<'r> Scope<'r> {
     /// The rules that apply, inner scopes first.
     pub fn rules(&self) -> impl Iterator<Item = &'r Rule<Expression>> + use<'r> {
         let ready = self.ready;
-        let indices = self.rules.into_iter().flat_map(DirectoryConfig::rules);
+        let indices = self.rules.into_iter().flat_map(move |directory| directory.rules(ready));
         // Start-up made a rule of every draft, or the server would not run.
         indices.map(move |index| &ready.rules[index])
     }

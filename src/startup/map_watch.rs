@@ -13,12 +13,11 @@ use std::{
 
 use confine::{
     backends::Backends,
-    map::FileStamp,
-    policy::live_map::{Event, LiveMap, MapState, Watch},
+    policy::live_map::{Event, MapState, Watch},
 };
 
 use crate::{
-    config::ServerConfig,
+    config::{ServerConfig, WatchedMap},
     httpd::{
         log::{self, Level},
         pool::Pool,
@@ -55,11 +54,9 @@ fn is_first(map: usize, sight: u64) -> bool {
 
 /// Starts to watch the maps of this child's configuration, if there are any.
 pub fn start(server: &Server<'_>, pool: Pool<'_>) {
-    let ready = ServerConfig::of(server).and_then(|config| config.generation().ready());
+    let ready = ServerConfig::of(server).and_then(|config| config.policy());
     let Some(ready) = ready.filter(|ready| !ready.maps.is_empty()) else { return };
-    let watch_of = |(map, look, backends): &(Arc<LiveMap>, FileStamp, Arc<Backends>)| {
-        (Watch::new(Arc::clone(map), *look), Arc::clone(backends))
-    };
+    let watch_of = |it: &WatchedMap| (Watch::new(Arc::clone(&it.map), it.stamp), Arc::clone(&it.backends));
     let watches: Vec<_> = ready.maps.iter().map(watch_of).collect();
     if let Err(error) = background::start(pool, "confine-maps", move |stop| watch(stop, watches)) {
         log::server(

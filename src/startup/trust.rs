@@ -4,7 +4,7 @@
 //! are trusted as the server is.
 
 use crate::{
-    config::{Generation, ServerConfig},
+    config::{ServerConfig, Written},
     httpd::{config_tree, hooks, lua_state, named_code, server::Server},
 };
 
@@ -56,26 +56,26 @@ pub struct Found {
 }
 
 /// Looks at the loaded modules, and shuts mod_lua's ways to native code, where rules stand.
-pub fn examine(main: &Server<'_>, generation: &Generation) -> Found {
+pub fn examine(main: &Server<'_>, written: &Written) -> Found {
     let mut found = Found::default();
     lua_state::leave();
-    if generation.drafts.is_empty() {
+    if written.rules.is_empty() {
         return found;
     }
-    found.warnings.extend(generation.code_of_others.iter().cloned());
+    found.warnings.extend(written.code_of_others.iter().cloned());
     // No rule is known yet when these run, so no request can be refused for them.
     let late =
         |server: &Server<'_>| ServerConfig::of(server).is_some_and(|s| s.has_rules && s.early.is_none());
-    let first = generation.first_code_of_others.iter().cloned();
+    let first = written.first_code_of_others.iter().cloned();
     if main.with_hosts().iter().any(late) {
         found.faults.extend(first)
     } else {
         found.warnings.extend(first)
     }
-    if generation.core_dumps {
+    if written.core_dumps {
         found.warnings.push(CORE_DUMPS.to_owned());
     }
-    let trusts = |module: &str| generation.trusted.iter().any(|name| module.strip_suffix(".c") == Some(name));
+    let trusts = |module: &str| written.trusted.iter().any(|name| module.strip_suffix(".c") == Some(name));
     for Interpreter { module, does } in INTERPRETERS.iter().filter(|i| hooks::module_loaded(i.module)) {
         let name = module.to_string_lossy();
         let short = name.trim_end_matches(".c");

@@ -36,7 +36,7 @@ pub fn is_verified(r: &Request<'_>) -> bool {
 
 /// Whether `user` is what the variable that is set here says of a verified certificate.
 pub fn prove(r: &Request<'_>, user: &CStr) -> bool {
-    let variable = DirectoryConfig::of(r).and_then(|config| config.name_in_certificate());
+    let variable = DirectoryConfig::of(r).and_then(|config| config.name_in_certificate);
     variable.is_some_and(|variable| {
         is_of_certificate(variable) && r.tls(variable) == Some(user) && is_verified(r)
     })

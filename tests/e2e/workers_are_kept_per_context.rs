@@ -145,7 +145,10 @@ fn a_refusal_or_a_panic_ends_it(cell: Cell) {
         .file("www/app/panic.lua", TELL)
         .location("/app/panic.lua", "ConfineFault panic-in-worker")
         // A page of the server's, which is refused when it is its handler's turn, in the worker.
-        .file("www/app/page.lua", "function handle(r) r.handler = 'confine-status' return apache2.DECLINED end")
+        .file(
+            "www/app/page.lua",
+            "function handle(r) r.handler = 'confine-status' return apache2.DECLINED end",
+        )
         .start();
     let first = thread_for(&server, "alice");
     let ask = |path: &str| server.client().send(&Request::get(path).header("Host", "alice"));

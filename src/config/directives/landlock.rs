@@ -4,7 +4,7 @@ use confine::lsm::landlock::{PathAccess, PathRule, PathTemplate, RulesetSpec};
 
 use crate::config::directives::one;
 use crate::{
-    config::{Generation, WrittenRuleset},
+    config::{WrittenRuleset, edit::edit_written},
     httpd::{command::Command, expression::Expression},
 };
 
@@ -12,27 +12,26 @@ type Done = Result<(), String>;
 
 pub fn section(command: &mut Command<'_>) -> Done {
     let is_of_host = command.outside_virtual_hosts().is_err();
-    let host = command.server().filter(|_| is_of_host).map_or(std::ptr::null_mut(), |server| server.as_ptr());
+    let host = command.server().filter(|_| is_of_host).map(|server| server.id());
     let name = one(&command.words, "name")?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     if name.is_empty() || !name.bytes().all(plain) {
         return Err(format!("{name:?} is no name of a ruleset; use letters, digits, `.`, `_` and `-`"));
     }
-    let pool = command.pool().ok_or("the server gave no pool")?;
     let spec = RulesetSpec::new(name, command.origin());
-    Generation::edit(pool, |g| {
-        if let Some(outer) = &g.open {
+    edit_written(command, |written| {
+        if let Some(outer) = &written.open {
             let outer = &outer.spec.name;
             return Err(format!("stands inside <ConfineLandlock {outer}>; rulesets cannot be nested"));
         }
-        if let Some(first) = g.rulesets.iter().find(|s| s.spec.name == spec.name && s.host == host) {
+        if let Some(first) = written.rulesets.iter().find(|s| s.spec.name == spec.name && s.host == host) {
             return Err(format!("the ruleset {name:?} is defined already at {}", first.spec.origin));
         }
-        g.open = Some(WrittenRuleset { spec, host });
+        written.open = Some(WrittenRuleset { spec, host });
         Ok(())
-    })?;
+    })??;
     let walked = command.walk_section("Landlock");
-    Generation::edit(pool, |g| g.rulesets.extend(g.open.take()));
+    edit_written(command, |written| written.rulesets.extend(written.open.take()))?;
     walked
 }
 
@@ -100,19 +99,18 @@ fn paths(command: &mut Command<'_>, access: PathAccess) -> Done {
     if command.words.is_empty() {
         return Err("takes at least one path".into());
     }
-    let pool = command.pool().ok_or("the server gave no pool")?;
     for text in std::mem::take(&mut command.words) {
         let (optional, text) = match text.strip_prefix('-') {
             Some(rest) if rest.starts_with('/') => (true, rest),
             _ => (false, text),
         };
-        let first = Generation::edit(pool, |g| g.path_expressions.len());
+        let first = edit_written(command, |written| written.path_expressions.len())?;
         let (path, texts) = PathTemplate::parse(text, first).map_err(|e| e.to_string())?;
         let compiled = texts
             .iter()
             .map(|t| Expression::compile(command, t).map_err(|e| format!("in {text:?}: {t:?}: {e}")))
             .collect::<Result<Vec<_>, _>>()?;
-        Generation::edit(pool, |g| g.path_expressions.extend(compiled));
+        edit_written(command, |written| written.path_expressions.extend(compiled))?;
         let rule = PathRule { access, path, optional, origin: command.origin() };
         edit(command, |spec| {
             spec.paths.push(rule);
@@ -124,9 +122,8 @@ fn paths(command: &mut Command<'_>, access: PathAccess) -> Done {
 
 /// Changes the ruleset whose section is being read.
 fn edit(command: &Command<'_>, change: impl FnOnce(&mut RulesetSpec) -> Done) -> Done {
-    let pool = command.pool().ok_or("the server gave no pool")?;
-    Generation::edit(pool, |g| match &mut g.open {
+    edit_written(command, |written| match &mut written.open {
         Some(open) => change(&mut open.spec),
         None => Err("stands outside of a section <ConfineLandlock NAME>".to_owned()),
-    })
+    })?
 }

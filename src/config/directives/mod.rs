@@ -8,7 +8,7 @@ mod settings;
 mod tomoyo;
 
 use crate::{
-    config::written::Noting,
+    config::noting::Noting,
     httpd::command_table::{Entry, Place, Table},
 };
 

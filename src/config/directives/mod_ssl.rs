@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use crate::{
-    config::{note_name_in_certificate, unverified_certificates},
+    config::{edit::note_name_in_certificate, unverified_certificates},
     httpd::{command::Command, hooks},
 };
 

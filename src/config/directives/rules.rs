@@ -14,7 +14,10 @@ use confine::{
 
 use crate::config::directives::{choice, one};
 use crate::{
-    config::{WrittenSource, add_rule, set_early},
+    config::{
+        WrittenSource,
+        edit::{add_rule, set_early},
+    },
     httpd::{command::Command, expression::Expression},
 };
 

@@ -6,7 +6,10 @@ use std::ffi::CString;
 
 use crate::config::directives::{choice, one};
 use crate::{
-    config::{WrittenSource, add_rule_of_mod_selinux, edit_settings, set_server_context},
+    config::{
+        WrittenSource,
+        edit::{add_rule_of_mod_selinux, edit_settings, set_server_context},
+    },
     httpd::command::Command,
 };
 

@@ -9,8 +9,8 @@ use crate::config::Fault;
 use crate::config::directives::{choice, one};
 use crate::{
     config::{
-        Gate, Generation, Mode, OutOfProcess, PhpCache, Unmatched, WorkerLimits, Workers, edit_server,
-        edit_settings, note_handler, set_server_context, set_workers,
+        Gate, Mode, OutOfProcess, PhpCache, Unmatched, WorkerLimits, Workers,
+        edit::{edit_server, edit_settings, edit_written, note_handler, set_server_context, set_workers},
     },
     httpd::command::Command,
 };
@@ -116,9 +116,7 @@ pub fn trust_scripts(command: &mut Command<'_>) -> Done {
         return Err("takes at least one module".into());
     }
     let names = command.words.iter().map(|word| trusted_module(word)).collect::<Result<Vec<_>, _>>()?;
-    let pool = command.pool().ok_or("the server gave no pool")?;
-    Generation::edit(pool, |g| g.trusted.extend(names));
-    Ok(())
+    edit_written(command, |written| written.trusted.extend(names))
 }
 
 /// What `ConfineTrustScripts` may name.
@@ -136,9 +134,7 @@ fn trusted_module(word: &str) -> Result<String, String> {
 pub fn core_dumps(command: &mut Command<'_>) -> Done {
     command.outside_virtual_hosts()?;
     let on = choice(&command.words, &[("on", true), ("off", false)])?;
-    let pool = command.pool().ok_or("the server gave no pool")?;
-    Generation::edit(pool, |g| g.core_dumps = on);
-    Ok(())
+    edit_written(command, |written| written.core_dumps = on)
 }
 
 #[cfg(feature = "fault-injection")]

@@ -3,7 +3,7 @@
 
 use crate::config::directives::one;
 use crate::{
-    config::{WrittenSource, add_rule},
+    config::{WrittenSource, edit::add_rule},
     httpd::command::Command,
 };
 

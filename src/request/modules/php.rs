@@ -22,7 +22,7 @@ use crate::httpd::status::Status;
 use crate::report::Grounds;
 use crate::thread::current;
 use crate::{
-    config::{DirectoryConfig, Generation, PhpCache, Policy, ServerConfig, php::Php},
+    config::{DirectoryConfig, PhpCache, Policy, ServerConfig, Written, php::Php},
     httpd::{
         directives::Directives,
         hooks,
@@ -98,14 +98,14 @@ pub const NOTICE: &str = "PHP in confined requests has no OPcache, no cache of p
      them, see docs/performance.md). Where all contexts trust each other, write ConfinePHPCache shared";
 
 /// What is worth knowing about PHP and contexts, for `confinectl check`.
-pub fn notes(generation: &Generation, ready: &Policy) -> Vec<String> {
+pub fn notes(written: &Written, ready: &Policy) -> Vec<String> {
     if ready.php.is_none() {
         return Vec::new();
     }
     let shared = has_several_contexts(ready);
     let shared = shared.then(|| format!("{}; {}", names::SHARED, names::SHARED_REMEDY));
     // PHP has not started, so php.ini is not known.
-    let mail = names::mail_fails(names::MAILER).filter(|_| !generation.rulesets.is_empty());
+    let mail = names::mail_fails(names::MAILER).filter(|_| !written.rulesets.is_empty());
     let mail = mail.map(|text| format!("{text}, unless php.ini says otherwise; {}", names::MAIL_REMEDY));
     shared.into_iter().chain(mail).collect()
 }
@@ -128,7 +128,7 @@ pub fn handler(r: &mut Request<'_>) -> Status {
     if !current::is_confined() || (running == Running::No && !may_be_php(r)) {
         return php::call(r);
     }
-    let ready = ServerConfig::of(&r.server()).and_then(|s| s.generation().ready());
+    let ready = ServerConfig::of(&r.server()).and_then(|s| s.policy());
     let Some(php) = ready.and_then(|ready| ready.php.as_ref()) else {
         return report::refused(r, &Grounds::of(r), &Refusal::not_ready());
     };

@@ -21,7 +21,7 @@ use std::{
 
 use crate::thread::current;
 use crate::{
-    config::{DirectoryConfig, Generation, ServerConfig, name_code, named_code::NamedCode},
+    config::{DirectoryConfig, ServerConfig, Written, name_code, named_code::NamedCode},
     httpd::{
         command::Command, directives::Directives, hooks, named_code::Kind, request::Request, server::Server,
     },
@@ -109,7 +109,7 @@ fn seen_in_configuration(command: &Command<'_>, kind: Kind, arguments: &[u8]) ->
         return Ok(());
     }
     let pool = command.pool().ok_or("the server gave no pool")?;
-    Generation::edit(pool, |g| g.lua_hooks = true);
+    Written::edit(pool, |written| written.lua_hooks = true);
     let file = command.first_word(arguments);
     let path = file.map(|file| Path::new(OsStr::from_bytes(file.to_bytes()))).filter(|p| p.is_absolute());
     let Some(path) = path.filter(|path| !only_administrators(path)) else { return Ok(()) };
@@ -121,8 +121,8 @@ fn seen_in_configuration(command: &Command<'_>, kind: Kind, arguments: &[u8]) ->
         path.display()
     );
     let first = BEFORE_SECTIONS.iter().any(|name| name.eq_ignore_ascii_case(command.name()));
-    Generation::edit(pool, |g| {
-        if first { g.first_code_of_others.push(text) } else { g.code_of_others.push(text) }
+    Written::edit(pool, |written| {
+        if first { written.first_code_of_others.push(text) } else { written.code_of_others.push(text) }
     });
     note(command, kind)
 }
@@ -169,7 +169,7 @@ pub fn before_log(r: &mut Request<'_>) {
     let Ok(scope) = Scope::of(r) else { return };
     // With an early move nobody knows any more whether that let the request pass.
     let guarded = scope.guards_phases() || scope.server.early.is_some();
-    if !guarded || scope.reports_only() || !code.runs_at_log(scope.server.generation()) {
+    if !guarded || scope.reports_only() || !code.runs_at_log(scope.ready) {
         return;
     }
     if let Some(nothing) = &scope.ready.nothing_of_lua {

@@ -1,0 +1,212 @@
+//! This module's entries of the server's configuration vectors, each tied to its type once.
+//!
+//! The server keeps one vector for each server section and one for each directory section. It makes and merges a
+//! module's entries with functions of the module's record, and hands them out as pointers without a type. A slot is
+//! the only place that knows the type: the record takes its functions from the slot, and whoever reads an entry asks
+//! the slot.
+
+use std::{
+    ffi::{c_char, c_int, c_void},
+    marker::PhantomData,
+    ptr::{NonNull, from_mut, null_mut},
+};
+
+use apache_sys as sys;
+
+use crate::httpd::{boundary::guard, command::Command, log, pool::Pool, request::Request, server::Server};
+
+unsafe extern "C" {
+    /// The module record, which `lib.rs` defines.
+    static confine_module: sys::module;
+}
+
+/// The index that the server gave this module: its place in every configuration vector.
+pub fn module_index() -> c_int {
+    // SAFETY: the server writes it while it loads the module, before any of the module's code runs and while there
+    // is one thread.
+    unsafe { (&raw const confine_module.module_index).read() }
+}
+
+/// This module's entry of a configuration vector (what the C macro `ap_get_module_config` reads).
+///
+/// # Safety
+/// `vector` is a live configuration vector made by httpd after this module was loaded.
+pub unsafe fn config_entry(vector: *const sys::ap_conf_vector_t) -> *mut c_void {
+    // SAFETY: httpd allocates vectors as arrays of pointers with room for every module index.
+    unsafe { *vector.cast::<*mut c_void>().offset(module_index() as isize) }
+}
+
+/// Sets this module's entry of a configuration vector.
+///
+/// # Safety
+/// As [`config_entry`]; and nobody else reads the vector meanwhile.
+pub unsafe fn set_config_entry(vector: *mut sys::ap_conf_vector_t, value: *mut c_void) {
+    // SAFETY: see config_entry.
+    unsafe { *vector.cast::<*mut c_void>().offset(module_index() as isize) = value }
+}
+
+/// What a module keeps of a section: plain data, which may hold references to what lies in the same pool.
+pub trait Entry: 'static {
+    /// The entry, in a pool that lives for `'c`.
+    type At<'c>: Copy + 'c;
+
+    /// The entry of a section that says nothing.
+    fn create<'c>(pool: Pool<'c>) -> Self::At<'c>;
+
+    /// The entry of an inner section over that of an outer one.
+    fn merge<'c>(pool: Pool<'c>, outer: &'c Self::At<'c>, inner: &'c Self::At<'c>) -> Self::At<'c>;
+}
+
+/// The function of the module record that merges two entries.
+pub type Merge = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut c_void, *mut c_void) -> *mut c_void;
+/// The function of the module record that makes a server section's entry.
+pub type CreateServer = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::server_rec) -> *mut c_void;
+/// The function of the module record that makes a directory section's entry.
+pub type CreateDirectory = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut c_char) -> *mut c_void;
+
+/// The entry `E` of server sections.
+pub struct ServerSlot<E>(PhantomData<E>);
+
+/// The entry `E` of directory sections.
+pub struct DirectorySlot<E>(PhantomData<E>);
+
+impl<E: Entry> ServerSlot<E> {
+    /// # Safety
+    /// The functions of the module record for server sections are [`ServerSlot::create`] and [`ServerSlot::merge`] of
+    /// this very type.
+    pub const unsafe fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    /// For the module record.
+    pub const fn create(&self) -> CreateServer {
+        create_server::<E>
+    }
+
+    /// For the module record.
+    pub const fn merge(&self) -> Merge {
+        merge::<E>
+    }
+
+    /// The entry of a server.
+    pub fn of<'s>(&self, server: &Server<'s>) -> Option<&'s E::At<'s>> {
+        let raw = NonNull::new(server.module_config().cast::<E::At<'s>>())?;
+        // SAFETY: the functions of this slot made the entry (see new), in a pool that lives as long as the server.
+        Some(unsafe { raw.as_ref() })
+    }
+
+    /// Changes the entry of the server section that a directive stands in.
+    pub fn edit<'c, T>(
+        &self,
+        command: &Command<'c>,
+        edit: impl FnOnce(&mut E::At<'c>) -> T,
+    ) -> Result<T, String> {
+        let server = command.server().ok_or("the server gave no section")?;
+        let raw = server.module_config().cast::<E::At<'c>>();
+        // SAFETY: as in of(). One thread reads the configuration.
+        unsafe { change(raw, edit) }.ok_or_else(|| "this server has no configuration".to_owned())
+    }
+}
+
+impl<E: Entry> DirectorySlot<E> {
+    /// # Safety
+    /// The functions of the module record for directory sections are [`DirectorySlot::create`] and
+    /// [`DirectorySlot::merge`] of this very type.
+    pub const unsafe fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    /// For the module record.
+    pub const fn create(&self) -> CreateDirectory {
+        create_directory::<E>
+    }
+
+    /// For the module record.
+    pub const fn merge(&self) -> Merge {
+        merge::<E>
+    }
+
+    /// The entry that applies to a request; `None` where no directive does.
+    pub fn of<'r>(&self, r: &Request<'r>) -> Option<&'r E::At<'r>> {
+        let raw = NonNull::new(r.directory_config().cast::<E::At<'r>>())?;
+        // SAFETY: the functions of this slot made the entry (see new), in a pool that lives at least as long as the
+        // request.
+        Some(unsafe { raw.as_ref() })
+    }
+
+    /// Changes the entry of the directory section, or `.htaccess` file, that a directive stands in.
+    pub fn edit<'c, T>(
+        &self,
+        command: &Command<'c>,
+        edit: impl FnOnce(&mut E::At<'c>) -> T,
+    ) -> Result<T, String> {
+        let raw = command.directory_config().cast::<E::At<'c>>();
+        // SAFETY: as in of(). One thread reads the section.
+        unsafe { change(raw, edit) }.ok_or_else(|| "this section has no configuration".to_owned())
+    }
+}
+
+/// Changes a copy, and puts it in the entry's place: what `edit` reads meanwhile is the entry as it was.
+///
+/// # Safety
+/// `entry` is null or a live entry that one thread uses.
+unsafe fn change<A: Copy, T>(entry: *mut A, edit: impl FnOnce(&mut A) -> T) -> Option<T> {
+    if entry.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    let mut copy = unsafe { entry.read() };
+    let result = edit(&mut copy);
+    // SAFETY: as above.
+    unsafe { entry.write(copy) };
+    Some(result)
+}
+
+unsafe extern "C" fn create_server<E: Entry>(
+    pool: *mut sys::apr_pool_t,
+    _: *mut sys::server_rec,
+) -> *mut c_void {
+    // SAFETY: the server hands the function of a module record the configuration's live pool.
+    unsafe { create::<E>(pool) }
+}
+
+unsafe extern "C" fn create_directory<E: Entry>(pool: *mut sys::apr_pool_t, _: *mut c_char) -> *mut c_void {
+    // SAFETY: the server hands the function of a module record the live pool of the configuration, or of the request
+    // whose .htaccess file is read.
+    unsafe { create::<E>(pool) }
+}
+
+/// # Safety
+/// `pool` is null or a live pool.
+unsafe fn create<E: Entry>(pool: *mut sys::apr_pool_t) -> *mut c_void {
+    let body = || {
+        // SAFETY: the caller's promise.
+        let Some(pool) = (unsafe { Pool::from_raw(pool) }) else { return null_mut() };
+        from_mut(pool.place(E::create(pool))).cast()
+    };
+    guard(body, end)
+}
+
+/// Merges two entries. For directory sections this runs on requests.
+unsafe extern "C" fn merge<E: Entry>(
+    pool: *mut sys::apr_pool_t,
+    outer: *mut c_void,
+    inner: *mut c_void,
+) -> *mut c_void {
+    let body = || {
+        // SAFETY: the server hands the function of a module record a live pool, and entries of the same slot, which
+        // live as long as the pool.
+        let parts = unsafe {
+            (Pool::from_raw(pool), outer.cast::<E::At<'_>>().as_ref(), inner.cast::<E::At<'_>>().as_ref())
+        };
+        let (Some(pool), Some(outer), Some(inner)) = parts else { return inner };
+        from_mut(pool.place(E::merge(pool, outer, inner))).cast()
+    };
+    guard(body, end)
+}
+
+/// After a panic there is no entry, and without one a request would have no rules: the process ends.
+fn end(panic: &str) -> *mut c_void {
+    log::main(log::Level::Error, &format!("confine: panic while a configuration is made: {panic}"));
+    std::process::abort()
+}

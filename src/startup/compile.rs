@@ -1,0 +1,214 @@
+//! Makes rules of written rules: each context, map and statement is checked, and what is wrong is gathered.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+};
+
+use confine::{
+    backends::{Backends, CheckError, Prepared, SameContext},
+    context::{BackendName, ContextList},
+    lsm::{Backend, Moved},
+    policy::{
+        database::{Database, RowsAre},
+        decide::{Rule, Source},
+        live_map::LiveMap,
+    },
+};
+
+use crate::{
+    config::{Faults, Gate, Servers, Vocabulary, WatchedMap, Written, WrittenRule, WrittenSource, rulesets},
+    httpd::{
+        expression::Expression,
+        server::{Server, ServerId},
+    },
+    startup::{dbd_statements::Statements, maps::MapKey},
+};
+
+/// Makes rules, and gathers what is wrong.
+pub struct RuleCompiler<'b> {
+    pub(super) backends: &'b Arc<Backends>,
+    /// The backends as they are seen from virtual hosts that have rulesets of their own.
+    pub(super) of_hosts: HashMap<ServerId, Arc<Backends>>,
+    servers: &'b Servers<'b>,
+    written: &'b [WrittenRule],
+    /// The maps that were read. A map that several rules name is read once.
+    pub(super) known_maps: HashMap<MapKey, Option<Arc<LiveMap>>>,
+    pub(super) maps: Vec<WatchedMap>,
+    pub(super) swaps: Arc<AtomicU64>,
+    pub(super) faults: Faults,
+    /// What deserves a line in the log.
+    pub(super) warnings: Vec<String>,
+    statements: Statements,
+}
+
+/// What comes of all rules.
+pub struct Compiled {
+    /// The rules. Where there is a fault, not all of them.
+    pub rules: Vec<Rule<Expression>>,
+    /// The maps that they name.
+    pub maps: Vec<WatchedMap>,
+    /// What counts how often a map is taken over.
+    pub swaps: Arc<AtomicU64>,
+    /// What is wrong.
+    pub faults: Faults,
+    /// What deserves a line in the log.
+    pub warnings: Vec<String>,
+}
+
+impl<'b> RuleCompiler<'b> {
+    /// Makes ready to compile what is written.
+    pub fn new(
+        main: &Server<'_>,
+        servers: &'b Servers<'b>,
+        written: &'b Written,
+        backends: &'b Arc<Backends>,
+    ) -> Self {
+        Self {
+            backends,
+            of_hosts: rulesets::of_hosts(main, written, backends),
+            servers,
+            written: &written.rules,
+            known_maps: HashMap::new(),
+            maps: Vec::new(),
+            swaps: Arc::default(),
+            faults: Vec::new(),
+            warnings: Vec::new(),
+            statements: Statements::of(main),
+        }
+    }
+
+    /// Makes all rules.
+    pub fn compile(mut self) -> Compiled {
+        let rules = self.written.iter().filter_map(|written| self.rule(written)).collect();
+        let Self { maps, swaps, faults, warnings, .. } = self;
+        Compiled { rules, maps, swaps, faults, warnings }
+    }
+
+    /// A rule, or `None` with a fault noted.
+    fn rule(&mut self, written: &WrittenRule) -> Option<Rule<Expression>> {
+        let gate = written.config(self.servers).map(|server| server.gate());
+        if self.is_early(written) && gate == Some(Gate::Handler) {
+            let why = "needs ConfineGate process, under which a request's first phase runs in its worker";
+            self.or_fault(written, Err::<(), _>(why))?;
+        }
+        let same_context = match written.vocabulary {
+            Vocabulary::ModSelinux => SameContext::Exempt,
+            Vocabulary::Own => SameContext::Refused,
+        };
+        let default = written.backend(self.servers);
+        let source = match &written.source {
+            WrittenSource::Constant(words) => {
+                Source::Constant(self.constant(written, words, default, same_context)?)
+            }
+            WrittenSource::Map(path) => Source::Map(self.map(written, path, default, same_context)?),
+            WrittenSource::Transitions(path) => Source::Transitions(self.transitions(written, path)?),
+            WrittenSource::Env(name, named) => {
+                self.active(written, default)?;
+                let name = name.clone().into_boxed_c_str();
+                Source::Env { name, backend: default, named: named.is_some() }
+            }
+            WrittenSource::Expr(pieces, named) => {
+                self.active(written, default)?;
+                Source::Expr { pieces: pieces.clone(), backend: default, named: named.is_some() }
+            }
+            WrittenSource::Database(label, parameters, rows, limits) => {
+                self.active(written, default)?;
+                if *rows == RowsAre::Rules {
+                    // A row may name any backend by its prefix.
+                    self.backends.iter().for_each(Backend::expect_values);
+                }
+                let found = self.statements.find(label, parameters, &self.servers.get(written.server)?);
+                let statement = self.or_fault(written, found)?;
+                let database = Database::new(statement, parameters.clone(), default, *rows, *limits);
+                Source::Database(Box::new(database))
+            }
+        };
+        let backends = self.of_hosts.get(&written.server).cloned();
+        Some(Rule { origin: written.origin.clone(), source, same_context, backends })
+    }
+
+    /// The backends as they are seen from where the rule stands.
+    pub(super) fn backends_of(&self, written: &WrittenRule) -> Arc<Backends> {
+        Arc::clone(self.of_hosts.get(&written.server).unwrap_or(self.backends))
+    }
+
+    /// Whether this is its server's `ConfineEarly`.
+    fn is_early(&self, written: &WrittenRule) -> bool {
+        self.early_of(written).is_some_and(|early| std::ptr::eq(early, written))
+    }
+
+    fn early_of(&self, written: &WrittenRule) -> Option<&'b WrittenRule> {
+        self.written.get(written.config(self.servers)?.early?)
+    }
+
+    /// The backends whose answers change in the contexts of the early move. This rule's moves start there. Where only
+    /// requests know those contexts, there are none; `None` where there is no early move.
+    pub(super) fn after_early(&self, written: &WrittenRule) -> Option<Vec<Box<dyn Backend>>> {
+        let early = self.early_of(written).filter(|early| !std::ptr::eq(*early, written))?;
+        let WrittenSource::Constant(words) = &early.source else { return Some(Vec::new()) };
+        match ContextList::parse(words.iter().map(String::as_str), early.default_backend(self.servers)) {
+            Ok(list) => Some(self.backends_of(early).after(&list, Moved::Thread)),
+            // It is an error of the early move's own.
+            Err(_) => Some(Vec::new()),
+        }
+    }
+
+    /// The words of the early move that comes before this rule, where they are constant.
+    pub(super) fn early_words(&self, written: &WrittenRule) -> Option<&'b [String]> {
+        match &self.early_of(written)?.source {
+            WrittenSource::Constant(words) => Some(words),
+            _ => None,
+        }
+    }
+
+    /// The contexts that a directive's words name, asked of the kernel.
+    fn constant(
+        &mut self,
+        written: &WrittenRule,
+        words: &[String],
+        default: BackendName,
+        same_context: SameContext,
+    ) -> Option<Prepared> {
+        let list = ContextList::parse(words.iter().map(String::as_str), default);
+        let list = self.or_fault(written, list)?;
+        let backends = self.backends_of(written);
+        let checked = backends.check(&list, same_context, self.after_early(written).as_deref());
+        let checked = checked.map_err(|e| format!("{list}: {}", with_hint(&e)));
+        self.or_fault(written, checked)?;
+        let prepared = backends.prepare(&list, same_context);
+        self.or_fault(written, prepared)
+    }
+
+    /// A rule whose contexts only requests know: at least the backend must be there.
+    fn active(&mut self, written: &WrittenRule, default: BackendName) -> Option<()> {
+        let backend = self.backends.iter().find(|b| b.name() == default)?;
+        let active = backend.active().map_err(|e| with_hint(&CheckError::Inactive(e)));
+        self.or_fault(written, active)?;
+        backend.expect_values();
+        Some(())
+    }
+
+    /// The value, or `None` with a fault noted that names the rule.
+    pub(super) fn or_fault<T, E: fmt::Display>(
+        &mut self,
+        written: &WrittenRule,
+        result: Result<T, E>,
+    ) -> Option<T> {
+        let WrittenRule { origin, directive, .. } = written;
+        result.map_err(|e| self.faults.push(format!("{origin}: {directive}: {e}"))).ok()
+    }
+}
+
+/// The error, and what a newcomer needs most where a backend is not active.
+pub fn with_hint(error: &CheckError) -> String {
+    match error {
+        CheckError::Inactive(_) => {
+            format!(
+                "{error}; or name another backend, with ConfineBackend or in the context, as in landlock:NAME"
+            )
+        }
+        CheckError::Refused(refused) => refused.reason(),
+    }
+}

@@ -1,0 +1,113 @@
+//! Reads the maps that rules name, and checks each of their contexts.
+
+use std::{path::Path, sync::Arc};
+
+use confine::{
+    backends::SameContext,
+    context::BackendName,
+    map::{FileStamp, Map},
+    policy::{
+        live_map::{LiveMap, LoadOptions},
+        prepared_map::{self, PreparedLists, PreparedMap},
+        transition_map::TransitionMap,
+    },
+};
+
+use crate::{
+    config::{WatchedMap, WrittenRule},
+    httpd::server::ServerId,
+    startup::compile::{RuleCompiler, with_hint},
+};
+
+/// What a map is read and checked for. Rules for which all of it is the same share the map.
+#[derive(PartialEq, Eq, Hash)]
+pub struct MapKey {
+    path: String,
+    /// The backend of contexts that name none.
+    default: BackendName,
+    /// What the server's own context means.
+    same_context: SameContext,
+    /// The contexts in which the moves start.
+    early: Option<Vec<String>>,
+    /// The virtual host whose rulesets are found first.
+    host: Option<ServerId>,
+}
+
+impl RuleCompiler<'_> {
+    /// A map, read once however many rules name it.
+    pub(super) fn map(
+        &mut self,
+        written: &WrittenRule,
+        path: &str,
+        default: BackendName,
+        same_context: SameContext,
+    ) -> Option<Arc<LiveMap>> {
+        let key = MapKey {
+            path: path.to_owned(),
+            default,
+            same_context,
+            early: self.early_words(written).map(<[_]>::to_vec),
+            host: self.of_hosts.contains_key(&written.server).then_some(written.server),
+        };
+        if let Some(known) = self.known_maps.get(&key) {
+            return known.clone();
+        }
+        let live = self.read_map(written, path, default, same_context).map(|(live, stamp)| {
+            let map = Arc::new(live);
+            self.maps.push(WatchedMap { map: Arc::clone(&map), stamp, backends: self.backends_of(written) });
+            map
+        });
+        self.known_maps.insert(key, live.clone());
+        live
+    }
+
+    fn read_map(
+        &mut self,
+        written: &WrittenRule,
+        path: &str,
+        default: BackendName,
+        same_context: SameContext,
+    ) -> Option<(LiveMap, FileStamp)> {
+        let map = Map::load_stamped(Path::new(path), default, None);
+        let (map, stamp) = self.or_fault(written, map)?;
+        let early = self.after_early(written);
+        let backends = self.backends_of(written);
+        let named = format!("({} at {})", written.directive, written.origin);
+        let answers =
+            prepared_map::ask(&map, &backends, same_context, early.as_deref(), &PreparedLists::new());
+        for (line, contexts, error) in &answers.refused {
+            self.faults.push(format!("{path}:{line}: {contexts}: {} {named}", with_hint(error)));
+        }
+        if !answers.refused.is_empty() {
+            return None;
+        }
+        if answers.unasked > 0 {
+            self.warnings.push(unasked(path, answers.unasked));
+        }
+        let prepared = PreparedMap::new(map, &backends, same_context)
+            .map_err(|(line, error)| self.faults.push(format!("{path}:{line}: {error} {named}")))
+            .ok()?;
+        let options = LoadOptions { default, same_context, early };
+        Some((LiveMap::new(Path::new(path), options, prepared, Arc::clone(&self.swaps)), stamp))
+    }
+
+    /// A table of TOMOYO's own module.
+    pub(super) fn transitions(&mut self, written: &WrittenRule, path: &str) -> Option<Arc<TransitionMap>> {
+        let table = TransitionMap::load(Path::new(path));
+        let table = self.or_fault(written, table)?;
+        let named = format!("({} at {})", written.directive, written.origin);
+        let prepared = table.prepare(self.backends, self.after_early(written).as_deref());
+        prepared
+            .map_err(|errors| self.faults.extend(errors.iter().map(|e| format!("{e} {named}"))))
+            .ok()
+            .map(Arc::new)
+    }
+}
+
+/// What is to be known of a map with more contexts than the kernel can be asked about.
+fn unasked(path: &str, number: usize) -> String {
+    format!(
+        "{path}: {number} of its lists of contexts were not tried out, as there are so many; the form of each is \
+         good, and a move that the kernel refuses is an error page for its request"
+    )
+}
