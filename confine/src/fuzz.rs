@@ -1,7 +1,7 @@
 //! The bodies of the fuzz targets: each takes bytes, and panics where what must hold does not.
 //!
 //! They are here, and not beside libFuzzer in `fuzz/`, so that they see what is private, and so that tests
-//! replay all inputs of `fuzz/corpus` and `fuzz/findings` with the stable compiler.
+//! replay all inputs of the archives in `fuzz/corpus` and of `fuzz/findings` with the stable compiler.
 
 pub(crate) mod log;
 

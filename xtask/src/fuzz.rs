@@ -22,7 +22,7 @@ pub struct Options {
     /// For how long.
     #[arg(default_value_t = 60)]
     seconds: u32,
-    /// Keep the inputs that reach new places: into fuzz/corpus, as few as will do.
+    /// Keep the inputs that reach new places: in the archive in fuzz/corpus, as few as will do.
     #[arg(long)]
     keep: bool,
 }
@@ -140,8 +140,9 @@ fn libfuzzer(toolchain: &str, target: &str, folders: &[PathBuf], options: &[Stri
 }
 
 fn fuzz(toolchain: &str, target: &str, seconds: u32) -> Outcome {
-    let (work, corpus) = (folder().join("work").join(target), folder().join("corpus").join(target));
+    let work = folder().join("work").join(target);
     let _ = fs::create_dir_all(&work);
+    let Some(corpus) = unpack(target) else { return Outcome::default() };
     let mut options = vec![
         format!("-max_total_time={seconds}"),
         format!("-max_len={LONGEST}"),
@@ -172,22 +173,64 @@ fn fuzz(toolchain: &str, target: &str, seconds: u32) -> Outcome {
     outcome
 }
 
+/// The archive of a target's corpus: one file, as thousands of small ones would be in everybody's way.
+fn archive(target: &str) -> PathBuf {
+    folder().join("corpus").join(format!("{target}.tar.gz"))
+}
+
+/// A folder with the inputs that the archive of a target holds; empty for a target without one.
+fn unpack(target: &str) -> Option<PathBuf> {
+    let corpus = folder().join("work").join(format!("{target}.corpus"));
+    let _ = fs::remove_dir_all(&corpus);
+    fs::create_dir_all(&corpus).ok()?;
+    let archive = archive(target);
+    let unpacked = || {
+        Command::new("tar")
+            .arg("-xzf")
+            .arg(&archive)
+            .arg("-C")
+            .arg(&corpus)
+            .status()
+            .is_ok_and(|s| s.success())
+    };
+    (!archive.exists() || unpacked()).then_some(corpus)
+}
+
+/// Packs a folder of inputs, so that the same inputs give the same bytes.
+fn pack(inputs: &Path, target: &str) -> bool {
+    let new = folder().join("work").join(format!("{target}.tar.gz"));
+    let packed = Command::new("tar")
+        .args([
+            "--sort=name",
+            "--mtime=@0",
+            "--owner=0",
+            "--group=0",
+            "--numeric-owner",
+            "--mode=u=rwX,go=rX",
+        ])
+        .arg("-czf")
+        .arg(&new)
+        .arg("-C")
+        .arg(inputs)
+        .arg(".")
+        .status();
+    packed.is_ok_and(|s| s.success()) && fs::rename(&new, archive(target)).is_ok()
+}
+
 /// Brings the corpus down to as few and as short inputs as take the same edges.
 fn keep(toolchain: &str, target: &str) -> bool {
-    let (work, corpus) = (folder().join("work").join(target), folder().join("corpus").join(target));
+    let work = folder().join("work").join(target);
+    let Some(corpus) = unpack(target) else { return false };
     let few = folder().join("work").join(format!("{target}.few"));
     let _ = fs::remove_dir_all(&few);
     if fs::create_dir_all(&few).is_err() {
         return false;
     }
     let options = ["-merge=1", "-use_counters=0", "-rss_limit_mb=4096"].map(str::to_owned);
-    let folders = [few.clone(), work, corpus.clone()];
+    let folders = [few.clone(), work, corpus];
     let merged = libfuzzer(toolchain, target, &folders, &options).stderr(Stdio::null()).status();
     let any = fs::read_dir(&few).is_ok_and(|mut entries| entries.next().is_some());
-    merged.is_ok_and(|s| s.success())
-        && any
-        && fs::remove_dir_all(&corpus).is_ok()
-        && fs::rename(&few, &corpus).is_ok()
+    merged.is_ok_and(|s| s.success()) && any && pack(&few, target)
 }
 
 #[cfg(test)]

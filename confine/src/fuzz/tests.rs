@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -19,11 +20,20 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// A folder with the inputs that an archive holds.
+fn unpacked(archive: &Path) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let unpacked = Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(folder.path()).status();
+    assert!(unpacked.is_ok_and(|s| s.success()), "tar unpacks {}", archive.display());
+    folder
+}
+
 fn replay(target: &str) -> usize {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    let corpus = unpacked(&fuzz.join("corpus").join(format!("{target}.tar.gz")));
     let mut count = 0;
-    for folder in ["corpus", "findings"] {
-        for file in files(&fuzz.join(folder).join(target)) {
+    for folder in [corpus.path(), &fuzz.join("findings").join(target)] {
+        for file in files(folder) {
             let data = fs::read(&file).expect("an input");
             let start = Instant::now();
             // The name of the input, should it fail.

@@ -183,17 +183,11 @@ impl Map {
     }
 
     fn v4(&self) -> networks::View<'_, u32> {
-        networks::View {
-            leaves: self.block.array(Array::V4Leaves),
-            fences: self.block.array(Array::V4Fences),
-        }
+        networks::View { starts: self.block.array(Array::V4Starts), hits: self.block.array(Array::V4Hits) }
     }
 
     fn v6(&self) -> networks::View<'_, u128> {
-        networks::View {
-            leaves: self.block.array(Array::V6Leaves),
-            fences: self.block.array(Array::V6Fences),
-        }
+        networks::View { starts: self.block.array(Array::V6Starts), hits: self.block.array(Array::V6Hits) }
     }
 
     pub(super) fn paths(&self) -> paths::View<'_> {

@@ -20,7 +20,7 @@ use super::{Hit, names::HashKeys};
 pub(in crate::map) const MAGIC: [u8; 8] = *b"\xFFconfmap";
 
 /// Changes whenever the layout or the meaning of anything in it does.
-pub(in crate::map) const VERSION: u32 = 3;
+pub(in crate::map) const VERSION: u32 = 4;
 
 /// In [`Header::flags`]: a context named no backend, so that the default counts.
 pub(in crate::map) const DEFAULTED: u32 = 1;
@@ -40,10 +40,10 @@ const ALIGN: usize = 128;
 pub(in crate::map) enum Array {
     Users,
     Hosts,
-    V4Leaves,
-    V4Fences,
-    V6Leaves,
-    V6Fences,
+    V4Starts,
+    V4Hits,
+    V6Starts,
+    V6Hits,
     Edges,
     Nodes,
     Branches,
@@ -242,10 +242,10 @@ impl Block {
 const ALL: [Array; ARRAYS - 2] = [
     Array::Users,
     Array::Hosts,
-    Array::V4Leaves,
-    Array::V4Fences,
-    Array::V6Leaves,
-    Array::V6Fences,
+    Array::V4Starts,
+    Array::V4Hits,
+    Array::V6Starts,
+    Array::V6Hits,
     Array::Edges,
     Array::Nodes,
     Array::Branches,

@@ -7,10 +7,10 @@ use bytemuck::{Pod, Zeroable};
 use super::{
     Hit,
     block::{Array, Block, BlockBuilder, DEFAULTED, Header, IGNORES_CASE},
-    index::Texts,
     names::{HashKeys, NameRules, Slot},
-    networks::{Net, Nets, V4Leaf, V6Leaf},
+    networks::{Net, Nets},
     source::{Source, Span, Text},
+    texts::Texts,
     tree::{Edge, Tree},
 };
 use crate::{
@@ -220,10 +220,10 @@ impl<'t> Builder<'t> {
         let mut arrays = vec![
             (Array::Users, self.users.slots() * size_of::<Slot>()),
             (Array::Hosts, self.hosts.slots() * size_of::<Slot>()),
-            (Array::V4Leaves, v4.leaves() * size_of::<V4Leaf>()),
-            (Array::V4Fences, v4.fences() * size_of::<u32>()),
-            (Array::V6Leaves, v6.leaves() * size_of::<V6Leaf>()),
-            (Array::V6Fences, v6.fences() * size_of::<u128>()),
+            (Array::V4Starts, v4.ranges() * size_of::<u32>()),
+            (Array::V4Hits, v4.ranges() * size_of::<Hit>()),
+            (Array::V6Starts, v6.ranges() * size_of::<u128>()),
+            (Array::V6Hits, v6.ranges() * size_of::<Hit>()),
         ];
         if !paths.is_empty {
             arrays.extend([
@@ -242,10 +242,10 @@ impl<'t> Builder<'t> {
         header.flags = if self.defaulted { DEFAULTED } else { 0 };
         header.flags |= if self.options.ignore_case { IGNORES_CASE } else { 0 };
         let mut block = BlockBuilder::new(header, &arrays)?;
-        let (leaves, fences) = block.both(Array::V4Leaves, Array::V4Fences);
-        v4.fill(leaves, fences);
-        let (leaves, fences) = block.both(Array::V6Leaves, Array::V6Fences);
-        v6.fill(leaves, fences);
+        let (starts, hits) = block.both(Array::V4Starts, Array::V4Hits);
+        v4.fill(starts, hits);
+        let (starts, hits) = block.both(Array::V6Starts, Array::V6Hits);
+        v6.fill(starts, hits);
         let mut written = 0;
         for (names, part) in [(self.users, Array::Users), (self.hosts, Array::Hosts)] {
             let (slots, bytes) = block.both(part, Array::Text);

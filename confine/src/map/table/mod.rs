@@ -2,12 +2,11 @@
 
 pub(in crate::map) mod block;
 pub(in crate::map) mod builder;
-pub(in crate::map) mod few;
-pub(in crate::map) mod index;
 pub(in crate::map) mod names;
 pub(in crate::map) mod networks;
 pub(in crate::map) mod paths;
 pub(in crate::map) mod source;
+pub(in crate::map) mod texts;
 pub(in crate::map) mod tree;
 
 use bytemuck::{Pod, Zeroable};

@@ -7,9 +7,10 @@
 //! The work is bounded by the number of components times the number of nodes in the tree that can be
 //! reached at once: each node is visited once for each component at most.
 
+use smallvec::SmallVec;
+
 use super::{
     Hit,
-    few::Few,
     tree::{Branch, Edges, Kind, Node, Pattern},
 };
 use crate::map::syntax::glob;
@@ -30,7 +31,7 @@ impl<'m> View<'m> {
             return best;
         }
         // Nearly every path is in its plain form already; others are brought into it.
-        let mut starts = Few::new();
+        let mut starts = SmallVec::new();
         if find_starts(path, &mut starts) {
             return self.get_plain(path, &starts, best);
         }
@@ -42,14 +43,14 @@ impl<'m> View<'m> {
         });
         // Without any component there is only the slash.
         let plain = if plain.is_empty() { b"/" } else { &plain[..] };
-        let mut starts = Few::new();
+        let mut starts = SmallVec::new();
         if find_starts(plain, &mut starts) { self.get_plain(plain, &starts, best) } else { best }
     }
 
     /// The same for a path in its plain form.
     fn get_plain(&self, path: &[u8], starts: &Starts, best: Option<Hit>) -> Option<Hit> {
         let count = starts.len().saturating_sub(1);
-        let (ahead, skipping) = (Few::new(), Few::new());
+        let (ahead, skipping) = (SmallVec::new(), SmallVec::new());
         let mut search = Search { view: *self, path, starts, count, best, ahead, skipping };
         search.arrive(0, 0);
         search.ahead.push((0, 0));
@@ -63,7 +64,7 @@ impl<'m> View<'m> {
 }
 
 /// Where each component of a path begins, and one past the slash or the end behind the last.
-type Starts = Few<usize, 32>;
+type Starts = SmallVec<[usize; 32]>;
 
 /// Finds them. `false` for a path that is not absolute, has several slashes in a row, or `.` or `..`.
 fn find_starts(path: &[u8], starts: &mut Starts) -> bool {
@@ -99,16 +100,16 @@ struct Search<'s, 'm> {
     count: usize,
     best: Option<Hit>,
     /// Branches to follow, each with the number of components before it.
-    ahead: Few<(u32, u32), 32>,
+    ahead: SmallVec<[(u32, u32); 32]>,
     /// The branches behind `**` that were met, each with the fewest components before it.
-    skipping: Few<(u32, u32), 8>,
+    skipping: SmallVec<[(u32, u32); 8]>,
 }
 
 impl<'s> Search<'s, '_> {
     /// `length` components from number `from` on, with the slashes between them.
     fn components(&self, from: usize, length: usize) -> &'s [u8] {
         let (start, end) = (self.starts.get(from), self.starts.get(from + length));
-        start.zip(end).and_then(|(s, e)| self.path.get(s..e - 1)).unwrap_or_default()
+        start.zip(end).and_then(|(&s, &e)| self.path.get(s..e - 1)).unwrap_or_default()
     }
 
     /// A pattern fits the first `at` components, up to this node.
@@ -155,12 +156,12 @@ impl<'s> Search<'s, '_> {
             return;
         }
         // No literal is empty; a damaged file must not make us stay where we are.
-        let mut found = Few::<_, 6>::new();
+        let mut found = SmallVec::<[_; 6]>::new();
         // All are prepared before the first: so the table's lines come from memory at once.
         for length in lengths(literals & !1).take_while(|&n| n <= left) {
             found.push((self.view.edges.seek(branch, Kind::Literal, self.components(from, length)), length));
         }
-        for (sought, length) in found.iter() {
+        for (sought, length) in found {
             let node = self.view.edges.get(sought);
             if node != 0 {
                 self.arrive(node, from + length);

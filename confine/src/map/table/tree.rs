@@ -9,9 +9,9 @@ use bytemuck::{Pod, Zeroable};
 use super::{
     Hit,
     block::{Array, BlockBuilder},
-    index::Index,
     names::{HashKeys, home},
     source::{Source, Span, Text},
+    texts::Numbers,
 };
 use crate::map::syntax::glob::{self, Segment};
 
@@ -143,10 +143,10 @@ pub(in crate::map) struct Tree {
     pub branches: Vec<Branch>,
     pub patterns: Vec<Pattern>,
     edges: Vec<Edge>,
-    edge_index: Index,
+    edge_numbers: Numbers,
     /// The owner of each of the patterns, so that none comes twice.
     pattern_owners: Vec<u32>,
-    pattern_index: Index,
+    pattern_numbers: Numbers,
     /// Whether there is no pattern of paths.
     pub is_empty: bool,
 }
@@ -184,16 +184,16 @@ impl Tree {
             branches: vec![Branch { lowest: u32::MAX, ..Branch::zeroed() }],
             patterns: Vec::new(),
             edges: Vec::new(),
-            edge_index: Index::for_numbers(patterns.len()),
+            edge_numbers: Numbers::with_capacity(patterns.len()),
             pattern_owners: Vec::new(),
-            pattern_index: Index::for_numbers(0),
+            pattern_numbers: Numbers::default(),
             is_empty: patterns.is_empty(),
         };
         for (pattern, hit) in patterns {
             tree.insert(source, pattern, hit);
         }
         // Only more patterns would need these.
-        (tree.edge_index, tree.pattern_index) = (Index::for_numbers(0), Index::for_numbers(0));
+        (tree.edge_numbers, tree.pattern_numbers) = (Numbers::default(), Numbers::default());
         tree.pattern_owners = Vec::new();
         tree
     }
@@ -285,7 +285,7 @@ impl Tree {
         let branch = self.branch(at, from.line);
         let (kind, literal) = longest_literal(text);
         let owner = owner(branch, kind);
-        let (number, new) = self.pattern_index.number(self.keys.hash(owner, text), |number| {
+        let (number, new) = self.pattern_numbers.number(self.keys.hash(owner, text), |number| {
             let number = number as usize;
             self.pattern_owners[number] == owner && from.source.get(self.patterns[number].span()) == text
         });
@@ -311,7 +311,7 @@ impl Tree {
     fn edge(&mut self, from: &Inserted<'_>, branch: u32, kind: Kind, text: &[u8]) -> (usize, bool) {
         let owner = owner(branch, kind);
         let hash = self.keys.hash(owner, text);
-        let (number, new) = self.edge_index.number(hash, |number| {
+        let (number, new) = self.edge_numbers.number(hash, |number| {
             let edge = &self.edges[number as usize];
             edge.owner == owner && from.source.get(edge.span()) == text
         });
