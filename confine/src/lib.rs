@@ -6,6 +6,7 @@
 //! back.
 
 pub mod backends;
+pub mod bytes;
 pub mod context;
 pub mod dump;
 pub mod field;

@@ -2,10 +2,13 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 /// A file and a line (counted from 1). Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// The file as the administrator named it.
+    #[serde(with = "file")]
     pub file: Arc<Path>,
     /// Line in that file, from 1.
     pub line: u32,
@@ -21,5 +24,22 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}
+
+/// A file's name as JSON. It need not be UTF-8.
+mod file {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path, sync::Arc};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::bytes::Bytes;
+
+    pub fn serialize<S: Serializer>(file: &Arc<Path>, serializer: S) -> Result<S::Ok, S::Error> {
+        Bytes::from(file.as_os_str().as_bytes()).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Path>, D::Error> {
+        Bytes::deserialize(deserializer).map(|bytes| Arc::from(Path::new(OsStr::from_bytes(&bytes))))
     }
 }

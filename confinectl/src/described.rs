@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf, process::Output};
 
-use confine::dump::{self, Dump, Question, RecordError};
+use confine::dump::{self, Dump, DumpError, Question};
 
 use crate::{Failure, httpd, out::shown, term::during};
 
@@ -71,7 +71,8 @@ impl ServerArgs {
         let mut command = httpd::command(&program);
         command.args(["-t", "-D", dump::DUMP]);
         if let Some(question) = question {
-            command.args(["-D", dump::EXPLAIN]).env(dump::EXPLAIN, question.record().to_string());
+            let text = question.to_json().map_err(|e| Failure::Refused(format!("no question: {e}")))?;
+            command.args(["-D", dump::EXPLAIN]).env(dump::EXPLAIN, text);
         } else {
             command.env_remove(dump::EXPLAIN);
         }
@@ -92,11 +93,9 @@ impl ServerArgs {
         let words = || format!("{} -t: {}: {}", program.display(), output.status, said.join(" "));
         match Dump::parse(&String::from_utf8_lossy(&output.stdout)) {
             Ok(dump) => Ok((Reading::Described(Box::new(dump)), said)),
-            Err(RecordError::Missing) if is_good(&output) => Ok((Reading::NotLoaded, said)),
-            Err(RecordError::Missing) if is_refusal(&output, &said) => {
-                Ok((Reading::Refused(said), Vec::new()))
-            }
-            Err(RecordError::Missing) => Err(refused((
+            Err(DumpError::Missing) if is_good(&output) => Ok((Reading::NotLoaded, said)),
+            Err(DumpError::Missing) if is_refusal(&output, &said) => Ok((Reading::Refused(said), Vec::new())),
+            Err(DumpError::Missing) => Err(refused((
                 words(),
                 "name the server's program with --httpd and its configuration with -f",
             ))),

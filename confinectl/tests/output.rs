@@ -105,7 +105,7 @@ fn what_the_server_says() {
         faults: vec![format!("{EVIL}:1: {EVIL}")],
         ..Dump::default()
     };
-    let printed: String = dump.records().iter().map(|record| format!("{record}\n")).collect();
+    let printed = dump.lines().expect("JSON");
     fs::write(d.path().join("x.conf"), "").expect("a file");
     for (printed, status) in [(printed.as_str(), "0"), ("", "1")] {
         for (name, content) in [("printed", printed), ("said", EVIL), ("status", status)] {

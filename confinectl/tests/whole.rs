@@ -5,10 +5,7 @@ use std::{fs, path::Path, process::Command};
 
 use confine::{
     Origin,
-    dump::{
-        Answer, Dump, Found, Kind, Outcome, Question, Record, Rule, Ruleset, Section, Server, Setting,
-        Verdict,
-    },
+    dump::{Answer, Dump, Found, Kind, Outcome, Question, Rule, Ruleset, Section, Server, Setting, Verdict},
 };
 use tempfile::TempDir;
 
@@ -43,7 +40,7 @@ fn confinectl(d: &Path, args: &[&str]) -> Run {
 }
 
 fn printed(dump: &Dump) -> String {
-    dump.records().iter().map(|record| format!("{record}\n")).collect()
+    dump.lines().expect("JSON")
 }
 
 fn setting(directive: &str, word: &str, line: u32) -> Setting {
@@ -105,7 +102,7 @@ fn answered() -> Dump {
     let answer = Answer {
         server: 1,
         to: "0.0.0.0:80".to_owned(),
-        uri: b"/app/x".to_vec(),
+        uri: b"/app/x"[..].into(),
         path: None,
         rest: None,
         not_asked: vec!["mod_rewrite.c".to_owned()],
@@ -191,7 +188,7 @@ fn what_is_no_answer_of_a_server_is_status_2() {
         ("", "", 0, "name the server's program with --httpd"),
         ("", "usage: other\n", 64, "usage: other"),
         ("", "httpd: Could not open configuration file /x: No\n", 1, "Could not open configuration file /x"),
-        ("confine.rule\nconfine.end\n", "Syntax OK\n", 0, "of different versions"),
+        ("confine.rules [{}]\nconfine.end 1\n", "Syntax OK\n", 0, "of different versions"),
     ] {
         let d = server(out, said, status);
         for command in ["check", "explain"] {
@@ -223,17 +220,17 @@ fn a_request_is_asked_about_as_it_is_described() {
     args.push("X-Y: z");
     assert_eq!(confinectl(d.path(), &args).status, Some(0));
     let text = fs::read_to_string(d.path().join("question")).expect("a question");
-    let question = Question::read(&Record::parse(&text).expect("a record")).expect("a question");
+    let question = Question::from_json(&text).expect("a question");
     let expected = Question {
-        user: Some(b"alice".to_vec()),
+        user: Some(b"alice"[..].into()),
         addr: Some([10, 1, 2, 3].into()),
         host: Some("dog".to_owned()),
         to: Some("[::1]:80".parse().expect("an address")),
-        path: Some(b"/srv/x".to_vec()),
-        uri: Some(b"/app/x".to_vec()),
+        path: Some(b"/srv/x"[..].into()),
+        uri: Some(b"/app/x"[..].into()),
         method: Some("POST".to_owned()),
-        headers: vec![b"X-Y: z".to_vec()],
-        env: vec![b"K=V=W".to_vec(), b"L=".to_vec()],
+        headers: vec![b"X-Y: z"[..].into()],
+        env: vec![b"K=V=W"[..].into(), b"L="[..].into()],
         kernel: true,
     };
     assert_eq!(question, expected);

@@ -6,6 +6,7 @@ use std::ffi::CString;
 use confine::{
     Context, ContextList, Origin,
     backends::SameContext,
+    bytes::Bytes,
     dump::{Answer, Found, Kernel, Outcome, Question, Verdict},
     lsm::{Backend, Moved},
     policy::decide::{Decision, MovesOf, Rule, RuleAt, Source, decide},
@@ -18,7 +19,7 @@ use crate::{
         pool::Pool,
         request::Request,
         server::Server,
-        synthetic_request::{self, Imagined},
+        synthetic_request::{self, SyntheticRequest},
     },
     report::{self, Grounds, Refusal},
     request::{
@@ -31,9 +32,10 @@ use crate::{
     subject::{RequestFacts, take_for_proven},
 };
 
-/// Imagines the request and asks the rules that apply to it.
+/// Makes the request and asks the rules that apply to it.
 pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Result<Answer, String> {
-    let Imagined { request: mut r, to, status: at_once } = synthetic_request::receive(main, pool, question)?;
+    let SyntheticRequest { request: mut r, to, status: at_once } =
+        synthetic_request::receive(main, pool, question)?;
     let host = r.server().as_ptr();
     let server = main.with_hosts().iter().position(|s| s.as_ptr() == host).unwrap_or(0);
     // Known at the start of a worker: the virtual host, the address and the headers.
@@ -52,9 +54,9 @@ pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Res
     let mut answer = Answer {
         server,
         to,
-        uri: r.uri().map(|u| u.to_bytes().to_vec()).unwrap_or_default(),
-        path: r.filename().map(|f| f.to_bytes().to_vec()),
-        rest: r.path_info().map(|i| i.to_bytes().to_vec()).filter(|i| !i.is_empty()),
+        uri: r.uri().map(|u| u.to_bytes().into()).unwrap_or_default(),
+        path: r.filename().map(|f| f.to_bytes().into()),
+        rest: r.path_info().map(|i| i.to_bytes().into()).filter(|i: &Bytes| !i.is_empty()),
         not_asked,
         status,
         mode: "enforce".to_owned(),
@@ -96,7 +98,7 @@ fn complete<'p>(r: &mut Request<'p>, pool: Pool<'p>, question: &Question) -> Res
         r.set_env(pool.text(&variable[..equals]), pool.text(&variable[equals + 1..]));
     }
     if let Some(user) = &question.user {
-        CString::new(user.as_slice()).map_err(|_| "--user holds a NUL byte")?;
+        CString::new(&**user).map_err(|_| "--user holds a NUL byte")?;
         take_for_proven(r, pool.text(user));
     }
     Ok(())

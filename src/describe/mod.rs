@@ -13,7 +13,7 @@ use std::{
 
 use confine::{
     backends::Prepared,
-    dump::{self, Answer, Dump, Kind, Question, Record, Rule, Ruleset, Section, Setting},
+    dump::{self, Answer, Dump, Kind, Question, Rule, Ruleset, Section, Setting},
     policy::decide::Source,
 };
 
@@ -64,19 +64,18 @@ pub fn show(main: &Server<'_>, pool: Pool<'_>) {
 
 fn answer(main: &Server<'_>, pool: Pool<'_>) -> Result<Answer, String> {
     let text = std::env::var(dump::EXPLAIN).map_err(|e| format!("{}: {e}", dump::EXPLAIN))?;
-    let record = Record::parse(&text).ok_or_else(|| format!("{} holds no question", dump::EXPLAIN))?;
-    let question = Question::read(&record).map_err(|e| e.to_string())?;
+    let question =
+        Question::from_json(&text).map_err(|e| format!("{} holds no question: {e}", dump::EXPLAIN))?;
     explain::answer(main, pool, &question)
 }
 
 fn print(main: &Server<'_>, shown: &Dump) {
-    let mut text = String::new();
-    for record in shown.records() {
-        text.push_str(&record.to_string());
-        text.push('\n');
-    }
-    let mut out = io::stdout().lock();
-    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    let written = shown.lines().map_err(io::Error::from).and_then(|lines| {
+        let mut out = io::stdout().lock();
+        out.write_all(lines.as_bytes())?;
+        out.flush()
+    });
+    if let Err(error) = written {
         log::server(main, Level::Error, &format!("confine: the description cannot be written: {error}"));
     }
 }

@@ -25,7 +25,7 @@ const TRANSLATORS: [&CStr; 6] =
     [c"mod_alias.c", c"mod_userdir.c", c"mod_vhost_alias.c", c"mod_proxy.c", c"mod_wsgi.c", c"core.c"];
 
 /// A request, received and not processed.
-pub struct Imagined<'p> {
+pub struct SyntheticRequest<'p> {
     /// The request, with its virtual host.
     pub request: Request<'p>,
     /// The address and port of the server that it came to.
@@ -41,18 +41,22 @@ struct Local {
 }
 
 /// Makes the request that `question` describes, in `pool`.
-pub fn receive<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Result<Imagined<'p>, String> {
+pub fn receive<'p>(
+    main: &Server<'p>,
+    pool: Pool<'p>,
+    question: &Question,
+) -> Result<SyntheticRequest<'p>, String> {
     if let Some(to) = question.to {
         let local = Local { addr: resolve(pool, to)? };
-        return imagine(main, pool, question, local);
+        return receive_at(main, pool, question, local);
     }
     let candidates = candidates(main, pool);
     if let Some(host) = &question.host {
         let host = CString::new(name_of(host)).map_err(|_| "--host holds a NUL byte")?;
         for local in &candidates {
-            let imagined = imagine(main, pool, question, *local)?;
-            if imagined.is_for(&host) {
-                return Ok(imagined);
+            let request = receive_at(main, pool, question, *local)?;
+            if request.is_for(&host) {
+                return Ok(request);
             }
         }
     }
@@ -60,7 +64,7 @@ pub fn receive<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Re
         Some(first) => first,
         None => Local { addr: resolve(pool, SocketAddr::from(([0, 0, 0, 0], 80)))? },
     };
-    imagine(main, pool, question, first)
+    receive_at(main, pool, question, first)
 }
 
 /// The header Host without its port.
@@ -114,12 +118,13 @@ fn resolve(pool: Pool<'_>, to: SocketAddr) -> Result<*mut sys::apr_sockaddr_t, S
     }
 }
 
-fn imagine<'p>(
+/// Receives the request at this address.
+fn receive_at<'p>(
     main: &Server<'p>,
     pool: Pool<'p>,
     question: &Question,
     local: Local,
-) -> Result<Imagined<'p>, String> {
+) -> Result<SyntheticRequest<'p>, String> {
     let client = question.addr.unwrap_or(IpAddr::from([0, 0, 0, 0]));
     let client_addr = resolve(pool, SocketAddr::new(client, 0))?;
     // SAFETY: a live address.
@@ -146,7 +151,7 @@ fn imagine<'p>(
     let mut request = unsafe { Request::from_raw(sys::ap_create_request(connection)) }.ok_or("no memory")?;
     let status = request.read_line_and_headers(pool, question);
     let status = u16::try_from(status).ok().filter(|status| *status != OK);
-    Ok(Imagined { request, to: SocketAddr::new(local_ip, port).to_string(), status })
+    Ok(SyntheticRequest { request, to: SocketAddr::new(local_ip, port).to_string(), status })
 }
 
 /// Core's entry of a configuration vector.
@@ -158,7 +163,7 @@ unsafe fn core_entry<T>(vector: *const sys::ap_conf_vector_t) -> *mut T {
     unsafe { *vector.cast::<*mut T>().offset(sys::core_module.module_index as isize) }
 }
 
-impl Imagined<'_> {
+impl SyntheticRequest<'_> {
     /// Whether the virtual host has this name.
     fn is_for(&self, host: &CStr) -> bool {
         let r = self.request.as_ptr();

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::Origin;
+use crate::{Origin, bytes::Bytes};
 
 fn setting(directive: &str, line: u32) -> Setting {
     Setting {
@@ -65,9 +65,9 @@ fn whole() -> Dump {
         answer: Some(Answer {
             server: 1,
             to: "0.0.0.0:80".to_owned(),
-            uri: b"/\xff".to_vec(),
-            path: Some(b"/srv/\n".to_vec()),
-            rest: Some(b"/x".to_vec()),
+            uri: b"/\xff"[..].into(),
+            path: Some(b"/srv/\n"[..].into()),
+            rest: Some(b"/x"[..].into()),
             not_asked: vec!["mod_rewrite.c".to_owned()],
             status: Some(403),
             mode: "enforce".to_owned(),
@@ -88,86 +88,147 @@ fn whole() -> Dump {
 }
 
 fn printed(dump: &Dump) -> String {
-    dump.records().iter().map(|record| format!("{record}\n")).collect()
+    dump.lines().expect("JSON")
+}
+
+/// `printed` as it is when another version wrote one part of it.
+fn with_part(name: &str, change: impl Fn(&str) -> String) -> String {
+    let text = printed(&whole());
+    let mark = format!("confine.{name} ");
+    let lines = text.lines().map(|line| match line.strip_prefix(&mark) {
+        Some(part) => format!("{mark}{}\n", change(part)),
+        None => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+#[track_caller]
+fn is_cut_short(text: &str) {
+    let read = Dump::parse(text);
+    assert!(matches!(read, Err(DumpError::CutShort)), "{text:?}: {read:?}");
 }
 
 #[test]
 fn what_is_written_is_read() {
-    let whole = whole();
-    assert_eq!(Dump::parse(&printed(&whole)), Ok(whole));
-    assert_eq!(Dump::parse("confine.end\n"), Ok(Dump::default()));
+    for dump in [whole(), Dump::default()] {
+        assert_eq!(Dump::parse(&printed(&dump)).expect("a description"), dump);
+    }
+    assert_eq!(Dump::parse("confine.end 0\n").expect("a description"), Dump::default());
 }
 
 #[test]
 fn other_modules_may_print_in_between() {
-    let text = printed(&whole()).replace('\n', "\nSomething else: confine.rule\n\n");
-    assert_eq!(Dump::parse(&text), Ok(whole()));
+    let text = printed(&whole()).replace('\n', "\nSomething else: confine.rules []\n\n");
+    assert_eq!(Dump::parse(&format!("confined\n{text}")).expect("a description"), whole());
+}
+
+#[test]
+fn a_line_that_another_one_swallowed_is_missed() {
+    let text = printed(&whole());
+    for line in text.lines() {
+        // The other module's line had no end, so it and this line became one.
+        is_cut_short(&text.replace(line, &format!("something else{line}")));
+    }
 }
 
 #[test]
 fn a_description_that_is_cut_short_is_none() {
     let text = printed(&whole());
-    for cut in [text.len() - "confine.end\n".len(), 200] {
-        assert_eq!(Dump::parse(&text[..cut]), Err(RecordError::CutShort));
+    let behind_the_mark = "confine.".len();
+    // Every place but that before the last line's end, which says nothing.
+    for cut in (behind_the_mark..text.len() - 1).filter(|cut| text.is_char_boundary(*cut)) {
+        is_cut_short(&text[..cut]);
     }
-    assert_eq!(Dump::parse("Syntax OK\n"), Err(RecordError::Missing));
+    // Any line may be lost, and not only the last.
+    let lines: Vec<_> = text.lines().collect();
+    for lost in 0..lines.len() {
+        let rest: Vec<_> = lines.iter().enumerate().filter(|(n, _)| *n != lost).map(|(_, l)| *l).collect();
+        is_cut_short(&rest.join("\n"));
+    }
+    assert!(matches!(Dump::parse("Syntax OK\n"), Err(DumpError::Missing)));
 }
 
 #[test]
-fn numbers_of_what_is_not_there_are_refused() {
+fn indices_of_what_is_not_there_are_refused() {
     let mut dump = whole();
     dump.rules.pop();
-    assert_eq!(Dump::parse(&printed(&dump)), Err(RecordError::CutShort));
+    is_cut_short(&printed(&dump));
     let mut dump = whole();
     dump.servers.pop();
-    assert_eq!(Dump::parse(&printed(&dump)), Err(RecordError::CutShort));
+    is_cut_short(&printed(&dump));
 }
 
 #[test]
-fn a_field_that_is_no_such_value_is_named() {
-    let text = printed(&whole()).replace("kind=map", "kind=later");
-    let error = Dump::parse(&text).expect_err("an unknown kind");
-    assert_eq!(
-        error.to_string(),
-        "the record \"rule\" has no usable \"kind\"; the module and confinectl are of different versions, install \
-         both from one build"
-    );
+fn what_another_version_writes_is_read_as_far_as_it_goes() {
+    // A newer module tells of more: another part, and another field of a part.
+    let text = with_part("user", |part| part.replace('{', "{\"shell\":[1],"));
+    let text = text.replace("confine.end ", "confine.weather {}\nconfine.end 1");
+    let count = printed(&whole()).lines().count();
+    let text = text.replace(&format!("confine.end 1{}", count - 1), &format!("confine.end {count}"));
+    assert_eq!(Dump::parse(&text).expect("a description"), whole());
+    // An older one tells of less.
+    let older = "confine.notes [\"by the way\"]\nconfine.end 1\n";
+    assert_eq!(Dump::parse(older).expect("a description").notes, ["by the way"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    for (text, why) in [
+        (with_part("rules", |part| part.replace("\"map\"", "\"later\"")), "unknown variant `later`"),
+        (with_part("user", |part| part.replace("\"id\"", "\"uid\"")), "missing field `id`"),
+        (with_part("settings", |_| "{".to_owned()), "EOF while parsing"),
+        (with_part("answer", |part| part.replace("\\\\xff", "\\\\xf")), "begins no escape"),
+    ] {
+        let error = Dump::parse(&text).expect_err("another version").to_string();
+        assert!(error.contains(why), "no {why:?} in {error}");
+        assert!(
+            error.ends_with(
+                "the module and confinectl are of different versions, install both from one build"
+            ),
+            "{error}"
+        );
+    }
 }
 
 #[test]
 fn a_question_passes_through_an_environment_variable() {
+    let bytes = |bytes: &[u8]| Bytes::from(bytes);
     let question = Question {
-        user: Some(b"al\tice=\xfe".to_vec()),
+        user: Some(bytes(b"al\tice=\xfe\0")),
         addr: Some(IpAddr::from([10, 0, 0, 1])),
         host: Some("dog".to_owned()),
         to: Some("[::1]:8080".parse().expect("an address")),
-        path: Some(b"/srv/\\x00".to_vec()),
-        uri: Some(b"/x?y=%00".to_vec()),
+        path: Some(bytes(b"/srv/\\x00")),
+        uri: Some(bytes(b"/x?y=%00")),
         method: Some("POST".to_owned()),
-        headers: vec![b"X: 1".to_vec(), b"Y:2".to_vec()],
-        env: vec![b"K=V=W".to_vec(), b"EMPTY=".to_vec()],
+        headers: vec![bytes(b"X: 1"), bytes(b"Y:2")],
+        env: vec![bytes(b"K=V=W"), bytes(b"EMPTY=")],
         kernel: true,
     };
     for question in [question, Question::default()] {
-        let text = question.record().to_string();
-        assert!(!text.contains(['\n', '\0']), "{text:?}");
-        let record = Record::parse(&text).expect("a record");
-        assert_eq!(Question::read(&record), Ok(question));
+        let text = question.to_json().expect("JSON");
+        assert!(!text.contains(|c: char| c.is_control()), "{text:?}");
+        assert_eq!(Question::from_json(&text).expect("a question"), question);
     }
+    let newer = Question::default().to_json().expect("JSON").replace('{', "{\"weather\":1,");
+    let error = Question::from_json(&newer).expect_err("a field that is not known").to_string();
+    assert!(error.contains("unknown field `weather`"), "{error}");
 }
 
 #[test]
-fn every_byte_survives() {
-    let all: Vec<u8> = (0..=255).collect();
-    let record = Record::new("x").with("all", &all).with("text", "日本\u{85}\u{1b}");
-    let text = record.to_string();
-    assert!(!text.contains(|c: char| c.is_control() && c != '\t'), "{text:?}");
-    assert_eq!(Record::parse(&text), Some(record));
-    for bad in
-        ["confine.", "confine.x\tnothing", "confine.x\ta=\\", "confine.x\ta=\\x4", "confine.x\ta=\\xgg", "x"]
-    {
-        assert_eq!(Record::parse(bad), None, "{bad:?}");
+fn bytes_that_are_no_text_survive() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    let mut dump = whole();
+    let every: Vec<u8> = (0..=255).collect();
+    dump.rulesets[0].origin = Origin::new(OsStr::from_bytes(&every), 1);
+    if let Some(answer) = &mut dump.answer {
+        answer.path = Some(every.into());
     }
+    dump.notes = vec!["日本\u{85}\u{1b}\u{7f}\r".to_owned()];
+    let text = printed(&dump);
+    assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    assert_eq!(Dump::parse(&text).expect("a description"), dump);
 }
 
 #[test]

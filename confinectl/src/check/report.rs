@@ -240,7 +240,7 @@ fn rule_json(rule: &Rule) -> Value {
         "line": written.origin.line,
         "server": written.server,
         "sections": sections,
-        "kind": rule.kind.to_string(),
+        "kind": rule.kind,
         "source": rule.file,
         "backend": rule.backend,
         "contexts": rule.contexts,

@@ -4,6 +4,7 @@ use std::{ffi::OsString, io::Write, net::SocketAddr, os::unix::ffi::OsStrExt};
 
 use anstyle::{AnsiColor, Style};
 use confine::{
+    bytes::Bytes,
     dump::{Answer, Dump, Found, Outcome as Decided, Question, Verdict},
     field::{Field, Reason, Words},
 };
@@ -78,7 +79,7 @@ pub fn run(args: &super::Args, out: &mut Out<impl Write>) -> Result<Outcome, Fai
 
 fn question(args: &super::Args) -> Result<Question, Failure> {
     let refused = |text: String| Err(Failure::Refused(text));
-    let bytes = |text: &OsString| text.as_bytes().to_vec();
+    let bytes = |text: &OsString| Bytes::from(text.as_bytes());
     let request = &args.request;
     if let Some(uri) = request.uri.as_ref().filter(|u| !u.as_bytes().starts_with(b"/")) {
         return refused(format!("--uri {}: a URL's path begins with /", uri.to_string_lossy()));
@@ -97,7 +98,7 @@ fn question(args: &super::Args) -> Result<Question, Failure> {
         addr: args.ip,
         host: args.host.as_ref().map(|h| h.to_string_lossy().into_owned()),
         to: request.to,
-        path: args.path.as_ref().map(|p| p.as_os_str().as_bytes().to_vec()),
+        path: args.path.as_ref().map(|p| Bytes::from(p.as_os_str().as_bytes())),
         uri: request.uri.as_ref().map(bytes),
         method: request.method.clone(),
         headers: request.headers.iter().map(bytes).collect(),
@@ -309,7 +310,7 @@ impl Explained<'_> {
             "file": written.origin.file.display().to_string(),
             "line": written.origin.line,
             "sections": sections,
-            "found": verdict.found.to_string(),
+            "found": verdict.found,
             "from": verdict.at.as_ref().map(ToString::to_string),
             "text": verdict.text,
         })
