@@ -81,7 +81,7 @@ pub static mut selinux_module: sys::module = sys::module {
 };
 
 /// The handlers that start-up must know: this module's own, and the one in place of PHP's.
-const HANDLERS: startup::Handlers = startup::Handlers { gate: handler_gate, php: php_handler };
+const HANDLERS: startup::OwnHandlers = startup::OwnHandlers { gate: handler_gate, php: php_handler };
 
 unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
     let all = hooks::Hooks {

@@ -1,6 +1,6 @@
 //! The server's content handlers, and what each of them is to this module.
 //!
-//! The list is made once, when the configuration was read. [`crate::request::handlers`] runs the handlers.
+//! Start-up makes the list once, when the configuration was read. [`crate::request::handlers`] runs the handlers.
 
 use std::ffi::CStr;
 
@@ -22,7 +22,7 @@ const OWN: &CStr = c"mod_confine.c";
 pub enum Role {
     /// This module's own gate, which is running already.
     Gate,
-    /// mod_cache's, which answers for others.
+    /// mod_cache's handler, which answers for others.
     Cache,
     /// The server's upgrades to other protocols, whose threads must not inherit a context.
     Upgrade,
@@ -77,11 +77,11 @@ const MADE_HERE: [&CStr; 38] = [
     c"mod_xsendfile.c",
 ];
 
-/// All handlers of one generation, in the server's order.
-pub struct Handlers(pub Vec<(ContentHandler, Role)>);
+/// All content handlers of one configuration, in the server's order, and what each is to this module.
+pub struct ContentHandlers(pub Vec<(ContentHandler, Role)>);
 
-impl Handlers {
-    /// The handlers of the configuration that was just read. The error is the text of a fault.
+impl ContentHandlers {
+    /// Lists the handlers of the configuration that was just read. The error is the text of a fault.
     pub fn of(main: &Server<'_>, gate: hooks::RequestHook) -> Result<Self, String> {
         let all = hooks::content_handlers();
         if let Some(first) = all.first().filter(|first| !first.is(gate)) {
@@ -116,7 +116,7 @@ impl Handlers {
         Ok(Self(all.into_iter().map(|handler| (handler, role(&handler))).collect()))
     }
 
-    /// The modules of which it is not known in which process they make content, by their source files.
+    /// The modules, by their source files, of which nobody knows in which process they make content.
     pub fn unknown(&self) -> Vec<String> {
         let mut names = Vec::new();
         for (handler, role) in &self.0 {

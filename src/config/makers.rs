@@ -1,7 +1,7 @@
 //! Modules whose handlers have content made in another process.
 //!
-//! Each of them is listed here, with what its handler looks at. What a request under a rule meets there,
-//! [`crate::request`] decides.
+//! Each of them is listed here, with what its handler looks at. [`crate::request`] decides what a request under a rule
+//! meets there.
 
 use std::ffi::{CStr, CString};
 
@@ -27,13 +27,13 @@ enum Takes {
     /// mod_proxy: a `proxy:` handler, or `proxyreq` with a `proxy:` file name (modules/proxy/mod_proxy.c,
     /// proxy_handler).
     Proxy,
-    /// Whatever the module keeps something with: it decided in an earlier phase.
+    /// The module decided in an earlier phase, and keeps something with each request that it takes.
     Marked,
 }
 
 const CONFINE_IT: &str = "confine that process by its own means and say ConfineOutOfProcess allow";
 
-/// All that is known. A module that is not loaded does no harm here.
+/// Every module of the kind that is known. A module that is not loaded does no harm here.
 static MAKERS: [Maker; 13] = [
     Maker {
         module: c"mod_cgid.c",
@@ -125,11 +125,10 @@ pub struct LoadedMaker {
 }
 
 impl LoadedMaker {
-    /// The maker that hangs its handlers into the server under this name; `None` for a module that makes content
-    /// in the thread that asks for it.
+    /// The maker with this source file. `None` for a module that makes content in the thread that asks for it.
     ///
-    /// mod_wsgi is one where daemons are configured. Whether a request is theirs, a variable of the request may
-    /// decide at the last moment; so all of its requests count as theirs.
+    /// mod_wsgi is such a maker where daemons are configured. A variable of the request may decide at the last moment
+    /// whether a daemon serves it, so all of mod_wsgi's requests count as the daemons'.
     pub fn of(main: &Server<'_>, module: &CStr) -> Option<Self> {
         let maker = MAKERS.iter().find(|maker| maker.module == module)?;
         let mut more_names = Vec::new();
@@ -170,7 +169,7 @@ pub fn loaded(main: &Server<'_>) -> Vec<&'static CStr> {
         .map(|maker| maker.module)
         .filter(|module| hooks::module_loaded(module) && LoadedMaker::of(main, module).is_some())
         .collect();
-    // Those that mod_proxy hands requests to say more than its own name does.
+    // mod_proxy hands requests to these, and their names say more than its own.
     const SCHEMES: [&CStr; 9] = [
         c"mod_proxy_fcgi.c",
         c"mod_proxy_http.c",

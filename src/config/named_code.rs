@@ -28,7 +28,7 @@ impl NamedCode {
         Some(Self { early: kind == Kind::Early, log: !paths, paths, by })
     }
 
-    /// This and that of an outer scope.
+    /// The code of this scope and of an outer one.
     pub fn and(self, outer: Self) -> Self {
         Self {
             early: self.early || outer.early,
@@ -38,13 +38,13 @@ impl NamedCode {
         }
     }
 
-    /// Whether there is any.
+    /// Whether any code is named.
     pub fn is_any(&self) -> bool {
         self.by.is_some()
     }
 
-    /// Whether code runs before the content. Where code is looked for counts if the configuration itself has
-    /// functions run in these phases.
+    /// Whether code runs before the content. A path on which code is looked for counts only if the configuration
+    /// itself has functions run in these phases.
     pub fn runs_early(&self, policy: &Policy) -> bool {
         self.early || (self.paths && policy.lua_hooks)
     }

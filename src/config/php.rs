@@ -10,8 +10,8 @@ pub struct Php {
     pub module: Module,
     /// The settings that keep contexts apart.
     pub apart: Directives,
-    /// Whether each thread has an interpreter of its own: the server would not start otherwise (PHP:
-    /// php_pre_config).
+    /// Whether the server serves requests in threads. PHP then has an interpreter for each thread, or the server would
+    /// not start (PHP: php_pre_config).
     pub threads: bool,
     /// The limit of `mail()`, where PHP starts a program for it.
     pub mail: OnceLock<Directives>,

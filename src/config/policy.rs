@@ -11,12 +11,8 @@ use confine::{
     policy::{decide::Rule, live_map::LiveMap},
 };
 
-use super::{handlers::Handlers, php::Php};
-use crate::httpd::{
-    directives::Directives,
-    expression::Expression,
-    pool::{Pool, Single},
-};
+use super::{handlers::ContentHandlers, php::Php};
+use crate::httpd::{directives::Directives, expression::Expression, pool::Pool};
 
 /// What requests use of one reading of the configuration.
 pub struct Policy {
@@ -35,7 +31,7 @@ pub struct Policy {
     /// What start-up found that deserves a line in the log.
     pub warnings: Vec<String>,
     /// The server's content handlers.
-    pub handlers: Handlers,
+    pub handlers: ContentHandlers,
     /// Whether CGI programs are started by mod_cgid's daemon.
     pub cgid: bool,
     /// Whether the configuration itself gives mod_lua functions to run before or after the content.
@@ -71,11 +67,6 @@ impl Policy {
 /// The place of a policy in the configuration's pool. It is empty until start-up has finished.
 #[derive(Default)]
 pub(super) struct PolicyPlace(OnceLock<Policy>);
-
-// SAFETY: the key is this type's own.
-unsafe impl Single for PolicyPlace {
-    const KEY: &'static std::ffi::CStr = c"mod_confine: policy";
-}
 
 impl PolicyPlace {
     /// The place in this configuration's pool.

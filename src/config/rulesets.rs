@@ -1,4 +1,4 @@
-//! Whose rulesets are: the server's, or those of a virtual host, which are found first by the rules of that host.
+//! Who a ruleset belongs to: the server, or one virtual host. The rules of a virtual host find its own rulesets first.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -20,7 +20,7 @@ pub fn specs(main: &Server<'_>, written: &Written) -> Vec<RulesetSpec> {
     written.rulesets.iter().map(named).collect()
 }
 
-/// The backends as the virtual hosts see them that have rulesets of their own.
+/// The backends as each virtual host with rulesets of its own sees them.
 pub fn of_hosts(
     main: &Server<'_>,
     written: &Written,
@@ -30,8 +30,8 @@ pub fn of_hosts(
     names.into_iter().map(|(host, name)| (host, Arc::new(backends.of_host(&name)))).collect()
 }
 
-/// A name for each virtual host with rulesets, by which people know it and no other is called: kept workers are told
-/// apart by the names of contexts.
+/// A name for each virtual host with rulesets. People know the host by it, and no other host has the same, because
+/// workers of a context are told apart by the names of contexts.
 fn names(main: &Server<'_>, written: &Written) -> HashMap<ServerId, String> {
     let has_some = |host: &Server<'_>| written.rulesets.iter().any(|ruleset| ruleset.host == Some(host.id()));
     let mut taken = BTreeSet::new();
@@ -49,7 +49,7 @@ fn names(main: &Server<'_>, written: &Written) -> HashMap<ServerId, String> {
     names
 }
 
-/// A name without what separates contexts, or could not stand in a log.
+/// The name without characters that separate contexts or cannot stand in a log.
 fn plain(name: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "._-:".contains(c);
     name.chars().map(|c| if fits(c) { c } else { '_' }).collect()

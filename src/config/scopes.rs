@@ -9,7 +9,7 @@ use crate::httpd::{
     pool::Pool,
     request::Request,
     server::Server,
-    slot::{DirectorySlot, Entry, ServerSlot},
+    slot::{ConfigEntry, DirectorySlot, ServerSlot},
 };
 
 /// This module's entry of server sections.
@@ -68,7 +68,7 @@ impl<'c> ServerConfig<'c> {
     }
 }
 
-impl Entry for ServerConfig<'static> {
+impl ConfigEntry for ServerConfig<'static> {
     type At<'c> = ServerConfig<'c>;
 
     fn create(pool: Pool<'_>) -> ServerConfig<'_> {
@@ -155,7 +155,7 @@ impl<'c> DirectoryConfig<'c> {
     }
 }
 
-impl Entry for DirectoryConfig<'static> {
+impl ConfigEntry for DirectoryConfig<'static> {
     type At<'c> = DirectoryConfig<'c>;
 
     fn create(_: Pool<'_>) -> DirectoryConfig<'_> {

@@ -11,14 +11,14 @@ pub enum Gate {
     Handler,
 }
 
-/// How many, how long, how often: the words behind `per-context`.
+/// The limits of workers that serve several requests: the words behind `per-context`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct WorkerLimits {
-    /// Kept workers of one child, resting ones and those at work.
+    /// The most workers that one child keeps, resting ones and those at work.
     pub max: usize,
-    /// After this time without work a kept worker ends.
+    /// A worker ends after this time without work.
     pub idle: Duration,
-    /// After this many requests it ends.
+    /// A worker ends after this many requests.
     pub requests: u32,
 }
 
@@ -40,38 +40,38 @@ pub enum Workers {
 /// What a request without a matching rule gets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unmatched {
-    /// 403.
+    /// The request is answered with 403.
     Deny,
-    /// The server's own privileges.
+    /// The request runs with the server's own privileges.
     Allow,
 }
 
 /// Whether decisions are carried out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
-    /// Yes.
+    /// They are carried out.
     Enforce,
-    /// Only logged and counted.
+    /// They are only logged and counted.
     Report,
 }
 
 /// What content that another process makes gets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OutOfProcess {
-    /// 403.
+    /// The request is answered with 403.
     Deny,
-    /// A log line, once a child.
+    /// It is made, and the log says so once a child.
     Warn,
-    /// Silence.
+    /// It is made, and nothing is said.
     Allow,
 }
 
 /// What confined requests have of what PHP shares between requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PhpCache {
-    /// Nothing that a setting can take.
+    /// Nothing that a setting of PHP's can take away.
     Off,
-    /// All, because the contexts trust each other.
+    /// All of it, because the contexts trust each other.
     Shared,
 }
 
@@ -85,11 +85,11 @@ pub enum Fault {
     Worker,
     /// In the move.
     Move,
-    /// No panic: the worker's pool is asked for more memory than there is.
+    /// There is no panic here: the worker's pool is asked for more memory than there is.
     Memory,
 }
 
-/// Settings of a directory section; `None` is inherited.
+/// The settings of a directory section. What is `None` is inherited.
 #[derive(Clone, Copy, Default)]
 pub struct Settings {
     /// `ConfineUnmatched`.

@@ -21,7 +21,7 @@ use confine::{
 use super::ServerConfig;
 use crate::httpd::{
     expression::Expression,
-    pool::{Pool, Single},
+    pool::Pool,
     server::{Server, ServerId},
 };
 
@@ -61,11 +61,6 @@ pub struct Written {
 struct Reading {
     open: RefCell<Written>,
     done: OnceCell<Written>,
-}
-
-// SAFETY: the key is this type's own.
-unsafe impl Single for Reading {
-    const KEY: &'static std::ffi::CStr = c"mod_confine: what is written";
 }
 
 impl Written {

@@ -11,9 +11,9 @@ use crate::httpd::command::{Learn, Run, Runner, one_word, section, with_words};
 
 /// Where a directive may stand.
 #[derive(Clone, Copy)]
-pub struct Place(i32);
+pub struct AllowedIn(i32);
 
-impl Place {
+impl AllowedIn {
     /// The server's configuration and virtual hosts.
     pub const SERVER: Self = Self(sys::RSRC_CONF);
     /// Directory sections of the server's configuration.
@@ -23,7 +23,7 @@ impl Place {
     /// Directory sections, and `.htaccess` files under `AllowOverride AuthConfig`.
     pub const AUTH_CONFIG: Self = Self(sys::OR_AUTHCFG);
 
-    /// Here and there.
+    /// Where this one or the other allows it.
     pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -31,10 +31,10 @@ impl Place {
 
 /// A directive.
 #[derive(Clone, Copy)]
-pub struct Entry {
+pub struct DirectiveEntry {
     name: &'static CStr,
     kind: Kind,
-    place: Place,
+    place: AllowedIn,
     help: &'static CStr,
 }
 
@@ -45,19 +45,24 @@ enum Kind {
     OfAnother(Learn),
 }
 
-impl Entry {
+impl DirectiveEntry {
     /// A directive whose words the server splits.
-    pub const fn of(name: &'static CStr, run: Run, place: Place, help: &'static CStr) -> Self {
+    pub const fn of(name: &'static CStr, run: Run, place: AllowedIn, help: &'static CStr) -> Self {
         Self { name, kind: Kind::Words(run), place, help }
     }
 
     /// A section, such as `<ConfineLandlock`, or a lost end of one.
-    pub const fn section(name: &'static CStr, run: Run, place: Place, help: &'static CStr) -> Self {
+    pub const fn section(name: &'static CStr, run: Run, place: AllowedIn, help: &'static CStr) -> Self {
         Self { name, kind: Kind::Section(run), place, help }
     }
 
     /// A directive of another module, where that module allows it. This module only learns what it says.
-    pub const fn of_another(name: &'static CStr, learn: Learn, place: Place, help: &'static CStr) -> Self {
+    pub const fn of_another(
+        name: &'static CStr,
+        learn: Learn,
+        place: AllowedIn,
+        help: &'static CStr,
+    ) -> Self {
         Self { name, kind: Kind::OfAnother(learn), place, help }
     }
 
@@ -87,17 +92,18 @@ impl Entry {
 
 /// A table of `N` directives.
 #[repr(C)]
-pub struct Table<const N: usize> {
+pub struct CommandTable<const N: usize> {
     entries: [sys::command_rec; N],
     end: sys::command_rec,
 }
 
 // SAFETY: constant data. The pointers in it are to static strings and functions.
-unsafe impl<const N: usize> Sync for Table<N> {}
+unsafe impl<const N: usize> Sync for CommandTable<N> {}
 
-impl<const N: usize> Table<N> {
-    /// The table, whose directives `R` runs.
-    pub const fn new<R: Runner>(entries: [Entry; N]) -> Self {
+impl<const N: usize> CommandTable<N> {
+    /// The table of `entries`, of which there are `N`. `R` runs them.
+    pub const fn new<R: Runner>(entries: &[DirectiveEntry]) -> Self {
+        assert!(entries.len() == N, "the table has room for exactly these entries");
         let mut table = Self { entries: [END; N], end: END };
         let mut number = 0;
         while number < N {

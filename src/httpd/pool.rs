@@ -1,6 +1,8 @@
 //! APR pools: memory and cleanups that live exactly as long as a configuration or a request.
 
 use std::{
+    any::TypeId,
+    cell::RefCell,
     ffi::{CStr, c_char, c_void},
     marker::PhantomData,
     mem::size_of,
@@ -92,14 +94,25 @@ impl<'p> Pool<'p> {
         }
     }
 
-    /// The value of this type that the pool holds, made at the first call.
-    pub fn single<T: Single>(self) -> &'p T {
-        let value = self.recall(T::KEY).unwrap_or_else(|| {
-            let new = self.own(T::default());
-            self.remember(T::KEY, new);
+    /// The one value of this type that the pool holds, made at the first call.
+    pub fn single<T: Default + 'static>(self) -> &'p T {
+        const KEY: &CStr = c"mod_confine: single values";
+        type Known = RefCell<Vec<(TypeId, NonNull<c_void>)>>;
+        let known = self.recall::<Known>(KEY).unwrap_or_else(|| {
+            let new = self.own(Known::default());
+            self.remember(KEY, new);
             new
         });
-        // SAFETY: no other type has this key (see Single). The pool owns the value, lives for 'p and never moves it.
+        // SAFETY: this function alone uses the key, for this type. The pool owns the value and lives for 'p.
+        let known = unsafe { known.as_ref() };
+        let is_it = |(id, _): &&(TypeId, NonNull<c_void>)| *id == TypeId::of::<T>();
+        let found = known.borrow().iter().find(is_it).map(|(_, value)| value.cast::<T>());
+        let value = found.unwrap_or_else(|| {
+            let new = self.own(T::default());
+            known.borrow_mut().push((TypeId::of::<T>(), new.cast()));
+            new
+        });
+        // SAFETY: stored above for this type. The pool owns the value, lives for 'p and never moves it.
         unsafe { value.as_ref() }
     }
 
@@ -123,15 +136,6 @@ impl<'p> Pool<'p> {
             )
         };
     }
-}
-
-/// A value of which a pool holds one.
-///
-/// # Safety
-/// Nothing else is stored in a pool under the key.
-pub unsafe trait Single: Default + 'static {
-    /// The name under which the pool knows it.
-    const KEY: &'static CStr;
 }
 
 /// A pool for a while.

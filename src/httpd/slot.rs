@@ -46,7 +46,7 @@ pub unsafe fn set_config_entry(vector: *mut sys::ap_conf_vector_t, value: *mut c
 }
 
 /// What a module keeps of a section: plain data, which may hold references to what lies in the same pool.
-pub trait Entry: 'static {
+pub trait ConfigEntry: 'static {
     /// The entry, in a pool that lives for `'c`.
     type At<'c>: Copy + 'c;
 
@@ -70,7 +70,7 @@ pub struct ServerSlot<E>(PhantomData<E>);
 /// The entry `E` of directory sections.
 pub struct DirectorySlot<E>(PhantomData<E>);
 
-impl<E: Entry> ServerSlot<E> {
+impl<E: ConfigEntry> ServerSlot<E> {
     /// # Safety
     /// The functions of the module record for server sections are [`ServerSlot::create`] and [`ServerSlot::merge`] of
     /// this very type.
@@ -108,7 +108,7 @@ impl<E: Entry> ServerSlot<E> {
     }
 }
 
-impl<E: Entry> DirectorySlot<E> {
+impl<E: ConfigEntry> DirectorySlot<E> {
     /// # Safety
     /// The functions of the module record for directory sections are [`DirectorySlot::create`] and
     /// [`DirectorySlot::merge`] of this very type.
@@ -162,7 +162,7 @@ unsafe fn change<A: Copy, T>(entry: *mut A, edit: impl FnOnce(&mut A) -> T) -> O
     Some(result)
 }
 
-unsafe extern "C" fn create_server<E: Entry>(
+unsafe extern "C" fn create_server<E: ConfigEntry>(
     pool: *mut sys::apr_pool_t,
     _: *mut sys::server_rec,
 ) -> *mut c_void {
@@ -170,7 +170,10 @@ unsafe extern "C" fn create_server<E: Entry>(
     unsafe { create::<E>(pool) }
 }
 
-unsafe extern "C" fn create_directory<E: Entry>(pool: *mut sys::apr_pool_t, _: *mut c_char) -> *mut c_void {
+unsafe extern "C" fn create_directory<E: ConfigEntry>(
+    pool: *mut sys::apr_pool_t,
+    _: *mut c_char,
+) -> *mut c_void {
     // SAFETY: the server hands the function of a module record the live pool of the configuration, or of the request
     // whose .htaccess file is read.
     unsafe { create::<E>(pool) }
@@ -178,7 +181,7 @@ unsafe extern "C" fn create_directory<E: Entry>(pool: *mut sys::apr_pool_t, _: *
 
 /// # Safety
 /// `pool` is null or a live pool.
-unsafe fn create<E: Entry>(pool: *mut sys::apr_pool_t) -> *mut c_void {
+unsafe fn create<E: ConfigEntry>(pool: *mut sys::apr_pool_t) -> *mut c_void {
     let body = || {
         // SAFETY: the caller's promise.
         let Some(pool) = (unsafe { Pool::from_raw(pool) }) else { return null_mut() };
@@ -188,7 +191,7 @@ unsafe fn create<E: Entry>(pool: *mut sys::apr_pool_t) -> *mut c_void {
 }
 
 /// Merges two entries. For directory sections this runs on requests.
-unsafe extern "C" fn merge<E: Entry>(
+unsafe extern "C" fn merge<E: ConfigEntry>(
     pool: *mut sys::apr_pool_t,
     outer: *mut c_void,
     inner: *mut c_void,

@@ -8,7 +8,7 @@ use std::ffi::CStr;
 
 use crate::{
     config::{
-        handlers::{Handlers, Role},
+        handlers::{ContentHandlers, Role},
         makers::LoadedMaker,
     },
     httpd::{hooks::ContentHandler, request::Request, status::Status},
@@ -42,7 +42,7 @@ pub enum Ahead<'h> {
     Maker(&'h LoadedMaker),
 }
 
-impl Handlers {
+impl ContentHandlers {
     /// Looks at an upgrade to another protocol, which the client or the server may want.
     pub fn upgrade(&self, r: &mut Request<'_>) -> Status {
         self.run_those(r, |_, role| matches!(role, Role::Upgrade))

@@ -29,8 +29,8 @@ use crate::{
     },
 };
 
-/// Between two looks. A change counts at the second, so it is taken over within half a second and what the
-/// reading takes.
+/// The time between two looks at a file. A change counts once two looks agree, so it is taken over within half a
+/// second, and the time that the reading takes.
 const PERIOD: Duration = Duration::from_millis(250);
 
 /// For each map, what was last told in the log. Maps beyond share.
@@ -54,10 +54,10 @@ fn is_first(map: usize, sight: u64) -> bool {
 
 /// Starts to watch the maps of this child's configuration, if there are any.
 pub fn start(server: &Server<'_>, pool: Pool<'_>) {
-    let ready = ServerConfig::of(server).and_then(|config| config.policy());
-    let Some(ready) = ready.filter(|ready| !ready.maps.is_empty()) else { return };
+    let policy = ServerConfig::of(server).and_then(ServerConfig::policy);
+    let Some(policy) = policy.filter(|policy| !policy.maps.is_empty()) else { return };
     let watch_of = |it: &WatchedMap| (Watch::new(Arc::clone(&it.map), it.stamp), Arc::clone(&it.backends));
-    let watches: Vec<_> = ready.maps.iter().map(watch_of).collect();
+    let watches: Vec<_> = policy.maps.iter().map(watch_of).collect();
     if let Err(error) = background::start(pool, "confine-maps", move |stop| watch(stop, watches)) {
         log::server(
             server,

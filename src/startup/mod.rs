@@ -13,7 +13,7 @@ mod trust;
 
 use confine::{context::BackendName, lsm::Backend};
 
-pub use self::prepare::Handlers;
+pub use self::prepare::OwnHandlers;
 use crate::{
     config::{Faults, Policy, ServerConfig, Written, noting::wanted},
     describe,
@@ -32,7 +32,7 @@ use crate::{
 /// The server reads its configuration twice at start. The first reading, like `-t`, only checks. From the second on,
 /// the server itself moves first where that is asked for. It does so before it opens its logs and makes its pipes,
 /// which carry the context of whoever makes them.
-pub fn check(main: &Server<'_>, handlers: Handlers) -> bool {
+pub fn check(main: &Server<'_>, handlers: OwnHandlers) -> bool {
     let (Some(config), Some(pool)) = (ServerConfig::of(main), main.pool()) else { return true };
     let written = Written::of(pool);
     if hooks::first_reading() || hooks::only_testing() {

@@ -10,8 +10,7 @@ use confine::{
 
 use crate::{
     config::{
-        Faults, Gate, Policy, ServerConfig, Servers, Written, handlers::Handlers as ContentHandlers,
-        php::Php, rulesets,
+        Faults, Gate, Policy, ServerConfig, Servers, Written, handlers::ContentHandlers, php::Php, rulesets,
     },
     httpd::{
         hooks::{self, RequestHook},
@@ -27,7 +26,7 @@ use crate::{
 
 /// Handlers of this module that the server calls, as its list of handlers shows them.
 #[derive(Clone, Copy)]
-pub struct Handlers {
+pub struct OwnHandlers {
     /// The gate before all content handlers.
     pub gate: RequestHook,
     /// The handler in place of PHP's.
@@ -40,7 +39,7 @@ pub fn policy(
     main: &Server<'_>,
     written: &Written,
     backends: Backends,
-    handlers: Handlers,
+    handlers: OwnHandlers,
 ) -> Result<Policy, Faults> {
     let backends = Arc::new(backends);
     let servers = Servers::of(main);

@@ -9,25 +9,23 @@ mod tomoyo;
 
 use crate::{
     config::noting::Noting,
-    httpd::command_table::{Entry, Place, Table},
+    httpd::command_table::{AllowedIn, CommandTable, DirectiveEntry as Entry},
 };
 
 /// Server config and virtual host.
-const SERVER: Place = Place::SERVER;
+const SERVER: AllowedIn = AllowedIn::SERVER;
 /// Server config, virtual host and directory sections. It is never .htaccess, because a tenant must not choose its
 /// own context.
-const ANYWHERE: Place = Place::SERVER.or(Place::SECTION);
+const ANYWHERE: AllowedIn = AllowedIn::SERVER.or(AllowedIn::SECTION);
 /// Where mod_ssl allows its own directives.
-const OF_MOD_SSL: Place = Place::SERVER.or(Place::AUTH_CONFIG);
+const OF_MOD_SSL: AllowedIn = AllowedIn::SERVER.or(AllowedIn::AUTH_CONFIG);
 
-#[cfg(feature = "fault-injection")]
-const COUNT: usize = 37;
-#[cfg(not(feature = "fault-injection"))]
-const COUNT: usize = 36;
+/// The table as the server reads it.
+pub static TABLE: CommandTable<{ ALL.len() }> = CommandTable::new::<Noting>(ALL);
 
 /// Every directive there is, one line each.
 #[rustfmt::skip]
-pub static TABLE: Table<COUNT> = Table::new::<Noting>([
+const ALL: &[Entry] = &[
     Entry::of(c"ConfineContext", rules::context, ANYWHERE, c"CONTEXT [CONTEXT ...] | unconfined: the context of every request here"),
     Entry::of(c"ConfineMap", rules::map, ANYWHERE, c"FILE | dbd:LABEL [ttl=SECONDS] [entries=NUMBER] [rows=values|rules] [EXPRESSION ...]: a map from subjects to contexts, in a file or a database"),
     Entry::of(c"ConfineEnv", rules::env, ANYWHERE, c"[BACKEND:]NAME: the environment variable that holds the context"),
@@ -37,7 +35,7 @@ pub static TABLE: Table<COUNT> = Table::new::<Noting>([
     Entry::of(c"ConfineOutOfProcess", settings::out_of_process, ANYWHERE, c"deny|warn|allow: content that another process makes"),
     Entry::of(c"ConfineAllowCache", settings::allow_cache, ANYWHERE, c"on|off: whether httpd's cache may hold confined responses"),
     // Core's own directive, which the server gives to both.
-    Entry::of(c"SetHandler", settings::set_handler, Place::FILE_INFO, c"HANDLER: core's; noted, so that a .htaccess file cannot name a page about the server"),
+    Entry::of(c"SetHandler", settings::set_handler, AllowedIn::FILE_INFO, c"HANDLER: core's; noted, so that a .htaccess file cannot name a page about the server"),
     Entry::of(c"ConfinePHPCache", settings::php_cache, ANYWHERE, c"off|shared: whether PHP in confined requests has the caches and persistent links that all requests share"),
     Entry::of(c"ConfineGate", settings::gate, SERVER, c"process|handler: where a request is taken over"),
     Entry::of(c"ConfineWorkers", settings::workers, SERVER, c"one-time | per-context [max=NUMBER] [idle=SECONDS] [requests=NUMBER]: how long a worker lives"),
@@ -67,7 +65,7 @@ pub static TABLE: Table<COUNT> = Table::new::<Noting>([
     Entry::of_another(c"SSLVerifyClient", mod_ssl::verify_client, OF_MOD_SSL, c"mod_ssl's directive: whether clients need certificates"),
     #[cfg(feature = "fault-injection")]
     Entry::of(c"ConfineFault", settings::fault, ANYWHERE, c"panic-in-gate|panic-in-worker|panic-in-move|no-memory-in-worker: for tests"),
-]);
+];
 
 /// The one word that a directive takes.
 fn one<'c>(words: &[&'c str], what: &str) -> Result<&'c str, String> {
