@@ -6,10 +6,7 @@ use crate::{
     context::{BackendName, Context, ContextList},
     lsm::{
         Backend, Inactive, Move, Moved, PrepareError,
-        apparmor::AppArmor,
         landlock::{Landlock, RulesetError, RulesetSpec},
-        selinux::Selinux,
-        tomoyo::Tomoyo,
     },
     value::Given,
 };
@@ -60,6 +57,15 @@ pub enum CheckError {
     Refused(#[from] PrepareError),
 }
 
+macro_rules! makers {
+    ($($(#[$about:meta])* $name:ident, $text:literal, $example:literal, $make:expr;)*) => {
+        /// How each backend is made.
+        const MAKERS: &[fn(&Arc<Landlock>) -> Arc<dyn Backend>] = &[$($make),*];
+    };
+}
+
+every_backend!(makers);
+
 impl Backends {
     /// Makes every backend, as the calling thread sees it. Landlock's rulesets are created in the kernel
     /// here, once. A path of theirs that is missing is a fault.
@@ -70,13 +76,7 @@ impl Backends {
     /// Makes every backend, with rulesets that are made already.
     pub fn with(landlock: Landlock) -> Self {
         let landlock = Arc::new(landlock);
-        let list: Vec<Arc<dyn Backend>> = vec![
-            Arc::new(Selinux::new()),
-            Arc::new(AppArmor::new()),
-            Arc::new(Tomoyo::new()),
-            Arc::<Landlock>::clone(&landlock),
-        ];
-        Self { list, landlock }
+        Self { list: MAKERS.iter().map(|make| make(&landlock)).collect(), landlock }
     }
 
     /// The same backends as the rules of a virtual host see them: its own rulesets before the server's.
@@ -127,6 +127,16 @@ impl Backends {
         self.iter().find(|b| b.name() == name)
     }
 
+    /// The backend called `name`, apart from the others.
+    pub fn into_one(self, name: BackendName) -> Option<Arc<dyn Backend>> {
+        self.list.into_iter().find(|b| b.name() == name)
+    }
+
+    /// Whether a context that replaces others may stand after `earlier`.
+    fn in_order(&self, context: &Context, earlier: &[Context]) -> Result<(), PrepareError> {
+        in_order(context, earlier, |name| self.get(name).is_some_and(Backend::sets_no_new_privs))
+    }
+
     /// Makes a rule's contexts ready. Does no I/O.
     pub fn prepare(
         &self,
@@ -162,7 +172,7 @@ impl Backends {
                 remedy: "use another backend".into(),
             })?;
             if backend.replaces(&context.text) {
-                in_order(context, &list[..i])?;
+                self.in_order(context, &list[..i])?;
                 replacing.get_or_insert_with(|| context.clone());
             }
             let step = match same_context {
@@ -223,7 +233,7 @@ impl Backends {
                 continue;
             }
             if backend.replaces(&context.text) {
-                in_order(context, &list[..i])?;
+                self.in_order(context, &list[..i])?;
                 if early.is_some() {
                     return Err(replaces_early(context).into());
                 }
@@ -235,8 +245,11 @@ impl Backends {
     }
 }
 
-/// Whether a context that replaces others may stand after `earlier`.
-fn in_order(context: &Context, earlier: &[Context]) -> Result<(), PrepareError> {
+fn in_order(
+    context: &Context,
+    earlier: &[Context],
+    sets_no_new_privs: impl Fn(BackendName) -> bool,
+) -> Result<(), PrepareError> {
     let refused = |why: String, remedy: String| {
         Err(PrepareError { context: context.to_string(), why, errno: None, remedy })
     };
@@ -247,7 +260,7 @@ fn in_order(context: &Context, earlier: &[Context]) -> Result<(), PrepareError> 
                 format!("keep one, or write \"stack {}\" to be in both", context.text),
             );
         }
-        if before.backend == BackendName::LANDLOCK {
+        if sets_no_new_privs(before.backend) {
             return refused(
                 format!(
                     "it stands behind {before}, which sets no_new_privs, under which the kernel refuses it (EPERM)"
@@ -281,7 +294,7 @@ mod tests {
     fn order(words: &[&str]) -> Result<(), String> {
         let list = contexts(words);
         let (last, earlier) = list.split_last().expect("a context");
-        in_order(last, earlier).map_err(|e| e.to_string())
+        in_order(last, earlier, |name| name == BackendName::LANDLOCK).map_err(|e| e.to_string())
     }
 
     #[test]

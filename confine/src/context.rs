@@ -10,18 +10,27 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct BackendName(&'static str);
 
-impl BackendName {
-    /// SELinux: a security context, or `domain:range`.
-    pub const SELINUX: Self = Self("selinux");
-    /// Landlock: the name of a ruleset.
-    pub const LANDLOCK: Self = Self("landlock");
-    /// AppArmor: a profile, a hat, or `stack NAME`.
-    pub const APPARMOR: Self = Self("apparmor");
-    /// TOMOYO: a chain below the server's domain, or a whole domain.
-    pub const TOMOYO: Self = Self("tomoyo");
-    /// Every backend there is.
-    pub const ALL: &'static [Self] = &[Self::SELINUX, Self::APPARMOR, Self::TOMOYO, Self::LANDLOCK];
+macro_rules! names {
+    ($($(#[$about:meta])* $name:ident, $text:literal, $example:literal, $make:expr;)*) => {
+        impl BackendName {
+            $($(#[$about])* pub const $name: Self = Self($text);)*
+            /// Every backend there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+        }
 
+        /// What a context of this backend may look like.
+        fn example(backend: &BackendName) -> &'static str {
+            match backend.0 {
+                $($text => $example,)*
+                _ => "",
+            }
+        }
+    };
+}
+
+every_backend!(names);
+
+impl BackendName {
     /// The backend called `name`, if there is one.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|b| b.0 == name)
@@ -153,16 +162,6 @@ pub enum ContextError {
         /// The context, with its backend's prefix.
         context: Context,
     },
-}
-
-/// What a context of this backend may look like.
-fn example(backend: &BackendName) -> &'static str {
-    match *backend {
-        BackendName::SELINUX => "selinux:httpd_dog_t:s0",
-        BackendName::APPARMOR => "apparmor:blog",
-        BackendName::TOMOYO => "tomoyo://dog",
-        _ => "landlock:tenant-a",
-    }
 }
 
 /// The backends of this build, for a message.

@@ -5,6 +5,9 @@
 //! [`lsm::Move`] beforehand; [`lsm::Enter::enter`] moves the calling thread, and no function leads
 //! back.
 
+#[macro_use]
+mod backend_list;
+
 pub mod backends;
 pub mod bytes;
 pub mod context;

@@ -10,10 +10,12 @@ use std::{
     io::Write,
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use confine::{
     Context, ContextList,
+    backends::Backends,
     context::BackendName,
     lsm::{
         Backend,
@@ -246,18 +248,18 @@ pub fn checker(
     name: BackendName,
     server: &SecurityContext,
     domain: &Domain,
-) -> Result<(Box<dyn Backend>, String), String> {
+) -> Result<(Arc<dyn Backend>, String), String> {
     if name == BackendName::SELINUX {
         // This process is not the server: its own context and its own moves prove nothing.
         let backend = Selinux::assuming(server.clone());
         backend.active().map_err(|inactive| inactive.to_string())?;
-        return Ok((Box::new(backend), format!("against the loaded policy, for a server in {server}")));
+        return Ok((Arc::new(backend), format!("against the loaded policy, for a server in {server}")));
     }
     if name == BackendName::APPARMOR {
         let backend = AppArmor::of_another_process();
         backend.active().map_err(|inactive| inactive.to_string())?;
         return Ok((
-            Box::new(backend),
+            Arc::new(backend),
             "against the loaded profiles, not whether the server may go there".to_owned(),
         ));
     }
@@ -265,10 +267,17 @@ pub fn checker(
         let backend = Tomoyo::assuming(domain.clone());
         backend.active().map_err(|inactive| inactive.to_string())?;
         let how = format!("against the loaded policy, for a server in {domain}");
-        return Ok((Box::new(backend), how));
+        return Ok((Arc::new(backend), how));
     }
-    Err("what they name is in the server's configuration, not in the map; check that with confinectl check and no map"
-        .to_owned())
+    if name == BackendName::LANDLOCK {
+        return Err("what they name is in the server's configuration, not in the map; check that with confinectl check \
+                    and no map"
+            .to_owned());
+    }
+    let backends = Backends::new(Vec::new()).ok().and_then(|backends| backends.into_one(name));
+    let backend = backends.ok_or_else(|| format!("this build has no backend {name}"))?;
+    backend.active().map_err(|inactive| inactive.to_string())?;
+    Ok((backend, "as this process sees them".to_owned()))
 }
 
 /// `1 rule`, `2 rules`.

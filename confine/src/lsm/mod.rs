@@ -74,6 +74,11 @@ pub trait Backend: Send + Sync {
         false
     }
 
+    /// Whether its moves set `no_new_privs`, under which the kernel refuses a later move that replaces a context.
+    fn sets_no_new_privs(&self) -> bool {
+        false
+    }
+
     /// In each child process, before it gives up the privileges that the server was started with: opens
     /// what requests will need and may not open then. What fails here refuses the requests that need it.
     fn start_child(&self) {}

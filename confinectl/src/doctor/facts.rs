@@ -6,7 +6,10 @@ use std::{
     io,
 };
 
-use confine::lsm::{Inactive, apparmor::Mode, selinux::ServerPolicy};
+use confine::{
+    BackendName,
+    lsm::{Inactive, apparmor::Mode, selinux::ServerPolicy},
+};
 
 /// Something that may not have been seen. The error says why not and what to do.
 pub type Seen<T> = Result<T, Unseen>;
@@ -56,6 +59,8 @@ pub struct Facts {
     /// The version of libselinux's package. The module does not need the library; other programs on the
     /// machine do.
     pub libselinux: Seen<String>,
+    /// The backends that have no field of their own here.
+    pub others: Vec<(BackendName, State<()>)>,
     /// TOMOYO.
     pub tomoyo: State<Tomoyo>,
     /// AppArmor: the loaded profiles.

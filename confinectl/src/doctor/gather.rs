@@ -2,12 +2,16 @@
 
 use std::{fs, path::Path, process::Command};
 
-use confine::lsm::{
-    self, Backend,
-    apparmor::AppArmor,
-    landlock::Landlock,
-    selinux::{self, SecurityContext},
-    tomoyo::{self, Domain},
+use confine::{
+    BackendName,
+    backends::Backends,
+    lsm::{
+        self, Backend,
+        apparmor::AppArmor,
+        landlock::Landlock,
+        selinux::{self, SecurityContext},
+        tomoyo::{self, Domain},
+    },
 };
 
 use super::{
@@ -33,6 +37,7 @@ pub fn gather(args: &Args) -> Facts {
             .map_err(|e| Unseen::file("/proc/sys/kernel/osrelease", &e, "mount /proc")),
         selinux: selinux(args, running.as_ref()),
         libselinux: libselinux(),
+        others: others(),
         tomoyo: tomoyo(args, server.as_ref().ok(), listed("tomoyo")),
         apparmor: apparmor(),
         landlock: Landlock::abi().map_or_else(State::Inactive, State::Active),
@@ -41,6 +46,15 @@ pub fn gather(args: &Args) -> Facts {
         server,
         running,
     }
+}
+
+/// The backends of which there is no more to say than whether they are active.
+fn others() -> Vec<(BackendName, State<()>)> {
+    const TOLD: [BackendName; 4] =
+        [BackendName::SELINUX, BackendName::TOMOYO, BackendName::APPARMOR, BackendName::LANDLOCK];
+    let Ok(backends) = Backends::new(Vec::new()) else { return Vec::new() };
+    let others = backends.iter().filter(|backend| !TOLD.contains(&backend.name()));
+    others.map(|b| (b.name(), b.active().map_or_else(State::Inactive, State::Active))).collect()
 }
 
 fn selinux(args: &Args, running: Option<&Running>) -> State<Selinux> {

@@ -173,6 +173,11 @@ impl Backend for Landlock {
         Self::abi().map(|_| ())
     }
 
+    /// landlock_restrict_self(2) asks for it of a thread without CAP_SYS_ADMIN.
+    fn sets_no_new_privs(&self) -> bool {
+        true
+    }
+
     fn prepare(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
         let found: Arc<RulesetMove> = Arc::clone(self.find(text)?);
         Ok(found)

@@ -47,7 +47,7 @@ const GIVES_CONTEXTS: [&str; 6] =
 
 /// Every backend in turn, and whether any of them is active.
 pub fn backends(d: &mut Diagnosis, facts: &Facts, used: &Used) {
-    let active = [
+    let mut active = vec![
         state(d, used, BackendName::SELINUX, &facts.selinux, selinux),
         state(d, used, BackendName::TOMOYO, &facts.tomoyo, tomoyo),
         state(d, used, BackendName::APPARMOR, &facts.apparmor, |d, level, profiles| {
@@ -55,6 +55,9 @@ pub fn backends(d: &mut Diagnosis, facts: &Facts, used: &Used) {
         }),
         state(d, used, BackendName::LANDLOCK, &facts.landlock, |d, _, abi| landlock(d, *abi)),
     ];
+    for (backend, found) in &facts.others {
+        active.push(state(d, used, *backend, found, |d, _, ()| d.ok(backend.as_str(), "active".to_owned())));
+    }
     match &facts.libselinux {
         Ok(version) => d.ok("selinux", format!("libselinux {version}")),
         // Of interest only to those who run it.

@@ -36,6 +36,7 @@ fn machine() -> Facts {
         modules: Ok(vec!["capability".into(), "landlock".into()]),
         selinux: inactive(BackendName::SELINUX),
         libselinux: hidden(),
+        others: Vec::new(),
         tomoyo: inactive(BackendName::TOMOYO),
         apparmor: inactive(BackendName::APPARMOR),
         landlock: State::Active(6),
