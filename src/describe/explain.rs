@@ -1,5 +1,5 @@
-//! What a request would meet, rule by rule, for `confinectl explain`: the same look-ups, decisions and
-//! refusals as in `request`, and nothing logged, counted or moved.
+//! What a request would meet, rule by rule, for `confinectl explain`. The look-ups, decisions and refusals are
+//! those of `request`. Nothing is logged, nothing is counted, and no thread moves.
 
 use std::ffi::CString;
 
@@ -32,13 +32,14 @@ use crate::{
     subject::{RequestFacts, take_for_proven},
 };
 
-/// Makes the request and asks the rules that apply to it.
+/// Makes the request that the question describes, and asks the rules that apply to it.
 pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Result<Answer, String> {
     let SyntheticRequest { request: mut r, to, status: at_once } =
         synthetic_request::receive(main, pool, question)?;
     let host = r.server().as_ptr();
     let server = main.with_hosts().iter().position(|s| s.as_ptr() == host).unwrap_or(0);
-    // Known at the start of a worker: the virtual host, the address and the headers.
+    // The early move is decided before the sections are merged, as at the start of a worker: from the virtual host,
+    // the address and the headers alone.
     let early = Scope::of(&mut r).ok().filter(|_| at_once.is_none());
     let early = early.and_then(|scope| early_move(&mut r, scope, question));
     let found = match at_once {
@@ -50,15 +51,30 @@ pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Res
         Err(status) => (Vec::new(), u16::try_from(status).ok()),
     };
     complete(&mut r, pool, question)?;
-    let settings = DirectoryConfig::of(&r).map(|d| d.settings).unwrap_or_default();
-    let mut answer = Answer {
-        server,
-        to,
+    let mut answer = Answer { server, to, not_asked, status, ..arrival(&r) };
+    if let Ok(scope) = Scope::of(&mut r) {
+        if scope.reports_only() {
+            "report".clone_into(&mut answer.mode);
+        }
+        if scope.unmatched() == Unmatched::Allow {
+            "allow".clone_into(&mut answer.unmatched);
+        }
+        ask(&mut r, scope, question, early, &mut answer);
+    }
+    Ok(answer)
+}
+
+/// Where the request arrives, and what is set there. Nothing is decided yet.
+fn arrival(r: &Request<'_>) -> Answer {
+    let settings = DirectoryConfig::of(r).map(|d| d.settings).unwrap_or_default();
+    Answer {
+        server: 0,
+        to: String::new(),
         uri: r.uri().map(|u| u.to_bytes().into()).unwrap_or_default(),
         path: r.filename().map(|f| f.to_bytes().into()),
         rest: r.path_info().map(|i| i.to_bytes().into()).filter(|i: &Bytes| !i.is_empty()),
-        not_asked,
-        status,
+        not_asked: Vec::new(),
+        status: None,
         mode: "enforce".to_owned(),
         unmatched: "deny".to_owned(),
         out_of_process: settings.out_of_process.map(|o| shown(o).to_owned()),
@@ -66,32 +82,35 @@ pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Res
         verdicts: Vec::new(),
         outcome: None,
         kernel: Vec::new(),
-    };
-    let Ok(scope) = Scope::of(&mut r) else { return Ok(answer) };
-    if scope.reports_only() {
-        "report".clone_into(&mut answer.mode);
     }
-    if scope.unmatched() == Unmatched::Allow {
-        "allow".clone_into(&mut answer.unmatched);
-    }
+}
+
+/// Decides in the order in which a request meets the decisions: the early move, code in `.htaccess`, the rules.
+/// The first that ends the request is the last that is asked.
+fn ask(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    question: &Question,
+    early: Option<Early>,
+    answer: &mut Answer,
+) {
     let mut after = None;
     if let Some(early) = early {
         answer.early = Some(early.verdict);
         answer.kernel.extend(early.kernel);
         (answer.outcome, after) = (early.outcome, early.contexts);
     }
-    if answer.outcome.is_none() && status.is_none() && after.is_none() && scope.rules.is_some() {
+    if answer.outcome.is_none() && answer.status.is_none() && after.is_none() && scope.rules.is_some() {
         // What stands in .htaccess is part of the configuration that was found.
-        let refusal = refusal_of_code(&r, scope).filter(|_| !scope.reports_only());
+        let refusal = refusal_of_code(r, scope).filter(|_| !scope.reports_only());
         answer.outcome = refusal.map(|refusal| refused(scope, None, None, &refusal));
     }
-    if answer.outcome.is_none() && status.is_none() {
-        decide_here(&mut r, scope, question, after.as_ref(), &mut answer);
+    if answer.outcome.is_none() && answer.status.is_none() {
+        decide_here(r, scope, question, after.as_ref(), answer);
     }
-    Ok(answer)
 }
 
-/// What the phases between the sections and the content would add.
+/// Adds what the phases between the sections and the content would add: variables and the user.
 fn complete<'p>(r: &mut Request<'p>, pool: Pool<'p>, question: &Question) -> Result<(), String> {
     for variable in &question.env {
         let equals = variable.iter().position(|b| *b == b'=').ok_or("--env takes NAME=VALUE")?;
@@ -112,10 +131,10 @@ fn shown(value: OutOfProcess) -> &'static str {
     }
 }
 
-/// What comes of an early move.
+/// What the early move does to the request.
 struct Early {
     verdict: Verdict,
-    /// Where the request ends with it.
+    /// The outcome, where the request ends with the early move.
     outcome: Option<Outcome>,
     /// The contexts that the worker is in from then on.
     contexts: Option<ContextList>,

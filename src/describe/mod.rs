@@ -1,8 +1,9 @@
 //! The configuration, described for `confinectl`: `httpd -t -D CONFINE_DUMP`.
 //!
-//! All of it has an effect under `-t` alone; a running server ignores what it is defined with. A configuration
-//! with faults is described where they are found, in check_config, and stops the server as ever; a good one in
-//! test_config, which the server runs last under `-t`.
+//! This has an effect under `-t` alone. A running server ignores the define.
+//!
+//! A configuration with faults is described in check_config, where the faults are found, and the server stops as
+//! it always does. One without faults is described in test_config, which the server runs last under `-t`.
 
 pub mod explain;
 
@@ -33,7 +34,7 @@ use crate::{
     request::modules::php,
 };
 
-/// Where the configuration has faults and is to be described, describes it.
+/// Describes the configuration if it has faults and a description is wanted.
 pub fn faults_shown(
     main: &Server<'_>,
     written: &Written,
@@ -124,11 +125,11 @@ fn describe(main: &Server<'_>, written: &Written, ready: Option<&Policy>) -> Dum
     }
 }
 
-/// Who proves users, each once.
+/// The providers that prove users, each once.
 fn providers(main: &Server<'_>) -> Vec<String> {
     let lists = [c"AuthBasicProvider", c"AuthDigestProvider", c"AuthFormProvider"].into_iter();
     let words = lists.flat_map(|name| config_tree::lines(main, name)).flat_map(|line| line.words);
-    // `<AuthnProviderAlias ldap corporation>`: what stands behind the alias.
+    // `<AuthnProviderAlias ldap corporation>` names the provider that the alias stands for.
     let aliases = config_tree::lines(main, c"<AuthnProviderAlias").into_iter();
     let aliases = aliases.filter_map(|line| line.words.into_iter().next());
     let all = words.chain(aliases).map(|word| word.to_string_lossy().to_ascii_lowercase());
@@ -197,7 +198,7 @@ fn rule(number: usize, written: &WrittenRule, servers: &Servers<'_>, ready: Opti
         _ => None,
     };
     Rule {
-        // As far as it is known without the directive's own note.
+        // Only this much is known where the directive itself was not noted.
         written: Setting {
             directive: written.directive.to_string(),
             words: Vec::new(),

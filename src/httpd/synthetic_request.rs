@@ -1,9 +1,9 @@
-//! A request that nobody sent, for `confinectl explain`: the server chooses its virtual host and merges
-//! the sections that apply to it, as for any other.
+//! A request that nobody sent, for `confinectl explain`. The server chooses its virtual host and merges the
+//! sections that apply to it, as it does for any other request.
 //!
-//! What is done here is what the server does in `ap_read_request` (server/protocol.c) and, up to the
-//! sections, in `ap_process_request_internal` (server/request.c). No other module's hooks run but those
-//! that are listed in [`TRANSLATORS`]: under `-t` the modules are not started.
+//! This file does what the server does in `ap_read_request` (server/protocol.c) and, up to the
+//! sections, in `ap_process_request_internal` (server/request.c). Of other modules, only the hooks in
+//! [`TRANSLATORS`] run, because the server does not start its modules under `-t`.
 
 use std::{
     ffi::{CStr, CString, c_int},
@@ -20,21 +20,21 @@ use crate::httpd::{address, pool::Pool, request::Request, server::Server, status
 /// The status of a request that may go on.
 const OK: u16 = sys::HTTP_OK as u16;
 
-/// Modules that map URLs to files and need no start for it.
+/// Modules that map URLs to files, and can do so without having been started.
 const TRANSLATORS: [&CStr; 6] =
     [c"mod_alias.c", c"mod_userdir.c", c"mod_vhost_alias.c", c"mod_proxy.c", c"mod_wsgi.c", c"core.c"];
 
-/// A request, received and not processed.
+/// A request that was received and not processed.
 pub struct SyntheticRequest<'p> {
     /// The request, with its virtual host.
     pub request: Request<'p>,
     /// The address and port of the server that it came to.
     pub to: String,
-    /// The status with which the server answers without processing it, if it does.
+    /// The status, if the server answers without processing the request.
     pub status: Option<u16>,
 }
 
-/// Where a client may have connected to.
+/// An address of the server that a client may have connected to.
 #[derive(Clone, Copy)]
 struct Local {
     addr: *mut sys::apr_sockaddr_t,
@@ -173,8 +173,8 @@ impl SyntheticRequest<'_> {
 }
 
 impl<'r> Request<'r> {
-    /// What the server takes from the client's first lines, and the virtual host that comes of it. Gives the
-    /// status so far.
+    /// Sets what the server takes from the request line and the headers, and finds the virtual host by them. Gives
+    /// the status so far.
     fn read_line_and_headers(&mut self, pool: Pool<'r>, question: &Question) -> c_int {
         let text = |bytes: &[u8]| pool.text(bytes);
         let method = question.method.as_deref().unwrap_or("GET");
