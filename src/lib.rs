@@ -210,7 +210,11 @@ unsafe extern "C" fn pre_config(
             // SAFETY: the configuration's live pool.
             if let Some(pool) = unsafe { Pool::from_raw(pconf) } {
                 subject::certificates::prepare();
-                providers::watch(pool);
+                let interest = providers::Interest {
+                    in_request: subject::has_rules,
+                    in_variable: subject::is_of_authentication,
+                };
+                providers::watch(pool, interest);
                 let watcher = httpd::named_code::Watcher {
                     kind_of: scripts::kind_of,
                     seen: scripts::seen,

@@ -18,13 +18,17 @@ use confine::policy::{
     facts::{Rows, Statement},
 };
 
-use crate::{
-    httpd::{hooks, pool::Pool, request::Request},
-    thread::limited_wait::{self, Close, NoConnection, Open, Opened},
-};
+use crate::httpd::{hooks, pool::Pool, request::Request};
 
 /// The source file of the module with the connections.
 const MODULE: &CStr = c"mod_dbd.c";
+
+/// The type of `ap_dbd_open`.
+pub type Open = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::server_rec) -> *mut sys::ap_dbd_t;
+/// The type of `ap_dbd_close`.
+pub type Close = unsafe extern "C" fn(*mut sys::server_rec, *mut sys::ap_dbd_t);
+/// Opens a connection for a server and waits for it, but not without end; to be called as `ap_dbd_open` is.
+pub type Wait = unsafe fn(Open, Close, *mut sys::server_rec) -> Result<Opened, NoConnection>;
 
 type Acquire = unsafe extern "C" fn(*mut sys::request_rec) -> *mut sys::ap_dbd_t;
 
@@ -43,8 +47,9 @@ pub fn is_there() -> bool {
 }
 
 /// Asks the database of the request's virtual host. The error is the driver's, or says where to look.
-pub fn ask(r: &Request<'_>, statement: &Statement, values: &[&[u8]]) -> Result<Rows, String> {
-    let connection = Connection::of(r)?;
+/// `wait` opens a connection where the request holds none.
+pub fn ask(r: &Request<'_>, statement: &Statement, values: &[&[u8]], wait: Wait) -> Result<Rows, String> {
+    let connection = Connection::of(r, wait)?;
     // Results go before the connection does.
     let scratch = r.pool().scratch().ok_or("no memory for the answer")?;
     connection.select(statement, values, scratch.pool())
@@ -53,6 +58,57 @@ pub fn ask(r: &Request<'_>, statement: &Statement, values: &[&[u8]]) -> Result<R
 /// Whether a connection is held for this request whatever happens, so that others may have to wait for it.
 pub fn holds(r: &Request<'_>) -> Holds {
     if is_held(r) { Holds::Something } else { Holds::Nothing }
+}
+
+/// Why there is no connection.
+pub enum NoConnection {
+    /// All are in use, and stayed so.
+    AllInUse,
+    /// mod_dbd gave none, and logged why.
+    Refused,
+    /// No thread or no memory to wait with: an errno.
+    NoThread(c_int),
+}
+
+/// A connection, the pool that it may live in, and how it is given back.
+pub struct Opened {
+    raw: NonNull<sys::ap_dbd_t>,
+    server: *mut sys::server_rec,
+    close: Close,
+    /// Last: the connection goes before its pool does.
+    _pool: Box<dyn Send>,
+}
+
+// SAFETY: mod_dbd's connections wander from thread to thread, each used by one at a time; the server lives longer
+// than any request.
+unsafe impl Send for Opened {}
+
+impl Opened {
+    /// A connection that is given back when this is dropped.
+    ///
+    /// # Safety
+    /// `raw` is what the same module's `ap_dbd_open` gave for `server`, which lives as long as the process serves
+    /// requests; `pool` keeps the pool that it was given, until it is dropped.
+    pub unsafe fn new(
+        raw: NonNull<sys::ap_dbd_t>,
+        server: *mut sys::server_rec,
+        close: Close,
+        pool: Box<dyn Send>,
+    ) -> Self {
+        Self { raw, server, close, _pool: pool }
+    }
+
+    /// The connection.
+    fn raw(&self) -> NonNull<sys::ap_dbd_t> {
+        self.raw
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        // SAFETY: what the same module's ap_dbd_open gave for the same server, given back once.
+        unsafe { (self.close)(self.server, self.raw.as_ptr()) }
+    }
 }
 
 /// A connection for the length of one question.
@@ -64,7 +120,7 @@ enum Connection {
 }
 
 impl Connection {
-    fn of(r: &Request<'_>) -> Result<Self, String> {
+    fn of(r: &Request<'_>, wait: Wait) -> Result<Self, String> {
         // SAFETY: mod_dbd registers functions of these types under these names (modules/database/mod_dbd.h).
         let (open, close, acquire) = unsafe {
             let open = optional_function(c"ap_dbd_open").map(|f| std::mem::transmute::<Function, Open>(f));
@@ -82,12 +138,13 @@ impl Connection {
             return raw.map(Self::Held).ok_or_else(|| NO_CONNECTION.to_owned());
         }
         // SAFETY: mod_dbd's own functions; a virtual host lives as long as its configuration.
-        unsafe { limited_wait::open(open, close, r.server().as_ptr()) }.map(Self::Own).map_err(|error| match error
-        {
+        unsafe { wait(open, close, r.server().as_ptr()) }.map(Self::Own).map_err(|error| match error {
             NoConnection::Refused => NO_CONNECTION.to_owned(),
             NoConnection::AllInUse => ALL_IN_USE.to_owned(),
             NoConnection::NoThread(errno) => {
-                format!("no thread to wait for a connection with (errno {errno}); see the limits of the service")
+                format!(
+                    "no thread to wait for a connection with (errno {errno}); see the limits of the service"
+                )
             }
         })
     }

@@ -15,7 +15,10 @@ use std::{
     ffi::{CStr, c_char, c_int, c_void},
     mem::transmute,
     ptr::{null, null_mut},
-    sync::atomic::{AtomicBool, AtomicPtr, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicPtr, Ordering},
+    },
 };
 
 use apache_sys as sys;
@@ -24,7 +27,6 @@ use crate::httpd::{
     boundary::guard,
     loaded::{Call, Library},
 };
-use crate::thread::current;
 
 /// A Lua state.
 type State = *mut c_void;
@@ -34,6 +36,9 @@ type Load = unsafe extern "C" fn(State, Reader, *mut c_void, *const c_char, *con
 
 /// Whether the configuration that counts wants states guarded. Libraries may stay when it is read anew.
 static ON: AtomicBool = AtomicBool::new(false);
+
+/// Tells whether the calling thread is confined.
+static CONFINED: OnceLock<fn() -> bool> = OnceLock::new();
 
 /// Lets confined states be as mod_lua makes them, until [`guard_states`].
 pub fn leave() {
@@ -68,8 +73,10 @@ static FUNCTIONS: [AtomicPtr<c_void>; INTERFACE.len()] =
     [const { AtomicPtr::new(null_mut()) }; INTERFACE.len()];
 
 /// Leads mod_lua's and its Lua library's calls through this file; the error says why that cannot be. To be called
-/// where mod_lua is loaded, before the first child.
-pub fn guard_states() -> Result<(), String> {
+/// where mod_lua is loaded, before the first child. `is_confined` tells whether the calling thread is.
+pub fn guard_states(is_confined: fn() -> bool) -> Result<(), String> {
+    // It is the same at every reading of the configuration.
+    let _ = CONFINED.set(is_confined);
     // SAFETY: a loaded module's record lies in the module's library.
     let record = unsafe { sys::ap_find_linked_module(c"mod_lua.c".as_ptr()) };
     let mod_lua = Library::at(record.cast_const().cast()).ok_or("its tables are not understood here")?;
@@ -145,7 +152,7 @@ fn lead(library: &Library, through: &Through) -> Result<(), String> {
 
 /// Whether this thread runs a tenant's code.
 fn is_confined() -> bool {
-    guard(|| ON.load(Ordering::Acquire) && current::is_confined(), |_| true)
+    guard(|| ON.load(Ordering::Acquire) && CONFINED.get().is_none_or(|is_confined| is_confined()), |_| true)
 }
 
 /// luaL_openlibs, for mod_lua.

@@ -16,6 +16,7 @@ pub mod first_use;
 pub mod hooks;
 pub mod hosts;
 mod loaded;
+pub mod local;
 pub mod log;
 pub mod lua_state;
 pub mod memory;

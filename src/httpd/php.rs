@@ -9,8 +9,8 @@ use std::{
 use apache_sys as sys;
 
 use crate::{
+    httpd::local::{PerThread, Slot},
     httpd::{request::Request, server::Server, status::Status},
-    thread::local::{PerThread, Slot},
 };
 
 /// The type of a handler hook, as C sees it.

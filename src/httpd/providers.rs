@@ -12,13 +12,26 @@
 use std::{
     ffi::{CStr, c_char, c_uint, c_void},
     ptr::null_mut,
-    sync::atomic::{AtomicBool, AtomicPtr, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicPtr, Ordering},
+    },
 };
 
 use apache_sys as sys;
 
 use crate::httpd::{boundary::guard, log, pool::Pool, proofs::Attempt, request::Request, table::Table};
-use crate::subject;
+
+/// What of a request is watched.
+#[derive(Clone, Copy)]
+pub struct Interest {
+    /// Whether anything of this request's authentication counts.
+    pub in_request: fn(&Request<'_>) -> bool,
+    /// Whether a variable of this name is authentication's.
+    pub in_variable: fn(&CStr) -> bool,
+}
+
+static INTEREST: OnceLock<Interest> = OnceLock::new();
 
 /// A provider in the place of another one; a function of C carries no data, so each slot has functions of its own.
 struct Slot<P> {
@@ -65,7 +78,9 @@ static REALM_HASH: [RealmHash; SLOTS] = of_each_slot!(realm_hash as RealmHash);
 static CHECK_AUTHORIZATION: [CheckAuthorization; SLOTS] = of_each_slot!(authorize as CheckAuthorization);
 
 /// pre_config, after every module has registered its providers and before any directive names one.
-pub fn watch(pool: Pool<'_>) {
+pub fn watch(pool: Pool<'_>, interest: Interest) {
+    // It is the same at every reading of the configuration.
+    let _ = INTEREST.set(interest);
     let names = list(pool, sys::AUTHN_PROVIDER_GROUP, sys::AUTHN_PROVIDER_VERSION);
     if names.len() > SLOTS {
         let text = format!(
@@ -199,19 +214,21 @@ struct Before<'r> {
     user: *const c_char,
     /// Variables of authentication that others set, out of the environment for a while.
     variables: Option<Table<'r>>,
+    interest: Interest,
 }
 
 impl<'r> Watched<'r> {
     fn begin(r: *mut sys::request_rec) -> Self {
         let begin = || {
+            let interest = *INTEREST.get()?;
             // SAFETY: the server's request, which this thread alone uses while it authenticates.
-            let request = unsafe { Request::from_raw(r) }.filter(subject::has_rules)?;
+            let request = unsafe { Request::from_raw(r) }.filter(interest.in_request)?;
             let user = request.claimed_user().map_or(std::ptr::null(), CStr::as_ptr);
-            let variables = request.variables().select(request.pool(), subject::is_of_authentication);
+            let variables = request.variables().select(request.pool(), interest.in_variable);
             for (name, _) in variables.into_iter().flat_map(Table::entries) {
                 request.variables().remove(name);
             }
-            Some((request, Before { user, variables }))
+            Some((request, Before { user, variables, interest }))
         };
         Self(guard(begin, failed))
     }
@@ -252,7 +269,7 @@ impl<'r> Before<'r> {
     /// for what was set anew: all is as if nobody had looked.
     fn end(&self, request: &Request<'r>) -> Option<Table<'r>> {
         let environment = request.variables();
-        let set = environment.select(request.pool(), subject::is_of_authentication);
+        let set = environment.select(request.pool(), self.interest.in_variable);
         for (name, value) in self.variables.into_iter().flat_map(Table::entries) {
             if set.is_none_or(|set| set.get(name).is_none()) {
                 environment.add(name, value);

@@ -14,7 +14,6 @@
 //! context), mod_cache under `ConfineAllowCache on`, and the one handler that only leads to another resource.
 
 pub mod enter;
-pub mod fault;
 pub mod handlers;
 pub mod modules;
 pub mod scope;
@@ -37,7 +36,7 @@ use crate::{
         counters::{self, Counter},
     },
     thread::current::{self, State},
-    worker::{self, Decided},
+    worker::{self, Decided, fault},
 };
 
 /// The scope of a request, or the way out of a hook where there is none.

@@ -5,12 +5,13 @@ use confine::policy::{
     facts::Failure,
 };
 
-use super::{fault, scope::Scope};
+use super::scope::Scope;
 use crate::{
     config::Unmatched,
     httpd::{expression::Expression, request::Request},
     report::{Grounds, Refusal},
     subject::RequestFacts,
+    worker::fault,
 };
 
 /// The answer of the rules to one request. Nothing was said or done about it yet.

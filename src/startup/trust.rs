@@ -3,6 +3,7 @@
 //! What cannot be ensured stops the server, with the remedies; `ConfineTrustScripts` accepts it, for scripts that
 //! are trusted as the server is.
 
+use crate::thread::current;
 use crate::{
     config::{ServerConfig, Written},
     httpd::{config_tree, hooks, lua_state, named_code, server::Server},
@@ -92,7 +93,7 @@ pub fn examine(main: &Server<'_>, written: &Written) -> Found {
             let does = "confined Lua code can map libraries and run bytecode in the server's process, and a .htaccess \
                         file can name Lua functions that run before the request moves and when it is logged";
             found.warnings.push(trusted("mod_lua", does));
-        } else if let Err(why) = lua_state::guard_states() {
+        } else if let Err(why) = lua_state::guard_states(current::is_confined) {
             let does = "confined Lua code would have ways to native code (package.loadlib, bytecode), and they \
                         cannot be shut here:";
             found.faults.push(refused("mod_lua", &format!("{does} {why}")));

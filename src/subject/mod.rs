@@ -13,6 +13,7 @@ use confine::{
     },
 };
 
+use crate::thread::limited_wait;
 use crate::{
     config::ServerConfig,
     httpd::{database, expression::Expression, request::Request, table::Table},
@@ -176,7 +177,7 @@ impl Facts<Expression> for RequestFacts<'_, '_> {
     }
 
     fn ask(&self, statement: &Statement, values: &[&[u8]]) -> Result<Rows, String> {
-        database::ask(&self.request.borrow(), statement, values)
+        database::ask(&self.request.borrow(), statement, values, limited_wait::open)
     }
 }
 

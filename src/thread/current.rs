@@ -4,8 +4,10 @@ use std::{cell::Cell, ffi::CStr};
 
 use apache_sys as sys;
 
-use super::local::{PerThread, Slot};
-use crate::httpd::request::Request;
+use crate::httpd::{
+    local::{PerThread, Slot},
+    request::Request,
+};
 
 /// How far a worker has come. It never goes back:
 ///

@@ -20,14 +20,12 @@ use std::{
 use apache_sys as sys;
 
 use crate::{
-    httpd::boundary::guard,
+    httpd::{
+        boundary::guard,
+        database::{Close, NoConnection, Open, Opened},
+    },
     thread::{apr_thread::ThreadPool, attributes::Attributes, signals::Masks},
 };
-
-/// The type of `ap_dbd_open`.
-pub type Open = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::server_rec) -> *mut sys::ap_dbd_t;
-/// The type of `ap_dbd_close`.
-pub type Close = unsafe extern "C" fn(*mut sys::server_rec, *mut sys::ap_dbd_t);
 
 /// The longest wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,43 +35,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOST_IN_VAIN: usize = 64;
 
 static IN_VAIN: AtomicUsize = AtomicUsize::new(0);
-
-/// Why there is no connection.
-pub enum NoConnection {
-    /// All are in use, and stayed so.
-    AllInUse,
-    /// mod_dbd gave none, and logged why.
-    Refused,
-    /// No thread or no memory to wait with: an errno.
-    NoThread(c_int),
-}
-
-/// A connection, the pool that it may live in, and how it is given back.
-pub struct Opened {
-    raw: NonNull<sys::ap_dbd_t>,
-    server: *mut sys::server_rec,
-    close: Close,
-    /// Last: the connection goes before its pool does.
-    _pool: ThreadPool,
-}
-
-// SAFETY: mod_dbd's connections wander from thread to thread, each used by one at a time; the server lives longer
-// than any request.
-unsafe impl Send for Opened {}
-
-impl Opened {
-    /// The connection.
-    pub fn raw(&self) -> NonNull<sys::ap_dbd_t> {
-        self.raw
-    }
-}
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        // SAFETY: what the same module's ap_dbd_open gave for the same server, given back once.
-        unsafe { (self.close)(self.server, self.raw.as_ptr()) }
-    }
-}
 
 /// What became of the wait.
 enum State {
@@ -108,7 +69,8 @@ impl Wait {
         // SAFETY: a live pool of this thread's, which the connection keeps; a server that lives as long as the child.
         let raw = unsafe { (self.open)(pool.as_ptr(), self.server) };
         let raw = NonNull::new(raw).ok_or(NoConnection::Refused)?;
-        Ok(Opened { raw, server: self.server, close: self.close, _pool: pool })
+        // SAFETY: a connection that this thread opened, of this server, in this pool.
+        Ok(unsafe { Opened::new(raw, self.server, self.close, Box::new(pool)) })
     }
 
     fn end(&self, result: Result<Opened, NoConnection>) {

@@ -8,7 +8,6 @@ pub mod current;
 mod futex;
 pub mod kept_thread;
 pub mod limited_wait;
-pub mod local;
 pub mod one_time;
 pub mod shared_memory;
 pub mod signals;

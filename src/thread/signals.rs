@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     httpd::boundary::guard,
-    thread::local::{PerThread, Slot},
+    httpd::local::{PerThread, Slot},
 };
 
 /// The signals that httpd's processes act on. Their handlers belong to the server's own threads: in a

@@ -1,5 +1,6 @@
 //! Serving a request in a worker: a thread made for it, or one that is kept in its contexts.
 
+pub mod fault;
 pub mod pool;
 
 use confine::policy::decide::MovesOf;
@@ -74,7 +75,7 @@ fn answer(r: &mut Request<'_>, outcome: Result<Option<Status>, i32>) -> Status {
 /// Runs the job, and ends the stream, with `worker` as this thread's worker.
 fn work(r: &mut Request<'_>, worker: &Worker<'_>, job: impl FnOnce(&mut Request<'_>) -> Status) -> Status {
     worker.during(|| {
-        crate::request::fault::at_worker(r);
+        fault::at_worker(r);
         let status = job(r);
         finish_response(r, status, worker.state())
     })
