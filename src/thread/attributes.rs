@@ -1,4 +1,4 @@
-//! With what a thread starts: its stack and its signal mask.
+//! The attributes with which a thread starts: its stack and its signal mask.
 
 use std::{ffi::c_int, mem::MaybeUninit};
 
@@ -6,12 +6,12 @@ use apache_sys as sys;
 
 use crate::thread::{signals::Masks, stack::Stack};
 
-/// Attributes of a thread.
+/// The attributes of a thread that is to be made.
 pub struct Attributes(Box<libc::pthread_attr_t>);
 
 impl Attributes {
-    /// The C library's own, with the stack size that `ThreadStackSize` asks for. Errors are errnos, here
-    /// as in all of these.
+    /// The default attributes of the C library, with the stack size of `ThreadStackSize`. The errors of all these
+    /// functions are errnos.
     pub fn new() -> Result<Self, c_int> {
         let mut raw = Box::new(MaybeUninit::uninit());
         // SAFETY: a place for the attributes, which the call fills where it succeeds.
@@ -28,33 +28,33 @@ impl Attributes {
         Ok(attributes)
     }
 
-    /// Nobody is going to join the threads.
+    /// Makes the threads detached, because nobody will join them.
     pub fn set_detached(&mut self) -> Result<(), c_int> {
         // SAFETY: initialised attributes.
         errno(unsafe { libc::pthread_attr_setdetachstate(&mut *self.0, libc::PTHREAD_CREATE_DETACHED) })
     }
 
-    /// The size that stacks get: `ThreadStackSize`, or the C library's choice (`ulimit -s`, mostly).
+    /// The size of the stacks: `ThreadStackSize`, or what the C library chooses (mostly `ulimit -s`).
     pub fn stack_size(&self) -> Result<usize, c_int> {
         let mut size = 0;
         // SAFETY: initialised attributes, a place for the answer.
         errno(unsafe { libc::pthread_attr_getstacksize(self.as_ptr(), &mut size) }).map(|()| size)
     }
 
-    /// Threads are to run on `stack`, which has to live longer than they.
+    /// Makes the threads run on `stack`, which must live longer than they do.
     pub fn set_stack(&mut self, stack: &Stack) -> Result<(), c_int> {
         // SAFETY: initialised attributes and memory of the size that is said.
         errno(unsafe { libc::pthread_attr_setstack(&mut *self.0, stack.base(), stack.size()) })
     }
 
-    /// Threads are to start with the signals of workers blocked. So the mask costs no system call: the
-    /// C library sets one in every new thread anyway.
+    /// Makes the threads start with the signals blocked that workers block. This costs no system call, because the C
+    /// library sets a mask in every new thread anyway.
     pub fn set_mask(&mut self, masks: &Masks) -> Result<(), c_int> {
         // SAFETY: initialised attributes, a full set.
         errno(unsafe { pthread_attr_setsigmask_np(&mut *self.0, masks.of_workers()) })
     }
 
-    /// For `pthread_create`.
+    /// The pointer for `pthread_create`.
     pub fn as_ptr(&self) -> *const libc::pthread_attr_t {
         &*self.0
     }

@@ -1,4 +1,4 @@
-//! A thread of a child's own that serves no request and must not be in the way of the child's end.
+//! A thread that serves no request, such as the one that watches maps. It must not delay the end of its child.
 
 use std::{
     io,
@@ -13,11 +13,11 @@ use std::{
 
 use crate::httpd::{boundary::guard, log, pool::Pool};
 
-/// How long the end of a child waits for a line that is being logged.
+/// How long the end of a child waits for this thread to finish a line in the log.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Tells the thread to end. It may still be in the middle of something then, and the process exits around
-/// it: whatever it uses is its own, but for the log, which [`Stop::unless`] guards.
+/// Tells the thread to end. The thread may be in the middle of something then, and the process exits around it. So the
+/// thread must own all that it uses. The only exception is the log, which [`Stop::unless`] guards.
 #[derive(Default)]
 pub struct Stop {
     told: AtomicBool,
@@ -31,15 +31,15 @@ impl Stop {
         self.told.load(Ordering::SeqCst)
     }
 
-    /// Sleeps so long, or until the child ends.
+    /// Sleeps for `time`, or until the child ends.
     pub fn sleep(&self, time: Duration) {
         if !self.is_told() {
             thread::park_timeout(time);
         }
     }
 
-    /// Runs `use_server`, which may use the server's own memory, unless the child ends. The child's end
-    /// waits for it, but not for long.
+    /// Runs `use_server` unless the child ends. `use_server` may use the memory of the server: the end of the child waits
+    /// for it, but not for long.
     pub fn unless(&self, use_server: impl FnOnce()) {
         self.busy.store(true, Ordering::SeqCst);
         if !self.is_told() {
@@ -49,15 +49,15 @@ impl Stop {
     }
 }
 
-/// Stops the thread when the child's pool goes.
+/// Stops the thread when the pool of the child is destroyed.
 struct Owner {
     stop: Arc<Stop>,
     thread: Thread,
 }
 
 impl Drop for Owner {
-    /// A prefork child runs this in a signal handler: no lock is taken, and the thread is not joined, as it
-    /// may wait for one that the interrupted code holds.
+    /// A prefork child runs this in a signal handler. So this takes no lock, and it does not join the thread: the thread
+    /// may wait for a lock that the interrupted code holds.
     fn drop(&mut self) {
         self.stop.told.store(true, Ordering::SeqCst);
         self.thread.unpark();
@@ -70,8 +70,8 @@ impl Drop for Owner {
     }
 }
 
-/// Starts the thread: with all signals blocked, which are the server's own threads' to take, and behind the
-/// requests for the processor. It ends with `pool`.
+/// Starts the thread. It ends when `pool` is destroyed. All signals are blocked in it, because the threads of the server
+/// handle them. Its priority is lower than that of requests.
 ///
 /// `body` owns all that it uses, because the process may end around it.
 pub fn start<F>(pool: Pool<'_>, name: &str, body: F) -> io::Result<()>
@@ -102,7 +102,8 @@ where
     Ok(())
 }
 
-/// Blocks every signal but those that a fault of the thread itself raises; gives the mask before.
+/// Blocks every signal in the calling thread except those that a fault of the thread raises. The answer is the mask
+/// before.
 fn block_signals() -> libc::sigset_t {
     // SAFETY: the sets are plain data, filled by the calls before they are read.
     unsafe {
@@ -116,8 +117,8 @@ fn block_signals() -> libc::sigset_t {
     }
 }
 
-/// Gives memory that was freed back to the system: what reading a large file took would otherwise stay this
-/// process's, and children are many.
+/// Gives freed memory back to the system. Otherwise what reading a large map took would stay with this process, and
+/// there are many children.
 pub fn give_memory_back() {
     // SAFETY: glibc's own function, safe to call from any thread at any time (malloc_trim(3)).
     #[cfg(target_env = "gnu")]

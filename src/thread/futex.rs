@@ -1,12 +1,12 @@
-//! A word on which one thread waits until another changes it (futex(2)).
+//! One thread waits on a word until another thread changes it (futex(2)).
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
-/// Waits until the word no longer is `value`, or is said to have changed, or `limit` has passed: false
-/// then. May also return early; look at the word.
+/// Waits until the word is no longer `value`, or until another thread wakes this one, or until `limit` has passed. The
+/// answer is false only if the limit has passed. This can also return early, so look at the word afterwards.
 pub fn wait(word: &AtomicU32, value: u32, limit: Option<Duration>) -> bool {
     let limit = limit.map(|l| libc::timespec {
         tv_sec: l.as_secs() as libc::time_t,

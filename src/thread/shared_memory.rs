@@ -2,8 +2,8 @@
 
 use std::{mem::size_of, ptr::null_mut, sync::atomic::AtomicU64};
 
-/// Makes numbers, all 0, for this process and those that it will fork. They are never unmapped; make them
-/// once a process. `None` where the kernel has no memory for them.
+/// Makes numbers for this process and for those that it will fork. All are 0 at first. They are never unmapped, so make
+/// them once in a process. The answer is `None` when the kernel has no memory for them.
 pub fn numbers<const N: usize>() -> Option<&'static [AtomicU64; N]> {
     // SAFETY: a fresh anonymous mapping of the table's size, zeroed by the kernel (valid atomics), shared with
     // all children and never unmapped.

@@ -1,32 +1,32 @@
-//! Stacks of workers, kept mapped from one worker to the next.
+//! The stacks of workers. A stack stays mapped from one worker to the next.
 //!
-//! The C library takes a dead thread's stack pages back (nptl/pthread_create.c, advise_stack_range),
-//! and its cache of stacks (40 MB) holds five of the usual 8 MB; each further worker then pays for a
-//! mapping and for a fault a page. A stack of this kind is paid for once.
+//! The C library gives the stack pages of a dead thread back to the kernel (nptl/pthread_create.c,
+//! advise_stack_range). Its cache of stacks is 40 MB and holds five stacks of the usual 8 MB. Each further worker would
+//! pay for a mapping, and for a page fault at each page. A stack of this file is paid for once.
 
 use std::{io, mem::size_of, ptr::null_mut};
 
 use crate::httpd::memory::page_size;
 
-/// Memory of a thread's stack, with a guard below it.
+/// The memory of a thread's stack, with a guard below it.
 pub struct Stack {
     mapping: *mut libc::c_void,
-    /// Guard and stack, in bytes.
+    /// The size of guard and stack together, in bytes.
     length: usize,
 }
 
-/// A thread that runs out of its stack faults here; frames larger than this are probed page by page
-/// by today's compilers.
+/// The size of the guard. A thread that runs out of its stack faults there. Compilers of today probe frames that are
+/// larger than this page by page.
 const GUARD: usize = 64 << 10;
 
-/// What stays mapped of a stack between two workers. Ordinary requests need 20 to 60 KiB; what a deep
-/// recursion took goes back to the kernel.
+/// How much of a stack stays in memory between two workers. Ordinary requests need 20 to 60 KiB. What a deep recursion
+/// took goes back to the kernel.
 const KEPT: usize = 256 << 10;
 
-/// Stands at the depth of [`KEPT`]; a worker that came deeper has most likely written over it.
+/// This word stands at the depth of [`KEPT`]. A worker that went deeper has most likely overwritten it.
 const MARK: u64 = 0x5f3c_a1e9_77d2_0b46;
 
-// SAFETY: plain memory, used by one thread at a time: its owner, or the worker that it waits for.
+// SAFETY: it is plain memory. One thread uses it at a time: its owner, or the worker that the owner waits for.
 unsafe impl Send for Stack {}
 
 impl Stack {
@@ -71,7 +71,7 @@ impl Stack {
         self.length - GUARD
     }
 
-    /// Gives back what the last worker took beyond [`KEPT`]. No thread runs on the stack now.
+    /// Gives back what the last worker took beyond [`KEPT`]. No thread may run on the stack now.
     pub fn trim(&self) {
         let Some(place) = self.mark_place() else { return };
         // SAFETY: an aligned place inside the mapping, which nobody else uses now.
@@ -90,7 +90,7 @@ impl Stack {
         }
     }
 
-    /// Where the mark stands: the lowest word of what is kept. None in a stack that is kept as a whole.
+    /// Where the mark stands: at the lowest word of what is kept. A stack that is kept as a whole has no mark.
     fn mark_place(&self) -> Option<*mut u64> {
         let offset = self.size().checked_sub(KEPT).filter(|o| *o >= size_of::<u64>())?;
         Some(self.base().wrapping_byte_add(offset).cast())
