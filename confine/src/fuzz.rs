@@ -3,11 +3,9 @@
 //! They are here, and not beside libFuzzer in `fuzz/`, so that they see what is private, and so that tests
 //! replay all inputs of the archives in `fuzz/corpus` and of `fuzz/findings` with the stable compiler.
 
-pub(crate) mod log;
-
-use self::log::fit_for_a_log;
 use crate::{
     context::{BackendName, Context, ContextList},
+    fuzz_log::fit_for_a_log,
     lsm::{self},
     map,
 };

@@ -16,6 +16,8 @@ pub mod field;
 #[doc(hidden)]
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz_log;
 pub mod lsm;
 pub mod map;
 pub mod origin;

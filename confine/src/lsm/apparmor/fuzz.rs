@@ -19,8 +19,8 @@ pub(crate) fn text(text: &str) {
             assert!(!written.name.contains('&') && !written.name.starts_with(':'));
         }
         Err(error) => {
-            crate::fuzz::log::fit_for_a_log(&error.why);
-            crate::fuzz::log::fit_for_a_log(&error.remedy);
+            crate::fuzz_log::fit_for_a_log(&error.why);
+            crate::fuzz_log::fit_for_a_log(&error.remedy);
         }
     }
 }

@@ -13,15 +13,15 @@ impl Values for Table<'_> {
 
 /// What administrators write in a ruleset; `values` are a request's.
 pub(crate) fn text(text: &str, values: &[&[u8]]) {
-    let _ = Ports::default().add(text.split(' ')).map_err(|e| crate::fuzz::log::one_line(&e.to_string()));
-    let _ = Scopes::default().add(text.split(' ')).map_err(|e| crate::fuzz::log::one_line(&e.to_string()));
+    let _ = Ports::default().add(text.split(' ')).map_err(|e| crate::fuzz_log::one_line(&e.to_string()));
+    let _ = Scopes::default().add(text.split(' ')).map_err(|e| crate::fuzz_log::one_line(&e.to_string()));
     match PathTemplate::parse(text, 0) {
         Ok((template, expressions)) => {
             assert_eq!(template.as_str(), text);
             assert_eq!(template.is_dynamic(), !expressions.is_empty());
             stays_below(&template, &expressions, values);
         }
-        Err(error) => crate::fuzz::log::one_line(&error.to_string()),
+        Err(error) => crate::fuzz_log::one_line(&error.to_string()),
     }
 }
 
@@ -43,6 +43,6 @@ fn stays_below(template: &PathTemplate, expressions: &[String], values: &[&[u8]]
                 assert!(path.is_empty());
             }
         }
-        Err(error) => crate::fuzz::log::one_line(&error.to_string()),
+        Err(error) => crate::fuzz_log::one_line(&error.to_string()),
     }
 }

@@ -24,8 +24,8 @@ pub(crate) fn text(text: &str) {
                 assert!(!domain.namespace().is_empty() && !domain.is_below(&domain));
             }
             Err(error) => {
-                crate::fuzz::log::fit_for_a_log(&error.why);
-                crate::fuzz::log::fit_for_a_log(&error.remedy);
+                crate::fuzz_log::fit_for_a_log(&error.why);
+                crate::fuzz_log::fit_for_a_log(&error.remedy);
             }
         }
     }
@@ -42,7 +42,7 @@ pub(crate) fn pattern(data: &[u8]) {
     let (text, name) = (&data[..end], data.get(end + 1..).unwrap_or_default());
     match TransitionMap::parse(Path::new("t"), text) {
         Ok(table) => drop(table.lookup(name)),
-        Err(error) => crate::fuzz::log::fit_for_a_log(&error.to_string()),
+        Err(error) => crate::fuzz_log::fit_for_a_log(&error.to_string()),
     }
     let text = String::from_utf8_lossy(text);
     let patterns = text.lines().filter_map(|line| Some((line, Pattern::parse(line).ok()?)));

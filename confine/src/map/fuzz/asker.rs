@@ -84,7 +84,7 @@ pub(super) fn line_of(error: &MapError) -> u32 {
 
 /// The text of an error goes into a log: one line, of bounded length.
 pub(super) fn assert_fit_for_a_log(error: &MapError) {
-    crate::fuzz::log::fit_for_a_log(&error.to_string());
+    crate::fuzz_log::fit_for_a_log(&error.to_string());
 }
 
 /// Calls `visit` with every rule of a map without errors.
