@@ -14,8 +14,8 @@ use crate::httpd::{
     server::Server,
 };
 
-/// The lines `DBDPrepareSQL`. (`DBDDriver` cannot be looked up: it is carried out while it is read, and leaves
-/// nothing in the configuration tree.)
+/// The lines `DBDPrepareSQL`. `DBDDriver` cannot be looked up: the server carries it out while it reads it, and leaves
+/// nothing of it in the configuration tree.
 pub struct Statements(Vec<Line>);
 
 impl Statements {
@@ -44,8 +44,8 @@ impl Statements {
         check_count(&named, has, parameters).map(|()| statement)
     }
 
-    /// The statement of this label that counts for `server`, where all lines of the label agree: mod_dbd shares
-    /// connections among virtual hosts, and with them what is prepared on them.
+    /// The statement of this label that counts for `server`. All lines of the label must agree, because mod_dbd shares
+    /// connections among virtual hosts, and with a connection the statements that are prepared on it.
     fn the_only(&self, label: &CStr, server: &Server<'_>) -> Result<(&Line, &CStr), String> {
         let mut found: Option<(&Line, &CStr)> = None;
         let labelled = self.0.iter().filter_map(|line| match &line.words[..] {

@@ -1,8 +1,9 @@
-//! What the server's own modules load when they first need it, loaded before the first request.
+//! Some of the server's modules load a library when a request first needs it. A confined thread may not be able to, so
+//! these libraries are loaded before the first request.
 //!
-//! Not here, because their modules load it while the configuration is read: the drivers of mod_dbd (`DBDDriver`),
-//! those of mod_session_crypto and mod_ldap (post_config), and those of mod_ssl. What an application loads by itself is
-//! its ruleset's business.
+//! Other modules load theirs while the configuration is read, so they do not stand here: mod_dbd (`DBDDriver`),
+//! mod_session_crypto and mod_ldap (post_config), and mod_ssl. What an application loads by itself, its ruleset must
+//! allow.
 
 use std::ffi::CStr;
 
@@ -16,7 +17,7 @@ use crate::httpd::{
 /// Modules that open a DBM file of the default type in a request.
 const DEFAULT_DBM: [&CStr; 3] = [c"mod_dav_fs.c", c"mod_dav_lock.c", c"mod_socache_dbm.c"];
 
-/// Modules whose directives name the type, also in .htaccess.
+/// Modules whose directives name the type. Such directives may stand in .htaccess, so any type may be needed.
 const ANY_DBM: [&CStr; 3] = [c"mod_authn_dbm.c", c"mod_authz_dbm.c", c"mod_rewrite.c"];
 
 /// All types that APR has drivers for.
@@ -25,7 +26,7 @@ const DBM_TYPES: [&CStr; 4] = [c"sdbm", c"gdbm", c"ndbm", c"db"];
 /// Modules that convert what applications send.
 const CONVERTERS: [&CStr; 3] = [c"mod_charset_lite.c", c"mod_xml2enc.c", c"mod_authnz_ldap.c"];
 
-/// Directives of theirs that name character sets.
+/// Directives of these modules that name character sets.
 const CHARSETS_IN: [&CStr; 4] = [c"CharsetSourceEnc", c"CharsetDefault", c"xml2EncDefault", c"xml2EncAlias"];
 
 /// The character sets of most pages that are not in UTF-8.
@@ -46,7 +47,7 @@ const CHARSETS: [&CStr; 14] = [
     c"EUC-KR",
 ];
 
-/// To be called where rules are, in the process that forks the children.
+/// Loads them. To be called in the process that forks the children, where there are rules.
 pub fn load(main: &Server<'_>) {
     let is_there = |modules: &[&CStr]| modules.iter().any(|module| hooks::module_loaded(module));
     if is_there(&DEFAULT_DBM) {
@@ -63,7 +64,7 @@ pub fn load(main: &Server<'_>) {
     }
 }
 
-/// Whether mod_rewrite is to look into a DBM file (`RewriteMap NAME dbm:FILE` or `dbm=TYPE:FILE`).
+/// Whether the configuration has mod_rewrite look into a DBM file (`RewriteMap NAME dbm:FILE` or `dbm=TYPE:FILE`).
 fn names_dbm(main: &Server<'_>) -> bool {
     let is_dbm = |word: &std::ffi::CString| word.to_bytes().starts_with(b"dbm");
     hooks::module_loaded(ANY_DBM[2])

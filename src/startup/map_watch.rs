@@ -1,7 +1,7 @@
-//! Changed maps are taken over while the server runs: each child looks for itself, in a thread of its own.
+//! Changed maps are taken over while the server runs. Each child looks for changes itself, in a thread for that alone.
 //!
-//! The thread is one of the server's: it runs with the child's privileges, after these were dropped, and
-//! serves no request. It can read what the child can read, and asks the kernel what the child may ask.
+//! The thread serves no request. It runs with the child's privileges, after the child dropped the server's, so it can
+//! read what the child can read, and asks the kernel what the child may ask.
 
 use std::{
     sync::{
@@ -33,18 +33,18 @@ use crate::{
 /// second, and the time that the reading takes.
 const PERIOD: Duration = Duration::from_millis(250);
 
-/// For each map, what was last told in the log. Maps beyond share.
+/// What the log last said of each map, by the map's number. Maps with higher numbers share an entry.
 type Told = [AtomicU64; 1024];
 
 static TOLD: OnceLock<Option<&'static Told>> = OnceLock::new();
 
-/// Makes what children share, before they are forked: which of them was the first to see something, so that
-/// the log says it once. A child that lies here can suppress or repeat a line, nothing else.
+/// Makes what children share, before they are forked: which of them was the first to see something, so that the log says
+/// it once. A child that writes something wrong here can suppress or repeat a line, and nothing else.
 pub fn prepare() {
     TOLD.get_or_init(shared_memory::numbers);
 }
 
-/// Whether no other child told of this sight of map number `map`.
+/// Whether no other child said in the log yet what this child sees of map number `map`.
 fn is_first(map: usize, sight: u64) -> bool {
     match TOLD.get().copied().flatten() {
         Some(told) => told[map % told.len()].swap(sight, Ordering::Relaxed) != sight,

@@ -1,5 +1,7 @@
-//! Whether a server of this configuration runs while this process reads it: for `-t` and `-k graceful`, by which
-//! a running server is reloaded, and which must not stop that for what the server itself would outlive.
+//! Whether a server of this configuration runs while this process reads the configuration.
+//!
+//! `-t` and `-k graceful` read it to reload a running server. They must not fail for something that the running server
+//! would outlive.
 
 use std::fs;
 

@@ -1,12 +1,12 @@
 //! Modules that run the code of applications in ways that no worker can hold, and what start-up says of them.
 //!
-//! What cannot be ensured stops the server, with the remedies; `ConfineTrustScripts` accepts it, for scripts that
-//! are trusted as the server is.
+//! What cannot be ensured stops the server, and the fault names the remedies. `ConfineTrustScripts` accepts it, for
+//! scripts that are trusted as the server is.
 
-use crate::thread::current;
 use crate::{
     config::{ServerConfig, Written},
     httpd::{config_tree, hooks, lua_state, named_code, server::Server},
+    thread::current,
 };
 
 /// A module, by its source file, and what its scripts can do.
@@ -15,7 +15,7 @@ struct Interpreter {
     does: &'static str,
 }
 
-/// Those that are known. There is no way to know of a module what it does.
+/// The interpreters that are known. A module itself does not say what its scripts can do.
 const INTERPRETERS: [Interpreter; 5] = [
     Interpreter {
         module: c"mod_perl.c",
@@ -50,13 +50,13 @@ const CORE_DUMPS: &str = "ConfineCoreDumps on: where a server is started by a us
 /// What start-up found.
 #[derive(Default)]
 pub struct Found {
-    /// Each stops the server.
+    /// What stops the server.
     pub faults: Vec<String>,
-    /// For the log at every start.
+    /// What the log says at every start.
     pub warnings: Vec<String>,
 }
 
-/// Looks at the loaded modules, and shuts mod_lua's ways to native code, where rules stand.
+/// Where there are rules, looks at the loaded modules, and shuts mod_lua's ways to native code.
 pub fn examine(main: &Server<'_>, written: &Written) -> Found {
     let mut found = Found::default();
     lua_state::leave();
@@ -64,7 +64,7 @@ pub fn examine(main: &Server<'_>, written: &Written) -> Found {
         return found;
     }
     found.warnings.extend(written.code_of_others.iter().cloned());
-    // No rule is known yet when these run, so no request can be refused for them.
+    // These run before any rule is known, so no request can be refused for them.
     let late =
         |server: &Server<'_>| ServerConfig::of(server).is_some_and(|s| s.has_rules && s.early.is_none());
     let first = written.first_code_of_others.iter().cloned();
@@ -76,31 +76,46 @@ pub fn examine(main: &Server<'_>, written: &Written) -> Found {
     if written.core_dumps {
         found.warnings.push(CORE_DUMPS.to_owned());
     }
-    let trusts = |module: &str| written.trusted.iter().any(|name| module.strip_suffix(".c") == Some(name));
+    interpreters(main, written, &mut found);
+    lua(written, &mut found);
+    overrides(main, &mut found);
+    found
+}
+
+/// Whether `ConfineTrustScripts` names the module with this source file.
+fn trusts(written: &Written, module: &str) -> bool {
+    written.trusted.iter().any(|name| module.strip_suffix(".c") == Some(name))
+}
+
+/// Says which of the known interpreters are loaded.
+fn interpreters(main: &Server<'_>, written: &Written, found: &mut Found) {
     for Interpreter { module, does } in INTERPRETERS.iter().filter(|i| hooks::module_loaded(i.module)) {
         let name = module.to_string_lossy();
         let short = name.trim_end_matches(".c");
-        if trusts(&name) {
+        if trusts(written, &name) {
             found.warnings.push(trusted(short, does));
         } else if *module == c"mod_wsgi.c" {
-            wsgi(main, &mut found);
+            wsgi(main, found);
         } else {
             found.faults.push(refused(short, does));
         }
     }
-    if hooks::module_loaded(c"mod_lua.c") {
-        if trusts("mod_lua.c") {
-            let does = "confined Lua code can map libraries and run bytecode in the server's process, and a .htaccess \
-                        file can name Lua functions that run before the request moves and when it is logged";
-            found.warnings.push(trusted("mod_lua", does));
-        } else if let Err(why) = lua_state::guard_states(current::is_confined) {
-            let does = "confined Lua code would have ways to native code (package.loadlib, bytecode), and they \
-                        cannot be shut here:";
-            found.faults.push(refused("mod_lua", &format!("{does} {why}")));
-        }
+}
+
+/// Shuts mod_lua's ways to native code, unless its scripts are trusted.
+fn lua(written: &Written, found: &mut Found) {
+    if !hooks::module_loaded(c"mod_lua.c") {
+        return;
     }
-    overrides(main, &mut found);
-    found
+    if trusts(written, "mod_lua.c") {
+        let does = "confined Lua code can map libraries and run bytecode in the server's process, and a .htaccess \
+                    file can name Lua functions that run before the request moves and when it is logged";
+        found.warnings.push(trusted("mod_lua", does));
+    } else if let Err(why) = lua_state::guard_states(current::is_confined) {
+        let does = "confined Lua code would have ways to native code (package.loadlib, bytecode), and they cannot be \
+                    shut here:";
+        found.faults.push(refused("mod_lua", &format!("{does} {why}")));
+    }
 }
 
 fn refused(module: &str, does: &str) -> String {
@@ -116,7 +131,8 @@ fn trusted(module: &str, does: &str) -> String {
     )
 }
 
-/// A server with daemons most likely means no embedded interpreter, but does not say so.
+/// A server that has daemons most likely has no embedded interpreter, but nothing says so: that is a warning. Without
+/// daemons it is a fault.
 fn wsgi(main: &Server<'_>, found: &mut Found) {
     let restrict = config_tree::lines(main, c"WSGIRestrictEmbedded");
     let on = |line: &config_tree::Line| {

@@ -40,7 +40,7 @@ pub fn map(command: &mut Command<'_>) -> Done {
     add_rule(command, WrittenSource::Map(path))
 }
 
-/// For how long an answer of a database is kept, and how many, unless said otherwise.
+/// How long answers of a database are kept, and how many of them, where the directive does not say.
 const KEPT: CacheLimits = CacheLimits { ttl: Duration::from_secs(60), entries: 4096 };
 
 /// `ConfineMap dbd:LABEL [ttl=SECONDS] [entries=NUMBER] [rows=values|rules] [EXPRESSION ...]`
@@ -117,10 +117,10 @@ fn named(text: &str) -> Result<(Option<BackendName>, &str), String> {
     Ok(found.map_or((None, text), |(backend, rest)| (Some(backend), rest)))
 }
 
-/// An expression that gives a context, piece by piece: what stands literally in it is the configuration's, and only
-/// that may name a backend or hold more than a word.
+/// An expression that gives a context, piece by piece. What stands literally in it was written by the administrator. Only
+/// that may name a backend, or hold more than a word.
 fn expression(command: &Command<'_>, text: &str) -> Result<WrittenSource, String> {
-    // As a whole first, so that an error shows all of it.
+    // The whole expression is compiled first, so that an error shows all of it.
     compile(command, text)?;
     let (backend, text) = match stretches(text).first() {
         Some(Stretch::Plain(first)) => {

@@ -1,6 +1,6 @@
-//! mod_selinux's directives, with the meaning that they had there. Contexts are SELinux's whatever
-//! `ConfineBackend` says; the server's own context exempts; and a list made of these alone lets
-//! unmatched requests run as the server. What is stricter here is listed in docs/mod_selinux.md.
+//! mod_selinux's directives, with the meaning that they had there. Their contexts are SELinux's, whatever
+//! `ConfineBackend` says. The server's own context exempts a request. A list of rules that are all mod_selinux's lets
+//! unmatched requests run as the server. docs/mod_selinux.md lists what is stricter here.
 
 use std::ffi::CString;
 

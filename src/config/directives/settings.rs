@@ -39,7 +39,7 @@ pub fn allow_cache(command: &mut Command<'_>) -> Done {
     edit_settings(command, |s| s.allow_cache = Some(value))
 }
 
-/// Whatever is wrong with it is core's to say.
+/// `SetHandler`. Core has this directive too, and says what is wrong with it.
 pub fn set_handler(command: &mut Command<'_>) -> Done {
     match &command.words[..] {
         [name] => note_handler(command, name),

@@ -1,5 +1,5 @@
 //! `TOMOYO_TransitionMap` and `CCS_TransitionMap`: the directive of TOMOYO's own Apache module, by its
-//! two names. What is otherwise here is listed in docs/mod_ccs.md.
+//! two names. docs/mod_ccs.md lists what differs here.
 
 use crate::config::directives::one;
 use crate::{
