@@ -624,7 +624,7 @@ impl<'r> Request<'r> {
 
     /// Keeps the headers of this request, for when an application may have changed them. Only the first time
     /// counts.
-    pub fn seal(&mut self) {
+    pub fn keep_original_headers(&mut self) {
         if self.private().headers.is_null() {
             // SAFETY: a live table and a live pool. The copy shares the values, which live as long as the request;
             // who changes the original replaces its values.
@@ -635,13 +635,13 @@ impl<'r> Request<'r> {
 
     /// Gives the headers back that came with the request. Its subrequests, and requests that it leads to inside
     /// the server, have the same table.
-    pub fn restore_headers(&mut self) {
+    pub fn restore_original_headers(&mut self) {
         let sealed = self.private().headers;
         if sealed.is_null() {
             return;
         }
         let headers = self.rec().headers_in;
-        // SAFETY: a live table, and the copy that seal() made: an array of entries (never null, apr_tables.c,
+        // SAFETY: a live table, and the copy that keep_original_headers() made: an array of entries (never null, apr_tables.c,
         // make_array_core) whose strings live as long as the request.
         unsafe {
             let entries = &*sys::apr_table_elts(sealed);

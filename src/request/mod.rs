@@ -227,7 +227,7 @@ fn before_the_rules(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
 fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     fault::at_gate(r);
     lead_on(r, scope).or_else(|| {
-        r.seal();
+        r.keep_original_headers();
         let verdict = Verdict::of(r, scope, scope.rules());
         let (moves, by) = match moves_of(r, scope, verdict) {
             Ok(Some(found)) => found,
@@ -273,12 +273,12 @@ fn content_of(r: &mut Request<'_>, decided: Option<&Decided<'_>>) -> Status {
 /// The content, in a worker: the decision and the move where they are still to come, then the handlers.
 fn content(r: &mut Request<'_>, scope: Scope<'_>, state: State, decided: Option<&Decided<'_>>) -> Status {
     if !scope.is_undecided(state) {
-        r.seal();
+        r.keep_original_headers();
         return if current::is_confined() { continue_confined(r, scope) } else { run_unmoved(r, scope) };
     }
     let led = if decided.is_none() { lead_on(r, scope) } else { Status::DECLINED };
     led.or_else(|| {
-        r.seal();
+        r.keep_original_headers();
         match decided {
             Some((moves, by)) => enter(r, scope, moves, by),
             None => {

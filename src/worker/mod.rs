@@ -99,7 +99,7 @@ fn finish_response(r: &mut Request<'_>, status: Status, state: State) -> Status 
     };
     if confined && (r.is_subrequest() || !status.is_served()) {
         // The main request goes on with them, or an error document that the server starts.
-        r.restore_headers();
+        r.restore_original_headers();
     }
     if confined && r.is_subrequest() {
         // Whatever the status: the server would end the subrequest's stream next, through its filters.
