@@ -636,15 +636,15 @@ impl<'r> Request<'r> {
     /// Gives the headers back that came with the request. Its subrequests, and requests that it leads to inside
     /// the server, have the same table.
     pub fn restore_original_headers(&mut self) {
-        let sealed = self.private().headers;
-        if sealed.is_null() {
+        let original = self.private().headers;
+        if original.is_null() {
             return;
         }
         let headers = self.rec().headers_in;
         // SAFETY: a live table, and the copy that keep_original_headers() made: an array of entries (never null, apr_tables.c,
         // make_array_core) whose strings live as long as the request.
         unsafe {
-            let entries = &*sys::apr_table_elts(sealed);
+            let entries = &*sys::apr_table_elts(original);
             let first = entries.elts.cast::<sys::apr_table_entry_t>();
             sys::apr_table_clear(headers);
             for entry in std::slice::from_raw_parts(first, entries.nelts as usize) {
