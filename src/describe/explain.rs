@@ -36,8 +36,8 @@ use crate::{
 pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Result<Answer, String> {
     let SyntheticRequest { request: mut r, to, status: at_once } =
         synthetic_request::receive(main, pool, question)?;
-    let host = r.server().as_ptr();
-    let server = main.with_hosts().iter().position(|s| s.as_ptr() == host).unwrap_or(0);
+    let host = r.server().id();
+    let server = main.with_hosts().iter().position(|s| s.id() == host).unwrap_or(0);
     // The early move is decided before the sections are merged, as at the start of a worker: from the virtual host,
     // the address and the headers alone.
     let early = Scope::of(&mut r).ok().filter(|_| at_once.is_none());

@@ -10,7 +10,7 @@ use crate::httpd::pool::Pool;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ServerId(usize);
 
-/// A `server_rec` that lives for `'s`: as long as its configuration generation.
+/// A `server_rec` that lives for `'s`: as long as its configuration.
 #[derive(Clone, Copy)]
 pub struct Server<'s> {
     raw: NonNull<sys::server_rec>,

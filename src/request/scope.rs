@@ -17,7 +17,7 @@ use crate::{
 pub struct Scope<'r> {
     /// The virtual host's configuration.
     pub server: &'r ServerConfig<'r>,
-    /// The generation's rules and backends.
+    /// The rules and backends of this configuration.
     pub ready: &'r Policy,
     /// What is set here.
     pub settings: Settings,
@@ -56,7 +56,7 @@ impl<'r> Scope<'r> {
     pub fn rules(&self) -> impl Iterator<Item = &'r Rule<Expression>> + use<'r> {
         let ready = self.ready;
         let indices = self.rules.into_iter().flat_map(move |directory| directory.rules(ready));
-        // Start-up made a rule of every draft, or the server would not run.
+        // Start-up made a rule of every written rule, or the server would not run.
         indices.map(move |index| &ready.rules[index])
     }
 

@@ -188,7 +188,7 @@ pub struct PathValues<'a, 'r> {
 }
 
 impl<'a, 'r> PathValues<'a, 'r> {
-    /// Values for `r` of a generation's expressions.
+    /// The values for `r` of the configuration's expressions.
     pub fn of(r: &'a mut Request<'r>, expressions: &'a [Expression]) -> Self {
         Self { expressions, request: RefCell::new(r) }
     }

@@ -28,7 +28,7 @@ impl LoadedMaker {
     }
 
     /// Warns, where that is asked for, that this maker makes the content; once for each virtual host. A child
-    /// serves one generation of the configuration, so this is once a child.
+    /// serves one reading of the configuration, so this is once a child.
     pub fn warn(&self, r: &mut Request<'_>, scope: Scope<'_>, grounds: &Grounds<'_>) {
         static WARNED: Mutex<Option<HashSet<(usize, usize)>>> = Mutex::new(None);
         if policy(scope) != OutOfProcess::Warn {
