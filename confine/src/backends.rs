@@ -8,6 +8,7 @@ use crate::{
         Backend, Inactive, Move, Moved, PrepareError,
         landlock::{Landlock, RulesetError, RulesetSpec},
     },
+    problem::Problem,
     value::Given,
 };
 
@@ -167,9 +168,11 @@ impl Backends {
         for (i, context) in list.iter().enumerate() {
             let backend = self.get(context.backend).ok_or_else(|| PrepareError {
                 context: context.to_string(),
-                why: "this build has no such backend".into(),
-                errno: None,
-                remedy: "use another backend".into(),
+                problem: Problem {
+                    why: "this build has no such backend".into(),
+                    errno: None,
+                    remedy: "use another backend".into(),
+                },
             })?;
             if backend.replaces(&context.text) {
                 self.in_order(context, &list[..i])?;
@@ -194,9 +197,7 @@ impl Backends {
         }
         let text = CString::new(text).map_err(|e| PrepareError {
             context: String::from_utf8_lossy(&e.into_vec()).escape_debug().to_string(),
-            why: "it holds a NUL byte".into(),
-            errno: None,
-            remedy: "remove it".into(),
+            problem: Problem { why: "it holds a NUL byte".into(), errno: None, remedy: "remove it".into() },
         })?;
         Ok(Prepared::Moves(Arc::new(Moves { steps: steps.into(), text, replacing })))
     }
@@ -251,7 +252,7 @@ fn in_order(
     sets_no_new_privs: impl Fn(BackendName) -> bool,
 ) -> Result<(), PrepareError> {
     let refused = |why: String, remedy: String| {
-        Err(PrepareError { context: context.to_string(), why, errno: None, remedy })
+        Err(PrepareError { context: context.to_string(), problem: Problem { why, errno: None, remedy } })
     };
     for before in earlier {
         if before.backend == context.backend {
@@ -276,9 +277,11 @@ fn in_order(
 pub fn replaces_early(context: &Context) -> PrepareError {
     PrepareError {
         context: context.to_string(),
-        why: "it would leave what ConfineEarly confined, and a confined request is never widened".into(),
-        errno: None,
-        remedy: format!("write \"stack {}\", which adds to it", context.text),
+        problem: Problem {
+            why: "it would leave what ConfineEarly confined, and a confined request is never widened".into(),
+            errno: None,
+            remedy: format!("write \"stack {}\", which adds to it", context.text),
+        },
     }
 }
 

@@ -23,6 +23,7 @@ pub mod map;
 pub mod origin;
 pub mod php;
 pub mod policy;
+pub mod problem;
 pub mod resting;
 pub mod subject;
 pub mod value;

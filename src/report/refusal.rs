@@ -154,7 +154,7 @@ impl Refusal {
             format!(
                 "no thread for the request ({}); raise the limits on threads (TasksMax, ulimit -u) \
                  or lower ThreadStackSize",
-                confine::lsm::errno_name(status)
+                confine::problem::errno_name(status)
             ),
         )
     }

@@ -4,6 +4,7 @@ use confine::{
     backends::replaces_early,
     lsm::{self, Enter, EnterError, Values},
     policy::decide::MovesOf,
+    problem::Problem,
 };
 
 use super::{apply_confined_settings, refuse, scope::Scope};
@@ -123,9 +124,11 @@ fn enter_all(moves: &MovesOf<'_>, values: &dyn Values, extent: Extent, from: Fro
 
 fn kept_elsewhere() -> EnterError {
     EnterError {
-        why: "a worker that is kept in other contexts was asked to serve this".to_owned(),
-        errno: None,
-        remedy: "please report this as a bug of mod_confine".to_owned(),
+        problem: Problem {
+            why: "a worker that is kept in other contexts was asked to serve this".to_owned(),
+            errno: None,
+            remedy: "please report this as a bug of mod_confine".to_owned(),
+        },
         forbidden: false,
     }
 }

@@ -209,6 +209,6 @@ pub fn with_hint(error: &CheckError) -> String {
                 "{error}; or name another backend, with ConfineBackend or in the context, as in landlock:NAME"
             )
         }
-        CheckError::Refused(refused) => refused.reason(),
+        CheckError::Refused(refused) => refused.problem.to_string(),
     }
 }

@@ -127,7 +127,7 @@ pub fn child_ready(main: &Server<'_>) {
         return;
     }
     if let Err(errno) = hooks::forbid_dumps() {
-        let why = confine::lsm::errno_name(errno);
+        let why = confine::problem::errno_name(errno);
         let text =
             format!("confine: this child's memory can be read through /proc: it cannot be made so ({why})");
         log::server(main, Level::Warning, &text);

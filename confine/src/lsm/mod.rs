@@ -9,6 +9,7 @@ use std::{fs, io, sync::Arc};
 
 use crate::{
     context::{BackendName, Context},
+    problem::Problem,
     value::Given,
 };
 
@@ -171,66 +172,41 @@ impl Values for NoValues {
 
 /// A backend that the running kernel does not offer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{backend} is not active in this kernel: {why}; {remedy}")]
+#[error("{backend} is not active in this kernel: {problem}")]
 pub struct Inactive {
     /// Which backend.
     pub backend: BackendName,
-    /// What was found.
-    pub why: String,
-    /// What to do.
-    pub remedy: String,
+    /// What was found, and what to do.
+    pub problem: Problem,
 }
 
 /// A context that cannot be prepared or would be refused: a configuration error at startup, an
 /// error answer on a request.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{context}: {why}{}; {remedy}", errno_suffix(.errno))]
+#[error("{context}: {problem}")]
 pub struct PrepareError {
     /// The context with its backend's prefix.
     pub context: String,
-    /// What is wrong.
-    pub why: String,
-    /// The kernel's answer, where it was asked.
-    pub errno: Option<i32>,
-    /// What to do.
-    pub remedy: String,
-}
-
-impl PrepareError {
-    /// What is wrong and what to do, without the context, for a message that names it already.
-    pub fn reason(&self) -> String {
-        format!("{}{}; {}", self.why, errno_suffix(&self.errno), self.remedy)
-    }
-}
-
-/// Why a text is no context of some backend.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TextError {
-    /// What is wrong.
-    pub why: String,
-    /// What to write instead.
-    pub remedy: String,
-}
-
-impl TextError {
-    pub(crate) fn new(why: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { why: why.into(), remedy: remedy.into() }
-    }
+    /// What is wrong with it.
+    pub problem: Problem,
 }
 
 /// A move that the kernel, or the check of a request's value, refused.
 #[derive(Debug, thiserror::Error)]
-#[error("{why}{}; {remedy}", errno_suffix(.errno))]
+#[error("{problem}")]
 pub struct EnterError {
-    /// What was refused.
-    pub why: String,
-    /// The kernel's answer, where it was asked.
-    pub errno: Option<i32>,
-    /// What to do.
-    pub remedy: String,
+    /// What was refused, and what to do.
+    pub problem: Problem,
     /// Whether the request itself is at fault (a value that is not one path component): 403.
     /// Otherwise the server is: 500.
     pub forbidden: bool,
+}
+
+impl From<Problem> for EnterError {
+    /// The server is at fault.
+    fn from(problem: Problem) -> Self {
+        Self { problem, forbidden: false }
+    }
 }
 
 /// `text` as it may stand in a message: as it is where it holds only what contexts are made of, else in
@@ -250,35 +226,4 @@ pub(crate) fn escaped(text: &str) -> String {
         }
     }
     out
-}
-
-/// ` (EPERM)` for an errno, or nothing.
-fn errno_suffix(errno: &Option<i32>) -> String {
-    errno.map_or_else(String::new, |e| format!(" ({})", errno_name(e)))
-}
-
-/// The symbolic name of the errnos that backends meet; others as a number.
-pub fn errno_name(errno: i32) -> String {
-    let name = match errno {
-        libc::EPERM => "EPERM",
-        libc::ENOENT => "ENOENT",
-        libc::EACCES => "EACCES",
-        libc::EINVAL => "EINVAL",
-        libc::ENOSYS => "ENOSYS",
-        libc::EOPNOTSUPP => "EOPNOTSUPP",
-        libc::ENOMEM => "ENOMEM",
-        libc::ELOOP => "ELOOP",
-        libc::ENOTDIR => "ENOTDIR",
-        libc::EXDEV => "EXDEV",
-        libc::E2BIG => "E2BIG",
-        libc::EMFILE => "EMFILE",
-        libc::ENFILE => "ENFILE",
-        libc::EAGAIN => "EAGAIN",
-        libc::EBADF => "EBADF",
-        libc::EIO => "EIO",
-        libc::ENAMETOOLONG => "ENAMETOOLONG",
-        libc::EROFS => "EROFS",
-        _ => return format!("errno {errno}"),
-    };
-    name.to_owned()
 }

@@ -125,7 +125,7 @@ impl LiveMap {
         if let Some((line, contexts, error)) = answers.refused.first() {
             let error = match error {
                 CheckError::Inactive(inactive) => inactive.to_string(),
-                CheckError::Refused(refused) => refused.reason(),
+                CheckError::Refused(refused) => refused.problem.to_string(),
             };
             return Err(LoadError::Bad(at(*line, &format_args!("{contexts}: {error}"))));
         }

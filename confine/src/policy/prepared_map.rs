@@ -7,6 +7,7 @@ use crate::{
     context::ContextList,
     lsm::{Backend, PrepareError},
     map::Map,
+    problem::Problem,
 };
 
 /// How many distinct lists of contexts of a map are kept prepared, some hundred bytes each. What is beyond
@@ -101,7 +102,13 @@ fn prepare(
     let list = map.list(number).ok_or_else(|| {
         let context = map.list_text(number).unwrap_or("?").escape_debug().to_string();
         let why = "the compiled map holds it, and it is no list of contexts".into();
-        (0, PrepareError { context, why, errno: None, remedy: "compile the map again".into() })
+        (
+            0,
+            PrepareError {
+                context,
+                problem: Problem { why, errno: None, remedy: "compile the map again".into() },
+            },
+        )
     })?;
     backends.prepare(&list.contexts, same_context).map_err(|e| (list.first_line, e))
 }

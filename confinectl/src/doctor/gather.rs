@@ -103,7 +103,7 @@ fn tomoyo(args: &Args, server: Option<&Server>, is_listed: bool) -> State<Tomoyo
         Ok(snapshot) => snapshot,
         // Its policy is for root alone.
         Err(e) if is_listed && !is_root() => {
-            return State::Unseen(Unseen::new(e.why.clone(), "run this as root"));
+            return State::Unseen(Unseen::new(e.problem.why.clone(), "run this as root"));
         }
         Err(e) => return State::Inactive(e.clone()),
     };

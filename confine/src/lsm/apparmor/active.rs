@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use super::{BackendName, Inactive};
 use crate::lsm::selfattr::{self, LsmId};
+use crate::problem::Problem;
 
 /// What was found on the way.
 #[derive(Default)]
@@ -45,13 +46,9 @@ impl Evidence {
             Some(names) => format!(" ({})", names.trim().escape_debug()),
             None => String::new(),
         };
-        Err(Inactive {
-            backend: BackendName::APPARMOR,
-            why: format!("it is not among the active security modules{among}"),
-            remedy: "boot with security=apparmor or with apparmor in lsm= on the kernel's command line, and without \
+        Err(Inactive { backend: BackendName::APPARMOR, problem: Problem { why: format!("it is not among the active security modules{among}"), errno: None, remedy: "boot with security=apparmor or with apparmor in lsm= on the kernel's command line, and without \
                      apparmor=0; this takes a kernel with CONFIG_SECURITY_APPARMOR=y"
-                .to_owned(),
-        })
+                .to_owned() } })
     }
 }
 

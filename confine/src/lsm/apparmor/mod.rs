@@ -45,6 +45,7 @@ use super::{
 };
 use crate::{
     context::{BackendName, Context},
+    problem::Problem,
     value::Given,
 };
 
@@ -59,7 +60,7 @@ pub use profiles::Mode;
 
 use active::Evidence;
 use profiles::Profiles;
-use refusal::{Refusal, Step};
+use refusal::Step;
 use text::{How, Label, Written};
 
 /// Where the kernel's file systems are; in tests, directories that stand for them.
@@ -177,7 +178,7 @@ impl AppArmor {
     }
 
     fn written<'t>(&self, text: &'t str) -> Result<Written<'t>, PrepareError> {
-        self.own.as_ref().map_err(|e| prepare_error(text, &e.why, None, &e.remedy))?;
+        self.own.as_ref().map_err(|e| prepare_error(text, &e.problem.why, None, &e.problem.remedy))?;
         Written::parse(text).map_err(|e| prepare_error(text, &e.why, None, &e.remedy))
     }
 
@@ -214,7 +215,7 @@ impl AppArmor {
         };
         match profiles.mode(name) {
             None => {
-                let Refusal { why, remedy } = refusal::absent(name);
+                let Problem { why, remedy, .. } = refusal::absent(name);
                 Err(prepare_error(text, &why, None, &remedy))
             }
             Some(Mode::Unconfined) => Err(prepare_error(
@@ -248,7 +249,7 @@ impl AppArmor {
         let fate = tried.and_then(|t| t.join().map_err(|_| io::Error::other("the trial's thread panicked")));
         match fate {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(e)) => Err(prepare_error(text, &e.why, e.errno, &e.remedy)),
+            Ok(Err(e)) => Err(prepare_error(text, &e.problem.why, e.problem.errno, &e.problem.remedy)),
             Err(e) => Err(prepare_error(
                 text,
                 &format!("no thread could be made to try it: {e}"),
@@ -356,13 +357,9 @@ fn read_own(roots: &Roots, interface: Interface) -> Result<Arc<str>, Inactive> {
     Evidence::collect(&roots.securityfs, &roots.sysfs).active()?;
     match interface.current(LsmId::APPARMOR, &roots.current()) {
         Ok(label) => Ok(label.into()),
-        Err(e) => Err(Inactive {
-            backend: BackendName::APPARMOR,
-            why: format!("the server's own label could not be read: {e}"),
-            remedy: "mount /proc for the server, and add `@{PROC}/@{pid}/task/@{tid}/attr/{current,apparmor/current} \
+        Err(e) => Err(Inactive { backend: BackendName::APPARMOR, problem: Problem { why: format!("the server's own label could not be read: {e}"), errno: None, remedy: "mount /proc for the server, and add `@{PROC}/@{pid}/task/@{tid}/attr/{current,apparmor/current} \
                      rw,` to its profile"
-                .to_owned(),
-        }),
+                .to_owned() } }),
     }
 }
 
@@ -378,9 +375,7 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
 fn prepare_error(text: &str, why: &str, errno: Option<i32>, remedy: &str) -> PrepareError {
     PrepareError {
         context: format!("{}:{}", BackendName::APPARMOR, quoted(text)),
-        why: why.to_owned(),
-        errno,
-        remedy: remedy.to_owned(),
+        problem: Problem { why: why.to_owned(), errno, remedy: remedy.to_owned() },
     }
 }
 
@@ -470,11 +465,14 @@ fn arrived(label: &[u8], written: Written<'_>) -> Fate {
 
 impl Enter for ProfileMove {
     fn enter(&self) -> Result<(), EnterError> {
-        let failed = |Refusal { why, remedy }, errno| EnterError { why, errno, remedy, forbidden: false };
+        let failed = |Problem { why, remedy, .. }, errno| EnterError {
+            problem: Problem { why, errno, remedy },
+            forbidden: false,
+        };
         match self.go() {
             Fate::Arrived => Ok(()),
             Fate::Refused(step, errno) => {
-                let refusal = Refusal::new(step, errno, &self.start(), self.written());
+                let refusal = refusal::of_errno(step, errno, &self.start(), self.written());
                 Err(failed(refusal, Some(errno)))
             }
             Fate::Elsewhere(label) => Err(failed(refusal::elsewhere(&label, self.written()), None)),

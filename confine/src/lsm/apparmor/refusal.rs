@@ -1,6 +1,7 @@
 //! What a refused move means, and the policy that would allow it.
 
 use super::text::{How, Written};
+use crate::problem::Problem;
 
 /// Which step failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,90 +12,84 @@ pub(super) enum Step {
     Move,
 }
 
-/// A refusal's cause and remedy.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub why: String,
-    pub remedy: String,
-}
-
 /// The rule of the server's profile that allows the move.
 pub(super) fn change_profile(to: Written<'_>) -> String {
     let stack = if to.how == How::Stack { "&" } else { "" };
     format!("change_profile -> {stack}{},", to.name)
 }
 
-impl Refusal {
-    /// Reads the kernel's answer to a move from `own` (a label) to `to`.
-    ///
-    /// Kernel: security/apparmor/domain.c, aa_change_profile: no such profile is ENOENT, a missing rule
-    /// EACCES, no_new_privs EPERM.
-    pub(super) fn new(step: Step, errno: i32, own: &str, to: Written<'_>) -> Self {
-        match step {
-            Step::Open => Self::open(errno, own),
-            Step::Move => Self::r#move(errno, own, to),
-        }
-    }
-
-    fn r#move(errno: i32, own: &str, to: Written<'_>) -> Self {
-        let name = to.name;
-        let may_not = |remedy| Self { why: format!("{own} may not go to {to}"), remedy };
-        match errno {
-            libc::ENOENT => absent(name),
-            libc::EACCES => {
-                let whose = if own.contains("//&") { "each of the profiles" } else { "the profile" };
-                may_not(format!("add `{}` to {whose} {own}", change_profile(to)))
-            }
-            libc::EPERM => may_not(format!(
-                "no_new_privs is set, under which a thread may only be confined further: write \"stack {name}\"; \
-                 or name the AppArmor context before any Landlock ruleset, and start the server without \
-                 NoNewPrivileges="
-            )),
-            libc::EINVAL => Self {
-                why: format!("the kernel does not take {name} for a profile's name"),
-                remedy: "give the profile another name".to_owned(),
-            },
-            libc::ENOSYS | libc::EOPNOTSUPP => Self {
-                why: "the kernel takes no AppArmor profile".to_owned(),
-                remedy: "see that AppArmor is active (aa-enabled), and restart the server".to_owned(),
-            },
-            libc::ENOMEM => Self {
-                why: "the kernel has no memory for the move".to_owned(),
-                remedy: "give the machine or the server's control group more memory".to_owned(),
-            },
-            _ => Self {
-                why: format!("the kernel refused to go to {to}"),
-                remedy: "see the kernel's log, and report this with its version".to_owned(),
-            },
-        }
-    }
-
-    fn open(errno: i32, own: &str) -> Self {
-        let why = "the thread's own attr/current below /proc cannot be opened".to_owned();
-        let remedy = match errno {
-            libc::EACCES | libc::EPERM => format!(
-                "add `@{{PROC}}/@{{pid}}/task/@{{tid}}/attr/{{current,apparmor/current}} rw,` to the profile {own}, \
-                 without `owner`, as these files are root's once the server has given up root; if it is there, an \
-                 earlier move took /proc away: name the AppArmor context first"
-            ),
-            libc::ENOENT => "mount /proc where the server runs, also inside a chroot".to_owned(),
-            libc::EMFILE | libc::ENFILE => {
-                "raise the limit of open files (LimitNOFILE=, ulimit -n)".to_owned()
-            }
-            _ => "see the kernel's log, and report this with its version".to_owned(),
-        };
-        Self { why, remedy }
+/// Reads the kernel's answer to a move from `own` (a label) to `to`.
+///
+/// Kernel: security/apparmor/domain.c, aa_change_profile: no such profile is ENOENT, a missing rule
+/// EACCES, no_new_privs EPERM.
+pub(super) fn of_errno(step: Step, errno: i32, own: &str, to: Written<'_>) -> Problem {
+    match step {
+        Step::Open => on_opening(errno, own),
+        Step::Move => after_move(errno, own, to),
     }
 }
 
+fn after_move(errno: i32, own: &str, to: Written<'_>) -> Problem {
+    let name = to.name;
+    let may_not = |remedy| Problem { why: format!("{own} may not go to {to}"), errno: None, remedy };
+    match errno {
+        libc::ENOENT => absent(name),
+        libc::EACCES => {
+            let whose = if own.contains("//&") { "each of the profiles" } else { "the profile" };
+            may_not(format!("add `{}` to {whose} {own}", change_profile(to)))
+        }
+        libc::EPERM => may_not(format!(
+            "no_new_privs is set, under which a thread may only be confined further: write \"stack {name}\"; \
+                 or name the AppArmor context before any Landlock ruleset, and start the server without \
+                 NoNewPrivileges="
+        )),
+        libc::EINVAL => Problem {
+            why: format!("the kernel does not take {name} for a profile's name"),
+            errno: None,
+            remedy: "give the profile another name".to_owned(),
+        },
+        libc::ENOSYS | libc::EOPNOTSUPP => Problem {
+            why: "the kernel takes no AppArmor profile".to_owned(),
+            errno: None,
+            remedy: "see that AppArmor is active (aa-enabled), and restart the server".to_owned(),
+        },
+        libc::ENOMEM => Problem {
+            why: "the kernel has no memory for the move".to_owned(),
+            errno: None,
+            remedy: "give the machine or the server's control group more memory".to_owned(),
+        },
+        _ => Problem {
+            why: format!("the kernel refused to go to {to}"),
+            errno: None,
+            remedy: "see the kernel's log, and report this with its version".to_owned(),
+        },
+    }
+}
+
+fn on_opening(errno: i32, own: &str) -> Problem {
+    let why = "the thread's own attr/current below /proc cannot be opened".to_owned();
+    let remedy = match errno {
+        libc::EACCES | libc::EPERM => format!(
+            "add `@{{PROC}}/@{{pid}}/task/@{{tid}}/attr/{{current,apparmor/current}} rw,` to the profile {own}, \
+                 without `owner`, as these files are root's once the server has given up root; if it is there, an \
+                 earlier move took /proc away: name the AppArmor context first"
+        ),
+        libc::ENOENT => "mount /proc where the server runs, also inside a chroot".to_owned(),
+        libc::EMFILE | libc::ENFILE => "raise the limit of open files (LimitNOFILE=, ulimit -n)".to_owned(),
+        _ => "see the kernel's log, and report this with its version".to_owned(),
+    };
+    Problem { why, errno: None, remedy }
+}
+
 /// No such profile is loaded.
-pub(super) fn absent(name: &str) -> Refusal {
+pub(super) fn absent(name: &str) -> Problem {
     let what = match name.rsplit_once("//") {
         Some((parent, hat)) => format!("the profile {parent} with a hat ^{hat}"),
         None => format!("a profile {name}"),
     };
-    Refusal {
+    Problem {
         why: format!("no profile {name} is loaded"),
+        errno: None,
         remedy: format!(
             "write {what} in /etc/apparmor.d, load it with apparmor_parser -r FILE, see it with aa-status"
         ),
@@ -102,9 +97,10 @@ pub(super) fn absent(name: &str) -> Refusal {
 }
 
 /// The thread is somewhere else than it was to go. `label` is what the kernel prints.
-pub(super) fn elsewhere(label: &str, to: Written<'_>) -> Refusal {
-    Refusal {
+pub(super) fn elsewhere(label: &str, to: Written<'_>) -> Problem {
+    Problem {
         why: format!("the kernel let the thread go to {label} instead of {to}"),
+        errno: None,
         remedy: format!(
             "see that a profile {} is loaded and enforces, and that the server's own profile is not in complain mode \
              (aa-status)",
@@ -118,7 +114,7 @@ mod tests {
     use super::*;
 
     fn says(step: Step, errno: i32, own: &str, text: &str) -> String {
-        let Refusal { why, remedy } = Refusal::new(step, errno, own, Written::parse(text).unwrap());
+        let Problem { why, remedy, .. } = of_errno(step, errno, own, Written::parse(text).unwrap());
         format!("{why}; {remedy}")
     }
 

@@ -5,6 +5,7 @@ use std::fs;
 
 use super::*;
 use crate::lsm::NoValues;
+use crate::problem::Problem;
 
 const OWN: &str = "apache2 (enforce)";
 
@@ -182,7 +183,7 @@ fn a_label_other_than_the_wanted_is_a_refusal() {
     let Fate::Elsewhere(label) = arrived(b"apache2//null-blog (complain)", written) else {
         panic!("the thread is somewhere else")
     };
-    let Refusal { why, remedy } = refusal::elsewhere(&label, written);
+    let Problem { why, remedy, .. } = refusal::elsewhere(&label, written);
     assert_eq!(why, "the kernel let the thread go to apache2//null-blog (complain) instead of blog");
     assert!(remedy.contains("a profile blog is loaded"), "{remedy}");
 }
@@ -191,8 +192,11 @@ fn a_label_other_than_the_wanted_is_a_refusal() {
 fn without_apparmor_every_context_is_refused_with_the_reason() {
     let inactive = Inactive {
         backend: BackendName::APPARMOR,
-        why: "it is not among the active security modules".to_owned(),
-        remedy: "boot with it".to_owned(),
+        problem: Problem {
+            why: "it is not among the active security modules".to_owned(),
+            errno: None,
+            remedy: "boot with it".to_owned(),
+        },
     };
     let apparmor = AppArmor { own: Err(inactive), ..backend(OWN) };
     assert_eq!(

@@ -13,7 +13,7 @@
 
 use std::fmt;
 
-use crate::{lsm::TextError, value::Given};
+use crate::{problem::Problem, value::Given};
 
 /// Longer names are no names of people's making, and the label of a stack of some must fit into the
 /// page that the kernel prints into.
@@ -45,12 +45,12 @@ pub(super) struct Written<'a> {
 }
 
 /// An error with all forms as the remedy.
-fn forms(why: impl Into<String>) -> TextError {
-    TextError::new(why, "write a profile, as in blog, a hat, as in apache2//blog, or \"stack blog\"")
+fn forms(why: impl Into<String>) -> Problem {
+    Problem::new(why, "write a profile, as in blog, a hat, as in apache2//blog, or \"stack blog\"")
 }
 
 impl<'a> Written<'a> {
-    pub(super) fn parse(text: &'a str) -> Result<Self, TextError> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, Problem> {
         if text == "stack" {
             return Err(forms("stack wants a profile behind it, in the same word"));
         }
@@ -70,11 +70,11 @@ impl<'a> Written<'a> {
 ///
 /// # Errors
 /// `//` is the request's, or comes about by it.
-pub(super) fn one_name(given: &Given) -> Result<(), TextError> {
+pub(super) fn one_name(given: &Given) -> Result<(), Problem> {
     let text = given.text();
     let slashes = text.as_bytes().windows(HAT.len());
     match slashes.enumerate().find(|(at, two)| *two == HAT.as_bytes() && given.touches(*at..at + HAT.len())) {
-        Some(_) => Err(TextError::new(
+        Some(_) => Err(Problem::new(
             "a value is one name, and // in it, or beside it, leads to a hat",
             "write // in the directive, as in ConfineExpr \"apparmor:apache2//%{SERVER_NAME}\"",
         )),
@@ -92,7 +92,7 @@ impl fmt::Display for Written<'_> {
 }
 
 /// What no name that can be written holds.
-fn check_bytes(name: &str) -> Result<(), TextError> {
+fn check_bytes(name: &str) -> Result<(), Problem> {
     if name.is_empty() {
         return Err(forms("there is no profile's name"));
     }
@@ -100,14 +100,14 @@ fn check_bytes(name: &str) -> Result<(), TextError> {
         return Err(forms(format!("it has {} bytes, more than {MAX_LEN}", name.len())));
     }
     if let Some(c) = name.chars().find(|c| c.is_control() || c.is_whitespace()) {
-        return Err(TextError::new(
+        return Err(Problem::new(
             format!("the name holds {c:?}"),
             "give the profile a name without blanks: profile NAME /its/path { ... }",
         ));
     }
     // Kernel: lib/ctype.c takes byte 0xA0 for a blank, and do_setattr strips those at the end.
     if name.as_bytes().last() == Some(&0xA0) {
-        return Err(TextError::new(
+        return Err(Problem::new(
             "the name ends in a character whose last byte the kernel takes for a blank",
             "give the profile another name",
         ));
@@ -116,15 +116,15 @@ fn check_bytes(name: &str) -> Result<(), TextError> {
 }
 
 /// What the kernel reads as more than a name.
-fn check_kernel_syntax(name: &str) -> Result<(), TextError> {
+fn check_kernel_syntax(name: &str) -> Result<(), Problem> {
     if name.contains('&') {
-        return Err(TextError::new(
+        return Err(Problem::new(
             "& joins profiles, and a context names one",
             "write \"stack NAME\" to put a profile on top of the server's",
         ));
     }
     if name.starts_with([':', '=']) {
-        return Err(TextError::new(
+        return Err(Problem::new(
             "it leads into another policy namespace",
             "name a profile of the namespace that the server is in",
         ));
@@ -132,7 +132,7 @@ fn check_kernel_syntax(name: &str) -> Result<(), TextError> {
     // Kernel: security/apparmor/policy.c, aa_lookupn_profile compares only as many bytes as the name
     // has, so that each beginning of the word means `unconfined`, unless a profile is called so.
     if UNCONFINED.starts_with(name) {
-        return Err(TextError::new(
+        return Err(Problem::new(
             if name == UNCONFINED {
                 "the profile unconfined confines nothing".to_owned()
             } else {
@@ -147,7 +147,7 @@ fn check_kernel_syntax(name: &str) -> Result<(), TextError> {
 }
 
 /// Profile and hats, none of them empty. A hat may begin with `/` (`apache2///login`).
-fn check_parts(name: &str) -> Result<(), TextError> {
+fn check_parts(name: &str) -> Result<(), Problem> {
     let mut rest = name;
     while let Some((part, hat)) = rest.split_once(HAT) {
         if part.is_empty() || hat.is_empty() {

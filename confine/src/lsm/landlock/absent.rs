@@ -10,6 +10,7 @@ use std::{
 
 use super::{Ruleset, RulesetError, RulesetSpec, ruleset::Blueprint, way::Trust};
 use crate::lsm::{EnterError, escaped};
+use crate::problem::Problem;
 
 /// Between two looks, in each child.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -53,13 +54,19 @@ impl Absent {
     fn refused(&self, faults: &[RulesetError]) -> EnterError {
         let name = escaped(&self.spec.full_name());
         let (why, errno, remedy) = match faults.first() {
-            Some(first) => (format!("{} ({})", first.why, first.origin), first.errno, first.remedy.clone()),
+            Some(first) => (
+                format!("{} ({})", first.problem.why, first.origin),
+                first.problem.errno,
+                first.problem.remedy.clone(),
+            ),
             None => ("it could not be made".to_owned(), None, "restart the server".to_owned()),
         };
         EnterError {
-            why: format!("the ruleset {name} is not whole since the configuration was read again: {why}"),
-            errno,
-            remedy: format!("{remedy}; once that is done its requests are served, without a restart"),
+            problem: Problem {
+                why: format!("the ruleset {name} is not whole since the configuration was read again: {why}"),
+                errno,
+                remedy: format!("{remedy}; once that is done its requests are served, without a restart"),
+            },
             forbidden: false,
         }
     }

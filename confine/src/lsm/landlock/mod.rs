@@ -43,6 +43,7 @@ use super::{
 use crate::{
     context::{BackendName, Context},
     origin::Origin,
+    problem::Problem,
     value::Given,
 };
 
@@ -143,21 +144,23 @@ impl Landlock {
             let known: Vec<_> = self.names().collect();
             PrepareError {
                 context: format!("{}:{}", BackendName::LANDLOCK, quoted(text)),
-                why: "there is no ruleset of this name".to_owned(),
-                errno: None,
-                remedy: match (plain_name(text), known.is_empty()) {
-                    (true, true) => format!("define it with <ConfineLandlock {text}>"),
-                    (true, false) => {
-                        format!(
-                            "define it with <ConfineLandlock {text}>, or write one of: {}",
+                problem: Problem {
+                    why: "there is no ruleset of this name".to_owned(),
+                    errno: None,
+                    remedy: match (plain_name(text), known.is_empty()) {
+                        (true, true) => format!("define it with <ConfineLandlock {text}>"),
+                        (true, false) => {
+                            format!(
+                                "define it with <ConfineLandlock {text}>, or write one of: {}",
+                                known.join(", ")
+                            )
+                        }
+                        (false, true) => "a name is of letters, digits, `.`, `_` and `-`".to_owned(),
+                        (false, false) => format!(
+                            "a name is of letters, digits, `.`, `_` and `-`; write one of: {}",
                             known.join(", ")
-                        )
-                    }
-                    (false, true) => "a name is of letters, digits, `.`, `_` and `-`".to_owned(),
-                    (false, false) => format!(
-                        "a name is of letters, digits, `.`, `_` and `-`; write one of: {}",
-                        known.join(", ")
-                    ),
+                        ),
+                    },
                 },
             }
         })
@@ -270,9 +273,12 @@ struct InKernel(OwnedFd);
 impl Enter for InKernel {
     fn enter(&self) -> Result<(), EnterError> {
         kernel::set_no_new_privs().map_err(|errno| EnterError {
-            why: "the kernel refused to set no_new_privs, without which no ruleset can be entered".to_owned(),
-            errno: Some(errno),
-            remedy: "look for a seccomp filter on the server that forbids prctl(2)".to_owned(),
+            problem: Problem {
+                why: "the kernel refused to set no_new_privs, without which no ruleset can be entered"
+                    .to_owned(),
+                errno: Some(errno),
+                remedy: "look for a seccomp filter on the server that forbids prctl(2)".to_owned(),
+            },
             forbidden: false,
         })?;
         kernel::restrict_self(self.0.as_fd()).map_err(refused)
@@ -288,9 +294,11 @@ fn refused(errno: i32) -> EnterError {
         _ => "see the kernel's log, and report this with its version",
     };
     EnterError {
-        why: "the kernel refused to put the thread under the ruleset".to_owned(),
-        errno: Some(errno),
-        remedy: remedy.to_owned(),
+        problem: Problem {
+            why: "the kernel refused to put the thread under the ruleset".to_owned(),
+            errno: Some(errno),
+            remedy: remedy.to_owned(),
+        },
         forbidden: false,
     }
 }
@@ -300,9 +308,11 @@ fn make(spec: RulesetSpec, abi: u32, missing: Missing) -> Result<RulesetMove, Ve
         return Err(vec![RulesetError {
             origin: spec.origin.clone(),
             ruleset: format!("\"{}\"", escaped(&spec.name)),
-            why: "its name is empty, or holds white space or control characters".to_owned(),
-            errno: None,
-            remedy: "give it a name of one word, as in <ConfineLandlock tenant-a>".to_owned(),
+            problem: Problem {
+                why: "its name is empty, or holds white space or control characters".to_owned(),
+                errno: None,
+                remedy: "give it a name of one word, as in <ConfineLandlock tenant-a>".to_owned(),
+            },
         }]);
     }
     let context = Context { backend: BackendName::LANDLOCK, text: spec.full_name().into() };
@@ -326,9 +336,11 @@ fn duplicates(specs: &[RulesetSpec]) -> Vec<RulesetError> {
             Some(origin) => errors.push(RulesetError {
                 origin: spec.origin.clone(),
                 ruleset: escaped(&spec.full_name()),
-                why: format!("a ruleset of this name stands at {origin} already"),
-                errno: None,
-                remedy: "give one of them another name, or make them one".to_owned(),
+                problem: Problem {
+                    why: format!("a ruleset of this name stands at {origin} already"),
+                    errno: None,
+                    remedy: "give one of them another name, or make them one".to_owned(),
+                },
             }),
             None => {
                 first.insert(name, &spec.origin);
@@ -342,9 +354,11 @@ fn no_landlock(spec: &RulesetSpec, inactive: &Inactive) -> RulesetError {
     RulesetError {
         origin: spec.origin.clone(),
         ruleset: escaped(&spec.full_name()),
-        why: format!("Landlock is not active in this kernel: {}", inactive.why),
-        errno: None,
-        remedy: inactive.remedy.clone(),
+        problem: Problem {
+            why: format!("Landlock is not active in this kernel: {}", inactive.problem.why),
+            errno: None,
+            remedy: inactive.problem.remedy.clone(),
+        },
     }
 }
 
@@ -374,5 +388,5 @@ fn inactive(error: &io::Error, active_lsms: Option<&str>) -> Inactive {
             "see the kernel's log, and report this with its version".to_owned(),
         ),
     };
-    Inactive { backend: BackendName::LANDLOCK, why, remedy }
+    Inactive { backend: BackendName::LANDLOCK, problem: Problem { why, errno: None, remedy } }
 }

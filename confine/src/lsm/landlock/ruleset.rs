@@ -21,8 +21,9 @@ use super::{
     way::{Astray, Trust, walk},
 };
 use crate::{
-    lsm::{EnterError, Values, errno_suffix, escaped},
+    lsm::{EnterError, Values, escaped},
     origin::Origin,
+    problem::Problem,
 };
 
 /// The newest ABI whose rights this build knows, and with which Linux each one came (index 0 is
@@ -35,18 +36,14 @@ const ABI_SCOPE: u32 = 6;
 
 /// A ruleset that cannot be built, and how to change that. A configuration error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{origin}: ruleset {ruleset}: {why}{}; {remedy}", errno_suffix(.errno))]
+#[error("{origin}: ruleset {ruleset}: {problem}")]
 pub struct RulesetError {
     /// The line at fault.
     pub origin: Origin,
     /// The ruleset's name, escaped.
     pub ruleset: String,
-    /// What is wrong.
-    pub why: String,
-    /// The kernel's answer, where it was asked.
-    pub errno: Option<i32>,
-    /// What to do.
-    pub remedy: String,
+    /// What is wrong with it.
+    pub problem: Problem,
 }
 
 /// Everything about a ruleset that does not depend on a request: checked, opened, ready to be made
@@ -165,9 +162,11 @@ impl Blueprint {
         self.make(&[]).map_err(|e| RulesetError {
             origin: origin.clone(),
             ruleset: escaped(&self.name),
-            why: format!("it could not be made in the kernel: {e}"),
-            errno: errno_of(&*e),
-            remedy: remedy_for_making(errno_of(&*e)),
+            problem: Problem {
+                why: format!("it could not be made in the kernel: {e}"),
+                errno: errno_of(&*e),
+                remedy: remedy_for_making(errno_of(&*e)),
+            },
         })
     }
 
@@ -183,9 +182,11 @@ impl Blueprint {
             looked_up.extend(d.look_up(values)?);
         }
         self.make(&looked_up).map_err(|e| EnterError {
-            why: format!("ruleset {} could not be made in the kernel: {e}", escaped(&self.name)),
-            errno: errno_of(&*e),
-            remedy: remedy_for_making(errno_of(&*e)),
+            problem: Problem {
+                why: format!("ruleset {} could not be made in the kernel: {e}", escaped(&self.name)),
+                errno: errno_of(&*e),
+                remedy: remedy_for_making(errno_of(&*e)),
+            },
             forbidden: false,
         })
     }
@@ -249,9 +250,11 @@ impl DynamicPath {
             _ => remedy_for_making(Some(errno)),
         };
         EnterError {
-            why: format!("path {written}: {path} cannot be opened"),
-            errno: Some(errno),
-            remedy,
+            problem: Problem {
+                why: format!("path {written}: {path} cannot be opened"),
+                errno: Some(errno),
+                remedy,
+            },
             forbidden: false,
         }
     }
@@ -360,9 +363,7 @@ fn check_abi(spec: &RulesetSpec, abi: u32) -> Result<(), RulesetError> {
         Err(RulesetError {
             origin: spec.origin.clone(),
             ruleset: escaped(&spec.full_name()),
-            why,
-            errno: None,
-            remedy,
+            problem: Problem { why, errno: None, remedy },
         })
     };
     match spec.min_abi {
@@ -402,13 +403,15 @@ fn unsupported(spec: &RulesetSpec, abi: u32) -> Vec<RulesetError> {
         .map(|(directive, lift, needs, _)| RulesetError {
             origin: spec.origin.clone(),
             ruleset: escaped(&spec.full_name()),
-            why: format!("{directive} needs Landlock ABI {needs}, and this kernel has ABI {abi}"),
-            errno: None,
-            remedy: format!(
-                "boot Linux {} or newer, or write {} {lift} to do without the restriction",
-                linux_of(needs),
-                directive.split(' ').next().unwrap_or(directive),
-            ),
+            problem: Problem {
+                why: format!("{directive} needs Landlock ABI {needs}, and this kernel has ABI {abi}"),
+                errno: None,
+                remedy: format!(
+                    "boot Linux {} or newer, or write {} {lift} to do without the restriction",
+                    linux_of(needs),
+                    directive.split(' ').next().unwrap_or(directive),
+                ),
+            },
         })
         .collect()
 }
@@ -441,7 +444,11 @@ fn path_error(spec: &RulesetSpec, merged: &Merged<'_>, astray: &Astray) -> Rules
         (_, Some(libc::EACCES)) => "let the user that starts the server reach it".to_owned(),
         _ => format!("create it, or correct the path; write -{} if it may be absent", escaped(path.as_str())),
     };
-    RulesetError { origin: (*origin).clone(), ruleset: escaped(&spec.full_name()), why, errno, remedy }
+    RulesetError {
+        origin: (*origin).clone(),
+        ruleset: escaped(&spec.full_name()),
+        problem: Problem { why, errno, remedy },
+    }
 }
 
 /// What to do when the kernel runs out of something, or refuses what it should take.
@@ -487,7 +494,7 @@ mod tests {
             trusted: Vec::new(),
         };
         let error = blueprint.build_static(&Origin::new("confine.conf", 4)).unwrap_err();
-        assert_eq!(error.errno, Some(libc::EBADFD), "this test needs Landlock: {error}");
+        assert_eq!(error.problem.errno, Some(libc::EBADFD), "this test needs Landlock: {error}");
         assert!(
             error.to_string().starts_with("confine.conf:4: ruleset r: it could not be made in the kernel: "),
             "{error}"

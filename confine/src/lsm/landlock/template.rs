@@ -8,6 +8,7 @@
 //! An expression fills a part of one component (`/x-%{A}-y/` is fine). With two in one component,
 //! different pairs of values may give the same name: keep a separator that the values cannot hold.
 
+use crate::problem::Problem;
 use std::path::Path;
 
 use super::super::{EnterError, Values, escaped};
@@ -156,14 +157,16 @@ impl PathTemplate {
 
     fn no_value(&self, expression: &str, message: &str) -> EnterError {
         EnterError {
-            why: format!(
-                "path {}: the expression {} could not be evaluated: {}",
-                escaped(&self.text),
-                escaped(expression),
-                escaped(message),
-            ),
-            errno: None,
-            remedy: "correct the expression in the ruleset".to_owned(),
+            problem: Problem {
+                why: format!(
+                    "path {}: the expression {} could not be evaluated: {}",
+                    escaped(&self.text),
+                    escaped(expression),
+                    escaped(message),
+                ),
+                errno: None,
+                remedy: "correct the expression in the ruleset".to_owned(),
+            },
             forbidden: false,
         }
     }
@@ -174,15 +177,17 @@ impl PathTemplate {
             .get(..64)
             .map_or_else(|| value.escape_ascii().to_string(), |start| format!("{}...", start.escape_ascii()));
         EnterError {
-            why: format!(
-                "path {}: the value \"{shown}\" of {} {fault}",
-                escaped(&self.text),
-                escaped(expression),
-            ),
-            errno: None,
-            remedy: "a value must be the name of one path component: \
+            problem: Problem {
+                why: format!(
+                    "path {}: the value \"{shown}\" of {} {fault}",
+                    escaped(&self.text),
+                    escaped(expression),
+                ),
+                errno: None,
+                remedy: "a value must be the name of one path component: \
                      not empty, not . or .., without / and NUL, at most 255 bytes"
-                .to_owned(),
+                    .to_owned(),
+            },
             forbidden: true,
         }
     }
@@ -355,7 +360,7 @@ mod tests {
         for (value, message) in cases {
             let error = render("/srv/%{A}/d", &[value]).unwrap_err();
             assert!(error.forbidden, "{error}");
-            assert_eq!(error.errno, None);
+            assert_eq!(error.problem.errno, None);
             let text = error.to_string();
             assert!(text.starts_with("path /srv/%{A}/d: the value"), "{text}");
             assert!(text.contains(message), "{text}");

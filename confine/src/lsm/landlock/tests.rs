@@ -325,7 +325,7 @@ fn a_symbolic_link_that_a_tenant_plants_widens_nothing() {
     for (link, place) in [("/", "alice/data"), ("../..", "alice/data"), ("alice", "bob")] {
         symlink(link, tenants.join(place)).unwrap();
         let error = refusal(&landlock, &[place.split('/').next().unwrap()]);
-        assert_eq!(error.errno, Some(libc::ELOOP));
+        assert_eq!(error.problem.errno, Some(libc::ELOOP));
         assert!(!error.forbidden);
         let message = error.to_string();
         assert!(message.starts_with(&format!("path {path}: {}/", text(&tenants))), "{message}");
@@ -353,7 +353,7 @@ fn a_request_path_that_cannot_be_opened_says_which() {
     let landlock = backend(spec("tenant", &[(PathAccess::Read, &path)]));
 
     let error = refusal(&landlock, &["ni\x1bl"]);
-    assert_eq!((error.errno, error.forbidden), (Some(libc::ENOENT), false));
+    assert_eq!((error.problem.errno, error.forbidden), (Some(libc::ENOENT), false));
     assert_eq!(
         error.to_string(),
         format!(
@@ -362,7 +362,7 @@ fn a_request_path_that_cannot_be_opened_says_which() {
             text(dir.path())
         )
     );
-    assert_eq!(refusal(&landlock, &["secret"]).errno, Some(libc::ENOTDIR));
+    assert_eq!(refusal(&landlock, &["secret"]).problem.errno, Some(libc::ENOTDIR));
     assert!(refusal(&landlock, &[".."]).forbidden);
     assert!(!refusal(&landlock, &[]).forbidden);
 }

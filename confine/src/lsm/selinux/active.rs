@@ -4,6 +4,7 @@ use std::{fs, io, path::Path};
 
 use super::{BackendName, Inactive, SecurityContext};
 use crate::lsm::selfattr::{self, LsmId};
+use crate::problem::Problem;
 
 /// What was found on the way.
 #[derive(Default)]
@@ -88,7 +89,10 @@ pub(super) fn own_context(
 }
 
 fn inactive(why: String, remedy: &str) -> Result<SecurityContext, Inactive> {
-    Err(Inactive { backend: BackendName::SELINUX, why, remedy: remedy.to_owned() })
+    Err(Inactive {
+        backend: BackendName::SELINUX,
+        problem: Problem { why, errno: None, remedy: remedy.to_owned() },
+    })
 }
 
 #[cfg(test)]

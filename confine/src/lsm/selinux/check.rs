@@ -4,12 +4,10 @@
 //! are there; it cannot be asked for bounds. The sure way is to try: a throw-away thread moves and
 //! ends. What selinuxfs says completes the message, so that every missing rule is named at once.
 
+use crate::problem::Problem;
 use std::{io, thread};
 
-use super::{
-    ContextMove, Left, PrepareError, SecurityContext, Selinux, Target, prepare_error,
-    refusal::{self, Refusal},
-};
+use super::{ContextMove, Left, PrepareError, SecurityContext, Selinux, Target, prepare_error, refusal};
 
 /// How the throw-away thread fared.
 enum Trial {
@@ -38,7 +36,7 @@ impl Selinux {
             // Behind an early move: the thread is there, by a move that has a check of its own.
             return Ok(());
         }
-        if let Some(Refusal { why, remedy }) = target.unclear_from(from) {
+        if let Some(Problem { why, remedy, .. }) = target.unclear_from(from) {
             return Err(prepare_error(text, &why, None, &remedy));
         }
         let whole = target.whole.clone();
@@ -85,7 +83,7 @@ impl Selinux {
         unanswered: Option<io::Error>,
     ) -> Result<(), PrepareError> {
         let error = |errno, missing: &[String]| {
-            let Refusal { why, remedy } = refusal::missing(missing, own, target);
+            let Problem { why, remedy, .. } = refusal::missing(missing, own, target);
             Err(prepare_error(text, &why, errno, &remedy))
         };
         match trial {
@@ -130,7 +128,7 @@ impl Selinux {
         target: &SecurityContext,
     ) -> PrepareError {
         let by_proc = self.interface == super::Interface::Proc;
-        let Refusal { why, remedy } = Refusal::new(errno, own, target, by_proc);
+        let Problem { why, remedy, .. } = refusal::of_errno(errno, own, target, by_proc);
         prepare_error(text, &why, Some(errno), &remedy)
     }
 
@@ -325,7 +323,7 @@ mod tests {
             );
         }
         let error = behind("user_u:user_r:dog_t:s0").check("dog_app_t:s0").unwrap_err();
-        assert!(error.remedy.ends_with("as in user_u:user_r:dog_app_t:s0"), "{error}");
+        assert!(error.problem.remedy.ends_with("as in user_u:user_r:dog_app_t:s0"), "{error}");
     }
 
     #[test]
@@ -341,7 +339,7 @@ mod tests {
         assert!(dog.warnings().iter().any(|w| w.contains("could not be checked")));
         // The server's own is no confinement, from wherever.
         let error = dog.check(OWN).unwrap_err();
-        assert!(error.why.starts_with("it is the server's own context"), "{error}");
+        assert!(error.problem.why.starts_with("it is the server's own context"), "{error}");
     }
 
     #[test]
@@ -424,7 +422,7 @@ mod tests {
         let roots = Roots { proc: "/nonexistent".into(), ..Roots::default() };
         let selinux = Selinux::with(roots, Interface::Proc, Ok(context(OWN)), false);
         let error = selinux.trial("httpd_dog_t").unwrap_err();
-        assert_eq!(error.errno, Some(libc::ENOENT));
+        assert_eq!(error.problem.errno, Some(libc::ENOENT));
         assert!(error.to_string().contains("mount /proc where the server runs"), "{error}");
     }
 }

@@ -43,6 +43,7 @@ use super::{
 };
 use crate::{
     context::{BackendName, Context},
+    problem::Problem,
     value::Given,
 };
 
@@ -58,7 +59,6 @@ pub use check::ServerPolicy;
 pub use text::SecurityContext;
 
 use active::Evidence;
-use refusal::Refusal;
 use selinuxfs::Selinuxfs;
 use text::{Left, Written};
 
@@ -168,7 +168,8 @@ impl Selinux {
 
     /// What `text` means for this server.
     fn target(&self, text: &str) -> Result<Target<'_>, PrepareError> {
-        let own = self.own.as_ref().map_err(|e| prepare_error(text, &e.why, None, &e.remedy))?;
+        let own =
+            self.own.as_ref().map_err(|e| prepare_error(text, &e.problem.why, None, &e.problem.remedy))?;
         let (left, whole) = Written::parse(text)
             .and_then(|written| Ok((written.left(), written.complete(own)?)))
             .map_err(|e| prepare_error(text, &e.why, None, &e.remedy))?;
@@ -287,9 +288,7 @@ fn read_own(roots: &Roots, interface: Interface) -> Result<SecurityContext, Inac
 fn prepare_error(text: &str, why: &str, errno: Option<i32>, remedy: &str) -> PrepareError {
     PrepareError {
         context: format!("{}:{}", BackendName::SELINUX, quoted(text)),
-        why: why.to_owned(),
-        errno,
-        remedy: remedy.to_owned(),
+        problem: Problem { why: why.to_owned(), errno, remedy: remedy.to_owned() },
     }
 }
 
@@ -305,7 +304,7 @@ struct Target<'a> {
 impl Target<'_> {
     /// Why a thread that is elsewhere than the server cannot take this text: what is not written means
     /// something else to it than to the server. Neither is guessed, as either may widen the request.
-    fn unclear_from(&self, there: &SecurityContext) -> Option<Refusal> {
+    fn unclear_from(&self, there: &SecurityContext) -> Option<Problem> {
         unclear(self.left, self.own, there, &self.whole)
     }
 }
@@ -315,14 +314,11 @@ fn unclear(
     own: &SecurityContext,
     there: &SecurityContext,
     target: &SecurityContext,
-) -> Option<Refusal> {
-    (!left.same(own, there)).then(|| Refusal {
-        why: format!(
+) -> Option<Problem> {
+    (!left.same(own, there)).then(|| Problem { why: format!(
             "what it leaves out is the server's own, which makes it {target}, and an earlier move (ConfineEarly) has \
              left the server's context for {there}"
-        ),
-        remedy: format!("write the whole context, as in {}", left.as_in(there, target)),
-    })
+        ), errno: None, remedy: format!("write the whole context, as in {}", left.as_in(there, target)) })
 }
 
 /// The way into one context.
@@ -375,13 +371,13 @@ impl ContextMove {
     fn enter_from(&self, from: &SecurityContext) -> Result<(), EnterError> {
         self.enter_raw().map_err(|errno| {
             let by_proc = matches!(self.door, Door::Proc { .. });
-            enter_error(Refusal::new(errno, from, &self.target, by_proc), Some(errno))
+            enter_error(refusal::of_errno(errno, from, &self.target, by_proc), Some(errno))
         })
     }
 }
 
-fn enter_error(Refusal { why, remedy }: Refusal, errno: Option<i32>) -> EnterError {
-    EnterError { why, errno, remedy, forbidden: false }
+fn enter_error(Problem { why, remedy, .. }: Problem, errno: Option<i32>) -> EnterError {
+    EnterError { problem: Problem { why, errno, remedy }, forbidden: false }
 }
 
 impl Enter for ContextMove {
@@ -499,8 +495,11 @@ mod tests {
     fn without_selinux_every_context_is_refused_with_the_reason() {
         let inactive = Inactive {
             backend: BackendName::SELINUX,
-            why: "no policy is loaded".to_owned(),
-            remedy: "install a policy".to_owned(),
+            problem: Problem {
+                why: "no policy is loaded".to_owned(),
+                errno: None,
+                remedy: "install a policy".to_owned(),
+            },
         };
         let selinux = Selinux::with(Roots::default(), Interface::Proc, Err(inactive.clone()), false);
         assert_eq!(

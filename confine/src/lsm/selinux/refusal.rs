@@ -1,66 +1,69 @@
 //! What a refused move means, and the policy that would allow it.
 
 use super::SecurityContext;
+use crate::problem::Problem;
 
-/// A refusal's cause and remedy.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub why: String,
-    pub remedy: String,
-}
-
-impl Refusal {
-    /// Reads the kernel's answer to a move from `own` to `target`. `by_proc`: the move was a write
-    /// to /proc, where opening the file can fail too.
-    ///
-    /// Kernel: security/selinux/hooks.c, selinux_lsm_setattr: setcurrent (EACCES), then whether the
-    /// context is valid (EINVAL), then bounds (EPERM), then dyntransition (EACCES).
-    pub(super) fn new(errno: i32, own: &SecurityContext, target: &SecurityContext, by_proc: bool) -> Self {
-        let from = &own.domain;
-        match errno {
-            libc::EPERM => Self {
-                why: format!("not bounded by {from}"),
-                remedy: format!("add {} to the policy", typebounds(own, target)),
-            },
-            libc::EACCES => {
-                let mut remedy = format!(
-                    "add whichever is missing to the policy: {} {}",
-                    allow_setcurrent(own),
-                    allow_dyntransition(own, target)
-                );
-                if own.range != target.range {
-                    remedy.push_str("; ");
-                    remedy.push_str(RANGE_HINT);
-                }
-                if by_proc {
-                    remedy.push_str(
-                        "; if both are there, an earlier move took /proc away: name the SELinux context first",
-                    );
-                }
-                Self { why: format!("{from} may not move to {target}"), remedy }
+/// Reads the kernel's answer to a move from `own` to `target`. `by_proc`: the move was a write
+/// to /proc, where opening the file can fail too.
+///
+/// Kernel: security/selinux/hooks.c, selinux_lsm_setattr: setcurrent (EACCES), then whether the
+/// context is valid (EINVAL), then bounds (EPERM), then dyntransition (EACCES).
+pub(super) fn of_errno(
+    errno: i32,
+    own: &SecurityContext,
+    target: &SecurityContext,
+    by_proc: bool,
+) -> Problem {
+    let from = &own.domain;
+    match errno {
+        libc::EPERM => Problem {
+            why: format!("not bounded by {from}"),
+            errno: None,
+            remedy: format!("add {} to the policy", typebounds(own, target)),
+        },
+        libc::EACCES => {
+            let mut remedy = format!(
+                "add whichever is missing to the policy: {} {}",
+                allow_setcurrent(own),
+                allow_dyntransition(own, target)
+            );
+            if own.range != target.range {
+                remedy.push_str("; ");
+                remedy.push_str(RANGE_HINT);
             }
-            libc::EINVAL => invalid(target),
-            libc::ENOENT if by_proc => Self {
-                why: "/proc/thread-self/attr/current cannot be opened".to_owned(),
-                remedy: "mount /proc where the server runs, also inside a chroot".to_owned(),
-            },
-            libc::EMFILE | libc::ENFILE if by_proc => Self {
-                why: "/proc/thread-self/attr/current cannot be opened".to_owned(),
-                remedy: "raise the limit of open files (LimitNOFILE=, ulimit -n)".to_owned(),
-            },
-            libc::ENOSYS | libc::EOPNOTSUPP => Self {
-                why: "the kernel takes no SELinux context".to_owned(),
-                remedy: "see that SELinux is active (sestatus), and restart the server".to_owned(),
-            },
-            libc::ENOMEM => Self {
-                why: "the kernel has no memory for the move".to_owned(),
-                remedy: "give the machine or the server's control group more memory".to_owned(),
-            },
-            _ => Self {
-                why: format!("the kernel refused the move to {target}"),
-                remedy: "see the kernel's log, and report this with its version".to_owned(),
-            },
+            if by_proc {
+                remedy.push_str(
+                    "; if both are there, an earlier move took /proc away: name the SELinux context first",
+                );
+            }
+            Problem { why: format!("{from} may not move to {target}"), errno: None, remedy }
         }
+        libc::EINVAL => invalid(target),
+        libc::ENOENT if by_proc => Problem {
+            why: "/proc/thread-self/attr/current cannot be opened".to_owned(),
+            errno: None,
+            remedy: "mount /proc where the server runs, also inside a chroot".to_owned(),
+        },
+        libc::EMFILE | libc::ENFILE if by_proc => Problem {
+            why: "/proc/thread-self/attr/current cannot be opened".to_owned(),
+            errno: None,
+            remedy: "raise the limit of open files (LimitNOFILE=, ulimit -n)".to_owned(),
+        },
+        libc::ENOSYS | libc::EOPNOTSUPP => Problem {
+            why: "the kernel takes no SELinux context".to_owned(),
+            errno: None,
+            remedy: "see that SELinux is active (sestatus), and restart the server".to_owned(),
+        },
+        libc::ENOMEM => Problem {
+            why: "the kernel has no memory for the move".to_owned(),
+            errno: None,
+            remedy: "give the machine or the server's control group more memory".to_owned(),
+        },
+        _ => Problem {
+            why: format!("the kernel refused the move to {target}"),
+            errno: None,
+            remedy: "see the kernel's log, and report this with its version".to_owned(),
+        },
     }
 }
 
@@ -69,14 +72,15 @@ const RANGE_HINT: &str = "if they are there, a constraint forbids the range: let
                           c1023))))";
 
 /// EINVAL: some part is unknown, or the parts do not go together.
-pub(super) fn invalid(target: &SecurityContext) -> Refusal {
+pub(super) fn invalid(target: &SecurityContext) -> Problem {
     let SecurityContext { user, role, domain, range } = target;
     let range = match range {
         Some(range) => format!(", and {user} may have the range {range} (semanage user -l)"),
         None => String::new(),
     };
-    Refusal {
+    Problem {
         why: format!("the loaded policy does not accept {target}"),
+        errno: None,
         remedy: format!(
             "see that it holds (type {domain}), (roletype {role} {domain}) and (userrole {user} {role}){range}"
         ),
@@ -100,13 +104,13 @@ pub(super) fn typebounds(own: &SecurityContext, target: &SecurityContext) -> Str
 }
 
 /// Why a move that lacks these rules is refused. `rules` is not empty.
-pub(super) fn missing(rules: &[String], own: &SecurityContext, target: &SecurityContext) -> Refusal {
+pub(super) fn missing(rules: &[String], own: &SecurityContext, target: &SecurityContext) -> Problem {
     let mut remedy = format!("add to the policy: {}", rules.join(" "));
     if own.range != target.range && rules.contains(&allow_dyntransition(own, target)) {
         remedy.push_str("; ");
         remedy.push_str(RANGE_HINT);
     }
-    Refusal { why: format!("{} may not move to {target}", own.domain), remedy }
+    Problem { why: format!("{} may not move to {target}", own.domain), errno: None, remedy }
 }
 
 #[cfg(test)]
@@ -118,8 +122,8 @@ mod tests {
     }
 
     fn says(errno: i32, target: &str, by_proc: bool) -> String {
-        let Refusal { why, remedy } =
-            Refusal::new(errno, &context("system_u:system_r:httpd_t:s0"), &context(target), by_proc);
+        let Problem { why, remedy, .. } =
+            of_errno(errno, &context("system_u:system_r:httpd_t:s0"), &context(target), by_proc);
         format!("{why}; {remedy}")
     }
 

@@ -21,7 +21,7 @@
 
 use std::fmt;
 
-use crate::{context::excerpt, lsm::TextError, value::Given};
+use crate::{context::excerpt, problem::Problem, value::Given};
 
 /// Longer texts cannot reach the kernel (kernel: fs/proc/base.c and security/security.c,
 /// lsm_set_self_attr, take at most a page, of which `struct lsm_ctx` is a part).
@@ -106,8 +106,8 @@ impl Left {
 }
 
 /// An error with both forms as the remedy.
-fn forms(why: impl Into<String>) -> TextError {
-    TextError::new(
+fn forms(why: impl Into<String>) -> Problem {
+    Problem::new(
         why,
         "write domain:range, as in httpd_app_t:s0:c1, *:s0:c1 or httpd_app_t:*, or a whole \
          user:role:type:range, as in system_u:system_r:httpd_app_t:s0:c1",
@@ -116,7 +116,7 @@ fn forms(why: impl Into<String>) -> TextError {
 
 impl<'a> Written<'a> {
     /// Takes `text` apart by the rule above.
-    pub(super) fn parse(text: &'a str) -> Result<Self, TextError> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, Problem> {
         check_shape(text)?;
         let Some((first, rest)) = text.split_once(':') else {
             return Self::pair(text, None);
@@ -143,9 +143,9 @@ impl<'a> Written<'a> {
         }
     }
 
-    fn pair(domain: &'a str, range: Option<&'a str>) -> Result<Self, TextError> {
+    fn pair(domain: &'a str, range: Option<&'a str>) -> Result<Self, Problem> {
         if is_sensitivity(domain) {
-            return Err(TextError::new(
+            return Err(Problem::new(
                 "it begins with a range",
                 format!(
                     "write *:{}... to keep the server's domain, or put a domain before it",
@@ -156,7 +156,7 @@ impl<'a> Written<'a> {
         Ok(Self { user_and_role: None, domain: part(domain)?, range: range.map(part).transpose()?.flatten() })
     }
 
-    fn whole(user: &'a str, rest: &'a str) -> Result<Self, TextError> {
+    fn whole(user: &'a str, rest: &'a str) -> Result<Self, Problem> {
         let mut fields = rest.splitn(3, ':');
         let (Some(role), Some(domain)) = (fields.next(), fields.next()) else {
             return Err(forms("it ends before its type"));
@@ -180,11 +180,11 @@ impl<'a> Written<'a> {
     }
 
     /// The whole context, with the server's own parts where none are written.
-    pub(super) fn complete(self, own: &SecurityContext) -> Result<SecurityContext, TextError> {
+    pub(super) fn complete(self, own: &SecurityContext) -> Result<SecurityContext, Problem> {
         let (user, role) = self.user_and_role.unwrap_or((&own.user, &own.role));
         let range = match (self.range, &own.range) {
             (Some(range), None) => {
-                return Err(TextError::new(
+                return Err(Problem::new(
                     format!(
                         "it has a range, and the loaded policy has no levels (the server's context is {own})"
                     ),
@@ -203,7 +203,7 @@ impl<'a> Written<'a> {
 }
 
 /// `None` for `*`. A `*` elsewhere is refused.
-fn part(text: &str) -> Result<Option<&str>, TextError> {
+fn part(text: &str) -> Result<Option<&str>, Problem> {
     match text {
         "*" => Ok(None),
         t if t.contains('*') => {
@@ -213,12 +213,12 @@ fn part(text: &str) -> Result<Option<&str>, TextError> {
     }
 }
 
-fn check_shape(text: &str) -> Result<(), TextError> {
+fn check_shape(text: &str) -> Result<(), Problem> {
     if text.is_empty() {
         return Err(forms("it is empty"));
     }
     if text.len() > MAX_LEN {
-        return Err(TextError::new(
+        return Err(Problem::new(
             format!("it has {} bytes, and the kernel takes at most {MAX_LEN}", text.len()),
             "name fewer categories, or use category ranges (c0.c9)",
         ));
@@ -248,7 +248,7 @@ fn is_sensitivity(field: &str) -> bool {
 ///
 /// # Errors
 /// It holds what takes a context, or a range, apart.
-pub(super) fn one_part(given: &Given) -> Result<(), TextError> {
+pub(super) fn one_part(given: &Given) -> Result<(), Problem> {
     if given.is_whole() {
         return Ok(());
     }
@@ -263,7 +263,7 @@ pub(super) fn one_part(given: &Given) -> Result<(), TextError> {
         let in_domain = part.end <= colon;
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || in_domain && b"-.".contains(&b);
         if !value.bytes().all(plain) {
-            return Err(TextError::new(
+            return Err(Problem::new(
                 format!("the value {:?} is more than one part of a context", excerpt(value)),
                 "give a domain or a whole range, or letters, digits and _ where the directive has the rest",
             ));
@@ -280,7 +280,7 @@ mod tests {
 
     const OWN: &str = "system_u:system_r:httpd_t:s0-s0:c0.c1023";
 
-    fn complete_in(own: &str, text: &str) -> Result<String, TextError> {
+    fn complete_in(own: &str, text: &str) -> Result<String, Problem> {
         let own = SecurityContext::parse(own).unwrap();
         Ok(Written::parse(text)?.complete(&own)?.to_string())
     }

@@ -1,5 +1,6 @@
 //! Whether TOMOYO is there, and the policy that it enforces, from what the kernel says.
 
+use crate::problem::Problem;
 use std::{fs, io, path::Path};
 
 use super::{BackendName, Domain, Domains, Inactive, Kernel, Profiles, Snapshot, Unanswered, policy::Header};
@@ -99,7 +100,7 @@ fn no_policy() -> Inactive {
 }
 
 fn inactive(why: String, remedy: impl Into<String>) -> Inactive {
-    Inactive { backend: BackendName::TOMOYO, why, remedy: remedy.into() }
+    Inactive { backend: BackendName::TOMOYO, problem: Problem { why, errno: None, remedy: remedy.into() } }
 }
 
 #[cfg(test)]

@@ -3,20 +3,21 @@
 //! What the policy says decides whether the domain is there; whether the server may move there is
 //! tried, by a throw-away thread that moves and ends, as groups of rules can allow it, too.
 
+use crate::problem::Problem;
 use std::thread;
 
 use super::{
     Domain, DomainEntry, Domains, Kernel, PrepareError, Snapshot, Tomoyo, prepare_error,
-    refusal::{Refusal, missing_line},
+    refusal::{self, missing_line},
 };
 
 impl Tomoyo {
     pub(super) fn check_target(&self, text: &str, own: &Domain, target: &Domain) -> Result<(), PrepareError> {
-        let refused = |Refusal { why, errno, remedy }: Refusal| PrepareError {
-            errno,
-            ..prepare_error(text, &why, &remedy)
+        let refused = |problem: Problem| PrepareError {
+            problem: problem.clone(),
+            ..prepare_error(text, &problem.why, &problem.remedy)
         };
-        let snapshot = self.snapshot().map_err(|e| prepare_error(text, &e.why, &e.remedy))?;
+        let snapshot = self.snapshot().map_err(|e| prepare_error(text, &e.problem.why, &e.problem.remedy))?;
         let entry = if self.assumed {
             self.look_up(snapshot, own, target)
         } else {
@@ -28,8 +29,8 @@ impl Tomoyo {
     }
 
     /// By what the policy says, for a process that is not the server.
-    fn look_up(&self, snapshot: &Snapshot, own: &Domain, target: &Domain) -> Result<DomainEntry, Refusal> {
-        let entry = snapshot.domains.get(target).ok_or_else(|| Refusal::absent(target))?;
+    fn look_up(&self, snapshot: &Snapshot, own: &Domain, target: &Domain) -> Result<DomainEntry, Problem> {
+        let entry = snapshot.domains.get(target).ok_or_else(|| refusal::absent(target))?;
         self.shared.accept(target, entry.profile)?;
         self.is_below_early(target)?;
         may_move(snapshot, self.way.last().unwrap_or(own), target)?;
@@ -38,7 +39,7 @@ impl Tomoyo {
 
     /// By a throw-away thread that goes the way that requests go. Asks the policy as it is now: maps are
     /// checked again when they change.
-    fn try_it(&self, kernel: &Kernel, own: &Domain, target: &Domain) -> Result<DomainEntry, Refusal> {
+    fn try_it(&self, kernel: &Kernel, own: &Domain, target: &Domain) -> Result<DomainEntry, Problem> {
         let there = self.way_to(own, target.clone());
         there.before(kernel)?;
         self.is_below_early(target)?;
@@ -58,33 +59,33 @@ impl Tomoyo {
             Ok(Ok(outcome)) => outcome?,
             Ok(Err(_)) => {
                 let why = "the thread that tried the move panicked";
-                return Err(Refusal::new(why, "report this as a bug of mod_confine"));
+                return Err(Problem::new(why, "report this as a bug of mod_confine"));
             }
             Err(e) => {
                 let why = format!("no thread could be made to try the move: {e}");
-                return Err(Refusal::new(why, "raise the limit of processes (TasksMax=, ulimit -u)"));
+                return Err(Problem::new(why, "raise the limit of processes (TasksMax=, ulimit -u)"));
             }
         }
-        let printed = kernel.domain_text(target).map_err(|e| Refusal::unanswered(&e))?;
-        Domains::parse(&printed).get(target).cloned().ok_or_else(|| Refusal::absent(target))
+        let printed = kernel.domain_text(target).map_err(|e| refusal::unanswered(&e))?;
+        Domains::parse(&printed).get(target).cloned().ok_or_else(|| refusal::absent(target))
     }
 
-    fn is_below_early(&self, target: &Domain) -> Result<(), Refusal> {
+    fn is_below_early(&self, target: &Domain) -> Result<(), Problem> {
         match &self.early {
-            Some(early) if !target.is_below(early) => Err(Refusal::not_below(early, target)),
+            Some(early) if !target.is_below(early) => Err(refusal::not_below(early, target)),
             _ => Ok(()),
         }
     }
 }
 
 /// Whether the policy has a line for a move; a domain with groups of rules may have it there.
-fn may_move(snapshot: &Snapshot, from: &Domain, target: &Domain) -> Result<(), Refusal> {
+fn may_move(snapshot: &Snapshot, from: &Domain, target: &Domain) -> Result<(), Problem> {
     let entry = if *from == snapshot.own { Some(&snapshot.own_entry) } else { snapshot.domains.get(from) };
     let allowed = entry.is_some_and(|e| e.groups || e.moves_to.iter().any(|to| **to == *target.as_str()));
     if allowed {
         return Ok(());
     }
-    Err(Refusal::new(format!("{from} may not move to {target}"), missing_line(from.as_str(), target)))
+    Err(Problem::new(format!("{from} may not move to {target}"), missing_line(from.as_str(), target)))
 }
 
 /// What to know about a domain that requests move to: a profile that does not enforce everything, and
@@ -140,7 +141,7 @@ impl Tomoyo {
                 Some(entry) => all.extend(findings(snapshot, &domain, entry)),
                 None => all.push(format!(
                     "{}; add it, or remove the line that leads there",
-                    Refusal::absent(&domain).why
+                    refusal::absent(&domain).why
                 )),
             }
         }

@@ -35,11 +35,10 @@ use std::{
     },
 };
 
-use super::{
-    Backend, Enter, EnterError, Inactive, Move, Moved, PrepareError, PreparedMove, TextError, Values, quoted,
-};
+use super::{Backend, Enter, EnterError, Inactive, Move, Moved, PrepareError, PreparedMove, Values, quoted};
 use crate::{
     context::{BackendName, Context},
+    problem::Problem,
     value::Given,
 };
 
@@ -59,7 +58,6 @@ pub use text::Domain;
 
 use kernel::{Kernel, Question, Unanswered};
 use policy::Header;
-use refusal::Refusal;
 use text::{Notation, Written};
 
 /// The policy as it was when the server was started or restarted, and where the server stands in it.
@@ -153,10 +151,10 @@ impl Tomoyo {
 
     /// The server's domain, and the one that `text` means.
     fn target(&self, text: &str, notation: Notation) -> Result<(&Domain, Domain), PrepareError> {
-        let own = self.own.as_ref().map_err(|e| prepare_error(text, &e.why, &e.remedy))?;
+        let own = self.own.as_ref().map_err(|e| prepare_error(text, &e.problem.why, &e.problem.remedy))?;
         let target = Written::parse(text, notation)
             .and_then(|written| written.complete(own))
-            .map_err(|TextError { why, remedy }| prepare_error(text, &why, &remedy))?;
+            .map_err(|Problem { why, remedy, .. }| prepare_error(text, &why, &remedy))?;
         Ok((own, target))
     }
 
@@ -192,13 +190,13 @@ impl Tomoyo {
 impl Shared {
     /// Calls `with` with this process's descriptors; with new ones, for as long as that takes, where no
     /// child was started yet.
-    fn with_kernel<T>(&self, with: impl FnOnce(&Kernel) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    fn with_kernel<T>(&self, with: impl FnOnce(&Kernel) -> Result<T, Problem>) -> Result<T, Problem> {
         match self.kernel.get() {
             Some(Ok(kernel)) => with(kernel),
-            Some(Err(e)) => Err(Refusal::new(e.why.clone(), e.remedy.clone())),
+            Some(Err(e)) => Err(Problem::new(e.problem.why.clone(), e.problem.remedy.clone())),
             None => match self.open() {
                 Ok(kernel) => with(&kernel),
-                Err(e) => Err(Refusal::new(e.why, e.remedy)),
+                Err(e) => Err(Problem::new(e.problem.why, e.problem.remedy)),
             },
         }
     }
@@ -208,15 +206,15 @@ impl Shared {
     }
 
     /// Whether a thread may serve in a domain that the kernel says has this profile.
-    fn accept(&self, target: &Domain, profile: u8) -> Result<(), Refusal> {
-        let Ok(snapshot) = &self.snapshot else { return Err(Refusal::unknown_profile(target, profile)) };
+    fn accept(&self, target: &Domain, profile: u8) -> Result<(), Problem> {
+        let Ok(snapshot) = &self.snapshot else { return Err(refusal::unknown_profile(target, profile)) };
         match snapshot.profiles.of(target, profile) {
             Some(p) if p.enforces() => Ok(()),
-            Some(p) if p.is_disabled() => Err(Refusal::disabled(target, profile)),
+            Some(p) if p.is_disabled() => Err(refusal::disabled(target, profile)),
             // Warned of at startup. A domain that the kernel made for a thread is not among these.
             Some(_) if snapshot.domains.get(target).is_some_and(|then| then.profile == profile) => Ok(()),
-            Some(p) => Err(Refusal::enforces_no_more(target, profile, p)),
-            None => Err(Refusal::unknown_profile(target, profile)),
+            Some(p) => Err(refusal::enforces_no_more(target, profile, p)),
+            None => Err(refusal::unknown_profile(target, profile)),
         }
     }
 }
@@ -237,7 +235,7 @@ impl Backend for Tomoyo {
 
     fn prepare_value(&self, given: &Given) -> Result<Arc<dyn Move>, PrepareError> {
         text::one_word(given)
-            .map_err(|TextError { why, remedy }| prepare_error(given.text(), &why, &remedy))?;
+            .map_err(|Problem { why, remedy, .. }| prepare_error(given.text(), &why, &remedy))?;
         let (own, target) = self.other_target(given.text(), Notation::Raw)?;
         Ok(Arc::new(self.way_to(own, target)))
     }
@@ -300,9 +298,7 @@ impl Backend for Tomoyo {
 fn prepare_error(text: &str, why: &str, remedy: &str) -> PrepareError {
     PrepareError {
         context: format!("{}:{}", BackendName::TOMOYO, quoted(text)),
-        why: why.to_owned(),
-        errno: None,
-        remedy: remedy.to_owned(),
+        problem: Problem { why: why.to_owned(), errno: None, remedy: remedy.to_owned() },
     }
 }
 
@@ -329,32 +325,32 @@ impl Move for DomainMove {
 
 impl DomainMove {
     /// Whether the loaded policy holds the domain, with a profile to serve under.
-    fn before(&self, kernel: &Kernel) -> Result<(), Refusal> {
+    fn before(&self, kernel: &Kernel) -> Result<(), Problem> {
         let found = kernel.ask(&self.question, |found| match found {
             Some(found) => self.shared.accept(&self.target, found.profile),
-            None => Err(Refusal::absent(&self.target)),
+            None => Err(refusal::absent(&self.target)),
         });
-        found.unwrap_or_else(|e| Err(Refusal::unanswered(&e)))
+        found.unwrap_or_else(|e| Err(refusal::unanswered(&e)))
     }
 
-    fn go(&self, kernel: &Kernel) -> Result<(), Refusal> {
+    fn go(&self, kernel: &Kernel) -> Result<(), Problem> {
         kernel.enter(self.target.as_str().as_bytes()).map_err(|errno| {
             // Where the thread is, which an early move may have brought elsewhere.
             let from = kernel.ask_own(self.target.as_str(), |own| own.map(|own| own.name.to_owned()));
             let from = from.ok().flatten().unwrap_or_else(|| self.own.to_string());
-            Refusal::of_errno(errno, &from, &self.target)
+            refusal::of_errno(errno, &from, &self.target)
         })
     }
 
     /// Whether the thread is where it should be.
-    fn after(&self, kernel: &Kernel) -> Result<(), Refusal> {
+    fn after(&self, kernel: &Kernel) -> Result<(), Problem> {
         let found = kernel.ask_own(self.target.as_str(), |own| match own {
             Some(Header { name, profile, .. }) if name == self.target.as_str() => {
                 self.shared.accept(&self.target, profile)
             }
-            other => Err(Refusal::elsewhere(&self.target, other.map(|o| o.name))),
+            other => Err(refusal::elsewhere(&self.target, other.map(|o| o.name))),
         });
-        found.unwrap_or_else(|e| Err(Refusal::unanswered(&e)))
+        found.unwrap_or_else(|e| Err(refusal::unanswered(&e)))
     }
 }
 

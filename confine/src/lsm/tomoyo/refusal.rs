@@ -1,133 +1,112 @@
 //! What a refused move means, and the policy that would allow it.
 
-use super::{Domain, EnterError, Profile, Unanswered};
+use super::{Domain, Profile, Unanswered};
+use crate::problem::Problem;
 
-/// A refusal's cause and remedy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub why: String,
-    pub errno: Option<i32>,
-    pub remedy: String,
-}
-
-impl From<Refusal> for EnterError {
-    fn from(Refusal { why, errno, remedy }: Refusal) -> Self {
-        Self { why, errno, remedy, forbidden: false }
-    }
-}
-
-impl Refusal {
-    pub fn new(why: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { why: why.into(), errno: None, remedy: remedy.into() }
-    }
-
-    /// Reads the kernel's answer to a move (kernel: security/tomoyo/securityfs_if.c,
-    /// tomoyo_write_self).
-    pub fn of_errno(errno: i32, from: &str, target: &Domain) -> Self {
-        let (why, remedy) = match errno {
-            libc::EPERM => (format!("{from} may not move to {target}"), missing_line(from, target)),
-            libc::ENOENT => (
-                format!("the kernel does not let threads into {target}"),
-                format!(
-                    "define its profile in the namespace {}, as <namespace> 3-CONFIG={{ mode=enforcing }} in \
+/// Reads the kernel's answer to a move (kernel: security/tomoyo/securityfs_if.c,
+/// tomoyo_write_self).
+pub(super) fn of_errno(errno: i32, from: &str, target: &Domain) -> Problem {
+    let (why, remedy) = match errno {
+        libc::EPERM => (format!("{from} may not move to {target}"), missing_line(from, target)),
+        libc::ENOENT => (
+            format!("the kernel does not let threads into {target}"),
+            format!(
+                "define its profile in the namespace {}, as <namespace> 3-CONFIG={{ mode=enforcing }} in \
                      profile.conf",
-                    target.namespace()
-                ),
+                target.namespace()
             ),
-            libc::EINVAL => (
-                format!("the kernel takes {target} for no name of a domain"),
-                "see that each word begins with / and holds no wildcards of patterns".to_owned(),
-            ),
-            libc::ENOMEM => (
-                "the kernel has no memory for the move, or the name is too long".to_owned(),
-                "shorten the name, or give the machine or the server's control group more memory".to_owned(),
-            ),
-            libc::EFAULT | libc::EBADF => (
-                "self_domain is not open in this process".to_owned(),
-                "restart the server, and report this if it comes again".to_owned(),
-            ),
-            _ => (
-                format!("the kernel refused the move to {target}"),
-                "see the kernel's log, and report this with its version".to_owned(),
-            ),
-        };
-        Self { why, errno: Some(errno), remedy }
-    }
+        ),
+        libc::EINVAL => (
+            format!("the kernel takes {target} for no name of a domain"),
+            "see that each word begins with / and holds no wildcards of patterns".to_owned(),
+        ),
+        libc::ENOMEM => (
+            "the kernel has no memory for the move, or the name is too long".to_owned(),
+            "shorten the name, or give the machine or the server's control group more memory".to_owned(),
+        ),
+        libc::EFAULT | libc::EBADF => (
+            "self_domain is not open in this process".to_owned(),
+            "restart the server, and report this if it comes again".to_owned(),
+        ),
+        _ => (
+            format!("the kernel refused the move to {target}"),
+            "see the kernel's log, and report this with its version".to_owned(),
+        ),
+    };
+    Problem { why, errno: Some(errno), remedy }
+}
 
-    /// The policy does not hold the domain.
-    pub fn absent(target: &Domain) -> Self {
-        Self::new(
-            format!(
-                "the loaded policy has no domain {target}, and the kernel would make one with the server's profile"
-            ),
-            format!(
-                "add it to the domain policy: the lines \"{target}\" and \"use_profile 3\", and its rules"
-            ),
-        )
-    }
+/// The policy does not hold the domain.
+pub(super) fn absent(target: &Domain) -> Problem {
+    Problem::new(
+        format!(
+            "the loaded policy has no domain {target}, and the kernel would make one with the server's profile"
+        ),
+        format!("add it to the domain policy: the lines \"{target}\" and \"use_profile 3\", and its rules"),
+    )
+}
 
-    /// A rule behind an early move would leave its domain.
-    pub fn not_below(early: &Domain, target: &Domain) -> Self {
-        Self::new(
-            format!("{target} does not lie below {early}, where ConfineEarly confined the request"),
-            "put the domain there, as in //early //name: all names begin at the server's own domain",
-        )
-    }
+/// A rule behind an early move would leave its domain.
+pub(super) fn not_below(early: &Domain, target: &Domain) -> Problem {
+    Problem::new(
+        format!("{target} does not lie below {early}, where ConfineEarly confined the request"),
+        "put the domain there, as in //early //name: all names begin at the server's own domain",
+    )
+}
 
-    /// Its profile looks at nothing.
-    pub fn disabled(target: &Domain, profile: u8) -> Self {
-        Self::new(
-            format!("{target} has profile {profile}, which is disabled: it confines nothing"),
-            "write use_profile 3 (enforcing), or 1 (learning) while its rules are collected; while a policy is being \
+/// Its profile looks at nothing.
+pub(super) fn disabled(target: &Domain, profile: u8) -> Problem {
+    Problem::new(
+        format!("{target} has profile {profile}, which is disabled: it confines nothing"),
+        "write use_profile 3 (enforcing), or 1 (learning) while its rules are collected; while a policy is being \
              loaded every domain begins with profile 0",
-        )
-    }
+    )
+}
 
-    /// Its profile does not enforce, and this is new.
-    pub fn enforces_no_more(target: &Domain, number: u8, profile: &Profile) -> Self {
-        Self::new(
-            format!(
-                "{target} has profile {number} now, which does not enforce everything ({}), and had not when the \
+/// Its profile does not enforce, and this is new.
+pub(super) fn enforces_no_more(target: &Domain, number: u8, profile: &Profile) -> Problem {
+    Problem::new(
+        format!(
+            "{target} has profile {number} now, which does not enforce everything ({}), and had not when the \
                  server was started",
-                profile.gaps().unwrap_or_default()
-            ),
-            "write use_profile 3, or restart the server (gracefully) to serve without enforcement all the same",
-        )
-    }
+            profile.gaps().unwrap_or_default()
+        ),
+        "write use_profile 3, or restart the server (gracefully) to serve without enforcement all the same",
+    )
+}
 
-    /// Its profile did not exist at startup.
-    pub fn unknown_profile(target: &Domain, profile: u8) -> Self {
-        Self::new(
-            format!("{target} has profile {profile}, which was not defined when the server was started"),
-            "write use_profile 3, or restart the server (gracefully) after a change of profile.conf",
-        )
-    }
+/// Its profile did not exist at startup.
+pub(super) fn unknown_profile(target: &Domain, profile: u8) -> Problem {
+    Problem::new(
+        format!("{target} has profile {profile}, which was not defined when the server was started"),
+        "write use_profile 3, or restart the server (gracefully) after a change of profile.conf",
+    )
+}
 
-    /// The thread is not where it was moved to.
-    pub fn elsewhere(target: &Domain, found: Option<&str>) -> Self {
-        let found = found.unwrap_or("no domain");
-        Self::new(
-            format!("after the move to {target} the thread is in {found}"),
-            "see the kernel's log, and report this with its version",
-        )
-    }
+/// The thread is not where it was moved to.
+pub(super) fn elsewhere(target: &Domain, found: Option<&str>) -> Problem {
+    let found = found.unwrap_or("no domain");
+    Problem::new(
+        format!("after the move to {target} the thread is in {found}"),
+        "see the kernel's log, and report this with its version",
+    )
+}
 
-    /// The policy could not be asked.
-    pub fn unanswered(error: &Unanswered) -> Self {
-        match error {
-            Unanswered::Io(e) => Self {
-                why: format!("the loaded policy could not be asked: {e}"),
-                errno: e.raw_os_error(),
-                remedy:
-                    "let the server's first domain read and write /sys/kernel/security/tomoyo/domain_policy, \
+/// The policy could not be asked.
+pub(super) fn unanswered(error: &Unanswered) -> Problem {
+    match error {
+        Unanswered::Io(e) => Problem {
+            why: format!("the loaded policy could not be asked: {e}"),
+            errno: e.raw_os_error(),
+            remedy:
+                "let the server's first domain read and write /sys/kernel/security/tomoyo/domain_policy, \
                          and restart the server"
-                        .to_owned(),
-            },
-            Unanswered::Garbled => Self::new(
-                "the loaded policy gave an answer that does not belong to the question",
-                "see whether an application uses the server's descriptor of domain_policy; a next request may do",
-            ),
-        }
+                    .to_owned(),
+        },
+        Unanswered::Garbled => Problem::new(
+            "the loaded policy gave an answer that does not belong to the question",
+            "see whether an application uses the server's descriptor of domain_policy; a next request may do",
+        ),
     }
 }
 
@@ -147,7 +126,7 @@ mod tests {
     #[test]
     fn each_errno_has_its_own_remedy() {
         let says = |errno| {
-            let error = EnterError::from(Refusal::of_errno(errno, "<kernel> /usr/sbin/apache2", &dog()));
+            let error = crate::lsm::EnterError::from(of_errno(errno, "<kernel> /usr/sbin/apache2", &dog()));
             assert!(!error.forbidden);
             error.to_string()
         };

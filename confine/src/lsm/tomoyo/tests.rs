@@ -10,6 +10,7 @@ use std::{
 
 use super::*;
 use crate::lsm::NoValues;
+use crate::problem::Problem;
 
 const OWN: &str = "<kernel> /usr/sbin/apache2";
 const DOG: &str = "<kernel> /usr/sbin/apache2 //dog";
@@ -211,8 +212,10 @@ fn names_are_relative_to_the_servers_domain() {
 
 #[test]
 fn without_tomoyo_every_domain_is_refused_with_the_reason() {
-    let inactive =
-        Inactive { backend: BackendName::TOMOYO, why: "it is off".to_owned(), remedy: "boot".to_owned() };
+    let inactive = Inactive {
+        backend: BackendName::TOMOYO,
+        problem: Problem { why: "it is off".to_owned(), errno: None, remedy: "boot".to_owned() },
+    };
     let tomoyo = Tomoyo::with("/nonexistent".into(), Err(inactive.clone()), Err(inactive.clone()));
     assert_eq!(tomoyo.prepare("//dog").err().unwrap().to_string(), "tomoyo://dog: it is off; boot");
     assert_eq!(tomoyo.active(), Err(inactive));
@@ -245,23 +248,30 @@ fn a_check_asks_the_policy_and_notes_what_is_odd() {
         ]
     );
     assert_eq!(
-        tomoyo.check("//cat").unwrap_err().reason(),
+        tomoyo.check("//cat").unwrap_err().problem.to_string(),
         "<kernel> /usr/sbin/apache2 may not move to <kernel> /usr/sbin/apache2 //cat; add to the domain policy, below \
          <kernel> /usr/sbin/apache2: task manual_domain_transition <kernel> /usr/sbin/apache2 //cat"
     );
-    assert!(tomoyo.check("//gone").unwrap_err().reason().starts_with("the loaded policy has no domain"));
-    assert!(tomoyo.check("//off").unwrap_err().reason().contains("which is disabled"));
+    assert!(
+        tomoyo
+            .check("//gone")
+            .unwrap_err()
+            .problem
+            .to_string()
+            .starts_with("the loaded policy has no domain")
+    );
+    assert!(tomoyo.check("//off").unwrap_err().problem.to_string().contains("which is disabled"));
     // Behind an early move the line stands in the early domain.
     let after = tomoyo.after("//dog", Moved::Thread).unwrap();
-    let reason = after.check("//cat").unwrap_err().reason();
+    let reason = after.check("//cat").unwrap_err().problem.to_string();
     assert!(reason.contains("//cat does not lie below <kernel> /usr/sbin/apache2 //dog"), "{reason}");
     assert!(after.check("//dog //app").is_ok());
-    let reason = after.check("//dog //other").unwrap_err().reason();
+    let reason = after.check("//dog //other").unwrap_err().problem.to_string();
     assert!(reason.starts_with("<kernel> /usr/sbin/apache2 //dog may not move to"), "{reason}");
     // Once the server itself is there, names begin there.
     let moved = tomoyo.after("//dog", Moved::Server).unwrap();
     assert!(moved.check("//app").is_ok());
-    let reason = moved.check("//none").unwrap_err().reason();
+    let reason = moved.check("//none").unwrap_err().problem.to_string();
     assert!(reason.contains("no domain <kernel> /usr/sbin/apache2 //dog //none"), "{reason}");
     assert_eq!(tomoyo.findings().len(), 3);
     assert!(tomoyo.findings()[2].contains("//gone"));

@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use crate::{context::excerpt, lsm::TextError, value::Given};
+use crate::{context::excerpt, problem::Problem, value::Given};
 
 /// Longer names are refused by the kernel (security/tomoyo/securityfs_if.c, tomoyo_write_self:
 /// TOMOYO_EXEC_TMPSIZE - 10, and less than that).
@@ -74,8 +74,8 @@ pub(super) struct Written {
 }
 
 /// An error with both forms as the remedy.
-fn forms(why: impl Into<String>) -> TextError {
-    TextError::new(
+fn forms(why: impl Into<String>) -> Problem {
+    Problem::new(
         why,
         "write //name, or //name //name, for a domain below the server's own, or a whole name, as in \
          <kernel> /usr/sbin/apache2 //name",
@@ -84,7 +84,7 @@ fn forms(why: impl Into<String>) -> TextError {
 
 impl Written {
     /// Takes a text apart at its blanks and puts it into the kernel's notation.
-    pub(super) fn parse(text: &str, notation: Notation) -> Result<Self, TextError> {
+    pub(super) fn parse(text: &str, notation: Notation) -> Result<Self, Problem> {
         let mut words = String::with_capacity(text.len());
         let mut whole = false;
         for (i, word) in text.split_ascii_whitespace().enumerate() {
@@ -108,10 +108,10 @@ impl Written {
     }
 
     /// The domain, for a server in `own`.
-    pub(super) fn complete(self, own: &Domain) -> Result<Domain, TextError> {
+    pub(super) fn complete(self, own: &Domain) -> Result<Domain, Problem> {
         let name = if self.whole { self.words } else { format!("{own} {}", self.words) };
         if name.len() > MAX_LEN {
-            return Err(TextError::new(
+            return Err(Problem::new(
                 format!("it makes a name of {} bytes, and the kernel takes at most {MAX_LEN}", name.len()),
                 "write a shorter one",
             ));
@@ -125,15 +125,15 @@ impl Written {
 ///
 /// # Errors
 /// It would name a whole domain, or leave a word of the chain out.
-pub(super) fn one_word(given: &Given) -> Result<(), TextError> {
+pub(super) fn one_word(given: &Given) -> Result<(), Problem> {
     if given.text().starts_with('<') && given.touches(0..1) {
-        return Err(TextError::new(
+        return Err(Problem::new(
             "a value is one word of a chain, and this one begins a whole domain's name",
             "write the whole name in the directive, or give a word that begins with /",
         ));
     }
     if given.has_gap() {
-        return Err(TextError::new(
+        return Err(Problem::new(
             "a value in it is empty, and the chain would lead to another domain than with it",
             "set the value, or give these requests a rule of their own",
         ));
@@ -147,7 +147,7 @@ fn shown(word: &str) -> String {
 }
 
 /// A namespace is taken as it is written: none has a byte that needs an escape without looking odd.
-fn push_namespace(words: &mut String, word: &str) -> Result<(), TextError> {
+fn push_namespace(words: &mut String, word: &str) -> Result<(), Problem> {
     let inner = word.strip_prefix('<').and_then(|w| w.strip_suffix('>'));
     match inner {
         Some(inner) if !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') => {
@@ -158,13 +158,13 @@ fn push_namespace(words: &mut String, word: &str) -> Result<(), TextError> {
     }
 }
 
-fn push_word(words: &mut String, word: &str, notation: Notation) -> Result<(), TextError> {
+fn push_word(words: &mut String, word: &str, notation: Notation) -> Result<(), Problem> {
     let mut rest = word.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
         if byte == b'\\' && notation == Notation::Tomoyo {
             let Some(escape) = escape(rest) else {
-                return Err(TextError::new(
+                return Err(Problem::new(
                     format!("\"{}\" has a backslash that begins no escape", shown(word)),
                     "write \\\\ for a backslash, and \\ooo, in octal, for a byte that is no printable ASCII",
                 ));
@@ -215,7 +215,7 @@ mod tests {
         Domain::parse(OWN).unwrap()
     }
 
-    fn complete(text: &str, notation: Notation) -> Result<String, TextError> {
+    fn complete(text: &str, notation: Notation) -> Result<String, Problem> {
         Written::parse(text, notation)?.complete(&own()).map(|d| d.to_string())
     }
 

@@ -84,13 +84,15 @@ fn state<T>(
     let area = backend.as_str();
     match state {
         State::Inactive(inactive) if used.0.contains(&backend) => {
-            let text = format!("not active, and the configuration uses it: {}", inactive.why);
-            d.mend(Level::Error, area, text, &*inactive.remedy);
+            let text = format!("not active, and the configuration uses it: {}", inactive.problem.why);
+            d.mend(Level::Error, area, text, &*inactive.problem.remedy);
         }
         State::Inactive(inactive) => {
-            let remedy =
-                format!("nothing, unless requests are to be confined by it; then {}", inactive.remedy);
-            d.mend(Level::Note, area, format!("not active: {}", inactive.why), remedy);
+            let remedy = format!(
+                "nothing, unless requests are to be confined by it; then {}",
+                inactive.problem.remedy
+            );
+            d.mend(Level::Note, area, format!("not active: {}", inactive.problem.why), remedy);
         }
         State::Unseen(why) => d.unseen(area, "its policy", why),
         State::Active(facts) => more(d, used.level(backend), facts),

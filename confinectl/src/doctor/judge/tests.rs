@@ -1,6 +1,7 @@
 use confine::{
     BackendName,
     lsm::{Inactive, apparmor::Mode, selinux::ServerPolicy},
+    problem::Problem,
 };
 
 use super::{
@@ -16,7 +17,10 @@ fn hidden<T>() -> Seen<T> {
 }
 
 fn inactive<T>(backend: BackendName) -> State<T> {
-    State::Inactive(Inactive { backend, why: "not built in".into(), remedy: "build it in".into() })
+    State::Inactive(Inactive {
+        backend,
+        problem: Problem { why: "not built in".into(), errno: None, remedy: "build it in".into() },
+    })
 }
 
 fn config(modules: &[&str], directives: &[(&str, &str)]) -> Config {
