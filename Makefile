@@ -9,7 +9,7 @@ APXS ?= $(shell command -v apxs2 || command -v apxs || echo /usr/bin/apxs2)
 .DEFAULT_GOAL := help
 LAB = LAB_MODULE=$(CURDIR)/target/release/libmod_confine.so lab/lab
 
-.PHONY: help setup build demo test unit e2e e2e-without-lua bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-speed lab-shell lint deny fmt fuzz man install clean
+.PHONY: help setup build docs demo test unit e2e e2e-without-lua bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-speed lab-shell lint deny fmt fuzz man install clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ demo: ## see it work: a real httpd, two people, one leaky application (ARGS=--on
 
 test: ## every test, with one closing line (ARGS=FILTER: only tests whose names hold it)
 	@$(SETUP) test && $(CARGO) run -q -p xtask -- test $(ARGS)
+
+docs: ## the documentation of the library, in the browser
+	@$(SETUP) build && $(CARGO) doc -p confine --no-deps --open
 
 unit: ## the library's and the command's tests alone
 	@$(SETUP) build && $(CARGO) test -p confine -p confinectl $(ARGS)

@@ -1,4 +1,20 @@
 //! The backends of this build, and contexts made ready by them.
+//!
+//! ```
+//! use confine::{
+//!     BackendName, ContextList,
+//!     backends::{Backends, Prepared, SameContext},
+//! };
+//!
+//! let backends = Backends::new(Vec::new()).unwrap_or_else(|errors| panic!("{errors:?}"));
+//! let exempt = ContextList::parse(["unconfined"], BackendName::LANDLOCK)?;
+//! let prepared = backends.prepare(&exempt, SameContext::Refused);
+//! assert!(matches!(prepared, Ok(Prepared::Unconfined)));
+//! // A ruleset that nobody defined is an error before the first request.
+//! let unknown = ContextList::parse(["landlock:tenant-a"], BackendName::LANDLOCK)?;
+//! assert!(backends.prepare(&unknown, SameContext::Refused).is_err());
+//! # Ok::<(), confine::context::ContextError>(())
+//! ```
 
 use std::{ffi::CString, sync::Arc};
 

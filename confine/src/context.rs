@@ -3,6 +3,16 @@
 //! `selinux:httpd_dog_t:s0`, `landlock:tenant-a`; without a known prefix the text belongs to the
 //! default backend, so `httpd_dog_t:s0` works as it stands. The prefix of an LSM that this build does
 //! not offer is an error, never text for another LSM.
+//!
+//! ```
+//! use confine::{BackendName, ContextList};
+//!
+//! let list = ContextList::parse(["httpd_dog_t:s0", "landlock:tenant-a"], BackendName::SELINUX)?;
+//! assert_eq!(list.to_string(), "selinux:httpd_dog_t:s0 landlock:tenant-a");
+//! // The exemption is a word of its own, and stands alone.
+//! assert!(ContextList::parse(["unconfined", "landlock:tenant-a"], BackendName::SELINUX).is_err());
+//! # Ok::<(), confine::context::ContextError>(())
+//! ```
 
 use std::fmt;
 

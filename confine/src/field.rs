@@ -5,6 +5,14 @@
 //! `AP_UNSAFE_ERROR_LOG_UNESCAPED` writes all as it is. So an escape with a backslash does not survive, and an
 //! escaped quote closes a quoted value. Here nothing depends on either: what could end a value, or a line, is
 //! written as in URLs, `%` and two hexadecimal digits.
+//!
+//! ```
+//! use confine::field::Field;
+//!
+//! assert_eq!(Field(Some(b"alice")).to_string(), "alice");
+//! assert_eq!(Field(Some(b"x rule=y")).to_string(), "x%20rule%3Dy");
+//! assert_eq!(Field(None).to_string(), "-");
+//! ```
 
 use std::fmt::{self, Write as _};
 

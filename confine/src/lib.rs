@@ -1,9 +1,19 @@
 //! Who may touch what: maps, contexts and kernel backends, with no web server in sight.
 //!
-//! Data goes one way: a [`Subject`] (facts of a request) meets an ordered list of [`rule::Rule`]s;
-//! the first that matches names one or more [`Context`]s; a backend turned each of them into a
-//! [`lsm::Move`] beforehand; [`lsm::Enter::enter`] moves the calling thread, and no function leads
-//! back.
+//! Data goes one way. A [`Subject`] (the facts of a request) meets an ordered list of [`policy::decide::Rule`]s.
+//! The first rule that matches names one or more [`Context`]s. A backend turned each of them into a [`lsm::Move`]
+//! beforehand. [`lsm::Enter::enter`] moves the calling thread, and no function leads back.
+//!
+//! The modules stand in layers, and each imports only what stands below it:
+//!
+//! ```text
+//! policy        the rules, and the decision they give for one request
+//! map           files of rules: syntax, tables, copies
+//! backends      all backends of this build, and contexts prepared by them
+//! lsm           one backend for each security module
+//! value         contexts that a request supplies
+//! context, subject, origin, problem, field, php, resting
+//! ```
 
 #[macro_use]
 mod backend_list;

@@ -1,4 +1,10 @@
 //! Where a rule or a definition was written, so that every message can say it.
+//!
+//! ```
+//! use confine::Origin;
+//!
+//! assert_eq!(Origin::new("/etc/apache2/users.map", 7).to_string(), "/etc/apache2/users.map:7");
+//! ```
 
 use std::{fmt, path::Path, sync::Arc};
 

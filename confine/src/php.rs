@@ -1,4 +1,8 @@
 //! What is to be known about PHP in the server's process, in the words that all programs use.
+//!
+//! ```
+//! assert_eq!(confine::php::MAILER, "/usr/sbin/sendmail");
+//! ```
 
 use std::{fs, os::unix::fs::PermissionsExt};
 

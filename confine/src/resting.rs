@@ -10,6 +10,15 @@
 //!   hundred.
 //!
 //! Every step takes the same time, however many rest.
+//!
+//! ```
+//! use confine::resting::{Admission, RestingWorkers};
+//!
+//! let mut resting = RestingWorkers::new();
+//! assert_eq!(resting.admit(7, 10), Admission::Granted);
+//! resting.rest(7, "a worker");
+//! assert_eq!(resting.take(7, |_| true), Some("a worker"));
+//! ```
 
 use std::{
     collections::HashMap,

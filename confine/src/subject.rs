@@ -1,4 +1,11 @@
 //! The facts of a request that choose a context.
+//!
+//! ```
+//! use confine::Subject;
+//!
+//! let anonymous = Subject { host: Some(b"www.example.com"), ..Subject::default() };
+//! assert_eq!(anonymous.user, None);
+//! ```
 
 use std::net::IpAddr;
 

@@ -6,6 +6,20 @@
 //! notation ([`Backend::prepare_value`]); what holds for all of them is looked at here.
 //!
 //! [`Backend::prepare_value`]: crate::lsm::Backend::prepare_value
+//!
+//! ```
+//! use confine::{
+//!     BackendName,
+//!     value::{Given, ValueError, of_backend},
+//! };
+//!
+//! let tenant = of_backend(&Given::whole("tenant-a"), BackendName::LANDLOCK, false)?;
+//! assert_eq!(tenant.text(), "tenant-a");
+//! // A value never exempts a request.
+//! let exemption = of_backend(&Given::whole("unconfined"), BackendName::LANDLOCK, false);
+//! assert_eq!(exemption, Err(ValueError::Unconfined));
+//! # Ok::<(), ValueError>(())
+//! ```
 
 use std::ops::Range;
 

@@ -4,6 +4,15 @@
 //! once for every context that is written down). [`Move::ready`] adds what only the request knows
 //! (the values in a Landlock path); for most contexts there is nothing to add and nothing is
 //! allocated. [`Enter::enter`] moves the calling thread; it is final.
+//!
+//! ```
+//! use confine::lsm::{Backend, landlock::Landlock};
+//!
+//! let landlock = Landlock::new(Vec::new()).unwrap_or_else(|errors| panic!("{errors:?}"));
+//! let error = landlock.prepare("tenant-a").err().expect("no such ruleset");
+//! assert_eq!(error.context, "landlock:tenant-a");
+//! assert!(!error.problem.remedy.is_empty());
+//! ```
 
 use std::{fs, io, sync::Arc};
 

@@ -23,6 +23,20 @@
 //! A line `__names__ ignore-case` before the first rule says that users match in any case of ASCII letters.
 //!
 //! IPv4-mapped IPv6 addresses, in a map as of a client, are IPv4; so `::/0` matches IPv6 clients only.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use confine::{BackendName, Subject, map::Map};
+//!
+//! let text = b"alice landlock:tenant-a\n192.0.2.0/24 landlock:lan\n* unconfined\n";
+//! let map = Map::parse(Path::new("users.map"), text, BackendName::LANDLOCK)?;
+//! let alice = Subject { user: Some(b"alice"), ..Subject::default() };
+//! let hit = map.lookup(&alice).expect("the first line is for alice");
+//! assert_eq!(map.origin(hit).to_string(), "users.map:1");
+//! assert_eq!(map.list_text(hit.list), Some("landlock:tenant-a"));
+//! # Ok::<(), confine::map::MapError>(())
+//! ```
 
 mod cover;
 mod file;

@@ -6,7 +6,19 @@
 //!
 //! Asking may itself have to wait, for a connection of a pool with few of them. So whoever may hold such a thing
 //! must not wait for somebody else's answer ([`Holds::Something`]): the asker could be waiting for just that. And
-//! since it is not always known what somebody holds, nobody waits longer than [`PATIENCE`].
+//! since it is not always known what somebody holds, nobody waits longer than `PATIENCE`.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use confine::policy::answer_cache::{AnswerCache, CacheLimits, Holds};
+//!
+//! let cache = AnswerCache::<_, String>::new(CacheLimits { ttl: Duration::from_secs(60), entries: 100 });
+//! for _ in 0..2 {
+//!     assert_eq!(cache.get(b"alice", || Holds::Nothing, || Ok("tenant-a")), Ok("tenant-a"));
+//! }
+//! assert_eq!((cache.counts().hits, cache.counts().misses), (1, 1));
+//! ```
 
 use std::{
     collections::{HashMap, VecDeque},

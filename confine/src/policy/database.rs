@@ -2,6 +2,13 @@
 //!
 //! The server asks ([`Facts::ask`]); what it was told is kept for a while ([`AnswerCache`]), prepared, so that a
 //! request whose answer is kept costs about what one costs that a map decides. A failure is never kept.
+//!
+//! ```
+//! use confine::policy::database::RowsAre;
+//!
+//! // Unless a directive says `rows=rules`, a row is one context and nothing else.
+//! assert_eq!(RowsAre::default(), RowsAre::Values);
+//! ```
 
 use std::{ffi::CStr, sync::Arc};
 

@@ -1,4 +1,46 @@
 //! The ordered rules of one scope, and the decision they give for one request.
+//!
+//! A rule is asked with the request's [`Facts`], and the first that matches decides. No rule at all:
+//!
+//! ```
+//! use confine::{
+//!     Subject,
+//!     backends::Backends,
+//!     policy::{
+//!         answer_cache::Holds,
+//!         decide::{Decision, Rule, decide},
+//!         facts::{Facts, Rows, Statement},
+//!     },
+//! };
+//!
+//! /// A request of nobody, in a server without variables, expressions or databases.
+//! struct Nobody;
+//!
+//! impl Facts<()> for Nobody {
+//!     fn subject(&self) -> Subject<'_> {
+//!         Subject::default()
+//!     }
+//!     fn env(&self, _: &std::ffi::CStr) -> Option<&[u8]> {
+//!         None
+//!     }
+//!     fn expr(&self, _: &()) -> Result<Vec<u8>, String> {
+//!         Err("no expressions".to_owned())
+//!     }
+//!     fn database(&self) -> usize {
+//!         0
+//!     }
+//!     fn holds(&self) -> Holds {
+//!         Holds::Nothing
+//!     }
+//!     fn ask(&self, _: &Statement, _: &[&[u8]]) -> Result<Rows, String> {
+//!         Err("no database".to_owned())
+//!     }
+//! }
+//!
+//! let backends = Backends::new(Vec::new()).unwrap_or_else(|errors| panic!("{errors:?}"));
+//! let rules: [Rule<()>; 0] = [];
+//! assert!(matches!(decide(&rules, &Nobody, &backends), Decision::Unmatched));
+//! ```
 
 use std::{borrow::Cow, ffi::CStr, path::Path, sync::Arc};
 

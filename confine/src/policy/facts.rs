@@ -1,4 +1,11 @@
 //! What a decision asks of the server for one request, and why a rule may fail on it.
+//!
+//! ```
+//! use confine::policy::facts::Statement;
+//!
+//! let sql = c"SELECT context FROM tenants WHERE name = %s".to_owned();
+//! assert_eq!(Statement { label: c"tenants".to_owned(), sql }.parameters(), Ok(1));
+//! ```
 
 use std::ffi::{CStr, CString};
 

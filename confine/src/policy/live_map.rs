@@ -8,6 +8,30 @@
 //! A request takes a reference at its decision ([`LiveMap::current`]): a lock for reading that nobody holds
 //! for writing but for the instant of a swap, and two atomic additions. A wait-free pointer (arc-swap) would
 //! save that instant and cost each one-time thread a registration of its own.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use confine::{
+//!     BackendName,
+//!     backends::{Backends, SameContext},
+//!     map::Map,
+//!     policy::{
+//!         live_map::{LiveMap, LoadOptions},
+//!         prepared_map::PreparedMap,
+//!     },
+//! };
+//!
+//! let backends = Backends::new(Vec::new()).unwrap_or_else(|errors| panic!("{errors:?}"));
+//! let map = Map::parse(Path::new("users.map"), b"* unconfined\n", BackendName::LANDLOCK)?;
+//! let prepared = PreparedMap::new(map, &backends, SameContext::Refused);
+//! let prepared = prepared.unwrap_or_else(|(line, error)| panic!("{line}: {error}"));
+//! let options =
+//!     LoadOptions { default: BackendName::LANDLOCK, same_context: SameContext::Refused, early: None };
+//! let live = LiveMap::new(Path::new("users.map"), options, prepared, Default::default());
+//! assert_eq!((live.state().generation, live.state().rules), (1, 1));
+//! # Ok::<(), confine::map::MapError>(())
+//! ```
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

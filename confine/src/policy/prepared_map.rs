@@ -1,4 +1,24 @@
 //! A map whose contexts are prepared and were asked of the kernel.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use confine::{
+//!     BackendName, Subject,
+//!     backends::{Backends, Prepared, SameContext},
+//!     map::Map,
+//!     policy::prepared_map::PreparedMap,
+//! };
+//!
+//! let backends = Backends::new(Vec::new()).unwrap_or_else(|errors| panic!("{errors:?}"));
+//! let map = Map::parse(Path::new("users.map"), b"* unconfined\n", BackendName::LANDLOCK)?;
+//! let prepared = PreparedMap::new(map, &backends, SameContext::Refused);
+//! let prepared = prepared.unwrap_or_else(|(line, error)| panic!("{line}: {error}"));
+//! let hit = prepared.map().lookup(&Subject::default()).expect("`*` is for everybody");
+//! let contexts = prepared.contexts(hit.list, &backends).expect("prepared above");
+//! assert!(matches!(*contexts, Prepared::Unconfined));
+//! # Ok::<(), confine::map::MapError>(())
+//! ```
 
 use std::{borrow::Cow, collections::HashMap};
 

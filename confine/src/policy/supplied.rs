@@ -1,4 +1,17 @@
 //! Makes a context ready that a request supplied.
+//!
+//! ```
+//! use confine::{
+//!     BackendName,
+//!     backends::Backends,
+//!     policy::supplied::{Unusable, prepare},
+//!     value::{Given, ValueError},
+//! };
+//!
+//! let backends = Backends::new(Vec::new()).unwrap_or_else(|errors| panic!("{errors:?}"));
+//! let exemption = prepare(&Given::whole("unconfined"), BackendName::LANDLOCK, false, &backends);
+//! assert!(matches!(exemption, Err(Unusable::Value(ValueError::Unconfined))));
+//! ```
 
 use crate::{
     backends::{Backends, Prepared},

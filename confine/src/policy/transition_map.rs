@@ -3,6 +3,17 @@
 //! A line is a pattern and a domain: `/var/www/cgi-bin/\* <kernel> //apache /www.example.com`. The
 //! first line from the top whose pattern matches counts. Beyond what that module took, lines may be
 //! empty or begin with `#`, and a domain may be a chain below the server's own (`//dog //app`).
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use confine::policy::transition_map::TransitionMap;
+//!
+//! let table = TransitionMap::parse(Path::new("t"), b"/srv/cgi/\\* //cgi\n")?;
+//! assert!(table.lookup(b"/srv/cgi/a").is_some());
+//! assert!(table.lookup(b"/srv/other").is_none());
+//! # Ok::<(), confine::policy::transition_map::TransitionMapError>(())
+//! ```
 
 use std::{
     io::{self, Read},

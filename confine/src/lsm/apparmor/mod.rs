@@ -25,6 +25,14 @@
 //! `lsm_get_self_attr(2)`, which needs no rule of the profile. Where the kernel has only /proc, reading
 //! would take a rule in every application's profile; there the kernel is asked first whether it would
 //! allow the move (`permprofile`), which fails for a profile that does not exist, in complain mode too.
+//!
+//! ```
+//! use confine::lsm::{Backend, apparmor::AppArmor};
+//!
+//! // A change of profile replaces where an earlier move led, and a stack adds to it.
+//! let apparmor = AppArmor::of_another_process();
+//! assert!(apparmor.replaces("blog") && !apparmor.replaces("stack blog"));
+//! ```
 
 use std::{
     collections::BTreeSet,

@@ -29,6 +29,15 @@
 //!
 //! Facts on the interface: kernel, Documentation/userspace-api/landlock.rst and
 //! security/landlock/syscalls.c.
+//!
+//! ```
+//! use confine::lsm::landlock::PathTemplate;
+//!
+//! let (template, expressions) = PathTemplate::parse("/srv/tenants/%{REMOTE_USER}/data", 0)?;
+//! assert_eq!(template.prefix().to_str(), Some("/srv/tenants/"));
+//! assert_eq!(expressions, ["%{REMOTE_USER}"]);
+//! # Ok::<(), confine::lsm::landlock::TemplateError>(())
+//! ```
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

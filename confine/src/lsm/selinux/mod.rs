@@ -27,6 +27,13 @@
 //! MCS categories are enforced only for types in the policy's attribute `mcs_constrained_type`, in
 //! which httpd_t is not by default on Debian and Fedora. A move to `*:s0:c1` then succeeds and
 //! confines nothing. [`Backend::check`] asks the policy and leaves a warning.
+//!
+//! ```
+//! use confine::lsm::selinux::SecurityContext;
+//!
+//! let context = SecurityContext::parse("system_u:system_r:httpd_t:s0").expect("a context");
+//! assert_eq!(context.to_string(), "system_u:system_r:httpd_t:s0");
+//! ```
 
 use std::{
     collections::BTreeSet,

@@ -25,6 +25,14 @@
 //! In 1 and 3 a profile that does not enforce everything counts only where the domain had it when the
 //! server was started or restarted, and then the log had a warning. The list of domains is walked in 1
 //! and in the move itself, so 1 costs no more than what the kernel does anyway; 3 needs no walk.
+//!
+//! ```
+//! use confine::lsm::tomoyo::Pattern;
+//!
+//! let pattern = Pattern::parse("/srv/\\*/cgi-bin/\\*.pl")?;
+//! assert!(pattern.matches(b"/srv/a/cgi-bin/b.pl"));
+//! # Ok::<(), confine::lsm::tomoyo::PatternError>(())
+//! ```
 
 use std::{
     collections::BTreeSet,

@@ -15,5 +15,5 @@ pub(in crate::map) const MAX_FILE: u64 = 1 << 30;
 /// The longest line, in bytes without its end.
 pub(in crate::map) const MAX_LINE: usize = 64 << 10;
 
-/// How many bad lines [`MapText::all_errors`] reports before it gives up.
+/// How many bad lines `MapText::all_errors` reports before it gives up.
 pub(in crate::map) const MAX_ERRORS: usize = 100;

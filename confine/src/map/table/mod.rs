@@ -17,7 +17,7 @@ use bytemuck::{Pod, Zeroable};
 pub struct Hit {
     /// The line of the map, from 1.
     pub line: u32,
-    /// What the rule gives: an index for [`Map::list`].
+    /// What the rule gives: an index for [`Map::list`](crate::map::Map::list).
     pub list: u32,
 }
 
