@@ -171,6 +171,7 @@ unsafe extern "C" fn log_begins(r: *mut sys::request_rec) -> c_int {
         || {
             // SAFETY: the server hands its hooks a live request that only this thread uses.
             if let Some(mut request) = unsafe { Request::from_raw(r) } {
+                request.note_what_was_said();
                 scripts::before_log(&mut request);
             }
         },

@@ -48,13 +48,23 @@ pub struct Words<'a>(pub Option<&'a str>);
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(words) if words.contains(' ') => {
-                let mut inside = String::with_capacity(words.len());
-                encode(&mut inside, words.as_bytes(), 2 * MAX, |byte| b" <>".contains(&byte))?;
-                write!(f, "\"{}\"", inside.replace('\\', "%5C"))
-            }
+            Some(words) if words.contains(' ') => write!(f, "\"{}\"", Bare(words.as_bytes())),
             words => Field(words.map(str::as_bytes)).fmt(f),
         }
+    }
+}
+
+/// Contexts on their own, where no quotes are needed to tell where they end: as [`Words`] writes them between its own.
+pub struct Bare<'a>(pub &'a [u8]);
+
+impl fmt::Display for Bare<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.0.contains(&b' ') {
+            return Field(Some(self.0)).fmt(f);
+        }
+        let mut inside = String::with_capacity(self.0.len());
+        encode(&mut inside, self.0, 2 * MAX, |byte| b" <>".contains(&byte))?;
+        f.write_str(&inside.replace('\\', "%5C"))
     }
 }
 

@@ -26,6 +26,7 @@ pub mod pool;
 pub mod proofs;
 pub mod providers;
 pub mod request;
+pub mod said;
 pub mod server;
 pub mod slot;
 pub mod status;

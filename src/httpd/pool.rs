@@ -4,6 +4,7 @@ use std::{
     any::TypeId,
     cell::RefCell,
     ffi::{CStr, c_char, c_void},
+    fmt::{self, Write as _},
     marker::PhantomData,
     mem::size_of,
     ptr::NonNull,
@@ -41,6 +42,15 @@ impl<'p> Pool<'p> {
         unsafe {
             let copy = sys::apr_pstrmemdup(self.as_ptr(), bytes.as_ptr().cast(), bytes.len());
             CStr::from_ptr(copy)
+        }
+    }
+
+    /// Writes a value down in the pool, without other memory where it is short.
+    pub fn written(self, value: &dyn fmt::Display) -> &'p CStr {
+        let mut short = Short { bytes: [0; Short::ROOM], used: 0 };
+        match write!(short, "{value}") {
+            Ok(()) => self.text(&short.bytes[..short.used]),
+            Err(_) => self.text(value.to_string().as_bytes()),
         }
     }
 
@@ -135,6 +145,25 @@ impl<'p> Pool<'p> {
                 self.as_ptr(),
             )
         };
+    }
+}
+
+/// A short text on the stack.
+struct Short {
+    bytes: [u8; Self::ROOM],
+    used: usize,
+}
+
+impl Short {
+    const ROOM: usize = 256;
+}
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.bytes.get_mut(self.used..self.used + text.len()).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.used += text.len();
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ use crate::httpd::{
     php,
     pool::Pool,
     proofs::{Attempt, Place, Proof},
+    said::Said,
     server::Server,
     slot::{config_entry, set_config_entry},
     status::Status,
@@ -75,6 +76,8 @@ struct Private<'r> {
     nobody_asked: bool,
     /// What was decided about it.
     course: Course,
+    /// What was said of it.
+    said: Option<Said<'r>>,
 }
 
 impl Private<'_> {
@@ -85,6 +88,7 @@ impl Private<'_> {
         attempt: None,
         nobody_asked: false,
         course: Course::NEW,
+        said: None,
     };
 }
 
@@ -293,6 +297,28 @@ impl<'r> Request<'r> {
         self.change_private(|private| change(&mut private.course));
     }
 
+    /// What was said of this request.
+    pub(super) fn said(&self) -> Option<Said<'r>> {
+        self.private().said
+    }
+
+    /// Keeps what was said of it, unless what was said before tells more.
+    pub fn say(&mut self, said: Said<'r>) {
+        if said.replaces(self.said().as_ref()) {
+            self.change_private(|private| private.said = Some(said));
+        }
+    }
+
+    /// The status of its answer.
+    pub(super) fn status(&self) -> c_int {
+        self.rec().status
+    }
+
+    /// The notes that modules and applications leave with it.
+    pub(super) fn notes_table(&self) -> *mut sys::apr_table_t {
+        self.rec().notes
+    }
+
     /// Whether this is a subrequest (SSI include, content negotiation, ...).
     pub fn is_subrequest(&self) -> bool {
         !self.rec().main.is_null()
@@ -302,6 +328,12 @@ impl<'r> Request<'r> {
     pub fn redirected_from(&self) -> Option<Request<'r>> {
         // SAFETY: null or a request of the same chain, which lives at least as long.
         unsafe { Request::from_raw(self.rec().prev) }
+    }
+
+    /// The request that this one redirected to inside the server.
+    pub(super) fn redirected_to(&self) -> Option<Request<'r>> {
+        // SAFETY: as above.
+        unsafe { Request::from_raw(self.rec().next) }
     }
 
     /// The request that this subrequest serves.
@@ -723,8 +755,7 @@ impl<'r> Request<'r> {
             let rec = request.rec_mut();
             rec.input_filters = rec.proto_input_filters;
             rec.output_filters = rec.proto_output_filters;
-            // SAFETY: null or a request of the same chain, which lives at least as long.
-            next = unsafe { Request::from_raw(rec.next) };
+            next = request.redirected_to();
         }
     }
 

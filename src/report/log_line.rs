@@ -7,19 +7,36 @@
 //! A field that is unknown is `-`. A value is one word, in which all but plain characters is written as in URLs,
 //! and the reason holds nothing that looks like a field, so that no name can forge one: see [`confine::field`].
 
-use std::{ffi::CStr, fmt::Write as _, os::unix::ffi::OsStrExt};
+use std::{
+    ffi::CStr,
+    fmt::{self, Write as _},
+    os::unix::ffi::OsStrExt,
+};
 
 use confine::field::{Field, Reason, Words};
 
-use super::Grounds;
+use confine::policy::decide::RuleAt;
+
+use super::{Event, Grounds};
 use crate::httpd::request::Request;
 
-/// One line about a request, in the grammar of all.
-pub fn line(r: &Request<'_>, event: &str, grounds: &Grounds<'_>, reason: &str) -> String {
-    let mut out = String::with_capacity(256);
-    fn field(text: Option<&CStr>) -> Field<'_> {
-        Field(text.map(CStr::to_bytes))
+/// A value of the request.
+pub fn field(text: Option<&CStr>) -> Field<'_> {
+    Field(text.map(CStr::to_bytes))
+}
+
+/// Where a rule stands.
+pub struct Place<'a>(pub RuleAt<'a>);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", Field(Some(self.0.file.as_os_str().as_bytes())), self.0.line)
     }
+}
+
+/// One line about a request, in the grammar of all.
+pub fn line(r: &Request<'_>, event: Event, grounds: &Grounds<'_>, reason: &str) -> String {
+    let mut out = String::with_capacity(256);
     // Writing to a String cannot fail.
     let _ = write!(
         out,
@@ -34,7 +51,7 @@ pub fn line(r: &Request<'_>, event: &str, grounds: &Grounds<'_>, reason: &str) -
     };
     let _ = write!(out, " vhost={} rule=", field(r.server().name()));
     let _ = match grounds.rule {
-        Some(rule) => write!(out, "{}:{}", Field(Some(rule.file.as_os_str().as_bytes())), rule.line),
+        Some(rule) => write!(out, "{}", Place(rule)),
         None => write!(out, "-"),
     };
     let context = grounds.context.map(CStr::to_string_lossy);

@@ -1,24 +1,33 @@
 //! What was decided: the log line, the request's environment and notes, the count.
 
 pub mod counters;
+mod event;
 mod log_line;
 mod refusal;
 
 use std::ffi::CStr;
 
-use confine::policy::decide::RuleAt;
+use confine::{
+    field::{Bare, Reason},
+    policy::decide::RuleAt,
+};
 
-use self::{counters::Counter, log_line::line};
+use self::{
+    counters::Counter,
+    log_line::{Place, field, line},
+};
 use crate::{
     httpd::{
         log::{self, Level},
         request::Request,
+        said::Said,
         status::Status,
     },
     subject::proven_user,
     thread::current,
 };
 
+pub use event::Event;
 pub use refusal::Refusal;
 
 /// The name of the variable and the note that carry a request's contexts.
@@ -67,18 +76,20 @@ impl<'a> Grounds<'a> {
 pub fn refused(r: &mut Request<'_>, grounds: &Grounds<'_>, refusal: &Refusal) -> Status {
     counters::add(refusal.counter);
     current::refused();
-    log::request(r, Level::Error, &line(r, "refused", grounds, refusal.reason()));
+    keep(r, Event::Refused, grounds, refusal.reason());
+    log::request(r, Level::Error, &line(r, Event::Refused, grounds, refusal.reason()));
     refusal.status()
 }
 
 /// Logs what would have been a refusal (report mode).
 pub fn would_refuse(r: &mut Request<'_>, grounds: &Grounds<'_>, refusal: &Refusal) {
-    log::request(r, Level::Warning, &line(r, "would refuse", grounds, refusal.reason()));
+    keep(r, Event::WouldRefuse, grounds, refusal.reason());
+    log::request(r, Level::Warning, &line(r, Event::WouldRefuse, grounds, refusal.reason()));
 }
 
 /// Logs a warning about a request that goes on.
 pub fn warned(r: &mut Request<'_>, grounds: &Grounds<'_>, reason: &str) {
-    log::request(r, Level::Warning, &line(r, "warned", grounds, reason));
+    log::request(r, Level::Warning, &line(r, Event::Warned, grounds, reason));
 }
 
 /// Says and counts that another process makes this request's content, and takes back what said that it runs in its
@@ -89,8 +100,10 @@ pub fn made_elsewhere(r: &mut Request<'_>, grounds: &Grounds<'_>, maker: &str) {
         r.unset_env(name);
     }
     r.unset_note(CONTEXT);
+    let reason = made_by(maker);
+    keep(r, Event::OutOfProcess, grounds, &reason);
     if log::enabled(r, Level::Info) {
-        log::request(r, Level::Info, &line(r, "out-of-process", grounds, &made_by(maker)));
+        log::request(r, Level::Info, &line(r, Event::OutOfProcess, grounds, &reason));
     }
 }
 
@@ -100,7 +113,8 @@ pub fn made_by(maker: &str) -> String {
 }
 
 /// Logs a request that goes on with the server's privileges.
-pub fn passed(r: &mut Request<'_>, event: &str, grounds: &Grounds<'_>) {
+pub fn passed(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>) {
+    keep(r, event, grounds, "");
     if log::enabled(r, Level::Info) {
         log::request(r, Level::Info, &line(r, event, grounds, ""));
     }
@@ -108,7 +122,7 @@ pub fn passed(r: &mut Request<'_>, event: &str, grounds: &Grounds<'_>) {
 
 /// Puts the contexts into the request's environment and notes, and logs the move. `after_early`: the
 /// worker is in the contexts of an early move already, which come first.
-pub fn moved(r: &mut Request<'_>, event: &str, grounds: &Grounds<'_>, contexts: &CStr, after_early: bool) {
+pub fn moved(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, contexts: &CStr, after_early: bool) {
     if after_early && r.note(CONTEXT).is_none() {
         inherit(r);
     }
@@ -118,9 +132,24 @@ pub fn moved(r: &mut Request<'_>, event: &str, grounds: &Grounds<'_>, contexts: 
     };
     r.set_env(CONTEXT, all);
     r.set_note(CONTEXT, all);
+    keep(r, event, grounds, "");
     if log::enabled(r, Level::Info) {
         log::request(r, Level::Info, &line(r, event, grounds, ""));
     }
+}
+
+/// Keeps what is said of a request for its notes: the values of its log line.
+fn keep(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, reason: &str) {
+    let pool = r.pool();
+    // The rules may be replaced, and the contexts end with the worker, before the request is logged.
+    r.say(Said {
+        event: event.name(),
+        weight: event.weight(),
+        user: grounds.user.map(|user| pool.written(&field(Some(user)))),
+        rule: grounds.rule.map(|rule| pool.written(&Place(rule))),
+        context: grounds.context.map(|context| pool.written(&Bare(context.to_bytes()))),
+        reason: (!reason.is_empty()).then(|| pool.written(&Reason(reason))),
+    });
 }
 
 /// A redirect or subrequest inside the worker: it shares the contexts of the request it comes from.
@@ -134,6 +163,10 @@ pub fn inherit(r: &mut Request<'_>) {
 
 /// No handler took the request: 500, as in the server itself.
 pub fn no_handler(r: &mut Request<'_>) -> Status {
-    log::request(r, Level::Warning, &line(r, "unanswered", &Grounds::of(r), "no handler took the request"));
+    log::request(
+        r,
+        Level::Warning,
+        &line(r, Event::Unanswered, &Grounds::of(r), "no handler took the request"),
+    );
     Status::INTERNAL_SERVER_ERROR
 }

@@ -11,7 +11,7 @@ use super::{apply_confined_settings, refuse, scope::Scope};
 use crate::{
     httpd::{request::Request, status::Status},
     report::{
-        self, Grounds, Refusal,
+        self, Event, Grounds, Refusal,
         counters::{self, Counter},
     },
     subject::PathValues,
@@ -68,8 +68,8 @@ pub fn enter_and_record(
     }
     if extent == Extent::Tried {
         let (counter, event) = match content {
-            Content::Elsewhere => (Counter::WouldBeOutOfProcess, "would be out-of-process"),
-            Content::Here => (Counter::WouldConfine, "would confine"),
+            Content::Elsewhere => (Counter::WouldBeOutOfProcess, Event::WouldBeOutOfProcess),
+            Content::Here => (Counter::WouldConfine, Event::WouldConfine),
         };
         counters::add(counter);
         report::passed(r, event, grounds);
@@ -78,7 +78,7 @@ pub fn enter_and_record(
     current::reached(reached);
     apply_confined_settings(r, scope.ready);
     if content == Content::Here {
-        let event = if reached == State::Early { "confined early" } else { "confined" };
+        let event = if reached == State::Early { Event::ConfinedEarly } else { Event::Confined };
         report::moved(r, event, grounds, &moves.text, from == From::Early);
     }
     Status::DECLINED

@@ -32,7 +32,7 @@ use crate::{
     config::{DirectoryConfig, Gate, Policy, ServerConfig, Workers, makers::LoadedMaker},
     httpd::{hooks, request::Request, status::Status},
     report::{
-        self, Grounds, Refusal,
+        self, Event, Grounds, Refusal,
         counters::{self, Counter},
     },
     thread::current::{self, State},
@@ -335,8 +335,8 @@ fn moves_of<'a>(
     let Verdict { grounds, outcome } = verdict;
     let (counter, event) = match outcome {
         Outcome::Confine(moves) => return Ok(Some((moves, grounds))),
-        Outcome::Exempt => (Counter::Exempt, "exempt"),
-        Outcome::LetThrough => (Counter::UnmatchedAllowed, "unmatched"),
+        Outcome::Exempt => (Counter::Exempt, Event::Exempt),
+        Outcome::LetThrough => (Counter::UnmatchedAllowed, Event::Unmatched),
         Outcome::Refuse(refusal) => {
             return match refuse(r, scope, &grounds, &refusal) {
                 Status::DECLINED => Ok(None),

@@ -79,6 +79,7 @@ mod signals_go_to_the_server_and_not_to_workers;
 mod stock_httpd_serves;
 mod stopping_a_busy_server_crashes_nothing;
 mod subrequests_stay_in_the_context;
+mod the_access_log_tells_each_decision;
 mod the_attempt_that_succeeded_counts;
 mod the_file_chooses;
 mod the_final_resource_decides;

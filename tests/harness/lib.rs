@@ -22,6 +22,7 @@ mod client;
 mod command;
 pub mod hostile;
 mod http;
+pub mod manual;
 mod matrix;
 pub mod platform;
 pub mod ports;

@@ -1,0 +1,19 @@
+//! The texts that administrators follow, and what they show: a test takes a block as it stands, so that it cannot
+//! say one thing and the page another.
+
+use std::{fs, path::Path};
+
+/// A file of this workspace.
+pub fn page(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
+    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The first block of this language on the page that holds `text`.
+pub fn block(name: &str, language: &str, text: &str) -> String {
+    let page = page(name);
+    let fence = format!("```{language}\n");
+    let blocks = page.split(&fence).skip(1).filter_map(|rest| rest.split("\n```").next());
+    let found = blocks.into_iter().find(|block| block.contains(text));
+    found.unwrap_or_else(|| panic!("{name}: no block of {language} with {text:?}")).to_owned()
+}
