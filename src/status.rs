@@ -36,12 +36,12 @@ pub fn page(r: &mut Request<'_>) {
         one_time::in_flight(),
         pool::resting_count()
     );
-    if let Some(ready) = ready(r) {
+    if let Some(policy) = policy(r) {
         let _ = writeln!(
             out,
             "# HELP confine_map_swaps_total Changed maps that the child which answers this took over.\n\
              # TYPE confine_map_swaps_total counter\nconfine_map_swaps_total {}",
-            ready.map_swaps()
+            policy.map_swaps()
         );
     }
     map_metrics(&mut out, &maps(r));
@@ -49,13 +49,13 @@ pub fn page(r: &mut Request<'_>) {
     r.write(&out);
 }
 
-fn ready<'r>(r: &Request<'r>) -> Option<&'r Policy> {
+fn policy<'r>(r: &Request<'r>) -> Option<&'r Policy> {
     ServerConfig::of(&r.server()).and_then(|config| config.policy())
 }
 
 /// The maps of the configuration that this request met, as the child that answers it has them.
 fn maps(r: &Request<'_>) -> Vec<(String, MapState)> {
-    let maps = ready(r).into_iter().flat_map(|ready| &ready.maps);
+    let maps = policy(r).into_iter().flat_map(|policy| &policy.maps);
     maps.map(|WatchedMap { map, .. }| (map.path().display().to_string(), map.state())).collect()
 }
 
@@ -87,7 +87,7 @@ fn map_metrics(out: &mut String, maps: &[(String, MapState)]) {
 
 /// The rules of the configuration that ask a database, label and place, as the child that answers has them.
 fn databases(r: &Request<'_>) -> Vec<(String, String, Counts)> {
-    let rules = ready(r).into_iter().flat_map(|ready| &ready.rules);
+    let rules = policy(r).into_iter().flat_map(|policy| &policy.rules);
     let database = rules.filter_map(|rule| match &rule.source {
         Source::Database(database) => {
             let label = format!("dbd:{}", database.label().to_string_lossy());

@@ -143,7 +143,7 @@ struct Early {
 
 fn early_move(r: &mut Request<'_>, scope: Scope<'_>, question: &Question) -> Option<Early> {
     let index = scope.server.early?;
-    let rule = &scope.ready.rules[index];
+    let rule = &scope.policy.rules[index];
     let verdict = verdict_of(r, scope, question, index, rule);
     let decided = decision(r, scope, question, [rule]);
     let report = scope.reports_only();
@@ -181,9 +181,9 @@ fn decide_here(
         answer.outcome = Some(plain("no rules", None));
         return;
     };
-    let indices: Vec<_> = directory.rules(scope.ready).collect();
+    let indices: Vec<_> = directory.rules(scope.policy).collect();
     answer.verdicts =
-        indices.iter().map(|i| verdict_of(r, scope, question, *i, &scope.ready.rules[*i])).collect();
+        indices.iter().map(|i| verdict_of(r, scope, question, *i, &scope.policy.rules[*i])).collect();
     let first = answer.verdicts.iter().find(|v| v.found != Found::Silent);
     if first.is_some_and(|v| v.found == Found::Unasked) {
         answer.outcome = Some(plain("undecided", None));
@@ -198,7 +198,7 @@ fn decide_here(
             if question.kernel {
                 let first = answer.verdicts.iter().find(|v| v.found != Found::Silent);
                 let same_context =
-                    first.map_or(SameContext::Refused, |v| scope.ready.rules[v.rule].same_context);
+                    first.map_or(SameContext::Refused, |v| scope.policy.rules[v.rule].same_context);
                 answer.kernel.push(ask_kernel(scope, &moves, same_context, after));
             }
             let maker = elsewhere(r, scope)
@@ -236,7 +236,7 @@ fn decision<'r>(
 ) -> Decision<'r> {
     let facts = RequestFacts::of(r);
     let facts = if question.addr.is_some() { facts } else { facts.without_address() };
-    decide(rules, &facts, &scope.ready.backends)
+    decide(rules, &facts, &scope.policy.backends)
 }
 
 fn verdict_of(
@@ -252,7 +252,7 @@ fn verdict_of(
     }
     let facts = RequestFacts::of(r);
     let facts = if question.addr.is_some() { facts } else { facts.without_address() };
-    let (found, at, text) = match decide([rule], &facts, &scope.ready.backends) {
+    let (found, at, text) = match decide([rule], &facts, &scope.policy.backends) {
         Decision::Confine(moves, at) => {
             (Found::Contexts, Some(place(at)), moves.text.to_string_lossy().into_owned())
         }
@@ -291,9 +291,9 @@ fn ask_kernel(
     after: Option<&ContextList>,
 ) -> Kernel {
     let moved: Option<Vec<Box<dyn Backend>>> =
-        after.map(|contexts| scope.ready.backends.after(contexts, Moved::Thread));
+        after.map(|contexts| scope.policy.backends.after(contexts, Moved::Thread));
     let list = contexts(moves);
-    let checked = scope.ready.backends.check(&list, same_context, moved.as_deref());
+    let checked = scope.policy.backends.check(&list, same_context, moved.as_deref());
     Kernel { contexts: list.to_string(), refused: checked.err().map(|e| e.to_string()) }
 }
 

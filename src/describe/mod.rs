@@ -51,9 +51,9 @@ pub fn show(main: &Server<'_>, pool: Pool<'_>) {
     if !wanted() {
         return;
     }
-    let Some(ready) = ServerConfig::of(main).and_then(ServerConfig::policy) else { return };
+    let Some(policy) = ServerConfig::of(main).and_then(ServerConfig::policy) else { return };
     let Some(written) = main.pool().map(Written::of) else { return };
-    let mut shown = describe(main, written, Some(ready));
+    let mut shown = describe(main, written, Some(policy));
     if is_defined(dump::EXPLAIN) {
         match answer(main, pool) {
             Ok(answer) => shown.answer = Some(answer),
@@ -81,11 +81,11 @@ fn print(main: &Server<'_>, shown: &Dump) {
     }
 }
 
-fn describe(main: &Server<'_>, written: &Written, ready: Option<&Policy>) -> Dump {
+fn describe(main: &Server<'_>, written: &Written, policy: Option<&Policy>) -> Dump {
     let known = Servers::of(main);
     let mut lists = HashMap::new();
     let mut rules: Vec<_> =
-        written.rules.iter().enumerate().map(|(i, r)| rule(i, r, &known, ready)).collect();
+        written.rules.iter().enumerate().map(|(i, r)| rule(i, r, &known, policy)).collect();
     let mut settings = Vec::new();
     for directive in &written.directives {
         let next = lists.len();
@@ -106,8 +106,8 @@ fn describe(main: &Server<'_>, written: &Written, ready: Option<&Policy>) -> Dum
     for early in servers.iter().filter_map(|s| s.early) {
         rules[early].early = true;
     }
-    let warnings = ready.into_iter().flat_map(|ready| {
-        ready.backends.iter().flat_map(|b| b.warnings()).chain(ready.warnings.iter().cloned())
+    let warnings = policy.into_iter().flat_map(|policy| {
+        policy.backends.iter().flat_map(|b| b.warnings()).chain(policy.warnings.iter().cloned())
     });
     Dump {
         rules,
@@ -115,9 +115,9 @@ fn describe(main: &Server<'_>, written: &Written, ready: Option<&Policy>) -> Dum
         servers,
         rulesets: rulesets::specs(main, written).iter().map(ruleset).collect(),
         modules: makers::loaded(main).iter().map(|name| name.to_string_lossy().into_owned()).collect(),
-        unknown_handlers: ready.map(|ready| ready.handlers.unknown()).unwrap_or_default(),
+        unknown_handlers: policy.map(|policy| policy.handlers.unknown()).unwrap_or_default(),
         providers: providers(main),
-        notes: ready.map(|ready| php::notes(written, ready)).unwrap_or_default(),
+        notes: policy.map(|policy| php::notes(written, policy)).unwrap_or_default(),
         warnings: warnings.collect(),
         faults: Vec::new(),
         user: hosts::child_user(),
@@ -183,7 +183,7 @@ fn setting(written: &WrittenDirective, servers: &Servers<'_>, list: usize) -> Se
     }
 }
 
-fn rule(number: usize, written: &WrittenRule, servers: &Servers<'_>, ready: Option<&Policy>) -> Rule {
+fn rule(number: usize, written: &WrittenRule, servers: &Servers<'_>, policy: Option<&Policy>) -> Rule {
     let (kind, file) = match &written.source {
         WrittenSource::Constant(_) => (Kind::Constant, None),
         WrittenSource::Map(path) => (Kind::Map, Some(path.clone())),
@@ -192,7 +192,7 @@ fn rule(number: usize, written: &WrittenRule, servers: &Servers<'_>, ready: Opti
         WrittenSource::Expr(..) => (Kind::Expr, None),
         WrittenSource::Database(..) => (Kind::Database, None),
     };
-    let contexts = match ready.and_then(|ready| ready.rules.get(number)).map(|rule| &rule.source) {
+    let contexts = match policy.and_then(|policy| policy.rules.get(number)).map(|rule| &rule.source) {
         Some(Source::Constant(Prepared::Unconfined)) => Some("unconfined".to_owned()),
         Some(Source::Constant(Prepared::Moves(moves))) => Some(moves.text.to_string_lossy().into_owned()),
         _ => None,

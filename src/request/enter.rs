@@ -76,7 +76,7 @@ pub fn enter_and_record(
         return Status::DECLINED;
     }
     current::reached(reached);
-    apply_confined_settings(r, scope.ready);
+    apply_confined_settings(r, scope.policy);
     if content == Content::Here {
         let event = if reached == State::Early { Event::ConfinedEarly } else { Event::Confined };
         report::moved(r, event, grounds, &moves.text, from == From::Early);
@@ -95,7 +95,7 @@ pub fn try_moves(
     if let Some(context) = moves.replacing.as_ref().filter(|_| from == From::Early) {
         return Err(Refusal::context(&replaces_early(context)));
     }
-    let values = PathValues::of(r, &scope.ready.path_expressions);
+    let values = PathValues::of(r, &scope.policy.path_expressions);
     enter_all(moves, &values, extent, from).map_err(|error| Refusal::enter(&error))
 }
 

@@ -98,7 +98,7 @@ fn early_move(r: &mut Request<'_>) -> Status {
         Err(status) => return status,
     };
     let Some(index) = scope.server.early else { return Status::OK };
-    let verdict = Verdict::of(r, scope, [&scope.ready.rules[index]]);
+    let verdict = Verdict::of(r, scope, [&scope.policy.rules[index]]);
     // No handler is known yet.
     let status = match moves_of(r, scope, verdict) {
         Ok(Some((moves, by))) => enter_and_record(r, scope, &moves, &by, State::Early, Content::Here),
@@ -139,7 +139,7 @@ pub fn directory_found(r: &mut Request<'_>) -> Status {
 /// The refusal of a request that is not confined yet, and would meet code that a tenant named before it is.
 pub fn refusal_of_code(r: &Request<'_>, scope: Scope<'_>) -> Option<Refusal> {
     let code = DirectoryConfig::of(r)?.code;
-    let runs = code.runs_early(scope.ready) && scope.guards_phases();
+    let runs = code.runs_early(scope.policy) && scope.guards_phases();
     runs.then(|| Refusal::named_code(&code))
 }
 
@@ -156,15 +156,15 @@ pub fn directory_known(r: &mut Request<'_>) {
     for source in [r.redirected_from(), r.main()].into_iter().flatten() {
         r.share_own_config(&source);
     }
-    if let Some(ready) = ServerConfig::of(&r.server()).and_then(|s| s.policy()) {
-        apply_confined_settings(r, ready);
+    if let Some(policy) = ServerConfig::of(&r.server()).and_then(|s| s.policy()) {
+        apply_confined_settings(r, policy);
     }
 }
 
 /// Gives a request the settings of every confined one: how the server gets at files, and where Lua states end.
-fn apply_confined_settings(r: &mut Request<'_>, ready: &Policy) {
+fn apply_confined_settings(r: &mut Request<'_>, policy: &Policy) {
     r.read_files();
-    lua::end_in_worker(r, ready);
+    lua::end_in_worker(r, policy);
 }
 
 fn rules_apply(r: &Request<'_>) -> bool {
@@ -202,7 +202,7 @@ pub fn handler_gate(r: &mut Request<'_>) -> Status {
 
 /// What of the server's may answer before the rules of this resource are asked, or DECLINED.
 fn before_the_rules(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
-    let handlers = &scope.ready.handlers;
+    let handlers = &scope.policy.handlers;
     // Upgrades are never looked at in a confined thread: mod_http2's threads would keep the context. A
     // subrequest has nothing to upgrade, but an application may have written its headers.
     if !current::is_confined() && !r.is_subrequest() {
@@ -248,7 +248,7 @@ fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
 fn serve_decided(r: &mut Request<'_>, scope: Scope<'_>, decided: Decided<'_>) -> Status {
     match scope.server.workers() {
         Workers::PerContext(limits) if can_be_kept(scope, &decided.0) => {
-            let map_swaps = scope.ready.map_swaps();
+            let map_swaps = scope.policy.map_swaps();
             worker::serve_kept(r, decided, map_swaps, &limits, |r, decided| content_of(r, Some(decided)))
         }
         _ => worker::serve(r, move |r| content_of(r, Some(&decided))),
@@ -306,7 +306,7 @@ fn content(r: &mut Request<'_>, scope: Scope<'_>, state: State, decided: Option<
 /// that handler decline, the request is decided like any other.
 fn lead_on(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     match leads_on(r) {
-        Some(which) => r.leading(|r| scope.ready.handlers.lead_on(r, which)),
+        Some(which) => r.leading(|r| scope.policy.handlers.lead_on(r, which)),
         None => Status::DECLINED,
     }
 }
@@ -376,7 +376,7 @@ fn enter(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, by: &Ground
 
 /// The process other than this one that would make the content, if it is allowed to.
 pub fn elsewhere<'s>(r: &Request<'_>, scope: Scope<'s>) -> Result<Option<&'s LoadedMaker>, Refusal> {
-    match scope.ready.handlers.ahead(r)? {
+    match scope.policy.handlers.ahead(r)? {
         Ahead::Maker(maker) => maker.allowed(scope).map(|()| Some(maker)),
         Ahead::Nothing => Ok(None),
     }
@@ -388,7 +388,7 @@ fn run_unmoved(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     if !current::is_confined() {
         r.let_go_unconfined();
     }
-    let status = scope.ready.handlers.run(r);
+    let status = scope.policy.handlers.run(r);
     answered(r, status)
 }
 
@@ -404,7 +404,7 @@ fn run_moved(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
 /// A request that goes on in the contexts that its worker is in.
 fn continue_confined(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     report::inherit(r);
-    apply_confined_settings(r, scope.ready);
+    apply_confined_settings(r, scope.policy);
     run_confined(r, scope).0
 }
 
@@ -412,7 +412,7 @@ fn continue_confined(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
 fn run_confined(r: &mut Request<'_>, scope: Scope<'_>) -> (Status, bool) {
     out_of_process::forbid_ssi_exec(r, scope);
     let mut refused = false;
-    let status = scope.ready.handlers.run_confined(
+    let status = scope.policy.handlers.run_confined(
         r,
         |r, refusal| {
             refused = true;

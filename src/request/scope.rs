@@ -18,7 +18,7 @@ pub struct Scope<'r> {
     /// The virtual host's configuration.
     pub server: &'r ServerConfig<'r>,
     /// The rules and backends of this configuration.
-    pub ready: &'r Policy,
+    pub policy: &'r Policy,
     /// What is set here.
     pub settings: Settings,
     /// Only where a rule applies.
@@ -30,12 +30,12 @@ impl<'r> Scope<'r> {
     /// business. A refusal's status for one with rules that start-up did not make ready.
     pub fn of(r: &mut Request<'r>) -> Result<Self, Status> {
         let server = ServerConfig::of(&r.server()).filter(|s| s.has_rules).ok_or(Status::DECLINED)?;
-        let Some(ready) = server.policy() else {
+        let Some(policy) = server.policy() else {
             return Err(report::refused(r, &Grounds::of(r), &Refusal::not_ready()));
         };
         let directory = DirectoryConfig::of(r);
         let settings = directory.map_or_else(Settings::default, |d| d.settings);
-        Ok(Self { server, ready, settings, rules: directory.filter(|d| d.has_rules()) })
+        Ok(Self { server, policy, settings, rules: directory.filter(|d| d.has_rules()) })
     }
 
     /// Whether httpd's cache may hold what is answered here.
@@ -54,10 +54,10 @@ impl<'r> Scope<'r> {
 
     /// The rules that apply, inner scopes first.
     pub fn rules(&self) -> impl Iterator<Item = &'r Rule<Expression>> + use<'r> {
-        let ready = self.ready;
-        let indices = self.rules.into_iter().flat_map(move |directory| directory.rules(ready));
+        let policy = self.policy;
+        let indices = self.rules.into_iter().flat_map(move |directory| directory.rules(policy));
         // Start-up made a rule of every written rule, or the server would not run.
-        indices.map(move |index| &ready.rules[index])
+        indices.map(move |index| &policy.rules[index])
     }
 
     /// Whether the rules here are still to be asked, in a worker that has come as far as `state`. What

@@ -45,7 +45,7 @@ impl<'a> Verdict<'a> {
         fault::at_move(r);
         let facts = RequestFacts::of(r);
         let grounds = Grounds::of_user(facts.user());
-        Self::under(scope, grounds, decide(rules, &facts, &scope.ready.backends))
+        Self::under(scope, grounds, decide(rules, &facts, &scope.policy.backends))
     }
 
     /// What a decision comes to in this scope.

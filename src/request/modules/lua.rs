@@ -32,8 +32,8 @@ pub fn scope(main: &Server<'_>) -> Result<Option<Directives>, String> {
 }
 
 /// Has the states of a request that is confined end with its worker.
-pub fn end_in_worker(r: &mut Request<'_>, ready: &Policy) {
-    if let Some(lua) = ready.lua.as_ref().filter(|_| current::is_confined()) {
+pub fn end_in_worker(r: &mut Request<'_>, policy: &Policy) {
+    if let Some(lua) = policy.lua.as_ref().filter(|_| current::is_confined()) {
         r.force(lua);
     }
 }

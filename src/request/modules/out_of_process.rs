@@ -21,7 +21,7 @@ use crate::{
 impl LoadedMaker {
     /// The refusal of a request whose content this maker would make, unless that is allowed here.
     pub fn allowed(&self, scope: Scope<'_>) -> Result<(), Refusal> {
-        match policy(scope) {
+        match here(scope) {
             OutOfProcess::Deny => Err(Refusal::out_of_process(self.maker.name, self.maker.remedy)),
             OutOfProcess::Warn | OutOfProcess::Allow => Ok(()),
         }
@@ -31,7 +31,7 @@ impl LoadedMaker {
     /// serves one reading of the configuration, so this is once a child.
     pub fn warn(&self, r: &mut Request<'_>, scope: Scope<'_>, grounds: &Grounds<'_>) {
         static WARNED: Mutex<Option<HashSet<(usize, usize)>>> = Mutex::new(None);
-        if policy(scope) != OutOfProcess::Warn {
+        if here(scope) != OutOfProcess::Warn {
             return;
         }
         let key = (std::ptr::from_ref(self.maker).addr(), r.server().as_ptr().addr());
@@ -48,13 +48,14 @@ impl LoadedMaker {
     }
 }
 
-fn policy(scope: Scope<'_>) -> OutOfProcess {
+/// What `ConfineOutOfProcess` says here.
+fn here(scope: Scope<'_>) -> OutOfProcess {
     scope.settings.out_of_process.unwrap_or(OutOfProcess::Deny)
 }
 
 /// mod_cgid also takes over `#exec` of server-side includes, past any handler.
 pub fn forbid_ssi_exec(r: &mut Request<'_>, scope: Scope<'_>) {
-    if scope.ready.cgid && policy(scope) == OutOfProcess::Deny {
+    if scope.policy.cgid && here(scope) == OutOfProcess::Deny {
         r.forbid_ssi_exec();
     }
 }

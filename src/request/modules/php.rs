@@ -98,11 +98,11 @@ pub const NOTICE: &str = "PHP in confined requests has no OPcache, no cache of p
      them, see docs/performance.md). Where all contexts trust each other, write ConfinePHPCache shared";
 
 /// What is worth knowing about PHP and contexts, for `confinectl check`.
-pub fn notes(written: &Written, ready: &Policy) -> Vec<String> {
-    if ready.php.is_none() {
+pub fn notes(written: &Written, policy: &Policy) -> Vec<String> {
+    if policy.php.is_none() {
         return Vec::new();
     }
-    let shared = has_several_contexts(ready);
+    let shared = has_several_contexts(policy);
     let shared = shared.then(|| format!("{}; {}", names::SHARED, names::SHARED_REMEDY));
     // PHP has not started, so php.ini is not known.
     let mail = names::mail_fails(names::MAILER).filter(|_| !written.rulesets.is_empty());
@@ -111,9 +111,9 @@ pub fn notes(written: &Written, ready: &Policy) -> Vec<String> {
 }
 
 /// Whether rules may lead to more than one context.
-fn has_several_contexts(ready: &Policy) -> bool {
+fn has_several_contexts(policy: &Policy) -> bool {
     let mut first = None;
-    ready.rules.iter().any(|rule| match &rule.source {
+    policy.rules.iter().any(|rule| match &rule.source {
         Source::Constant(Prepared::Unconfined) => false,
         Source::Constant(Prepared::Moves(moves)) => **first.get_or_insert(&moves.text) != *moves.text,
         _ => true,
@@ -128,8 +128,8 @@ pub fn handler(r: &mut Request<'_>) -> Status {
     if !current::is_confined() || (running == Running::No && !may_be_php(r)) {
         return php::call(r);
     }
-    let ready = ServerConfig::of(&r.server()).and_then(|s| s.policy());
-    let Some(php) = ready.and_then(|ready| ready.php.as_ref()) else {
+    let policy = ServerConfig::of(&r.server()).and_then(|s| s.policy());
+    let Some(php) = policy.and_then(|policy| policy.php.as_ref()) else {
         return report::refused(r, &Grounds::of(r), &Refusal::not_ready());
     };
     match running {

@@ -169,10 +169,10 @@ pub fn before_log(r: &mut Request<'_>) {
     let Ok(scope) = Scope::of(r) else { return };
     // With an early move nobody knows any more whether that let the request pass.
     let guarded = scope.guards_phases() || scope.server.early.is_some();
-    if !guarded || scope.reports_only() || !code.runs_at_log(scope.ready) {
+    if !guarded || scope.reports_only() || !code.runs_at_log(scope.policy) {
         return;
     }
-    if let Some(nothing) = &scope.ready.nothing_of_lua {
+    if let Some(nothing) = &scope.policy.nothing_of_lua {
         r.replace_part(c"mod_lua.c", nothing);
     }
 }
