@@ -54,12 +54,13 @@ pub struct Moves {
     pub replacing: Option<Context>,
 }
 
-/// What a context means that is the server's own.
+/// What a rule does with the context that the server itself is in.
+/// Such a move would confine nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum SameContext {
-    /// A mistake: it confines nothing, and a request is exempt only in plain words.
+    /// It is refused as a mistake: only the word `unconfined` exempts a request.
     Refused,
-    /// The request stays where the server is, as mod_selinux had it.
+    /// The request is exempt and stays in the server's context, as it did under mod_selinux.
     Exempt,
 }
 
@@ -163,7 +164,7 @@ impl Backends {
         self.prepare_with(contexts, same_context, |backend, text| backend.prepare(text))
     }
 
-    /// Makes a context ready that a request supplied. Does no I/O. The server's own is refused under every
+    /// Makes a context ready that a request supplied. Does no I/O. The context that the server is in is refused under every
     /// directive: a value does not exempt.
     pub fn prepare_value(&self, backend: BackendName, given: &Given) -> Result<Prepared, PrepareError> {
         let context = Context { backend, text: given.text().into() };
@@ -231,7 +232,7 @@ impl Backends {
     }
 
     /// Asks the kernel whether it would accept these contexts. For startup. `early` is for the rules behind
-    /// an early move: the backends that it makes see otherwise ([`Backends::after`]).
+    /// an early move. It holds the backends as they are seen from where that move leads ([`Backends::after`]).
     pub fn check(
         &self,
         contexts: &ContextList,

@@ -223,7 +223,7 @@ impl MapText {
     /// The tables of this map.
     ///
     /// # Errors
-    /// There is no rule, or a line is none (the first such line is reported).
+    /// There is no rule, or a line is not a rule (the first such line is reported).
     pub fn map(&self) -> Result<Map, MapError> {
         Map::parse(&self.path, &self.bytes, self.default)
     }

@@ -29,7 +29,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The longest wait for an answer that somebody else asks for. Whoever waited in vain asks as well.
+/// The longest wait for an answer that somebody else asks for. Whoever has waited so long asks as well.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the one who wants an answer keeps while waiting for it.
@@ -63,7 +63,7 @@ pub struct Counts {
     pub errors: u64,
 }
 
-/// AnswerCache of type `T` by keys; `F` is why there is none.
+/// Answers of type `T`, by keys. `F` says why there is no answer.
 pub struct AnswerCache<T, F> {
     limits: CacheLimits,
     patience: Duration,
@@ -154,7 +154,7 @@ impl<T: Clone, F: Clone> AnswerCache<T, F> {
                             return Ok(self.hit(answer));
                         }
                         Some(Outcome::Failure(failure)) => return Err(failure),
-                        // It took so long that the answer is too old for others, or there is none.
+                        // The asking took so long that the answer is too old for others, or whoever asked panicked.
                         Some(Outcome::Answer(..) | Outcome::Abandoned) => {}
                         None => return self.counted(ask),
                     }

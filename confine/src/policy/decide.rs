@@ -65,7 +65,7 @@ pub struct Rule<E> {
     pub origin: Origin,
     /// Where its context comes from.
     pub source: Source<E>,
-    /// What a context of this rule means that is the server's own. `Exempt` marks the rules of
+    /// What this rule does with the context that the server itself is in. `Exempt` marks the rules of
     /// mod_selinux's directives.
     pub same_context: SameContext,
     /// The backends as they are seen from where the rule stands; `None` where that is as the server sees them.

@@ -56,7 +56,7 @@ use crate::{
 pub struct LoadOptions {
     /// The backend of contexts that name none.
     pub default: BackendName,
-    /// What a context means that is the server's own.
+    /// What the map's rules do with the context that the server itself is in.
     pub same_context: SameContext,
     /// See [`Backends::check`].
     pub early: Option<Vec<Box<dyn Backend>>>,

@@ -20,8 +20,8 @@ use crate::{
     value::{self, Given, ValueError},
 };
 
-/// What is prepared for a context that a request supplied. That it is the server's own, and so confines nothing,
-/// is an error under every directive: a value does not exempt.
+/// What is prepared for a context that a request supplied. The context that the server
+/// itself is in would confine nothing. It is an error under every directive, as a value does not exempt.
 pub fn prepare(
     given: &Given,
     backend: BackendName,

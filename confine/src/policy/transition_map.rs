@@ -90,7 +90,7 @@ pub enum TransitionMapError {
         /// The line, from 1.
         line: u32,
     },
-    /// A pattern that is none.
+    /// What stands for a pattern cannot be read as one.
     #[error("{}:{line}: {pattern}: {problem}", .path.display())]
     Pattern {
         /// The file.
@@ -103,7 +103,7 @@ pub enum TransitionMapError {
         #[source]
         problem: PatternError,
     },
-    /// A domain that is none.
+    /// What stands for a domain cannot be read as one.
     #[error("{}:{line}: {problem}", .path.display())]
     Domain {
         /// The file.

@@ -39,7 +39,7 @@ impl Unseen {
 
 /// What the kernel says of one LSM.
 #[derive(Clone, Debug)]
-pub enum State<T> {
+pub enum Presence<T> {
     /// It cannot confine anything here.
     Inactive(Inactive),
     /// It is active; how it is set up was not seen.
@@ -55,24 +55,24 @@ pub struct Facts {
     /// The active security modules, in the kernel's order.
     pub modules: Seen<Vec<String>>,
     /// SELinux, with a policy.
-    pub selinux: State<Selinux>,
+    pub selinux: Presence<Selinux>,
     /// The version of libselinux's package. The module does not need the library; other programs on the
     /// machine do.
     pub libselinux: Seen<String>,
     /// The backends that have no field of their own here.
-    pub others: Vec<(BackendName, State<()>)>,
+    pub others: Vec<(BackendName, Presence<()>)>,
     /// TOMOYO.
-    pub tomoyo: State<Tomoyo>,
+    pub tomoyo: Presence<Tomoyo>,
     /// AppArmor: the loaded profiles.
-    pub apparmor: State<Vec<(String, Mode)>>,
+    pub apparmor: Presence<Vec<(String, Mode)>>,
     /// Landlock's ABI.
-    pub landlock: State<u32>,
+    pub landlock: Presence<u32>,
     /// The server's program.
     pub server: Seen<Server>,
     /// The server that runs, if one does.
     pub running: Option<Running>,
     /// Limits of threads.
-    pub limits: Limits,
+    pub limits: ThreadLimits,
 }
 
 /// SELinux, as far as it concerns the server.
@@ -164,7 +164,7 @@ pub struct Running {
 
 /// Limits of threads. `None` is no limit.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct ThreadLimits {
     /// Of the whole machine (/proc/sys/kernel/threads-max).
     pub threads_max: Seen<u64>,
     /// Of the server's user (`ulimit -u`), which root alone passes by.

@@ -16,7 +16,7 @@ use confine::{
 
 use super::{
     Args,
-    facts::{Facts, Running, Seen, Selinux, Server, State, Tomoyo, Unseen},
+    facts::{Facts, Presence, Running, Seen, Selinux, Server, Tomoyo, Unseen},
     limits, server,
 };
 
@@ -40,7 +40,7 @@ pub fn gather(args: &Args) -> Facts {
         others: others(),
         tomoyo: tomoyo(args, server.as_ref().ok(), listed("tomoyo")),
         apparmor: apparmor(),
-        landlock: Landlock::abi().map_or_else(State::Inactive, State::Active),
+        landlock: Landlock::abi().map_or_else(Presence::Inactive, Presence::Active),
         limits: limits::look(running.as_ref().map(|r| r.pid)),
         modules,
         server,
@@ -49,26 +49,26 @@ pub fn gather(args: &Args) -> Facts {
 }
 
 /// The backends of which there is no more to say than whether they are active.
-fn others() -> Vec<(BackendName, State<()>)> {
+fn others() -> Vec<(BackendName, Presence<()>)> {
     const TOLD: [BackendName; 4] =
         [BackendName::SELINUX, BackendName::TOMOYO, BackendName::APPARMOR, BackendName::LANDLOCK];
     let Ok(backends) = Backends::new(Vec::new()) else { return Vec::new() };
     let others = backends.iter().filter(|backend| !TOLD.contains(&backend.name()));
-    others.map(|b| (b.name(), b.active().map_or_else(State::Inactive, State::Active))).collect()
+    others.map(|b| (b.name(), b.active().map_or_else(Presence::Inactive, Presence::Active))).collect()
 }
 
-fn selinux(args: &Args, running: Option<&Running>) -> State<Selinux> {
+fn selinux(args: &Args, running: Option<&Running>) -> Presence<Selinux> {
     let of_running = || running.and_then(|r| SecurityContext::parse(r.label.as_deref()?));
     let usual = || SecurityContext::parse(USUAL_CONTEXT);
     let Some(context) = args.server_context.clone().or_else(of_running).or_else(usual) else {
-        return State::Unseen(Unseen::new("no context of a server is known", "give --server-context"));
+        return Presence::Unseen(Unseen::new("no context of a server is known", "give --server-context"));
     };
     let backend = selinux::Selinux::assuming(context.clone());
     if let Err(inactive) = backend.active() {
-        return State::Inactive(inactive);
+        return Presence::Inactive(inactive);
     }
     let root = "mount selinuxfs at /sys/fs/selinux";
-    State::Active(Selinux {
+    Presence::Active(Selinux {
         context: context.to_string(),
         enforcing: backend.enforcing().map_err(|e| Unseen::file("/sys/fs/selinux/enforce", &e, root)),
         policy: backend.server_policy().map_err(|e| Unseen::file("/sys/fs/selinux", &e, root)),
@@ -91,23 +91,23 @@ fn libselinux() -> Seen<String> {
     Err(Unseen::new("neither dpkg-query nor rpm knows its package", "ask the package manager of this system"))
 }
 
-fn tomoyo(args: &Args, server: Option<&Server>, is_listed: bool) -> State<Tomoyo> {
+fn tomoyo(args: &Args, server: Option<&Server>, is_listed: bool) -> Presence<Tomoyo> {
     let program = server.map_or("/usr/sbin/apache2", |s| &s.program);
     let domain = args.server_domain.clone().map_or_else(|| Domain::parse(&format!("<kernel> {program}")), Ok);
     let domain = match domain {
         Ok(domain) => domain,
-        Err(e) => return State::Unseen(Unseen::new(e, "give --server-domain")),
+        Err(e) => return Presence::Unseen(Unseen::new(e, "give --server-domain")),
     };
     let backend = tomoyo::Tomoyo::assuming(domain.clone());
     let snapshot = match backend.snapshot() {
         Ok(snapshot) => snapshot,
         // Its policy is for root alone.
         Err(e) if is_listed && !is_root() => {
-            return State::Unseen(Unseen::new(e.problem.why.clone(), "run this as root"));
+            return Presence::Unseen(Unseen::new(e.problem.why.clone(), "run this as root"));
         }
-        Err(e) => return State::Inactive(e.clone()),
+        Err(e) => return Presence::Inactive(e.clone()),
     };
-    State::Active(Tomoyo {
+    Presence::Active(Tomoyo {
         is_known: snapshot.domains.get(&domain).is_some(),
         ways: snapshot.domains.get(&domain).map_or(0, |entry| entry.moves_to.len()),
         domain: domain.to_string(),
@@ -115,17 +115,17 @@ fn tomoyo(args: &Args, server: Option<&Server>, is_listed: bool) -> State<Tomoyo
     })
 }
 
-fn apparmor() -> State<Vec<(String, lsm::apparmor::Mode)>> {
+fn apparmor() -> Presence<Vec<(String, lsm::apparmor::Mode)>> {
     let backend = AppArmor::of_another_process();
     if let Err(inactive) = backend.active() {
-        return State::Inactive(inactive);
+        return Presence::Inactive(inactive);
     }
     backend.profiles().map_or_else(
         |e| {
             let path = "/sys/kernel/security/apparmor/profiles";
-            State::Unseen(Unseen::file(path, &e, "mount securityfs at /sys/kernel/security"))
+            Presence::Unseen(Unseen::file(path, &e, "mount securityfs at /sys/kernel/security"))
         },
-        State::Active,
+        Presence::Active,
     )
 }
 

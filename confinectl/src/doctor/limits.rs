@@ -6,15 +6,15 @@ use std::{
     process::Command,
 };
 
-use super::facts::{Limits, Seen, Unseen};
+use super::facts::{Seen, ThreadLimits, Unseen};
 
 /// Debian's and Fedora's units of the server.
 const UNITS: [&str; 2] = ["apache2.service", "httpd.service"];
 
 /// The limits of the running server; without one, those that systemd would give it.
-pub fn look(pid: Option<u32>) -> Limits {
+pub fn look(pid: Option<u32>) -> ThreadLimits {
     let threads_max = "/proc/sys/kernel/threads-max";
-    Limits {
+    ThreadLimits {
         threads_max: fs::read_to_string(threads_max)
             .map_err(|e| Unseen::file(threads_max, &e, "mount /proc"))
             .and_then(|text| number(text.trim()).ok_or_else(|| odd(threads_max))),

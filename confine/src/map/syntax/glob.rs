@@ -81,7 +81,7 @@ pub(in crate::map) fn pieces(glob: &str) -> impl Iterator<Item = Segment<'_>> {
     })
 }
 
-/// The components of an absolute path. `None` for what is none, and for a path with `.` or `..` in it:
+/// The components of an absolute path. `None` for a path that is not absolute, and for one with `.` or `..` in it:
 /// what such a name stands for cannot be told from its text.
 pub(in crate::map) fn components(path: &[u8]) -> Option<impl Iterator<Item = &[u8]> + Clone> {
     let components = path.strip_prefix(b"/")?.split(|&b| b == b'/').filter(|c| !c.is_empty());

@@ -45,7 +45,7 @@ impl MapText {
     pub fn ignores_case(&self) -> bool {
         let (mut options, mut words) = (Options::default(), Vec::new());
         for (_, raw) in parse::lines(&self.bytes) {
-            // A line that is none is told of elsewhere.
+            // A scan reports the line that cannot be read.
             if parse::split(raw, &mut words).is_ok()
                 && !words.is_empty()
                 && !matches!(options.take(&words), Ok(true))

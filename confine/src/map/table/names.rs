@@ -4,6 +4,12 @@
 //! at a line's first. Names of up to 20 bytes stand in the slot itself, so that most look-ups read one line,
 //! whatever the table's size.
 //!
+//! # Why a table of our own
+//! - All processes of a server share it. It is read in place, from a block that a fork or a file gives. The tables
+//!   of std and hashbrown hold pointers, and cannot be read so.
+//! - Its hash has a key, for the reason below.
+//! - An automaton (fst) can be read in place as well. It needs its names sorted, and takes longer to build.
+//!
 //! # Which hash, and why
 //! SipHash-1-3 under a key that is made at random for every map. A client chooses the names that are looked
 //! up but not those in the table, so it can only meet the longest chain that the table happens to have;

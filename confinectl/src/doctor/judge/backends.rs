@@ -4,7 +4,7 @@ use confine::{BackendName, lsm::apparmor::Mode};
 
 use super::super::{
     Diagnosis, Level,
-    facts::{Config, Facts, Running, Selinux, State, Tomoyo},
+    facts::{Config, Facts, Presence, Running, Selinux, Tomoyo},
 };
 
 /// The backends that the configuration names.
@@ -61,7 +61,7 @@ pub fn backends(d: &mut Diagnosis, facts: &Facts, used: &Used) {
     match &facts.libselinux {
         Ok(version) => d.ok("selinux", format!("libselinux {version}")),
         // Of interest only to those who run it.
-        Err(why) if matches!(facts.selinux, State::Active(_)) => {
+        Err(why) if matches!(facts.selinux, Presence::Active(_)) => {
             d.unseen("selinux", "libselinux's version", why);
         }
         Err(_) => {}
@@ -78,26 +78,26 @@ fn state<T>(
     d: &mut Diagnosis,
     used: &Used,
     backend: BackendName,
-    state: &State<T>,
+    state: &Presence<T>,
     more: impl FnOnce(&mut Diagnosis, Level, &T),
 ) -> bool {
     let area = backend.as_str();
     match state {
-        State::Inactive(inactive) if used.0.contains(&backend) => {
+        Presence::Inactive(inactive) if used.0.contains(&backend) => {
             let text = format!("not active, and the configuration uses it: {}", inactive.problem.why);
             d.mend(Level::Error, area, text, &*inactive.problem.remedy);
         }
-        State::Inactive(inactive) => {
+        Presence::Inactive(inactive) => {
             let remedy = format!(
                 "nothing, unless requests are to be confined by it; then {}",
                 inactive.problem.remedy
             );
             d.mend(Level::Note, area, format!("not active: {}", inactive.problem.why), remedy);
         }
-        State::Unseen(why) => d.unseen(area, "its policy", why),
-        State::Active(facts) => more(d, used.level(backend), facts),
+        Presence::Unseen(why) => d.unseen(area, "its policy", why),
+        Presence::Active(facts) => more(d, used.level(backend), facts),
     }
-    !matches!(state, State::Inactive(_))
+    !matches!(state, Presence::Inactive(_))
 }
 
 fn selinux(d: &mut Diagnosis, level: Level, facts: &Selinux) {

@@ -4,7 +4,7 @@ use confine::php;
 
 use super::super::{
     Diagnosis, Level,
-    facts::{Config, Limits, Running, Seen, Server},
+    facts::{Config, Running, Seen, Server, ThreadLimits},
 };
 
 pub fn server(d: &mut Diagnosis, server: &Seen<Server>, running: Option<&Running>) {
@@ -127,7 +127,7 @@ fn requests_at_once(config: Option<&Config>) -> u64 {
     written.and_then(|n| n.trim_matches('"').parse().ok()).unwrap_or(default)
 }
 
-pub fn limits(d: &mut Diagnosis, limits: &Limits, config: Option<&Config>) {
+pub fn limits(d: &mut Diagnosis, limits: &ThreadLimits, config: Option<&Config>) {
     let area = "limits";
     // Each request has the server's thread and its own.
     let needed = requests_at_once(config) * 2;

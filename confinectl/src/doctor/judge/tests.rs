@@ -7,7 +7,7 @@ use confine::{
 use super::{
     super::{
         Level,
-        facts::{Config, Limits, Running, Seen, Selinux, Server, State, Tomoyo, Unseen},
+        facts::{Config, Presence, Running, Seen, Selinux, Server, ThreadLimits, Tomoyo, Unseen},
     },
     *,
 };
@@ -16,8 +16,8 @@ fn hidden<T>() -> Seen<T> {
     Err(Unseen::new("hidden", "look"))
 }
 
-fn inactive<T>(backend: BackendName) -> State<T> {
-    State::Inactive(Inactive {
+fn inactive<T>(backend: BackendName) -> Presence<T> {
+    Presence::Inactive(Inactive {
         backend,
         problem: Problem { why: "not built in".into(), errno: None, remedy: "build it in".into() },
     })
@@ -43,14 +43,14 @@ fn machine() -> Facts {
         others: Vec::new(),
         tomoyo: inactive(BackendName::TOMOYO),
         apparmor: inactive(BackendName::APPARMOR),
-        landlock: State::Active(6),
+        landlock: Presence::Active(6),
         server: Ok(Server {
             program: "/usr/sbin/httpd".into(),
             version: Ok("Apache/2.4.66".into()),
             config: Ok(config),
         }),
         running: None,
-        limits: Limits { threads_max: Ok(10_000), processes: Ok(None), group: Ok(None) },
+        limits: ThreadLimits { threads_max: Ok(10_000), processes: Ok(None), group: Ok(None) },
     }
 }
 
@@ -76,8 +76,8 @@ fn policy() -> ServerPolicy {
     ServerPolicy { version: 33, knows_server: true, permissive: false, missing: None, categories: Some(true) }
 }
 
-fn selinux(enforcing: bool, policy: ServerPolicy) -> State<Selinux> {
-    State::Active(Selinux {
+fn selinux(enforcing: bool, policy: ServerPolicy) -> Presence<Selinux> {
+    Presence::Active(Selinux {
         context: "system_u:system_r:httpd_t:s0".into(),
         enforcing: Ok(enforcing),
         policy: Ok(policy),
@@ -98,7 +98,7 @@ fn every_fault_has_a_remedy_and_what_is_hidden_is_said() {
     facts.kernel = hidden();
     facts.modules = hidden();
     facts.server = hidden();
-    facts.limits = Limits { threads_max: hidden(), processes: hidden(), group: hidden() };
+    facts.limits = ThreadLimits { threads_max: hidden(), processes: hidden(), group: hidden() };
     let d = judge(&facts);
     assert_eq!(d.not_seen.len(), 6);
     assert_eq!(level(&facts, "no LSM that could confine"), Some(Level::Error));
@@ -109,7 +109,7 @@ fn every_fault_has_a_remedy_and_what_is_hidden_is_said() {
 fn a_policy_that_root_alone_may_read_is_no_missing_lsm() {
     let mut facts = machine();
     facts.landlock = inactive(BackendName::LANDLOCK);
-    facts.tomoyo = State::Unseen(Unseen::new("Permission denied", "run this as root"));
+    facts.tomoyo = Presence::Unseen(Unseen::new("Permission denied", "run this as root"));
     assert_eq!(level(&facts, "no LSM that could confine"), None);
     assert_eq!(judge(&facts).not_seen[0].0, "tomoyo");
 }
@@ -213,7 +213,7 @@ fn limits_are_compared_with_twice_the_requests() {
 fn landlock_says_what_it_lacks() {
     let text = |abi| {
         let mut facts = machine();
-        facts.landlock = State::Active(abi);
+        facts.landlock = Presence::Active(abi);
         let found = judge(&facts).findings.into_iter().find(|f| f.area == "landlock").expect("a finding");
         (found.level, found.text, found.remedy)
     };
@@ -265,7 +265,7 @@ fn what_selinuxs_policy_lacks_is_told() {
 #[test]
 fn what_the_library_finds_in_tomoyos_policy_comes_with_its_remedy() {
     let mut facts = machine();
-    facts.tomoyo = State::Active(Tomoyo {
+    facts.tomoyo = Presence::Active(Tomoyo {
         domain: "<kernel> /usr/sbin/httpd".into(),
         is_known: true,
         ways: 1,
@@ -274,7 +274,7 @@ fn what_the_library_finds_in_tomoyos_policy_comes_with_its_remedy() {
     let found = judge(&facts).findings.into_iter().find(|f| f.text.contains("may leave")).expect("a finding");
     assert_eq!((found.level, &*found.text), (Level::Warning, "an application may leave it"));
     assert_eq!(found.remedy.as_deref(), Some("remove the line"));
-    if let State::Active(tomoyo) = &mut facts.tomoyo {
+    if let Presence::Active(tomoyo) = &mut facts.tomoyo {
         tomoyo.is_known = false;
     }
     assert_eq!(level(&facts, "does not hold the server's domain"), Some(Level::Warning));
@@ -283,16 +283,16 @@ fn what_the_library_finds_in_tomoyos_policy_comes_with_its_remedy() {
 #[test]
 fn profiles_that_complain_are_named() {
     let mut facts = machine();
-    facts.apparmor = State::Active(vec![("blog".into(), Mode::Complain), ("dog".into(), Mode::Enforces)]);
+    facts.apparmor = Presence::Active(vec![("blog".into(), Mode::Complain), ("dog".into(), Mode::Enforces)]);
     facts.running = Some(Running { pid: 1, label: Some("unconfined".into()) });
     assert_eq!(
         about(&facts, "complain"),
         [(Level::Warning, "in complain mode, so they confine nothing: blog".to_owned())]
     );
     assert_eq!(level(&facts, "has no profile"), Some(Level::Note));
-    facts.apparmor = State::Active((0..10).map(|n| (format!("p{n}"), Mode::Complain)).collect());
+    facts.apparmor = Presence::Active((0..10).map(|n| (format!("p{n}"), Mode::Complain)).collect());
     assert!(about(&facts, "complain")[0].1.ends_with("p7 and 2 more"));
-    facts.apparmor = State::Active(Vec::new());
+    facts.apparmor = Presence::Active(Vec::new());
     assert_eq!(level(&facts, "no profile is loaded"), Some(Level::Warning));
 }
 
