@@ -81,6 +81,7 @@ mod stopping_a_busy_server_crashes_nothing;
 mod subrequests_stay_in_the_context;
 mod the_access_log_tells_each_decision;
 mod the_attempt_that_succeeded_counts;
+mod the_examples_start_as_they_are;
 mod the_file_chooses;
 mod the_final_resource_decides;
 mod the_handler_gate_leaves_the_earlier_phases_to_the_server;

@@ -1,0 +1,109 @@
+//! The configuration and the map that are shipped start together on a machine that has nothing of what they name; the
+//! README's example starts with what its text says the reader has.
+
+use confine_tests::{Cell, Request, ServerBuilder, manual, matrix, tenants::*};
+
+/// The modules that both distributions load and the examples use.
+const USUAL: [&str; 4] = ["auth_basic", "authn_file", "authz_user", "authz_host"];
+
+const EXAMPLE: &str = "conf/confine.conf.example";
+
+fn passwords(builder: ServerBuilder, file: &str) -> ServerBuilder {
+    let line = |name: &str| format!("{name}:{}\n", password_hash(name));
+    builder.file(file, line("alice") + &line("bob"))
+}
+
+/// The pair, installed as its head says: the one read by the server, the other in ServerRoot.
+fn shipped(cell: Cell, config: &str) -> ServerBuilder {
+    let builder = cell.server().modules(USUAL).file("confine.map", manual::page("conf/confine.map.example"));
+    builder.config(config)
+}
+
+fn exactly_the_shipped_pair(cell: Cell) {
+    let server = shipped(cell, &manual::page(EXAMPLE)).file("www/page.txt", "page").start();
+    let client = server.client();
+    let counters = client.get("/confine-status").expect_status(200).text();
+    assert!(counters.contains("confine_requests_total{outcome=\"WouldRefuse\"} 0"), "{counters}");
+    client.get("/page.txt").expect_content("page");
+    // The folder is not there, so nor is what its section allows.
+    client.get("/tenants/alice/x").expect_status(403);
+    let log = server.stop();
+    let bad = log.lines().find(|line| line.contains("confine:warn") || line.contains("confine:error"));
+    assert_eq!(bad, None, "{log}");
+}
+
+matrix!(exactly_the_shipped_pair);
+
+/// The same on a machine that has what it names: it reports, and without that line it confines.
+fn on_a_machine_that_has_what_it_names(cell: Cell) {
+    let text = manual::page(EXAMPLE).replace("/srv", "@root@/srv");
+    let enforced = text.replace("    ConfineMode report\n", "");
+    assert_ne!(text, enforced);
+    for (config, event) in [(text, "would confine"), (enforced, "confined")] {
+        let server = passwords(shipped(cell, &config), "confine.passwords")
+            .file("srv/tenants/alice/x", "alice's")
+            .file("srv/tenants/bob/x", "bob's")
+            .file("srv/www/page.html", "for guests")
+            .alias("/site", "srv/www")
+            .directory("srv/www", "Require all granted")
+            .start();
+        let client = server.client();
+        let ask = |path: &str| client.send(&Request::get(path).password("alice", "alice-pw"));
+        ask("/tenants/alice/x").expect_content("alice's");
+        ask("/tenants/bob/x").expect_status(if event == "confined" { 403 } else { 200 });
+        client.get("/site/page.html").expect_content("for guests");
+        server.wait_for_log(&[
+            &format!("confine: {event} GET /tenants/alice/x user=alice "),
+            "context=landlock:tenant",
+        ]);
+        server.wait_for_log(&[
+            &format!("confine: {event} GET /site/page.html user=- "),
+            "/confine.map:",
+            "context=landlock:guest",
+        ]);
+    }
+}
+
+matrix!(on_a_machine_that_has_what_it_names for gates);
+
+/// Every ruleset accepts Debian 12's kernel (Landlock's ABI 2), and asks for nothing that it lacks.
+#[test]
+fn nothing_in_them_asks_for_a_newer_kernel() {
+    let pages = [manual::page(EXAMPLE), manual::block("README.md", "apache", "<ConfineLandlock tenant>")];
+    for page in pages {
+        let sections: Vec<&str> = page.split("<ConfineLandlock ").skip(1).collect();
+        assert!(!sections.is_empty());
+        for section in sections {
+            let lines: Vec<&str> =
+                section.lines().map(str::trim).take_while(|line| !line.starts_with("</")).collect();
+            let abi = lines.iter().filter_map(|line| line.strip_prefix("LandlockABI")).map(str::trim);
+            assert_eq!(abi.collect::<Vec<_>>(), ["2"], "{section}");
+            for newer in ["LandlockConnect", "LandlockBind", "LandlockScope"] {
+                assert!(!lines.iter().any(|line| line.starts_with(newer)), "{newer}: {section}");
+            }
+        }
+    }
+}
+
+/// The first screen of the README, word by word.
+fn the_readmes_example(cell: Cell) {
+    let block = manual::block("README.md", "apache", "<ConfineLandlock tenant>");
+    let config = block.replace("\"/srv", "\"@root@/srv");
+    // The application shows any file that its URL names, as far as the kernel lets it.
+    let server = passwords(cell.server().modules(USUAL), "srv/passwords")
+        .config("Alias \"/app/of\" \"@root@/srv/tenants\"")
+        .file("srv/www/app/page.html", "the application")
+        .file("srv/tenants/alice/diary", "alice's")
+        .file("srv/tenants/bob/diary", "bob's")
+        .config(&config)
+        .start();
+    let client = server.client();
+    let ask = |path: &str| client.send(&Request::get(path).password("alice", "alice-pw"));
+    client.get("/app/page.html").expect_status(401);
+    ask("/app/page.html").expect_content("the application");
+    ask("/app/of/alice/diary").expect_content("alice's");
+    ask("/app/of/bob/diary").expect_status(403);
+    server.wait_for_log(&["confine: confined GET /app/page.html user=alice ", "context=landlock:tenant"]);
+}
+
+matrix!(the_readmes_example);
