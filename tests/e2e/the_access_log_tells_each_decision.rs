@@ -4,7 +4,7 @@
 use std::{fs, thread, time::Duration};
 
 use confine_tests::{
-    Cell, Gate, Request, Server, ServerBuilder, accounts, manual, matrix, services::*, tenants::*,
+    Cell, Gate, Request, Server, ServerBuilder, Wire, accounts, manual, matrix, services::*, tenants::*,
 };
 use serde_json::Value;
 
@@ -164,9 +164,14 @@ const NOTES: &str = "LogFormat \"event=%{confine-event}n first=%<{confine-event}
 
 #[track_caller]
 fn notes_of(server: &Server, target: &str) -> String {
+    notes_of_request(server, || drop(server.client().get(target)))
+}
+
+#[track_caller]
+fn notes_of_request(server: &Server, send: impl FnOnce()) -> String {
     let log = || fs::read_to_string(server.path("logs/notes.log")).unwrap_or_default();
     let before = log().lines().count();
-    server.client().get(target);
+    send();
     for _ in 0..2000 {
         let log = log();
         if let Some(line) = log.strip_suffix('\n').and_then(|log| log.split('\n').nth(before)) {
@@ -174,7 +179,7 @@ fn notes_of(server: &Server, target: &str) -> String {
         }
         thread::sleep(Duration::from_millis(5));
     }
-    panic!("no line for {target}");
+    panic!("no line in the access log:\n{}", server.log());
 }
 
 #[track_caller]
@@ -351,3 +356,27 @@ fn the_error_log_comes_apart(cell: Cell) {
 }
 
 matrix!(the_error_log_comes_apart once);
+
+fn over_every_protocol(cell: Cell) {
+    let server = cell
+        .server()
+        .tls()
+        .config("ConfineBackend landlock")
+        .config(NOTES)
+        .ruleset("a", "LandlockRead \"@root@/www\"")
+        .file("www/a/page.txt", "page")
+        .location("/a", "ConfineContext landlock:a")
+        .location("/refused", "ConfineEnv UNSET")
+        .start();
+    for wire in Wire::all_of(cell.mpm) {
+        let client = server.client_over(*wire);
+        let ask = |target| notes_of_request(&server, || drop(client.get(target)));
+        says(
+            &ask("/a/page.txt"),
+            &["event=confined first=confined context=landlock:a ", " END 200 /a/page.txt"],
+        );
+        says(&ask("/refused/x"), &["event=refused ", "reason=no rule matched; ", " END 403 /refused/x"]);
+    }
+}
+
+matrix!(over_every_protocol for process_gate);
