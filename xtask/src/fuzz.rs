@@ -253,6 +253,15 @@ mod tests {
     }
 
     #[test]
+    fn the_archive_of_a_corpus_is_unpacked() {
+        let corpus = unpack("tomoyo_pattern").expect("a folder");
+        assert!(fs::read_dir(corpus).expect("its entries").count() > 100);
+        let none = unpack("a_new_target").expect("a folder");
+        assert_eq!(fs::read_dir(&none).expect("its entries").count(), 0);
+        fs::remove_dir(none).expect("gone again");
+    }
+
+    #[test]
     fn every_target_is_found() {
         assert!(targets().iter().any(|t| t == "compiled_map"), "{:?}", targets());
     }
