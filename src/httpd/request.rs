@@ -303,10 +303,23 @@ impl<'r> Request<'r> {
     }
 
     /// Keeps what was said of it, unless what was said before tells more.
+    ///
+    /// The refusal of a subrequest may become the answer of the request that it serves (a look-up,
+    /// modules/mappers/mod_dir.c, fixup_dir), so that one keeps it, too, until something is said of itself.
     pub fn say(&mut self, said: Said<'r>) {
+        let served = self.outermost().filter(|served| said.weight > 0 && served.said().is_none());
+        if let Some(mut served) = served {
+            let passed_on = Said { weight: 0, of_subrequest: true, ..said };
+            served.change_private(|private| private.said = Some(passed_on));
+        }
         if said.replaces(self.said().as_ref()) {
             self.change_private(|private| private.said = Some(said));
         }
+    }
+
+    /// The request that the client sent, or that one led to inside the server, if this is a subrequest of it, however deep.
+    pub fn outermost(&self) -> Option<Request<'r>> {
+        std::iter::successors(self.main(), Request::main).last()
     }
 
     /// The status of its answer.

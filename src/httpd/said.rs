@@ -16,6 +16,8 @@ pub struct Said<'r> {
     pub event: &'static CStr,
     /// What is said first of this weight stays, and gives way to what weighs more. Of weight 0, the last stays.
     pub weight: u8,
+    /// Whether it was said of a subrequest of this one.
+    pub of_subrequest: bool,
     /// Who was behind it, proven.
     pub user: Option<&'r CStr>,
     /// The rule that decided.
@@ -95,7 +97,9 @@ impl<'r> Request<'r> {
 /// Of what was said of a chain of requests, what tells most of the one that the client sent: the first refusal; else
 /// what was said last of a resource that is no error document; else what was said of the error document.
 fn choose<'r>(chosen: Option<(Said<'r>, bool)>, r: &Request<'r>) -> Option<(Said<'r>, bool)> {
-    let Some(said) = r.said() else { return chosen };
+    // What a subrequest met only counts where it became the answer.
+    let counts = |said: &Said<'_>| !said.of_subrequest || r.status() != sys::HTTP_OK as c_int;
+    let Some(said) = r.said().filter(counts) else { return chosen };
     let is_error_document = r.is_error_document();
     let wins = chosen.as_ref().is_none_or(|(before, was_error_document)| {
         said.replaces(Some(before))

@@ -140,11 +140,13 @@ pub fn moved(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, contexts:
 
 /// Keeps what is said of a request for its notes: the values of its log line.
 fn keep(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, reason: &str) {
-    let pool = r.pool();
+    // A subrequest's own pool ends before the request is logged.
+    let pool = r.outermost().map_or(r.pool(), |outermost| outermost.pool());
     // The rules may be replaced, and the contexts end with the worker, before the request is logged.
     r.say(Said {
         event: event.name(),
         weight: event.weight(),
+        of_subrequest: false,
         user: grounds.user.map(|user| pool.written(&field(Some(user)))),
         rule: grounds.rule.map(|rule| pool.written(&Place(rule))),
         context: grounds.context.map(|context| pool.written(&Bare(context.to_bytes()))),

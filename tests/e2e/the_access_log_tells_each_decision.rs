@@ -280,12 +280,32 @@ fn refused_before_the_handler(cell: Cell) {
         .file("www/coded/.htaccess", "LuaHookFixups \"@root@/www/hook.lua\" early")
         .file("www/coded/page.txt", "page")
         .directory("www/coded", "AllowOverride All")
+        .modules(["dir", "include"])
+        .config("DirectoryIndex index.html\nAddOutputFilter INCLUDES .shtml")
+        .directory("www", "Options +Includes")
+        .file("www/page.shtml", "<!--#include virtual=\"/unset/x\" --> <!--#include virtual=\"/a/x\" -->")
+        .file("www/a/x", "x")
+        .location("/unset", "ConfineEnv UNSET")
+        .location("/a", "ConfineContext landlock:a")
+        .file(
+            "www/index/.htaccess",
+            "<Files index.html>\nLuaHookFixups \"@root@/www/hook.lua\" early\n</Files>",
+        )
+        .file("www/index/index.html", "index")
+        .directory("www/index", "AllowOverride All")
+        .location("/index", "ConfineContext landlock:a")
         .location("/coded", "ConfineContext landlock:a")
         .start();
     says(
         &notes_of(&server, "/coded/page.txt"),
         &["event=refused ", "names code that would run before", " END 403"],
     );
+    // By the look-up of a file for the folder.
+    says(&notes_of(&server, "/index/"), &["event=refused ", "names code that would run before", " END 403"]);
+    // What a part of a page meets is not the page's.
+    says(&notes_of(&server, "/page.shtml"), &["event=- first=- context=- rule=- reason=- END 200"]);
+    assert_eq!(server.log_lines("confine: refused GET /unset/x ").len(), 1);
+    assert_eq!(server.log_lines("confine: confined GET /a/x ").len(), 1);
     if cell.gate == Gate::Process {
         let server = cell
             .server()
