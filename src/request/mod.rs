@@ -7,7 +7,7 @@
 //! 3. [`handler_gate`], a content handler before all others. Where rules apply it never declines. Whatever is about to
 //!    run outside a worker gets one, so no handler runs unconfined by oversight. With `ConfineGate handler` it is the
 //!    only gate, and the decision comes before the thread ([`decide_then_serve`]).
-//! 4. [`content`], in the worker: the rules are asked ([`Verdict`]), the thread moves ([`enter`]), and the server's
+//! 4. [`content`], in the worker: the rules are asked ([`Verdict`]), the thread moves ([`enter()`]), and the server's
 //!    other handlers run one by one ([`handlers`]), with a look before each.
 //!
 //! Before the rules only three things of the server's run: its own upgrade to HTTP/2 (whose threads must not inherit a
