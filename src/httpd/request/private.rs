@@ -1,0 +1,170 @@
+//! What this module keeps with a request, where only the server's own code finds it.
+
+use std::ptr::{null, null_mut};
+
+use apache_sys as sys;
+
+use super::{Request, overlay::OwnConfig};
+use crate::httpd::{
+    proofs::{Attempt, Proof},
+    said::Said,
+    slot::{config_entry, set_config_entry},
+};
+
+/// What this module keeps with a request, where only the server's own code finds it.
+#[derive(Clone, Copy)]
+pub(super) struct Private<'r> {
+    pub(super) own: Option<OwnConfig>,
+    /// Its headers, as they were before any content handler ran; null: none did yet.
+    pub(super) headers: *const sys::apr_table_t,
+    /// The newest proof of its family, in the family's first request.
+    proofs: *mut Proof,
+    /// What a provider said last, while the server authenticates.
+    attempt: Option<Attempt<'r>>,
+    /// Whether all that could ask for a name declined to.
+    nobody_asked: bool,
+    /// What was decided about it.
+    course: Course,
+    /// What was said of it.
+    said: Option<Said<'r>>,
+}
+
+impl Private<'_> {
+    const NEW: Self = Self {
+        own: None,
+        headers: null(),
+        proofs: null_mut(),
+        attempt: None,
+        nobody_asked: false,
+        course: Course::NEW,
+        said: None,
+    };
+}
+
+/// What becomes of a request's content.
+#[derive(Clone, Copy)]
+struct Course {
+    /// It goes on with the server's privileges, as was decided.
+    unconfined: bool,
+    /// A handler runs that may only lead to another resource.
+    leading: bool,
+    /// Another process makes it.
+    made_elsewhere: bool,
+}
+
+impl Course {
+    const NEW: Self = Self { unconfined: false, leading: false, made_elsewhere: false };
+}
+
+impl<'r> Request<'r> {
+    /// Notes that this request goes on with the server's privileges, as was decided.
+    pub fn let_go_unconfined(&mut self) {
+        self.set_course(|course| course.unconfined = true);
+    }
+
+    /// Whether that was decided.
+    pub fn goes_unconfined(&self) -> bool {
+        self.private().course.unconfined
+    }
+
+    /// Notes that another process makes this request's content.
+    pub fn set_made_elsewhere(&mut self) {
+        self.set_course(|course| course.made_elsewhere = true);
+    }
+
+    /// Whether another process makes this request's content.
+    pub fn is_made_elsewhere(&self) -> bool {
+        self.private().course.made_elsewhere
+    }
+
+    /// Runs a handler that may lead to another resource, and may send nothing itself.
+    pub fn leading<T>(&mut self, handler: impl FnOnce(&mut Self) -> T) -> T {
+        self.guard_filters();
+        self.set_course(|course| course.leading = true);
+        let result = handler(self);
+        self.set_course(|course| course.leading = false);
+        result
+    }
+
+    /// Whether a handler runs that may only lead to another resource.
+    pub fn is_leading(&self) -> bool {
+        self.private().course.leading
+    }
+
+    fn set_course(&mut self, change: impl FnOnce(&mut Course)) {
+        self.change_private(|private| change(&mut private.course));
+    }
+
+    /// What was said of this request.
+    pub(in crate::httpd) fn said(&self) -> Option<Said<'r>> {
+        self.private().said
+    }
+
+    /// Keeps what was said of it, unless what was said before tells more.
+    ///
+    /// The refusal of a subrequest may become the answer of the request that it serves (a look-up,
+    /// modules/mappers/mod_dir.c, fixup_dir), so that one keeps it, too, until something is said of itself.
+    pub fn say(&mut self, said: Said<'r>) {
+        let served = self.outermost().filter(|served| said.weight > 0 && served.said().is_none());
+        if let Some(mut served) = served {
+            let passed_on = Said { weight: 0, of_subrequest: true, ..said };
+            served.change_private(|private| private.said = Some(passed_on));
+        }
+        if said.replaces(self.said().as_ref()) {
+            self.change_private(|private| private.said = Some(said));
+        }
+    }
+
+    pub(super) fn private(&self) -> Private<'r> {
+        // SAFETY: every request has a vector; this module's entry is null or what private_place made.
+        unsafe { config_entry(self.rec().request_config).cast::<Private<'r>>().as_ref() }
+            .copied()
+            .unwrap_or(Private::NEW)
+    }
+
+    /// Where it is kept: for as long as the request, and always the same place.
+    fn private_place(&self) -> *mut Private<'r> {
+        let vector = self.rec().request_config;
+        // SAFETY: a live request and its vector, of which this thread is the only user.
+        unsafe {
+            let kept = config_entry(vector);
+            if !kept.is_null() {
+                return kept.cast();
+            }
+            let new = std::ptr::from_mut(self.pool().place(Private::NEW));
+            set_config_entry(vector, new.cast());
+            new
+        }
+    }
+
+    pub(super) fn change_private(&mut self, change: impl FnOnce(&mut Private<'r>)) {
+        // SAFETY: what private_place made; the borrow ends with this call, which `change` cannot make again.
+        change(unsafe { &mut *self.private_place() });
+    }
+
+    /// Where the newest proof of this request's family is written down, if this is the family's first.
+    pub(in crate::httpd) fn newest_proof(&self) -> *mut *mut Proof {
+        // SAFETY: a field of what private_place made.
+        unsafe { &raw mut (*self.private_place()).proofs }
+    }
+
+    /// What a provider said last, while the server authenticates.
+    pub fn attempt(&self) -> Option<Attempt<'r>> {
+        self.private().attempt
+    }
+
+    /// Keeps what a provider said.
+    pub fn set_attempt(&mut self, attempt: Option<Attempt<'r>>) {
+        self.change_private(|private| private.attempt = attempt);
+    }
+
+    /// Whether nothing that is loaded asked for a name here.
+    pub fn nobody_asked(&self) -> bool {
+        self.private().nobody_asked
+    }
+
+    /// Keeps that nothing asked for a name here.
+    pub fn set_nobody_asked(&mut self) {
+        self.change_private(|private| private.nobody_asked = true);
+    }
+}
