@@ -10,8 +10,9 @@ use std::{
 
 use confine_tests::{Cell, Server, ServerBuilder, hostile::*, matrix};
 
+// It leaves its mark before it answers: who has the answer can look for the mark.
 const PROGRAM: &str =
-    "#!/bin/sh\necho 'Content-Type: text/plain'; echo; echo PROGRAM-RAN; echo >> \"@root@/out/ran\"\n";
+    "#!/bin/sh\necho >> \"@root@/out/ran\"\necho 'Content-Type: text/plain'; echo; echo PROGRAM-RAN\n";
 
 /// Each changes its request in one way and declines.
 const CHANGES: &str = r#"
