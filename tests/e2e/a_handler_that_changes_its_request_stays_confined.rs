@@ -78,6 +78,7 @@ fn ran(server: &Server) -> usize {
 
 fn is_refused_by_default(cell: Cell) {
     let server = with_changes(cell, "").start();
+    server.wait_for_cgid("/open/cgi");
     let client = server.client();
     for way in WAYS {
         // The control: where no rule is, the way works.
@@ -103,6 +104,7 @@ fn is_not_called_confined_where_it_is_allowed(cell: Cell) {
         .modules(["status"])
         .location("/counts", "SetHandler confine-status\nConfineContext unconfined")
         .start();
+    server.wait_for_cgid("/open/cgi");
     let client = server.client();
     for way in WAYS {
         let text = client.get(&format!("/alice/{way}")).expect_status(200).text();

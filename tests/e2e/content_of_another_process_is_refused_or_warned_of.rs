@@ -55,6 +55,7 @@ matrix!(commands_of_a_page_under_mod_cgid);
 fn mod_cgid_allowed_or_warned_of(cell: Cell) {
     for (policy, warnings) in [("allow", 0), ("warn", 1)] {
         let server = with_cgid(cell).workers(1).config(format!("ConfineOutOfProcess {policy}")).start();
+        server.wait_for_cgid("/cgi-bin/say.cgi");
         let client = server.client();
         for _ in 0..2 {
             client.get("/cgi-bin/say.cgi").expect_content("ran as ");
@@ -77,6 +78,7 @@ fn where_no_rule_applies_mod_cgid_is_untouched(cell: Cell) {
         .config("ScriptAlias /open-cgi \"@root@/cgi-bin\"")
         .location("/open-cgi", "ConfineContext unconfined")
         .start();
+    server.wait_for_cgid("/open-cgi/say.cgi");
     server.client().get("/open-cgi/say.cgi").expect_content("ran as ");
 }
 

@@ -125,6 +125,17 @@ impl Server {
         }
     }
 
+    /// Asks for `target` until the answer is no 503: mod_cgid's daemon cannot be reached by the children between
+    /// binding its socket and giving it to their user (modules/generators/mod_cgid.c, cgid_server).
+    #[track_caller]
+    pub fn wait_for_cgid(&self, target: &str) {
+        let deadline = Instant::now() + START_LIMIT;
+        while self.client().get(target).status == 503 {
+            assert!(Instant::now() < deadline, "mod_cgid's daemon answers nobody:\n{}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Lets the server's children crash: the test is about what happens then.
     pub fn expect_crashes(&mut self) {
         self.may_crash = true;
