@@ -1,7 +1,7 @@
 //! Some modules let any script leave code that they run outside of the worker. Rules and such a module together are
 //! an error at start, unless the configuration says in plain words that the scripts are trusted.
 
-use confine_tests::{Cell, Gate, Mpm, ServerBuilder, matrix, tenants::*};
+use confine_tests::{Cell, Gate, Mpm, ServerBuilder, matrix, need_lua, tenants::*};
 
 /// Neither MPM nor gate has a part in reading the configuration.
 const ANY: Cell = Cell { mpm: Mpm::Event, gate: Gate::Process };
@@ -30,8 +30,7 @@ fn mod_wsgi_with_embedded_interpreters() {
     with("wsgi").config("ConfineContext alice\nConfineTrustScripts mod_wsgi.c").start();
 }
 
-#[test]
-fn an_unknown_module() {
+fn an_unknown_module(_: Cell) {
     let line = "ConfineTrustScripts mod_php";
     let refusal = with("lua").config(line).refused();
     refusal.points_at(line);
@@ -39,6 +38,8 @@ fn an_unknown_module() {
     let inside = "ConfineTrustScripts mod_lua";
     with("lua").host("guarded", inside).refused().says(&["stands inside <VirtualHost>"]);
 }
+
+matrix!(an_unknown_module once);
 
 fn without_rules_nobody_minds(cell: Cell) {
     let server = application(cell).modules(["perl"]).start();
@@ -70,8 +71,9 @@ fn trusted_in_plain_words(cell: Cell) {
 matrix!(trusted_in_plain_words for gates);
 
 /// What `.htaccess` files may say is looked at, as the server would let them.
-#[test]
-fn places_where_htaccess_may_name_code() {
+fn places_where_htaccess_may_name_code(_: Cell) {
+    // The code would be Lua's.
+    need_lua();
     let check = |lines: &str| {
         let builder = leaky_app(ANY).directory("www/app", lines).location("/app", "ConfineContext alice");
         builder.confinectl("check", &[]).expect_status(0).out
@@ -90,3 +92,5 @@ fn places_where_htaccess_may_name_code() {
     let early = leaky_app(ANY).directory("www/app", "AllowOverride All").config("ConfineEarly alice");
     assert!(!early.confinectl("check", &[]).out.contains("name code"));
 }
+
+matrix!(places_where_htaccess_may_name_code once);
