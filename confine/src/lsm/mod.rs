@@ -123,6 +123,11 @@ pub trait Move: Send + Sync {
     /// Adds what only the request can supply. Runs before any move of the request, with the
     /// server's privileges, so that the request's contexts are all or nothing.
     fn ready<'a>(&'a self, values: &dyn Values) -> Result<PreparedMove<'a>, EnterError>;
+
+    /// What the context grants, where that can be worked out without the kernel: a ruleset of Landlock's alone.
+    fn grants(&self, _values: &dyn Values) -> Result<Option<Arc<landlock::Grants>>, EnterError> {
+        Ok(None)
+    }
 }
 
 /// The last step.

@@ -47,7 +47,7 @@ use std::{
 };
 
 use super::{
-    Backend, Enter, EnterError, Inactive, Move, PrepareError, PreparedMove, Values, escaped, quoted,
+    Backend, Enter, EnterError, Inactive, Move, NoValues, PrepareError, PreparedMove, Values, escaped, quoted,
 };
 use crate::{
     context::{BackendName, Context},
@@ -57,9 +57,13 @@ use crate::{
 };
 
 mod absent;
+mod access;
+mod advice;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+mod grants;
 mod kernel;
+mod place;
 mod ruleset;
 mod spec;
 mod template;
@@ -67,6 +71,10 @@ mod template;
 mod tests;
 mod way;
 
+pub use access::FileAccess;
+pub use advice::{Directive, is_shared, path_to_grant, quoted_path};
+pub use grants::{Denied, Grants};
+pub use place::{FileId, Place};
 pub use ruleset::RulesetError;
 pub use spec::{DEFAULT_MIN_ABI, PathAccess, PathRule, Ports, RulesetSpec, Scope, Scopes, WordsError};
 pub use template::{PathTemplate, TemplateError};
@@ -224,8 +232,8 @@ struct RulesetMove {
 }
 
 enum Ruleset {
-    /// In the kernel since startup, with what deserves a line in the log.
-    Static(InKernel, Vec<String>),
+    /// In the kernel since startup, with what it grants and what deserves a line in the log.
+    Static(InKernel, Arc<Grants>, Vec<String>),
     /// Made for each request.
     Dynamic(Blueprint),
     /// A path of it was missing when the configuration was read again.
@@ -238,20 +246,33 @@ impl Ruleset {
             return Ok(Self::Dynamic(blueprint));
         }
         let ruleset = InKernel(blueprint.build_static(origin)?);
-        Ok(Self::Static(ruleset, blueprint.trusted().to_vec()))
+        let grants = blueprint.grants(&NoValues).map_err(|error| RulesetError {
+            origin: origin.clone(),
+            ruleset: escaped(blueprint.name()),
+            problem: error.problem,
+        })?;
+        Ok(Self::Static(ruleset, Arc::new(grants), blueprint.trusted().to_vec()))
     }
 
     fn ready<'a>(&'a self, values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
         match self {
-            Self::Static(ruleset, _) => Ok(PreparedMove::Shared(ruleset)),
+            Self::Static(ruleset, ..) => Ok(PreparedMove::Shared(ruleset)),
             Self::Dynamic(blueprint) => Ok(PreparedMove::Own(Box::new(InKernel(blueprint.build(values)?)))),
             Self::Absent(absent) => absent.back()?.ready(values),
         }
     }
 
+    fn grants(&self, values: &dyn Values) -> Result<Arc<Grants>, EnterError> {
+        match self {
+            Self::Static(_, grants, _) => Ok(Arc::clone(grants)),
+            Self::Dynamic(blueprint) => blueprint.grants(values).map(Arc::new),
+            Self::Absent(absent) => absent.back()?.grants(values),
+        }
+    }
+
     fn warnings(&self) -> Vec<String> {
         match self {
-            Self::Static(_, warnings) => warnings.clone(),
+            Self::Static(.., warnings) => warnings.clone(),
             Self::Dynamic(blueprint) => blueprint.trusted().to_vec(),
             Self::Absent(absent) => absent.warnings(),
         }
@@ -273,6 +294,10 @@ impl Move for RulesetMove {
 
     fn ready<'a>(&'a self, values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
         self.ruleset.ready(values)
+    }
+
+    fn grants(&self, values: &dyn Values) -> Result<Option<Arc<Grants>>, EnterError> {
+        self.ruleset.grants(values).map(Some)
     }
 }
 

@@ -15,7 +15,9 @@ use ::landlock::{
 };
 
 use super::{
+    grants::Grants,
     kernel,
+    place::FileId,
     spec::{PathAccess, PathRule, Ports, RulesetSpec, Scope},
     template::PathTemplate,
     way::{Astray, Trust, walk},
@@ -62,6 +64,7 @@ pub(super) struct Blueprint {
 /// A path without expressions: open since startup.
 struct FixedPath {
     fd: OwnedFd,
+    id: FileId,
     rights: BitFlags<AccessFs>,
 }
 
@@ -135,16 +138,21 @@ impl Blueprint {
             )
         });
         self.trusted.extend(links);
-        let (fd, rights) = rights_of(found.fd, on_directory, on_file)?;
+        let found = FixedPath::of(found.fd, on_directory, on_file)?;
         if !path.is_dynamic() {
-            self.fixed.push(FixedPath { fd, rights });
-        } else if is_folder(&fd)? {
-            let (path, optional) = ((*path).clone(), *optional);
-            self.dynamic.push(DynamicPath { path, optional, prefix: fd, on_directory, on_file });
+            self.fixed.push(found);
+        } else if is_folder(&found.fd)? {
+            let (path, optional, prefix) = ((*path).clone(), *optional, found.fd);
+            self.dynamic.push(DynamicPath { path, optional, prefix, on_directory, on_file });
         } else {
             return Err(io::Error::from_raw_os_error(libc::ENOTDIR).into());
         }
         Ok(())
+    }
+
+    /// The ruleset's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Links that were followed because the configuration says so, for a line in the log each.
@@ -177,11 +185,7 @@ impl Blueprint {
     /// four a dynamic path (look up, stat twice, add). The kernel's own work on the ruleset is by far
     /// the larger part of the time.
     pub(super) fn build(&self, values: &dyn Values) -> Result<OwnedFd, EnterError> {
-        let mut looked_up = Vec::with_capacity(self.dynamic.len());
-        for d in &self.dynamic {
-            looked_up.extend(d.look_up(values)?);
-        }
-        self.make(&looked_up).map_err(|e| EnterError {
+        self.make(&self.look_up(values)?).map_err(|e| EnterError {
             problem: Problem {
                 why: format!("ruleset {} could not be made in the kernel: {e}", escaped(&self.name)),
                 errno: errno_of(&*e),
@@ -191,7 +195,28 @@ impl Blueprint {
         })
     }
 
-    fn make(&self, looked_up: &[(OwnedFd, BitFlags<AccessFs>)]) -> Result<OwnedFd, Box<dyn Error>> {
+    /// What it handles and grants, for a look without the kernel.
+    pub(super) fn grants(&self, values: &dyn Values) -> Result<Grants, EnterError> {
+        let mut grants = Grants::new(&self.name, self.fs, self.net, self.scope);
+        for FixedPath { id, rights, .. } in self.fixed.iter().chain(&self.look_up(values)?) {
+            grants.add_path(*id, *rights);
+        }
+        for (port, rights) in &self.ports {
+            grants.add_port(*port, *rights);
+        }
+        Ok(grants)
+    }
+
+    /// The paths that depend on the request.
+    fn look_up(&self, values: &dyn Values) -> Result<Vec<FixedPath>, EnterError> {
+        let mut looked_up = Vec::with_capacity(self.dynamic.len());
+        for path in &self.dynamic {
+            looked_up.extend(path.look_up(values)?);
+        }
+        Ok(looked_up)
+    }
+
+    fn make(&self, looked_up: &[FixedPath]) -> Result<OwnedFd, Box<dyn Error>> {
         // A right or scope that the kernel does not have is an error, not something to leave out.
         let mut ruleset =
             Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(self.fs)?;
@@ -202,16 +227,24 @@ impl Blueprint {
             ruleset = ruleset.scope(self.scope)?;
         }
         let mut ruleset = ruleset.create()?;
-        for FixedPath { fd, rights } in &self.fixed {
-            ruleset = ruleset.add_rule(PathBeneath::new(fd.as_fd(), *rights))?;
-        }
-        for (fd, rights) in looked_up {
+        for FixedPath { fd, rights, .. } in self.fixed.iter().chain(looked_up) {
             ruleset = ruleset.add_rule(PathBeneath::new(fd.as_fd(), *rights))?;
         }
         for (port, rights) in &self.ports {
             ruleset = ruleset.add_rule(NetPort::new(*port, *rights))?;
         }
         Option::<OwnedFd>::from(ruleset).ok_or_else(|| "the kernel gave no descriptor".into())
+    }
+}
+
+impl FixedPath {
+    /// With the rights for what `fd` turns out to be: the kernel answers EINVAL to directory rights on a
+    /// file (security/landlock/fs.c, landlock_append_fs_rule).
+    fn of(fd: OwnedFd, on_directory: BitFlags<AccessFs>, on_file: BitFlags<AccessFs>) -> io::Result<Self> {
+        let file = File::from(fd);
+        let metadata = file.metadata()?;
+        let rights = if metadata.is_dir() { on_directory } else { on_file };
+        Ok(Self { fd: file.into(), id: FileId::of(&metadata), rights })
     }
 }
 
@@ -222,12 +255,12 @@ impl DynamicPath {
     /// there; followed, it would widen the next request's ruleset to wherever it points. So no link
     /// below the prefix is followed. The prefix was walked at startup, along the administrator's links alone
     /// ([`walk`]).
-    fn look_up(&self, values: &dyn Values) -> Result<Option<(OwnedFd, BitFlags<AccessFs>)>, EnterError> {
+    fn look_up(&self, values: &dyn Values) -> Result<Option<FixedPath>, EnterError> {
         let rest = self.path.render(values)?;
         // No NUL can be in it: the template has none and values with one were refused.
         let rest = CString::new(rest).map_err(|e| self.refused(&e.into_vec(), libc::EINVAL))?;
         let found = kernel::open_beneath(self.prefix.as_fd(), &rest)
-            .and_then(|fd| rights_of(fd, self.on_directory, self.on_file));
+            .and_then(|fd| FixedPath::of(fd, self.on_directory, self.on_file));
         match found {
             Err(e) if self.optional && is_absent(e.raw_os_error()) => Ok(None),
             Err(e) => Err(self.refused(rest.as_bytes(), e.raw_os_error().unwrap_or(libc::EIO))),
@@ -261,7 +294,7 @@ impl DynamicPath {
 }
 
 /// What each directive grants. Making device nodes is never granted.
-fn rights(access: PathAccess) -> BitFlags<AccessFs> {
+pub(super) fn rights(access: PathAccess) -> BitFlags<AccessFs> {
     match access {
         PathAccess::Read => make_bitflags!(AccessFs::{ReadFile | ReadDir}),
         PathAccess::Execute => make_bitflags!(AccessFs::{Execute | ReadFile | ReadDir}),
@@ -273,18 +306,6 @@ fn rights(access: PathAccess) -> BitFlags<AccessFs> {
             | RemoveFile | RemoveDir | Refer
         }),
     }
-}
-
-/// The rights for what `fd` turns out to be: the kernel answers EINVAL to directory rights on a
-/// file (security/landlock/fs.c, landlock_append_fs_rule).
-fn rights_of(
-    fd: OwnedFd,
-    on_directory: BitFlags<AccessFs>,
-    on_file: BitFlags<AccessFs>,
-) -> io::Result<(OwnedFd, BitFlags<AccessFs>)> {
-    let file = File::from(fd);
-    let rights = if file.metadata()?.is_dir() { on_directory } else { on_file };
-    Ok((file.into(), rights))
 }
 
 /// Whether this is how the kernel says that there is nothing of a name.
@@ -483,12 +504,13 @@ mod tests {
     fn what_the_kernel_refuses_keeps_its_errno() {
         // A socket is no place in a file hierarchy (security/landlock/syscalls.c, get_path_from_fd).
         let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
+        let rights = AccessFs::ReadFile.into();
         let blueprint = Blueprint {
             name: "r".into(),
             fs: AccessFs::ReadFile.into(),
             net: BitFlags::EMPTY,
             scope: BitFlags::EMPTY,
-            fixed: vec![FixedPath { fd: socket.into(), rights: AccessFs::ReadFile.into() }],
+            fixed: vec![FixedPath::of(socket.into(), rights, rights).unwrap()],
             dynamic: Vec::new(),
             ports: Vec::new(),
             trusted: Vec::new(),
