@@ -6,8 +6,8 @@
 use crate::{
     context::{BackendName, Context, ContextList},
     fuzz_log::fit_for_a_log,
-    lsm::{self},
-    map,
+    lsm, map,
+    policy::transition_map,
 };
 
 /// A body.
@@ -20,7 +20,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("path_pattern", map::fuzz::path_pattern),
     ("compiled_map", map::fuzz::compiled_map),
     ("context", context),
-    ("tomoyo_pattern", lsm::tomoyo::fuzz::pattern),
+    ("tomoyo_pattern", transition_map::fuzz::tomoyo_pattern),
 ];
 
 /// Runs the body of the target called `name`.

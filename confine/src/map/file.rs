@@ -15,11 +15,11 @@ use memmap2::Mmap;
 
 use super::{
     lookup::Map,
-    progress::Progress,
     shelf::{self, Missed, Shelf},
     syntax::{
         MAX_FILE, MAX_LINE,
         error::{CompiledError, MapError},
+        progress::Progress,
         text::MapText,
     },
     table::block::{Array, Block, DEFAULTED, Damage, MAGIC, Pieces, SourceStamp, VERSION},

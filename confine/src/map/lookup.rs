@@ -3,8 +3,7 @@
 use std::{fmt, net::IpAddr, path::Path, sync::Arc};
 
 use super::{
-    progress::Progress,
-    syntax::{MAX_ERRORS, error::MapError, subject::MAX_HOST, text::MapText},
+    syntax::{MAX_ERRORS, error::MapError, progress::Progress, subject::MAX_HOST, text::MapText},
     table::{
         Hit,
         block::{Array, Block, IGNORES_CASE},

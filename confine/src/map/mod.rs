@@ -43,7 +43,6 @@ mod file;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod lookup;
-mod progress;
 mod shelf;
 mod syntax;
 mod table;
@@ -54,13 +53,13 @@ pub use cover::Cover;
 pub(crate) use file::open;
 pub use file::{CompiledMap, FileStamp};
 pub use lookup::{Map, MapList};
-pub use progress::Progress;
 pub use shelf::Shelf;
 pub(crate) use syntax::error::open_remedy;
 pub use syntax::{
     address::AddressError,
     error::{CompiledError, LineError, MapError},
     fmt::layout,
+    progress::Progress,
     subject::MapSubject,
     text::{MapLine, MapText, contexts},
 };

@@ -322,6 +322,22 @@ fn all_bad_lines_can_be_had_at_once() {
 }
 
 #[test]
+fn each_reading_of_a_map_advances_by_its_size() {
+    let text = "alice landlock:a\n".repeat(10_000);
+    let size = text.len() as u64;
+    let progress = Arc::new(Progress::of(2 * size));
+    let map = text_of(&text).watched_by(&progress);
+    assert!(map.all_errors().is_ok());
+    // It is told of at every 1024th line.
+    assert!((size * 9 / 10..=size).contains(&progress.done()), "{progress:?}");
+    map.scan(|_| ControlFlow::Continue(()));
+    assert!((size * 18 / 10..=2 * size).contains(&progress.done()), "{progress:?}");
+    map.scan(|_| ControlFlow::Continue(()));
+    assert_eq!((progress.done(), progress.total()), (2 * size, Some(2 * size)));
+    assert_eq!(Progress::default().total(), None);
+}
+
+#[test]
 fn a_hundred_thousand_lines() {
     let mut text = String::new();
     for i in 0..40_000_u32 {

@@ -21,6 +21,9 @@ use std::{
     sync::Arc,
 };
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 use crate::{
     backends::{Backends, CheckError, Prepared, SameContext},
     context::{BackendName, Context, ContextError, ContextList, excerpt},

@@ -11,7 +11,7 @@ pub struct Source {
 }
 
 /// The module's rooms from the top down. Rooms of one line do not import each other.
-pub const LAYERS: &[&[&str]] = &[
+const LAYERS: &[&[&str]] = &[
     &["lib"],
     &["startup"],
     &["describe"],
@@ -28,21 +28,12 @@ const BINDINGS: &str = "apache_sys";
 /// Who may use the raw bindings.
 const USE_THE_BINDINGS: &[&str] = &["lib", "httpd", "thread"];
 
-/// Imports against the rule that still exist: the file and the room that it imports. Each must be in use, so the list
-/// can only get shorter.
-pub const EXCEPTIONS: &[(&str, &str)] = &[];
-
 /// Rooms of the library that are folders inside another room.
-pub const LIBRARY_FOLDERS: &[&str] = &["map/syntax", "map/table"];
-
-/// Imports between two rooms of the library that close a circle and still exist. Each must be in use.
-pub const LIBRARY_EXCEPTIONS: &[(&str, &str)] =
-    &[("lsm", "policy"), ("map/syntax", "map"), ("map/table", "map")];
+const LIBRARY_FOLDERS: &[&str] = &["map/syntax", "map/table"];
 
 /// What is wrong with the module's imports, a line each.
-pub fn module(sources: &[Source], exceptions: &[(&str, &str)]) -> Vec<String> {
+pub fn module(sources: &[Source]) -> Vec<String> {
     let mut faults = Vec::new();
-    let mut used = BTreeSet::new();
     let height = |room: &str| LAYERS.iter().rev().position(|rooms| rooms.contains(&room));
     for source in sources {
         let from = room(&modules(&source.path), &[]);
@@ -66,10 +57,6 @@ pub fn module(sources: &[Source], exceptions: &[(&str, &str)]) -> Vec<String> {
             } else {
                 continue;
             };
-            if let Some(exception) = exceptions.iter().find(|e| e.0 == source.path && e.1 == to) {
-                used.insert(exception);
-                continue;
-            }
             faults.push(format!(
                 "src/{}:{}: {from} imports {} ({}): {why}",
                 source.path,
@@ -79,13 +66,11 @@ pub fn module(sources: &[Source], exceptions: &[(&str, &str)]) -> Vec<String> {
             ));
         }
     }
-    let unused = exceptions.iter().filter(|e| !used.contains(e));
-    faults.extend(unused.map(|(file, to)| unneeded(&format!("src/{file}"), to)));
     faults
 }
 
 /// What is wrong with the library's imports, a line each: circles between its rooms.
-pub fn library(sources: &[Source], exceptions: &[(&str, &str)]) -> Vec<String> {
+pub fn library(sources: &[Source]) -> Vec<String> {
     let mut faults = Vec::new();
     let root = sources.iter().find(|s| s.path == "lib.rs").map_or("", |s| &*s.text);
     let passed_on: BTreeMap<_, _> = imports::reexports(root).unwrap_or_default().into_iter().collect();
@@ -103,11 +88,6 @@ pub fn library(sources: &[Source], exceptions: &[(&str, &str)]) -> Vec<String> {
                 let file = file_of(&import.path, "confine/src", sources);
                 edges.entry((from.clone(), to)).or_insert((at, format!("{} ({file})", shown(&import))));
             }
-        }
-    }
-    for (from, to) in exceptions {
-        if edges.remove(&((*from).to_owned(), (*to).to_owned())).is_none() {
-            faults.push(unneeded(from, to));
         }
     }
     for ((from, to), (at, what)) in &edges {
@@ -140,10 +120,6 @@ fn way(edges: &BTreeMap<(String, String), (String, String)>, from: &str, to: &st
         ways = longer;
     }
     None
-}
-
-fn unneeded(from: &str, to: &str) -> String {
-    format!("the exception for {from}, which imported {to}, is no longer in use: remove it in xtask")
 }
 
 fn imports_of(source: &Source, faults: &mut Vec<String>) -> Vec<Import> {
@@ -205,7 +181,7 @@ mod tests {
             ("request/scope.rs", "use super::gate; use crate::config::Settings;"),
             ("httpd/log.rs", "use apache_sys as sys;"),
         ]);
-        assert_eq!(module(&house, &[]), [""; 0]);
+        assert_eq!(module(&house), [""; 0]);
     }
 
     #[test]
@@ -213,7 +189,7 @@ mod tests {
         let house =
             sources(&[WORKER, ("report/mod.rs", "use std::fmt;\nuse crate::{\n    worker::refused,\n};")]);
         assert_eq!(
-            module(&house, &[]),
+            module(&house),
             [
                 "src/report/mod.rs:3: report imports worker::refused (src/worker/mod.rs): a room imports only what stands \
               below it"
@@ -224,7 +200,7 @@ mod tests {
     #[test]
     fn rooms_of_one_height_do_not_import_each_other() {
         let house = sources(&[("config/mod.rs", "use crate::thread::signals;"), ("thread/signals.rs", "")]);
-        let faults = module(&house, &[]);
+        let faults = module(&house);
         assert_eq!(faults.len(), 1);
         assert!(
             faults[0]
@@ -235,37 +211,22 @@ mod tests {
     #[test]
     fn items_of_the_root_stand_at_the_top() {
         let house = sources(&[("httpd/log.rs", "fn f() { crate::module_index() }")]);
-        assert!(module(&house, &[])[0].contains("httpd imports module_index (src/lib.rs)"));
+        assert!(module(&house)[0].contains("httpd imports module_index (src/lib.rs)"));
         let house = sources(&[("httpd/log.rs", "use crate as root; fn f() { root::worker::refused() }")]);
-        assert!(module(&house, &[])[0].contains("httpd imports the crate's root (src/lib.rs)"));
+        assert!(module(&house)[0].contains("httpd imports the crate's root (src/lib.rs)"));
     }
 
     #[test]
     fn the_raw_bindings_are_for_three_rooms() {
         let house = sources(&[("subject/mod.rs", "use apache_sys as sys;")]);
-        assert!(module(&house, &[])[0].contains("only lib.rs, httpd and thread use the raw bindings"));
+        assert!(module(&house)[0].contains("only lib.rs, httpd and thread use the raw bindings"));
         let house = sources(&[("httpd/mod.rs", "pub use apache_sys as sys;")]);
-        assert!(module(&house, &[])[0].contains("a re-export gives the raw bindings to all"));
+        assert!(module(&house)[0].contains("a re-export gives the raw bindings to all"));
     }
 
     #[test]
     fn a_room_without_a_layer_is_a_fault() {
-        assert!(
-            module(&sources(&[("attic/mod.rs", "")]), &[])[0].contains("the room attic stands in no layer")
-        );
-    }
-
-    #[test]
-    fn an_exception_counts_as_long_as_it_is_in_use() {
-        let house = sources(&[WORKER, ("report/mod.rs", "use crate::worker::refused;")]);
-        assert_eq!(module(&house, &[("report/mod.rs", "worker")]), [""; 0]);
-        let faults = module(&house, &[("report/mod.rs", "worker"), ("report/mod.rs", "request")]);
-        assert_eq!(
-            faults,
-            [
-                "the exception for src/report/mod.rs, which imported request, is no longer in use: remove it in xtask"
-            ]
-        );
+        assert!(module(&sources(&[("attic/mod.rs", "")]))[0].contains("the room attic stands in no layer"));
     }
 
     #[test]
@@ -277,7 +238,7 @@ mod tests {
             ("c.rs", "\npub use crate::b::g;"),
         ]);
         assert_eq!(
-            library(&house, &[]),
+            library(&house),
             [
                 "confine/src/a.rs:1: a imports c::g (confine/src/c.rs), and there is a way back: c > b > a \
                  (confine/src/b/mod.rs:1)",
@@ -287,8 +248,6 @@ mod tests {
                  (confine/src/a.rs:1)",
             ]
         );
-        assert_eq!(library(&house, &[("a", "c")]), [""; 0]);
-        assert_eq!(library(&house, &[("a", "c"), ("b", "c")]).len(), 1);
     }
 
     #[test]
@@ -298,12 +257,12 @@ mod tests {
             ("map/table/mod.rs", "use super::super::syntax::S;"),
             ("map/mod.rs", "use crate::map::table::T;"),
         ]);
-        assert!(module(&[], &[]).is_empty());
-        assert_eq!(library(&house, &[]).len(), 0, "super::super of map/table is the root");
+        assert!(module(&[]).is_empty());
+        assert_eq!(library(&house).len(), 0, "super::super of map/table is the root");
         let house = sources(&[
             ("map/syntax/mod.rs", "use crate::map::table::T;"),
             ("map/table/mod.rs", "use super::syntax::S;"),
         ]);
-        assert_eq!(library(&house, &[]).len(), 2);
+        assert_eq!(library(&house).len(), 2);
     }
 }

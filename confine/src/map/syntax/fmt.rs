@@ -8,8 +8,7 @@
 
 use std::fmt::Write;
 
-use super::parse;
-use crate::map::progress::Progress;
+use super::{parse, progress::Progress};
 
 /// The widest subject that others are aligned with, in characters.
 const WIDEST: usize = 32;

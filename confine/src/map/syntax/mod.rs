@@ -6,6 +6,7 @@ pub(in crate::map) mod fmt;
 pub(in crate::map) mod glob;
 pub(in crate::map) mod options;
 pub(in crate::map) mod parse;
+pub(in crate::map) mod progress;
 pub(in crate::map) mod subject;
 pub(in crate::map) mod text;
 

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{MAX_LINE, error::LineError};
-use crate::map::progress::Progress;
+use super::{MAX_LINE, error::LineError, progress::Progress};
 
 /// A problem and where in the line it is.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,9 +6,10 @@ use super::{
     error::{LineError, MapError},
     options::Options,
     parse::{self, LineFault},
+    progress::Progress,
     subject::MapSubject,
 };
-use crate::{ContextList, context::BackendName, map::progress::Progress};
+use crate::{ContextList, context::BackendName};
 
 /// The text of a map file.
 pub struct MapText {

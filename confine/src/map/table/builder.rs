@@ -16,15 +16,13 @@ use super::{
 use crate::{
     ContextList,
     context::BackendName,
-    map::{
+    map::syntax::{
+        MAX_FILE,
+        error::{LineError, MapError},
+        options::Options,
+        parse::{self, LineFault, Word},
         progress::Progress,
-        syntax::{
-            MAX_FILE,
-            error::{LineError, MapError},
-            options::Options,
-            parse::{self, LineFault, Word},
-            subject::MapSubject,
-        },
+        subject::MapSubject,
     },
 };
 

@@ -207,33 +207,3 @@ fn lengths(mut bits: u64) -> impl Iterator<Item = usize> {
 fn lower(best: Option<Hit>, hit: Hit) -> Option<Hit> {
     if hit.line == 0 || best.is_some_and(|b| b.line <= hit.line) { best } else { Some(hit) }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::{
-        path::Path,
-        time::{Duration, Instant},
-    };
-
-    use crate::{context::BackendName, map::Map};
-
-    /// The nodes and branches are a tree. In a damaged file two edges may lead to one node, and each component
-    /// of a path would double the work.
-    #[test]
-    fn a_tree_that_is_none_is_left_in_time() {
-        let lines = b"path:/*/a landlock:a\npath:/*/* landlock:b\n";
-        let map = Map::parse(Path::new("m"), lines, BackendName::LANDLOCK).unwrap_or_else(|e| panic!("{e}"));
-        let whole = map.paths();
-        let star = whole.branches[0].star;
-        let branch = whole.nodes[star as usize].next;
-        let mut nodes = whole.nodes.to_vec();
-        for node in &mut nodes {
-            node.next = branch;
-        }
-        let damaged = super::View { nodes: &nodes, ..whole };
-        let start = Instant::now();
-        // The end keeps the lower line from being found, which would end the search.
-        let _ = damaged.get(format!("{}/b", "/a".repeat(40)).as_bytes(), None);
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-    }
-}
