@@ -23,6 +23,9 @@ dumpable=$'CoreDumpDirectory /run/apache2\nConfineCoreDumps on'
 # facts WHERE: what came of it, for the reader.
 facts() { printf '%s\n' "$body" | sed "s/^/#   $1: /"; }
 
+# asks_for_memory PATH: what the application at PATH reaches of its process below /proc: $body.
+asks_for_memory() { fetch "$1/reach?own=status&mem=thread&mem=/proc/thread-self/mem&mem=/proc/self/mem"; }
+
 # a_log PATH: the logs as the application at PATH finds them by their numbers: $body; whether none was emptied: $log_left.
 a_log() {
     local before after
@@ -31,6 +34,14 @@ a_log() {
     fetch "$1/reach?logs"
     after=$(stat -c %s /var/log/apache2/access.log)
     [[ $after -ge $before ]] && log_left=yes || log_left=no
+}
+
+# only_appends: what a_log found at an application that may write lines to the logs, and nothing else.
+only_appends() {
+    like 'a line of it can be written to a log' "$body" ' log write=OK'
+    unlike 'no log can be written over' "$body" ' over=OK'
+    unlike 'nor emptied' "$body" ' empty=OK'
+    is 'none was' "$log_left" yes
 }
 
 # another_client PATH: what a client of nobody's gets, that has asked for nothing: $got. Its connection is known to
@@ -45,10 +56,58 @@ another_client() {
     exec {client}>&-
 }
 
+# alice_reaches_by_number: what another client gets from her application, for the reader; then $body is what a plain
+# script of hers opens by its number.
+alice_reaches_by_number() {
+    another_client /alice
+    facts application
+    echo "#   another client got from alice: '$got'"
+    fetch /alice/kinds/number.lua
+    facts 'plain Lua'
+}
+
 # listener: a socket without a file, @lab, of a process that is no part of the server.
 listener() {
     perl -MIO::Socket::UNIX -e 'my $l = IO::Socket::UNIX->new(Local => "\0lab", Listen => 5) or die; $| = 1; print "ready\n";
         while (my $c = $l->accept) { close $c }' >"$work/listener" &
     listener=$!
     until [[ -s $work/listener ]]; do nap 0.1; done
+}
+
+# other_processes [WORDS]: $others asks for all that there is of other processes: the server, a child of its, the
+# listener, shared memory, a key; and for WORDS.
+other_processes() {
+    local server child
+    server=$(server_pid)
+    child=$(pgrep -P "$server" | head -n 1)
+    listener
+    others="signal=$server&signal=$child&trace=$server&unix=@lab&shm=4711&key=lab${1:+&$1}&execmem"
+}
+
+# piped_server CONTEXT: a server whose error log goes through a pipe; alice is in CONTEXT.
+piped_server() {
+    server event lab_reach confine <<CONF
+ErrorLog "|/usr/bin/rotatelogs /var/log/apache2/piped.log 86400"
+<Directory /lab/www>
+    Require all granted
+</Directory>
+<Location /alice>
+    ConfineContext $1
+</Location>
+<Location /alice/reach>
+    SetHandler lab-reach
+</Location>
+CONF
+    serves 'logs through a pipe: her page' '^page of alice' /alice/index.html
+}
+
+# piped_line_arrives NAME: a line that a worker wrote into the pipe.
+piped_line_arrives() {
+    local piped
+    for ((i = 0; i < 20; i++)); do
+        piped=$(cat /var/log/apache2/piped.log*)
+        [[ $piped != *'confined GET'* ]] || break
+        nap 0.2
+    done
+    like "$1" "$piped" 'confined GET /alice/index.html'
 }

@@ -64,85 +64,109 @@ pub type CreateServer = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::ser
 /// The function of the module record that makes a directory section's entry.
 pub type CreateDirectory = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut c_char) -> *mut c_void;
 
-/// The entry `E` of server sections.
-pub struct ServerSlot<E>(PhantomData<E>);
+/// Where an entry lies: in a server section, or in a directory section.
+pub trait Section {
+    /// What has an entry of its own: a server, or a request, to which the directory sections add up.
+    type Owner<'a>;
 
-/// The entry `E` of directory sections.
-pub struct DirectorySlot<E>(PhantomData<E>);
+    /// The entry of `owner`: null, or what the slot's functions made, in a pool that lives as long as `owner`.
+    fn entry(owner: &Self::Owner<'_>) -> *mut c_void;
 
-impl<E: ConfigEntry> ServerSlot<E> {
-    /// # Safety
-    /// The functions of the module record for server sections are [`ServerSlot::create`] and [`ServerSlot::merge`] of
-    /// this very type.
-    pub const unsafe fn new() -> Self {
-        Self(PhantomData)
+    /// The entry of the section that a directive stands in: null, or what the slot's functions made, in a pool that
+    /// lives as long as the configuration.
+    ///
+    /// # Errors
+    /// The directive stands in no such section.
+    fn entry_at(command: &Command<'_>) -> Result<*mut c_void, String>;
+
+    /// What is said where the section has no entry.
+    const MISSING: &'static str;
+}
+
+/// Server sections.
+pub struct InServer;
+
+/// Directory sections.
+pub struct InDirectory;
+
+impl Section for InServer {
+    type Owner<'a> = Server<'a>;
+    const MISSING: &'static str = "this server has no configuration";
+
+    fn entry(server: &Server<'_>) -> *mut c_void {
+        server.module_config()
     }
 
+    fn entry_at(command: &Command<'_>) -> Result<*mut c_void, String> {
+        Ok(command.server().ok_or("the server gave no section")?.module_config())
+    }
+}
+
+impl Section for InDirectory {
+    type Owner<'a> = Request<'a>;
+    const MISSING: &'static str = "this section has no configuration";
+
+    fn entry(r: &Request<'_>) -> *mut c_void {
+        r.directory_config()
+    }
+
+    fn entry_at(command: &Command<'_>) -> Result<*mut c_void, String> {
+        Ok(command.directory_config())
+    }
+}
+
+/// The entry `E` of the sections `S`.
+pub struct Slot<E, S>(PhantomData<(E, S)>);
+
+/// The entry `E` of server sections.
+pub type ServerSlot<E> = Slot<E, InServer>;
+
+/// The entry `E` of directory sections.
+pub type DirectorySlot<E> = Slot<E, InDirectory>;
+
+impl<E: ConfigEntry> ServerSlot<E> {
     /// For the module record.
     pub const fn create(&self) -> CreateServer {
         create_server::<E>
     }
-
-    /// For the module record.
-    pub const fn merge(&self) -> Merge {
-        merge::<E>
-    }
-
-    /// The entry of a server.
-    pub fn of<'s>(&self, server: &Server<'s>) -> Option<&'s E::At<'s>> {
-        let raw = NonNull::new(server.module_config().cast::<E::At<'s>>())?;
-        // SAFETY: the functions of this slot made the entry (see new), in a pool that lives as long as the server.
-        Some(unsafe { raw.as_ref() })
-    }
-
-    /// Changes the entry of the server section that a directive stands in.
-    pub fn edit<'c, T>(
-        &self,
-        command: &Command<'c>,
-        edit: impl FnOnce(&mut E::At<'c>) -> T,
-    ) -> Result<T, String> {
-        let server = command.server().ok_or("the server gave no section")?;
-        let raw = server.module_config().cast::<E::At<'c>>();
-        // SAFETY: as in of(). One thread reads the configuration.
-        unsafe { change(raw, edit) }.ok_or_else(|| "this server has no configuration".to_owned())
-    }
 }
 
 impl<E: ConfigEntry> DirectorySlot<E> {
+    /// For the module record.
+    pub const fn create(&self) -> CreateDirectory {
+        create_directory::<E>
+    }
+}
+
+impl<E: ConfigEntry, S: Section> Slot<E, S> {
     /// # Safety
-    /// The functions of the module record for directory sections are [`DirectorySlot::create`] and
-    /// [`DirectorySlot::merge`] of this very type.
+    /// The functions of the module record for these sections are `create` and [`Slot::merge`] of this very type.
     pub const unsafe fn new() -> Self {
         Self(PhantomData)
     }
 
     /// For the module record.
-    pub const fn create(&self) -> CreateDirectory {
-        create_directory::<E>
-    }
-
-    /// For the module record.
     pub const fn merge(&self) -> Merge {
         merge::<E>
     }
 
-    /// The entry that applies to a request; `None` where no directive does.
-    pub fn of<'r>(&self, r: &Request<'r>) -> Option<&'r E::At<'r>> {
-        let raw = NonNull::new(r.directory_config().cast::<E::At<'r>>())?;
+    /// The entry of a server, or the one that applies to a request; `None` where there is none.
+    pub fn of<'a>(&self, owner: &S::Owner<'a>) -> Option<&'a E::At<'a>> {
+        let raw = NonNull::new(S::entry(owner).cast::<E::At<'a>>())?;
         // SAFETY: the functions of this slot made the entry (see new), in a pool that lives at least as long as the
-        // request.
+        // server or the request.
         Some(unsafe { raw.as_ref() })
     }
 
-    /// Changes the entry of the directory section, or `.htaccess` file, that a directive stands in.
+    /// Changes the entry of the section, or of the `.htaccess` file, that a directive stands in.
     pub fn edit<'c, T>(
         &self,
         command: &Command<'c>,
         edit: impl FnOnce(&mut E::At<'c>) -> T,
     ) -> Result<T, String> {
-        let raw = command.directory_config().cast::<E::At<'c>>();
-        // SAFETY: as in of(). One thread reads the section.
-        unsafe { change(raw, edit) }.ok_or_else(|| "this section has no configuration".to_owned())
+        let raw = S::entry_at(command)?.cast::<E::At<'c>>();
+        // SAFETY: as in of(). One thread reads a section, and it alone uses the entry.
+        unsafe { change(raw, edit) }.ok_or_else(|| S::MISSING.to_owned())
     }
 }
 

@@ -168,6 +168,20 @@ fn the_row_of_another_realm(cell: Cell) {
 
 matrix!(the_row_of_another_realm for gates);
 
+/// A server with the hook `name`, which says that it is bob whatever was proven.
+fn with_a_hook(cell: Cell) -> ServerBuilder {
+    leaky_app(cell)
+        .modules(["lua"])
+        .file("www/hook.lua", "function name(r) r.user = 'bob' return apache2.DECLINED end\n")
+        .file("site.map", "bob landlock:bob\nalice landlock:alice\n__anonymous__ landlock:guest\n")
+}
+
+/// The application sees the name that the hook wrote, and its context is that of a request without a proven user.
+fn is_a_guest_called_bob(response: &Response) {
+    response.expect_denied_by_kernel().expect_context("landlock:guest");
+    assert_eq!(response.header("x-user"), Some("bob"), "{response:?}");
+}
+
 /// The hook writes a name down and leaves the question to others; no `AuthType` says who they are, so the server
 /// takes any name for an answer.
 const NO_QUESTION: &str = r#"
@@ -182,15 +196,8 @@ const NO_QUESTION: &str = r#"
 "#;
 
 fn a_name_that_nobody_was_asked_for(cell: Cell) {
-    let server = leaky_app(cell)
-        .modules(["lua"])
-        .file("www/hook.lua", "function name(r) r.user = 'bob' return apache2.DECLINED end\n")
-        .file("site.map", "bob landlock:bob\n__anonymous__ landlock:guest\n")
-        .config(NO_QUESTION)
-        .start();
-    let response = server.client().get(&note_of(&server, "bob"));
-    response.expect_denied_by_kernel().expect_context("landlock:guest");
-    assert_eq!(response.header("x-user"), Some("bob"), "{response:?}");
+    let server = with_a_hook(cell).config(NO_QUESTION).start();
+    is_a_guest_called_bob(&server.client().get(&note_of(&server, "bob")));
 }
 
 matrix!(a_name_that_nobody_was_asked_for for gates);
@@ -208,16 +215,8 @@ const RENAMES: &str = r#"
 "#;
 
 fn a_name_that_hooks_put_in_its_place(cell: Cell) {
-    let server = leaky_app(cell)
-        .modules(["lua"])
-        .file("www/hook.lua", "function name(r) r.user = 'bob' return apache2.DECLINED end\n")
-        .file("site.map", "bob landlock:bob\nalice landlock:alice\n__anonymous__ landlock:guest\n")
-        .config(LOGIN)
-        .config(RENAMES)
-        .start();
-    let response = server.client().get_as("alice", &note_of(&server, "bob"));
-    response.expect_denied_by_kernel().expect_context("landlock:guest");
-    assert_eq!(response.header("x-user"), Some("bob"), "{response:?}");
+    let server = with_a_hook(cell).config(LOGIN).config(RENAMES).start();
+    is_a_guest_called_bob(&server.client().get_as("alice", &note_of(&server, "bob")));
 }
 
 matrix!(a_name_that_hooks_put_in_its_place for gates);

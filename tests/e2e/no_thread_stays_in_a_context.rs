@@ -7,17 +7,8 @@ use confine_tests::{Cell, Gate, Server, ServerBuilder, hostile::*, matrix};
 
 const SLOW: &str = "function handle(r) r:puts('slow') r.usleep(300000) return apache2.OK end";
 
-/// Writes the headers of an upgrade, and includes a page.
-const UPGRADES: &str = r#"
-function handle(r)
-    r.content_type = 'text/html'
-    r.headers_in['Upgrade'] = 'h2c'
-    r.headers_in['Connection'] = 'Upgrade, HTTP2-Settings'
-    r.headers_in['HTTP2-Settings'] = 'AAMAAABkAARAAAAAAAIAAAAA'
-    r:puts('<!--#include virtual="/alice/slow.lua" -->')
-    return apache2.OK
-end
-"#;
+/// Writes the headers of an upgrade, and includes `/alice/kinds/slow.lua`.
+const UPGRADES: &str = include_str!("../../lab/www/alice/kinds/up.lua");
 
 const WANTS_H2C: &str =
     "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n";
@@ -25,8 +16,8 @@ const WANTS_H2C: &str =
 fn with_http2(cell: Cell) -> ServerBuilder {
     two_tenants(cell)
         .modules(["http2", "include"])
-        .file("www/alice/slow.lua", SLOW)
-        .file("www/alice/up.lua", UPGRADES)
+        .file("www/alice/kinds/slow.lua", SLOW)
+        .file("www/alice/kinds/up.lua", UPGRADES)
         .file("www/page.txt", "the page")
         .directory("www", "Options +Includes")
         .config("Protocols h2c http/1.1\nH2MinWorkers 1\nH2MaxWorkers 8\n<Files up.lua>\nSetOutputFilter INCLUDES\n</Files>")
@@ -43,7 +34,7 @@ fn no_thread_is_in_a_context(server: &Server, cell: Cell) {
 fn where_an_application_asks(cell: Cell) {
     let server = with_http2(cell).location("/alice", "ConfineContext landlock:alice").start();
     let mut connection = server.connect();
-    connection.send_get("/alice/up.lua", "");
+    connection.send_get("/alice/kinds/up.lua", "");
     let response = connection.response();
     assert_eq!(response.status, 200, "{response:?}");
     assert!(response.text().contains("slow"), "{response:?}");
@@ -63,7 +54,7 @@ fn where_a_client_asks_and_everything_is_confined(cell: Cell) {
     assert_eq!(connection.head_only().status, 101);
     drop(connection);
     let mut connection = server.connect();
-    connection.send(format!("GET /alice/slow.lua HTTP/1.1\r\nHost: early\r\n{WANTS_H2C}\r\n"));
+    connection.send(format!("GET /alice/kinds/slow.lua HTTP/1.1\r\nHost: early\r\n{WANTS_H2C}\r\n"));
     let response = connection.response();
     assert_eq!((response.status, response.text().as_str()), (200, "slow"), "{response:?}");
     no_thread_is_in_a_context(&server, cell);
@@ -76,9 +67,9 @@ matrix!(where_a_client_asks_and_everything_is_confined for process_gate_threaded
 fn where_a_client_asks_before_the_move(cell: Cell) {
     let server = with_http2(cell).location("/alice", "ConfineContext landlock:alice").start();
     let mut connection = server.connect();
-    connection.send(format!("GET /alice/slow.lua HTTP/1.1\r\nHost: localhost\r\n{WANTS_H2C}\r\n"));
+    connection.send(format!("GET /alice/kinds/slow.lua HTTP/1.1\r\nHost: localhost\r\n{WANTS_H2C}\r\n"));
     assert_eq!(connection.head_only().status, 101);
-    server.wait_for_log(&["confine: confined GET /alice/slow.lua "]);
+    server.wait_for_log(&["confine: confined GET /alice/kinds/slow.lua "]);
     no_thread_is_in_a_context(&server, cell);
 }
 

@@ -6,5 +6,7 @@ pub mod decide;
 pub mod facts;
 pub mod live_map;
 pub mod prepared_map;
+#[cfg(test)]
+mod stand_in;
 pub mod supplied;
 pub mod transition_map;

@@ -18,19 +18,14 @@ facts 'application, with `a` alone'
 unlike 'the right to append is not enough for that' "$body" ' log write=OK'
 another_client /free
 is 'the server reaches another client' "$got" FROM-A-TENANT
-another_client /alice
-facts application
-echo "#   another client got from alice: '$got'"
-fetch /alice/kinds/number.lua
-facts 'plain Lua'
+alice_reaches_by_number
 unlike 'a plain script opens no file by such a name' "$body" 'fd/[2-8] '
 
 # ---- /proc ----
 reach_server "$dumpable"
-memory='own=status&mem=thread&mem=/proc/thread-self/mem&mem=/proc/self/mem'
-fetch "/free/reach?$memory"
+asks_for_memory /free
 like 'the server reads its own files below /proc' "$body" '^own status=OK$'
-fetch "/alice/reach?$memory"
+asks_for_memory /alice
 facts application
 unlike 'the own memory is not read below /proc' "$body" '=OK'
 fetch '/alice/escape?read=/proc/self/maps&read=/proc/self/status&read=/proc/self/auxv&read=/lab/www/alice/index.html'
@@ -38,9 +33,7 @@ unlike 'nor is where it lies' "$body" 'proc/self/[a-z]*=OK'
 like 'while its own file is' "$body" 'index.html=OK'
 
 # ---- other processes ----
-child=$(pgrep -P "$(server_pid)" | head -n 1)
-listener
-others="signal=$(server_pid)&signal=$child&trace=$(server_pid)&unix=@lab&shm=4711&key=lab&search=lab&execmem"
+other_processes search=lab
 fetch "/free/reach?$others"
 facts server
 forget
@@ -50,28 +43,11 @@ unlike 'no signal to the server, no socket of another process' "$body" '^(signal
 kill "$listener"
 
 # ---- logs through a pipe ----
-server event lab_reach confine <<'CONF'
-ErrorLog "|/usr/bin/rotatelogs /var/log/apache2/piped.log 86400"
-<Directory /lab/www>
-    Require all granted
-</Directory>
-<Location /alice>
-    ConfineContext apparmor:lab_piped
-</Location>
-<Location /alice/reach>
-    SetHandler lab-reach
-</Location>
-CONF
-serves 'logs through a pipe: her page' '^page of alice' /alice/index.html
+piped_server apparmor:lab_piped
 fetch /alice/reach?logs
 facts 'application, logs through a pipe'
 unlike 'no log can be emptied' "$body" ' (empty|over|write)=OK'
-for ((i = 0; i < 20; i++)); do
-    piped=$(cat /var/log/apache2/piped.log*)
-    [[ $piped != *'confined GET'* ]] || break
-    nap 0.2
-done
-like 'and what the worker has to say arrives' "$piped" 'confined GET /alice/index.html'
+piped_line_arrives 'and what the worker has to say arrives'
 
 # ---- where the server has no profile ----
 stop

@@ -28,12 +28,11 @@ like 'the own folder is listed' "$body" '^list /lab/www/alice=OK$'
 chmod 1733 /var/lib/php/sessions
 
 # ---- memory ----
-memory='own=status&mem=thread&mem=/proc/thread-self/mem&mem=/proc/self/mem'
-fetch "/free/reach?$memory"
+asks_for_memory /free
 facts server
 like 'the server reads its own files below /proc' "$body" '^own status=OK$'
 like 'with its memory' "$body" '^mem /proc/[0-9]+/mem=OK write=OK$'
-fetch "/alice/reach?$memory"
+asks_for_memory /alice
 facts application
 unlike 'an application does not, by no name' "$body" '=OK'
 denial 'its files below /proc are closed by the policy' 'denied  \{ (read|open|read write|search) \}.*scontext=alice\.process:s0 tcontext=(alice\.process|httpd_t):s0 tclass=(file|dir)'
@@ -49,24 +48,15 @@ unlike 'a listening socket takes no connection' "$body" ' accept=(OK|EAGAIN)'
 unlike 'a log stays one that is appended to' "$body" ' unappend=OK'
 a_log /alice
 facts application
-like 'a line of it can be written to a log' "$body" ' log write=OK'
-unlike 'no log can be written over' "$body" ' over=OK'
-unlike 'nor emptied' "$body" ' empty=OK'
-is 'none was' "$log_left" yes
+only_appends
 another_client /free
 facts server
 is 'the server reaches another client' "$got" FROM-A-TENANT
-another_client /alice
-facts application
-echo "#   another client got from alice: '$got'"
-fetch /alice/kinds/number.lua
-facts 'plain Lua'
+alice_reaches_by_number
 is 'a plain script opens none by its name below /proc' "$body" $'done\n'
 
 # ---- other processes ----
-child=$(pgrep -P "$(server_pid)" | head -n 1)
-listener
-others="signal=$(server_pid)&signal=$child&trace=$(server_pid)&unix=@lab&shm=4711&key=lab&search=lab&execmem"
+other_processes search=lab
 fetch "/free/reach?$others"
 facts server
 fetch "/bob/reach?shm=4711&key=lab"
@@ -78,25 +68,8 @@ denial 'by the kernel' 'scontext=alice\.process:s0'
 kill "$listener"
 
 # ---- logs through a pipe ----
-server event lab_reach confine <<'CONF'
-ErrorLog "|/usr/bin/rotatelogs /var/log/apache2/piped.log 86400"
-<Directory /lab/www>
-    Require all granted
-</Directory>
-<Location /alice>
-    ConfineContext alice.process:s0
-</Location>
-<Location /alice/reach>
-    SetHandler lab-reach
-</Location>
-CONF
-serves 'logs through a pipe: her page' '^page of alice' /alice/index.html
+piped_server alice.process:s0
 fetch '/alice/reach?logs&numbers'
 facts 'application, logs through a pipe'
 unlike 'no line is read back from it' "$body" ' pipe r.* read=OK'
-for ((i = 0; i < 20; i++)); do
-    piped=$(cat /var/log/apache2/piped.log*)
-    [[ $piped != *'confined GET'* ]] || break
-    nap 0.2
-done
-like 'what the worker has to say arrives' "$piped" 'confined GET /alice/index.html'
+piped_line_arrives 'what the worker has to say arrives'

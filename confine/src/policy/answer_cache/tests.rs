@@ -1,4 +1,4 @@
-//! AnswerCache in time and number, and many who ask at once.
+//! How long answers are kept, how many, and what happens when many ask at once.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,7 +17,7 @@ fn answers(ttl: Duration, entries: usize) -> Texts {
     AnswerCache::new(CacheLimits { ttl, entries })
 }
 
-/// The answer for `key`, and whether it took a in_flight.
+/// The answer for `key`, and whether the database was asked for it.
 fn get(answers: &Texts, key: &[u8], answer: u32) -> (u32, bool) {
     let mut asked = false;
     let given = answers.get(

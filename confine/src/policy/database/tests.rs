@@ -1,68 +1,15 @@
 //! What a database's answers mean, over real Landlock rulesets and a table in place of the database.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-    time::Duration,
-};
-
-use std::ffi::CString;
+use std::{collections::HashMap, ffi::CString, time::Duration};
 
 use super::*;
 use crate::{
-    Origin, Subject,
-    lsm::landlock::{Ports, RulesetSpec},
+    Origin,
     policy::{
-        answer_cache::Holds,
-        decide::{Decision, Rule, Source, decide},
+        decide::{Rule, Source, decide},
+        stand_in::{Expression, Request, backends, told},
     },
 };
-
-/// A request, and the databases that it could ask.
-#[derive(Default)]
-struct Request {
-    user: Option<&'static [u8]>,
-    database: usize,
-    /// What the database gives for these values.
-    rows: HashMap<Vec<Vec<u8>>, Rows>,
-    away: Cell<bool>,
-    asked: RefCell<Vec<String>>,
-}
-
-/// The expressions of these tests: what they give.
-type Expression = Result<&'static [u8], &'static str>;
-
-impl Facts<Expression> for Request {
-    fn subject(&self) -> Subject<'_> {
-        Subject { user: self.user, ..Subject::default() }
-    }
-
-    fn env(&self, _: &CStr) -> Option<&[u8]> {
-        None
-    }
-
-    fn expr(&self, expr: &Expression) -> Result<Vec<u8>, String> {
-        expr.map(<[u8]>::to_vec).map_err(str::to_owned)
-    }
-
-    fn database(&self) -> usize {
-        self.database
-    }
-
-    fn holds(&self) -> Holds {
-        Holds::Nothing
-    }
-
-    fn ask(&self, statement: &Statement, values: &[&[u8]]) -> Result<Rows, String> {
-        let texts: Vec<_> = values.iter().map(|v| String::from_utf8_lossy(v)).collect();
-        self.asked.borrow_mut().push(format!("{}({})", statement.label.to_string_lossy(), texts.join(",")));
-        if self.away.get() {
-            return Err("no connection".to_owned());
-        }
-        let values: Vec<Vec<u8>> = values.iter().map(|v| v.to_vec()).collect();
-        Ok(self.rows.get(&values).cloned().unwrap_or(Rows::None))
-    }
-}
 
 /// Alice's request where the database gives this for her.
 fn alice(rows: Rows) -> Request {
@@ -75,17 +22,6 @@ fn alice(rows: Rows) -> Request {
 
 fn one(value: &[u8]) -> Rows {
     Rows::One(value.to_vec())
-}
-
-/// Two rulesets, `a` and `b`, that a kernel of any ABI can make.
-fn backends() -> Backends {
-    let spec = |name| RulesetSpec {
-        min_abi: 1,
-        connect: Ports::Any,
-        bind: Ports::Any,
-        ..RulesetSpec::new(name, Origin::new("httpd.conf", 1))
-    };
-    Backends::new(vec![spec("a"), spec("b")]).unwrap_or_else(|e| panic!("{e:?}"))
 }
 
 fn rule(ttl: Duration, parameters: Parameters<Expression>) -> Rule<Expression> {
@@ -118,14 +54,8 @@ fn by_values(values: &[Expression]) -> Rule<Expression> {
     rule(Duration::from_secs(3600), Parameters::Values(values.into()))
 }
 
-/// The decision as one text.
 fn decided(backends: &Backends, request: &Request, rule: &Rule<Expression>) -> String {
-    match decide([rule], request, backends) {
-        Decision::Confine(moves, at) => format!("{} by {at}", moves.text.to_string_lossy()),
-        Decision::Unconfined(at) => format!("unconfined by {at}"),
-        Decision::Unmatched => "unmatched".to_owned(),
-        Decision::Failed(at, failure) => format!("failed by {at}: {failure}"),
-    }
+    told(decide([rule], request, backends))
 }
 
 #[test]

@@ -2,67 +2,16 @@
 
 use std::{collections::HashMap, path::Path};
 
-use super::{
-    super::{
-        answer_cache::Holds,
-        facts::{Rows, Statement},
-    },
-    *,
-};
+use super::*;
 use crate::{
     context::ContextList,
-    lsm::landlock::{Ports, RulesetSpec},
     map::Map,
-    policy::{live_map::LoadOptions, prepared_map::PreparedMap},
+    policy::{
+        live_map::LoadOptions,
+        prepared_map::PreparedMap,
+        stand_in::{Expression, Request, backends, told},
+    },
 };
-
-/// A request as the rules see it.
-#[derive(Default)]
-struct Request {
-    user: Option<&'static [u8]>,
-    path: Option<&'static [u8]>,
-    env: HashMap<&'static CStr, &'static [u8]>,
-}
-
-/// The expressions of these tests: what they give.
-type Expression = Result<&'static [u8], &'static str>;
-
-impl Facts<Expression> for Request {
-    fn subject(&self) -> Subject<'_> {
-        Subject { user: self.user, path: self.path, ..Subject::default() }
-    }
-
-    fn env(&self, name: &CStr) -> Option<&[u8]> {
-        self.env.get(name).copied()
-    }
-
-    fn expr(&self, expr: &Expression) -> Result<Vec<u8>, String> {
-        expr.map(<[u8]>::to_vec).map_err(str::to_owned)
-    }
-
-    fn database(&self) -> usize {
-        0
-    }
-
-    fn holds(&self) -> Holds {
-        Holds::Nothing
-    }
-
-    fn ask(&self, _: &Statement, _: &[&[u8]]) -> Result<Rows, String> {
-        Err("no database here".to_owned())
-    }
-}
-
-/// Two rulesets, `a` and `b`, that a kernel of any ABI can make.
-fn backends() -> Backends {
-    let spec = |name| RulesetSpec {
-        min_abi: 1,
-        connect: Ports::Any,
-        bind: Ports::Any,
-        ..RulesetSpec::new(name, Origin::new("httpd.conf", 1))
-    };
-    Backends::new(vec![spec("a"), spec("b")]).unwrap_or_else(|e| panic!("{e:?}"))
-}
 
 fn rule(line: u32, source: Source<Expression>) -> Rule<Expression> {
     Rule {
@@ -94,14 +43,8 @@ fn map(backends: &Backends, text: &str) -> Source<Expression> {
     Source::Map(Arc::new(LiveMap::new(Path::new("users.map"), options, ready, Arc::default())))
 }
 
-/// The decision as one text: contexts, or why not, and the rule.
 fn decided(backends: &Backends, request: &Request, rules: &[Rule<Expression>]) -> String {
-    match decide(rules, request, backends) {
-        Decision::Confine(moves, at) => format!("{} by {at}", moves.text.to_string_lossy()),
-        Decision::Unconfined(at) => format!("unconfined by {at}"),
-        Decision::Unmatched => "unmatched".to_owned(),
-        Decision::Failed(at, failure) => format!("failed by {at}: {failure}"),
-    }
+    told(decide(rules, request, backends))
 }
 
 fn with_env(value: &'static [u8]) -> Request {
