@@ -9,7 +9,7 @@ APXS ?= $(shell command -v apxs2 || command -v apxs || echo /usr/bin/apxs2)
 .DEFAULT_GOAL := help
 LAB = LAB_MODULE=$(CURDIR)/target/release/libmod_confine.so lab/lab
 
-.PHONY: help setup build docs demo test unit e2e e2e-without-lua bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-speed lab-shell lint deny fmt fuzz man install clean
+.PHONY: help setup build docs site guides demo test unit e2e e2e-without-lua bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-speed lab-shell lint deny fmt fuzz man install clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,12 @@ test: ## every test, with one closing line (ARGS=FILTER: only tests whose names 
 
 docs: ## the documentation of the library, in the browser
 	@$(SETUP) build && $(CARGO) doc -p confine --no-deps --open
+
+site: ## the manual as a site, in target/site, every link followed
+	@$(SETUP) site && $(CARGO) run -q -p confine-manual -- site
+
+guides: ## follow each guide of the manual, command by command, in a Debian of its own (as root; ARGS=FILTER)
+	@$(SETUP) guides && $(CARGO) run -q -p xtask -- test --only guides $(ARGS)
 
 unit: ## the library's and the command's tests alone
 	@$(SETUP) build && $(CARGO) test -p confine -p confinectl $(ARGS)
@@ -66,7 +72,7 @@ lab-shell: build ## a prompt in a guest with the module loaded and the log in vi
 	@$(LAB) shell $(ARGS)
 
 lint: ## formatting, clippy, shell scripts, the layers of the sources, files that texts name
-	@$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets --all-features -- -D warnings && shellcheck -x scripts/setup .ci/run lab/lab lab/lib/*.sh && $(CARGO) run -q -p xtask -- house
+	@$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets --all-features -- -D warnings && shellcheck -x manual/machine scripts/setup .ci/run lab/lab lab/lib/*.sh && $(CARGO) run -q -p xtask -- house
 
 deny: ## licences and advisories of the dependencies
 	@cargo deny --locked check

@@ -25,6 +25,8 @@ enum Part {
     Unit,
     /// A real httpd.
     E2e,
+    /// The guides of the manual, followed in a Debian of its own, with the packages that `make deb` made.
+    Guides,
     /// A real httpd under kernels that enforce SELinux, TOMOYO and AppArmor.
     Lab,
 }
@@ -72,6 +74,12 @@ pub fn run(options: &Options) -> ExitCode {
     let wanted = |part| options.only.is_none_or(|only| only == part);
     if wanted(Part::Unit) {
         total.add(cargo_test(&["-p", "confine", "-p", "confinectl", "-p", "xtask"], &options.filter, &[]));
+        // All of the manual but its guides, which need packages and a root.
+        let manual = ["-p", "confine-manual", "--lib", "--test", "directives", "--test", "pages"];
+        total.add(cargo_test(&manual, &options.filter, &[]));
+    }
+    if options.only == Some(Part::Guides) {
+        total.add(cargo_test(&["-p", "confine-manual", "--test", "guides"], &options.filter, &[]));
     }
     if wanted(Part::E2e) || wanted(Part::Lab) {
         match modules() {

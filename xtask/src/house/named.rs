@@ -13,6 +13,7 @@ const FOLDERS: &[&str] = &[
     "fuzz/src",
     "fuzz/fuzz_targets",
     "lab",
+    "manual",
     "scripts",
     "tests",
     "xtask",

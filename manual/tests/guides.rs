@@ -1,0 +1,65 @@
+//! Each guide, followed from its first line to its last.
+
+use std::{env, fs, path::PathBuf};
+
+use confine_manual::{guide, machine, script, target_folder, workspace};
+
+/// Follows a page. A machine without Debian's packages cannot; that it was not done is said, and is no success in CI.
+fn follow(name: &str) {
+    let page = format!("docs/guides/{name}.md");
+    if !machine::is_possible() {
+        assert!(env::var_os("CI").is_none(), "{page} was not followed: it is written for Debian");
+        eprintln!("{page} was not followed: it is written for Debian");
+        return;
+    }
+    let text = fs::read_to_string(workspace().join(&page)).unwrap_or_else(|e| panic!("{page}: {e}"));
+    let steps = guide::steps(&text).unwrap_or_else(|e| panic!("{page}: {e}"));
+    let output = machine::follow(&script::of(&page, &steps), &packages());
+    let output = output.unwrap_or_else(|e| panic!("manual/machine: {e}"));
+    let said = String::from_utf8_lossy(&output.stdout);
+    println!("{said}");
+    let trouble = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.ends_with("## followed to its end\n"), "{said}\n{trouble}");
+    let done = said.lines().filter(|line| line.starts_with("ok ")).count();
+    assert!(done >= 3, "a guide has more to do than this:\n{said}");
+}
+
+/// What `make deb` made, for the guides to install.
+fn packages() -> Vec<PathBuf> {
+    let folder = env::var_os("CONFINE_PACKAGES").map_or_else(|| target_folder().join("deb"), PathBuf::from);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}; run make deb", folder.display()));
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let packages: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|e| e == "deb")).collect();
+    assert!(!packages.is_empty(), "{}: no package; run make deb", folder.display());
+    packages
+}
+
+macro_rules! guides {
+    ($($test:ident: $page:literal,)*) => {
+        $(#[test] fn $test() { follow($page); })*
+
+        /// No page is left out.
+        #[test]
+        fn each_page_is_followed() {
+            let followed = [$($page),*];
+            let folder = workspace().join("docs/guides");
+            let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+            for entry in entries.flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let name = name.strip_suffix(".md").unwrap_or_else(|| panic!("{name} is no page"));
+                let in_lab = IN_THE_LAB.contains(&name);
+                assert!(followed.contains(&name) != in_lab, "{name}: followed nowhere, or at two places");
+            }
+        }
+    };
+}
+
+/// Guides about a kernel that enforces a policy: their scripts run in the lab's guests (lab/lib/payload.sh).
+const IN_THE_LAB: [&str; 0] = [];
+
+guides! {
+    five_minutes: "five-minutes",
+    hosting_php: "hosting-php",
+    users_from_ldap: "ldap",
+    why_was_this_request_refused: "refused",
+}
