@@ -1,9 +1,10 @@
-//! Backends: one LSM each, all behind the same three steps.
+//! Backends. Each is one LSM, and all of them work in the same three steps.
 //!
-//! [`Backend::prepare`] turns a context's text into a [`Move`] (parsing; at startup this is done
-//! once for every context that is written down). [`Move::ready`] adds what only the request knows
-//! (the values in a Landlock path); for most contexts there is nothing to add and nothing is
-//! allocated. [`Enter::enter`] moves the calling thread; it is final.
+//! 1. [`Backend::prepare`] parses the text of a context and makes a [`Move`]. A context that is written in the
+//!    configuration is prepared once, at startup.
+//! 2. [`Move::ready`] adds what only the request knows, such as the values in the path of a Landlock ruleset. Most
+//!    contexts need nothing of the request, and then nothing is allocated.
+//! 3. [`Enter::enter`] moves the calling thread. No function leads back.
 //!
 //! ```
 //! use confine::lsm::{Backend, landlock::Landlock};
@@ -28,8 +29,11 @@ mod selfattr;
 pub mod selinux;
 pub mod tomoyo;
 
-/// The names of the active security modules, in the kernel's order: by `lsm_list_modules(2)`, before Linux
-/// 6.8 from /sys/kernel/security/lsm. The error is that of reading the file.
+/// The names of the active security modules, in the kernel's order. They come from `lsm_list_modules(2)`. Linux before
+/// 6.8 does not have this call, so there they come from /sys/kernel/security/lsm.
+///
+/// # Errors
+/// That file cannot be read.
 pub fn active_modules() -> io::Result<Vec<String>> {
     match selfattr::active_modules() {
         Some(modules) => Ok(modules.into_iter().map(selfattr::LsmId::name).collect()),
@@ -40,91 +44,93 @@ pub fn active_modules() -> io::Result<Vec<String>> {
     }
 }
 
-/// One LSM.
+/// What this library asks of an LSM.
 pub trait Backend: Send + Sync {
-    /// Its name.
+    /// The name of this LSM, which is also the prefix of its contexts.
     fn name(&self) -> BackendName;
 
-    /// Whether the running kernel has it active, asked of the kernel itself. The error says what is
-    /// missing and what to do.
+    /// Whether the LSM is active in the running kernel. The kernel itself is asked. The error says what is missing and
+    /// what to do.
     fn active(&self) -> Result<(), Inactive>;
 
-    /// Turns a context's text (without prefix) into a move. Does no I/O: it is also used on the
-    /// request path for contexts that come from an environment variable or an expression.
+    /// Makes a move from the text of a context, which has no prefix. It does no I/O, because it also runs on requests:
+    /// a context can come from an environment variable or an expression.
     fn prepare(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError>;
 
-    /// Asks the kernel, at startup, whether this context would be accepted. May read files.
+    /// Asks the kernel at startup whether it would accept this context. It may read files.
     fn check(&self, text: &str) -> Result<(), PrepareError>;
 
-    /// The move of the server itself, at startup: like [`Backend::prepare`], and `None` if the server
-    /// is known to be there already.
+    /// As [`Backend::prepare`], but for the server itself, which moves at startup. `None` says that the server is in
+    /// this context already.
     fn prepare_server(&self, text: &str) -> Result<Option<Arc<dyn Move>>, PrepareError> {
         self.prepare(text).map(Some)
     }
 
-    /// Requests may supply contexts of this backend (an environment variable, an expression), of which
-    /// nothing is known at startup. May read files, and leave warnings.
+    /// Says that requests may supply contexts of this backend, in an environment variable or an expression. No single
+    /// such context is known at startup, so the backend looks at what all of them need. It may read files and note
+    /// warnings.
     fn expect_values(&self) {}
 
-    /// As [`Backend::prepare`], of a text that a request supplied in part or as a whole (an environment
-    /// variable, an expression, a row). What is the request's is one word: it must not change what the
-    /// configuration's text around it means, nor be more than one name in the backend's notation.
+    /// As [`Backend::prepare`], for a text of which a request supplied a part or the whole (an environment variable, an
+    /// expression, a row of a database). The request's part is one word. It must not change the meaning of the
+    /// configuration's text around it, and it must not be more than one name in the backend's notation.
     fn prepare_value(&self, given: &Given) -> Result<Arc<dyn Move>, PrepareError>;
 
-    /// This backend as it is seen from `text`, where later moves start: for the checks of the rules
-    /// behind an early move, and of those of a server that is yet to move. `None` where that makes no
-    /// difference, or `text` is no context.
+    /// A backend that checks moves from the context `text`, and not from where the server is now. It serves for the
+    /// rules behind an early move, and for the rules of a server that will move itself. `None` says that the start
+    /// makes no difference, or that `text` is no context.
     fn after(&self, _text: &str, _who: Moved) -> Option<Box<dyn Backend>> {
         None
     }
 
-    /// Whether a move to `text` replaces the context of an earlier move instead of adding to it.
-    /// Such a context comes first on a rule, and never after an early move.
+    /// Whether a move to `text` replaces the context of an earlier move. (Other moves add to it.) A context that
+    /// replaces must be the first of its rule, and there must be no early move.
     fn replaces(&self, _text: &str) -> bool {
         false
     }
 
-    /// Whether its moves set `no_new_privs`, under which the kernel refuses a later move that replaces a context.
+    /// Whether moves of this backend set `no_new_privs`. After that the kernel refuses a move that replaces a context.
     fn sets_no_new_privs(&self) -> bool {
         false
     }
 
-    /// In each child process, before it gives up the privileges that the server was started with: opens
-    /// what requests will need and may not open then. What fails here refuses the requests that need it.
+    /// Opens what requests will need. The server calls this in each child process, which still has the privileges that
+    /// the server was started with and gives them up afterwards. When something cannot be opened, the requests that
+    /// need it are refused.
     fn start_child(&self) {}
 
-    /// What works and yet deserves a line in the log at startup, such as a kernel that enforces
-    /// nothing. Ask after every context was checked: a check may add to it. May read files.
+    /// What works, but deserves a line in the log at startup: a kernel that enforces nothing, for example. Checks add
+    /// to it, so call this after all checks. It may read files.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// Who is in another context before the moves that are to be checked.
+/// Who has moved before the moves that are to be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moved {
-    /// The request's thread, by an early move; the server is where it was.
+    /// The thread of the request, by an early move. The server has not moved.
     Thread,
-    /// The server itself, and so all its threads.
+    /// The server itself, and with it all its threads.
     Server,
 }
 
-/// A checked, ready-made way into one context.
+/// A way into one context, checked and prepared.
 pub trait Move: Send + Sync {
-    /// The context as it stands in logs and in `CONFINE_CONTEXT`, with its backend's prefix.
+    /// The context with the prefix of its backend, as logs and `CONFINE_CONTEXT` show it.
     fn context(&self) -> &Context;
 
-    /// Whether the context is the same for every request: [`Move::ready`] asks for no values. A thread that
-    /// has made such a move may serve others of the same context.
+    /// Whether the context is the same for every request, so that [`Move::ready`] asks for no values. After such a move
+    /// a thread may serve further requests of the same context.
     fn is_constant(&self) -> bool {
         true
     }
 
-    /// Adds what only the request can supply. Runs before any move of the request, with the
-    /// server's privileges, so that the request's contexts are all or nothing.
+    /// Adds what only the request can supply. It runs before the first move of the request, with the privileges of the
+    /// server: when it fails, the request has not moved at all. So a request is in all its contexts or in none.
     fn ready<'a>(&'a self, values: &dyn Values) -> Result<PreparedMove<'a>, EnterError>;
 
-    /// What the context grants, where that can be worked out without the kernel: a ruleset of Landlock's alone.
+    /// What the context grants, where this follows from the configuration alone. Only a ruleset of Landlock can say it.
     fn grants(&self, _values: &dyn Values) -> Result<Option<Arc<landlock::Grants>>, EnterError> {
         Ok(None)
     }
@@ -132,22 +138,23 @@ pub trait Move: Send + Sync {
 
 /// The last step.
 pub trait Enter {
-    /// Moves the calling thread, and it alone, into the context. There is no way back. On the hot
-    /// path: no allocation, one system call where the kernel has one.
+    /// Moves the calling thread, and no other, into the context. There is no way back. This is the hot path: it
+    /// allocates nothing, and it is one system call where the kernel has one.
     fn enter(&self) -> Result<(), EnterError>;
 
-    /// The same for a thread that an earlier move, or `ConfineEarly`, has brought elsewhere than the
-    /// server: a backend whose moves do not add up has nothing to do where the thread is there already.
+    /// As [`Enter::enter`], for a thread that an earlier move of the request has already moved (`ConfineEarly`). Where
+    /// a second move of the same backend adds nothing, and the thread is in the context already, there is nothing to
+    /// do.
     fn enter_further(&self) -> Result<(), EnterError> {
         self.enter()
     }
 }
 
-/// A move with everything in place: either shared by all requests or made for this one.
+/// A move with everything in place.
 pub enum PreparedMove<'a> {
-    /// Prepared at startup.
+    /// It was prepared at startup, for all requests.
     Shared(&'a (dyn Enter + 'a)),
-    /// Made for this request.
+    /// It was made for this request.
     Own(Box<dyn Enter + 'a>),
 }
 
@@ -167,15 +174,16 @@ impl Enter for PreparedMove<'_> {
     }
 }
 
-/// Where a move finds the values of the expressions in its text: the server's expression parser,
-/// or a table in a test.
+/// Where a move finds the values of the expressions in its text: the server's expression parser, or a table in a test.
 pub trait Values {
-    /// The value of expression number `index` (see [`landlock::PathTemplate`]) as bytes. An error is
-    /// the evaluator's own message.
+    /// The value of the expression with the number `index` (see [`landlock::PathTemplate`]), in bytes.
+    ///
+    /// # Errors
+    /// The message of the parser.
     fn value(&self, index: usize) -> Result<Vec<u8>, String>;
 }
 
-/// No expressions: for contexts that are complete as written.
+/// Gives no values. It serves for contexts that are complete as they are written.
 pub struct NoValues;
 
 impl Values for NoValues {
@@ -184,18 +192,18 @@ impl Values for NoValues {
     }
 }
 
-/// A backend that the running kernel does not offer.
+/// A backend that is not active in the running kernel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{backend} is not active in this kernel: {problem}")]
 pub struct Inactive {
-    /// Which backend.
+    /// The backend.
     pub backend: BackendName,
     /// What was found, and what to do.
     pub problem: Problem,
 }
 
-/// A context that cannot be prepared or would be refused: a configuration error at startup, an
-/// error answer on a request.
+/// A context that cannot be prepared, or that the kernel would refuse. At startup this is a configuration error, on a
+/// request an error answer.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{context}: {problem}")]
 pub struct PrepareError {
@@ -205,14 +213,14 @@ pub struct PrepareError {
     pub problem: Problem,
 }
 
-/// A move that the kernel, or the check of a request's value, refused.
+/// A move that was refused, by the kernel or by the check of a value that the request supplied.
 #[derive(Debug, thiserror::Error)]
 #[error("{problem}")]
 pub struct EnterError {
     /// What was refused, and what to do.
     pub problem: Problem,
-    /// Whether the request itself is at fault (a value that is not one path component): 403.
-    /// Otherwise the server is: 500.
+    /// Whether the request is at fault, because a value of its is not one path component. The answer is then 403.
+    /// Otherwise the server is at fault, and the answer is 500.
     pub forbidden: bool,
 }
 
@@ -223,14 +231,14 @@ impl From<Problem> for EnterError {
     }
 }
 
-/// `text` as it may stand in a message: as it is where it holds only what contexts are made of, else in
-/// quotes with escapes. A value that a client chose can then not pass for another field of a log line.
+/// `text` for a message. A text of the characters that contexts are made of stays as it is. Any other is put in quotes,
+/// with escapes, so that a value which a client chose cannot pass for another field of a log line.
 pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "._:/*,@+-".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("{text:?}") }
 }
 
-/// `text` fit for a log line: control characters as escapes, everything else as it is.
+/// `text` for a log line: control characters become escapes, everything else stays as it is.
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,5 +1,5 @@
-//! The kernel's two doors to a thread's own context: system calls (Linux 6.8) and /proc. For the LSMs
-//! that have both, SELinux and AppArmor.
+//! How a thread reads and sets its own context. The kernel offers two ways: system calls (since Linux 6.8), and files
+//! below /proc. SELinux and AppArmor have both.
 
 use std::{
     ffi::CStr,
@@ -9,8 +9,9 @@ use std::{
     path::Path,
 };
 
-/// Numbers of Linux 6.8. Since 5.1 all architectures number new calls alike, some with an offset
-/// of their own, which the C library's number for openat2 (437) carries.
+/// The numbers of system calls that Linux 6.8 added. Since Linux 5.1 a new call has the same number on all
+/// architectures, but some of them add an offset of their own. The number of openat2 (437) in the C library has that
+/// offset, too.
 const SYS_LSM_GET_SELF_ATTR: libc::c_long = libc::SYS_openat2 - 437 + 459;
 const SYS_LSM_SET_SELF_ATTR: libc::c_long = libc::SYS_openat2 - 437 + 460;
 const SYS_LSM_LIST_MODULES: libc::c_long = libc::SYS_openat2 - 437 + 461;
@@ -21,12 +22,12 @@ const LSM_ID_APPARMOR: u64 = 104;
 const LSM_ATTR_CURRENT: libc::c_uint = 100;
 const LSM_FLAG_SINGLE: u32 = 1;
 
-/// `struct lsm_ctx` without its text: id, flags, len, ctx_len, 8 bytes each.
+/// The length of `struct lsm_ctx` without its text: id, flags, len and ctx_len, 8 bytes each.
 const HEADER_WORDS: usize = 4;
-/// Room for a context that is read: a page, more than the kernel lets be set.
+/// Room for the answer, a page. The kernel lets nobody set a longer context.
 const READ_WORDS: usize = 512;
 
-/// An LSM, by the kernel's number for it.
+/// An LSM by its number in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LsmId(u64);
 
@@ -35,18 +36,18 @@ impl LsmId {
     pub(super) const APPARMOR: Self = Self(LSM_ID_APPARMOR);
 }
 
-/// Which door is used. Chosen once, at startup.
+/// The way that is used. It is chosen once, at startup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Interface {
-    /// `lsm_set_self_attr(2)`: one call, and no access to /proc needed before or after the move.
+    /// `lsm_set_self_attr(2)`. It is one call, and the thread needs no access to /proc, before the move or after it.
     Syscall,
     /// A file below `/proc/thread-self/attr`.
     Proc,
 }
 
 impl Interface {
-    /// Any answer but "no such call", or "not for you" from a seccomp filter, means that the calls
-    /// are there.
+    /// Asks for the thread's own context by system call. ENOSYS says that the kernel has no such call, and EPERM comes
+    /// from a seccomp filter that forbids it. Any other answer means that the calls can be used.
     pub(super) fn probe(lsm: LsmId) -> Self {
         match with_current(lsm, |_| ()) {
             Err(libc::ENOSYS | libc::EPERM) => Self::Proc,
@@ -54,7 +55,7 @@ impl Interface {
         }
     }
 
-    /// The calling thread's context.
+    /// The context of the calling thread.
     pub(super) fn current(self, lsm: LsmId, proc_file: &Path) -> io::Result<String> {
         match self {
             Self::Syscall => {
@@ -65,18 +66,17 @@ impl Interface {
     }
 }
 
-/// `struct lsm_ctx` as the kernel reads it, with a text and its NUL.
-///
-/// Words, because the structure is aligned to 8 bytes.
+/// `struct lsm_ctx` as the kernel reads it, with a text and the NUL behind it. It is kept in words of 8 bytes, because
+/// the structure is aligned to 8 bytes.
 pub(super) struct Wire {
     words: Box<[u64]>,
-    /// Bytes of `words` in use: `len` of the structure, and `size` of the call. The kernel wants
-    /// size >= len >= header + ctx_len (security/security.c, security_setselfattr).
+    /// How many bytes of `words` are in use. It is the `len` of the structure and the `size` of the call: the kernel
+    /// wants size >= len >= header + ctx_len (security/security.c, security_setselfattr).
     len: u32,
 }
 
 impl Wire {
-    /// `text` is what the LSM takes: SELinux a context, AppArmor a command. Shorter than a page.
+    /// `text` is what the LSM takes: a context for SELinux, a command for AppArmor. It is shorter than a page.
     pub(super) fn new(lsm: LsmId, text: &CStr) -> Self {
         let context = text.to_bytes_with_nul();
         let len = HEADER_WORDS * size_of::<u64>() + context.len();
@@ -90,6 +90,9 @@ impl Wire {
     }
 
     /// Moves the calling thread.
+    ///
+    /// # Errors
+    /// The errno.
     pub(super) fn set_current(&self) -> Result<(), i32> {
         if self.len as usize > size_of::<u64>() * self.words.len() {
             return Err(libc::E2BIG);
@@ -105,9 +108,8 @@ impl Wire {
 
 /// A file below `/proc/thread-self/attr`, open for the calling thread.
 ///
-/// It is opened by the thread itself: the kernel refuses a write to another thread's file
-/// (fs/proc/base.c, proc_pid_attr_write), and one through a file that was opened under other
-/// credentials.
+/// The thread that moves opens it itself. The kernel refuses a write to the file of another thread (fs/proc/base.c,
+/// proc_pid_attr_write), and a write through a file that was opened with other credentials.
 pub(super) struct AttrFile(OwnedFd);
 
 impl AttrFile {
@@ -121,7 +123,7 @@ impl AttrFile {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    /// The kernel takes the text whole or not at all.
+    /// Writes the text. The kernel takes all of it or nothing.
     pub(super) fn write(&self, text: &CStr) -> Result<(), i32> {
         let text = text.to_bytes_with_nul();
         // SAFETY: the buffer is as long as said, and the kernel only reads it.
@@ -130,7 +132,7 @@ impl AttrFile {
     }
 }
 
-/// The ids of the active security modules; `None` where the kernel has no such call (before 6.8).
+/// The numbers of the active security modules. `None` says that the kernel has no such call (Linux before 6.8).
 pub(super) fn active_modules() -> Option<Vec<LsmId>> {
     let mut ids = [0_u64; 64];
     let mut size = Size::of(size_of::<[u64; 64]>());
@@ -141,8 +143,8 @@ pub(super) fn active_modules() -> Option<Vec<LsmId>> {
     Some(ids.get(..count)?.iter().copied().map(LsmId).collect())
 }
 
-/// Shows `look` the calling thread's context, as the kernel gives it by system call, without its NUL.
-/// Allocates nothing.
+/// Calls `look` with the context of the calling thread, without the NUL at its end. The context comes by system call.
+/// Nothing is allocated.
 pub(super) fn with_current<T>(lsm: LsmId, look: impl FnOnce(&[u8]) -> T) -> Result<T, i32> {
     let mut words = [0_u64; READ_WORDS];
     words[0] = lsm.0;
@@ -164,7 +166,7 @@ pub(super) fn with_current<T>(lsm: LsmId, look: impl FnOnce(&[u8]) -> T) -> Resu
     from_wire(lsm, &words).map(look).ok_or(libc::EOPNOTSUPP)
 }
 
-/// The context in an answer of `lsm_get_self_attr`; `None` if it is not this LSM's or not complete.
+/// The context in an answer of `lsm_get_self_attr`. `None` says that the answer is of another LSM or not complete.
 fn from_wire(lsm: LsmId, words: &[u64]) -> Option<&[u8]> {
     let (header, body) = words.split_at_checked(HEADER_WORDS)?;
     if header[0] != lsm.0 {
@@ -177,7 +179,7 @@ fn from_wire(lsm: LsmId, words: &[u64]) -> Option<&[u8]> {
     bytes.get(..len).map(trimmed)
 }
 
-/// A context as the kernel gives it, with a NUL at its end, or a newline, or neither: without.
+/// A context without the NUL or the newline that the kernel may put at its end.
 fn trimmed(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|b| !matches!(b, 0 | b'\n')).map_or(0, |last| last + 1);
     &bytes[..end]
@@ -187,8 +189,8 @@ fn owned(bytes: &[u8]) -> io::Result<String> {
     String::from_utf8(bytes.to_vec()).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }
 
-/// A size that the kernel reads and writes: 4 bytes since Linux 6.9, 8 bytes in 6.8. The second
-/// half is 0, so that a little-endian 6.8 reads the same number.
+/// A size that the kernel reads and writes. It has 4 bytes since Linux 6.9, and 8 bytes in 6.8. The second half is 0,
+/// so that a little-endian 6.8 reads the same number.
 #[repr(C, align(8))]
 struct Size([u32; 2]);
 
@@ -202,7 +204,8 @@ impl Size {
     }
 }
 
-/// Names of the numbers above (kernel: include/uapi/linux/lsm.h), in their order from 100 on.
+/// The names of the security modules whose numbers begin at 100, in the order of the numbers (kernel:
+/// include/uapi/linux/lsm.h).
 const NAMES: [&str; 14] = [
     "capability",
     "selinux",
@@ -221,15 +224,15 @@ const NAMES: [&str; 14] = [
 ];
 
 impl LsmId {
-    /// The name that the kernel gives it in /sys/kernel/security/lsm; one that is newer than this build
-    /// has its number.
+    /// The name of the module in /sys/kernel/security/lsm. A module that is newer than this list is shown by its
+    /// number.
     pub(super) fn name(self) -> String {
         let known = self.0.checked_sub(100).and_then(|i| NAMES.get(usize::try_from(i).ok()?));
         known.map_or_else(|| format!("number {}", self.0), |name| (*name).to_owned())
     }
 }
 
-/// The errno of the call just made. Allocates nothing.
+/// The errno of the last call. Nothing is allocated.
 fn last_errno() -> i32 {
     io::Error::last_os_error().raw_os_error().unwrap_or(0)
 }

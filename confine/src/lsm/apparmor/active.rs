@@ -1,4 +1,4 @@
-//! Whether AppArmor is there, from what the kernel says and nothing else.
+//! Whether AppArmor is active. Only the kernel is asked.
 
 use std::{fs, path::Path};
 
@@ -6,15 +6,15 @@ use super::{BackendName, Inactive};
 use crate::lsm::selfattr::{self, LsmId};
 use crate::problem::Problem;
 
-/// What was found on the way.
+/// What the kernel says about its security modules.
 #[derive(Default)]
 pub(super) struct Evidence {
-    /// `lsm_list_modules(2)`.
+    /// The answer of `lsm_list_modules(2)`, where the kernel has this call.
     pub modules: Option<Vec<LsmId>>,
-    /// /sys/kernel/security/lsm, where securityfs is mounted and readable.
+    /// The text of /sys/kernel/security/lsm, where securityfs is mounted and readable.
     pub names: Option<String>,
-    /// /sys/module/apparmor/parameters/enabled: Y where it was started at boot, absent where the
-    /// kernel was built without it.
+    /// The text of /sys/module/apparmor/parameters/enabled: Y if AppArmor was started at boot. The file does not exist
+    /// where the kernel was built without AppArmor.
     pub enabled: Option<String>,
 }
 
@@ -27,7 +27,7 @@ impl Evidence {
         }
     }
 
-    /// The first source that can be asked decides.
+    /// The first source that has an answer decides.
     fn is_started(&self) -> bool {
         if let Some(modules) = &self.modules {
             return modules.contains(&LsmId::APPARMOR);

@@ -2,7 +2,7 @@
 
 use super::text::{How, Label, Written};
 
-/// What administrators write, and what the kernel prints.
+/// Reads `text` as an administrator writes a context, and as the kernel prints a label.
 pub(crate) fn text(text: &str) {
     let label = Label::parse(text.as_bytes());
     let _ = (label.is_unconfined(), label.complains(), label.names());
@@ -10,7 +10,7 @@ pub(crate) fn text(text: &str) {
         Ok(written) => {
             let shown = written.to_string();
             assert_eq!(Written::parse(&shown), Ok(written));
-            // The kernel's word for being there is understood.
+            // A thread that has moved there is found to be there, by the label that the kernel prints.
             let printed = match written.how {
                 How::Change => format!("{} (enforce)", written.name),
                 How::Stack => format!("apache2//&{} (enforce)", written.name),

@@ -1,35 +1,37 @@
 //! AppArmor: a thread moves to another loaded profile.
 //!
-//! A thread of a process with several threads may move alone, and there is no way back, where the
-//! profile it is in says so (kernel: security/apparmor/domain.c, aa_change_profile). Here for a server
-//! in the profile `apache2` and an application's `blog`:
+//! In a process with several threads one thread may move alone (kernel: security/apparmor/domain.c, aa_change_profile).
+//! The profile that it is in must have a rule that allows the move. The table is for a server in the profile `apache2`,
+//! and for an application whose profile is `blog`:
 //!
 //! | written | rule in `apache2` | afterwards the thread is in |
 //! |---|---|---|
 //! | `blog` | `change_profile -> blog,` | `blog` |
 //! | `apache2//blog` | `change_profile -> apache2//blog,` | that hat |
-//! | `stack blog` | `change_profile -> &blog,` | `apache2//&blog`: what both grant |
+//! | `stack blog` | `change_profile -> &blog,` | `apache2//&blog`: only what both profiles grant is granted |
 //!
-//! A missing rule is EACCES, a missing profile ENOENT. A server without a profile may go anywhere.
-//! Threads and programs that the thread starts later begin in its profile. Descriptors opened before are
-//! checked again when they are used.
+//! Where the rule is missing, the kernel answers EACCES, and where the profile is not loaded, ENOENT. A server without
+//! a profile may move to any profile. There is no way back, unless the new profile has a rule for it. Threads and
+//! programs that the thread starts later begin in its profile. A descriptor that was opened before is checked again
+//! when it is used.
 //!
-//! # Never a token
-//! `changehat` with a token, as mod_apparmor does it, can be undone by whoever finds the token in the
-//! server's memory; a wrong guess kills the process. `changeprofile` to the hat is for good.
+//! # No token
+//! mod_apparmor uses `changehat` with a token. Whoever finds the token in the server's memory can undo the change, and
+//! whoever guesses wrong has the process killed. This backend uses `changeprofile` to the hat, which nothing undoes.
 //!
-//! # Why a second call
-//! A server whose profile is in complain mode is moved to profiles that do not exist: the kernel makes
-//! one that allows everything (`apache2//null-blog`). Complain mode can come while the server runs
-//! (aa-complain), and names can come from requests. So the worker looks where it has arrived, by
-//! `lsm_get_self_attr(2)`, which needs no rule of the profile. Where the kernel has only /proc, reading
-//! would take a rule in every application's profile; there the kernel is asked first whether it would
-//! allow the move (`permprofile`), which fails for a profile that does not exist, in complain mode too.
+//! # Why the label is looked at after the move
+//! When the server's own profile is in complain mode, the kernel also lets a thread move to a profile that does not
+//! exist: it makes a profile that allows everything (`apache2//null-blog`). An administrator can set complain mode
+//! while the server runs (aa-complain), and the name of the profile can come from a request. So each move is followed
+//! by a look at the label that the thread then has. `lsm_get_self_attr(2)` tells it, and a profile needs no rule for
+//! this call. Where the kernel has only /proc, reading the label would need a rule in the profile of each application.
+//! There the kernel is asked before the move whether it would allow it (`permprofile`). This fails for a profile that
+//! does not exist, in complain mode, too.
 //!
 //! ```
 //! use confine::lsm::{Backend, apparmor::AppArmor};
 //!
-//! // A change of profile replaces where an earlier move led, and a stack adds to it.
+//! // A change of profile replaces the profile that an earlier move led to. A stack adds to it.
 //! let apparmor = AppArmor::of_another_process();
 //! assert!(apparmor.replaces("blog") && !apparmor.replaces("stack blog"));
 //! ```
@@ -71,7 +73,7 @@ use profiles::Profiles;
 use refusal::Step;
 use text::{How, Label, Written};
 
-/// Where the kernel's file systems are; in tests, directories that stand for them.
+/// The mount points of the kernel's file systems. Tests use other directories in their place.
 struct Roots {
     securityfs: PathBuf,
     sysfs: PathBuf,
@@ -85,30 +87,30 @@ impl Default for Roots {
 }
 
 impl Roots {
-    /// The calling thread's own file: a thread may not write another one's. AppArmor's own since Linux
-    /// 5.8, else the one that all LSMs share.
+    /// The file with the label of the calling thread. A thread can only write its own. Since Linux 5.8 AppArmor has a
+    /// file of its own; before, all LSMs shared one.
     fn current(&self) -> PathBuf {
         let own = self.proc.join("thread-self/attr/apparmor/current");
         if own.exists() { own } else { self.proc.join("thread-self/attr/current") }
     }
 }
 
-/// The backend.
+/// The AppArmor backend.
 pub struct AppArmor {
     roots: Arc<Roots>,
     interface: Interface,
-    /// For [`AttrFile::open`].
+    /// The path for [`AttrFile::open`].
     proc_file: Arc<CStr>,
-    /// The label that moves start from, as the kernel prints it, or why there is none.
+    /// The label of the thread before it moves, as the kernel prints it, or why there is none.
     own: Result<Arc<str>, Inactive>,
-    /// What a thread does before a move that is tried ([`Backend::after`]).
+    /// The moves that a thread makes before the move that is checked ([`Backend::after`]).
     before: Vec<Arc<ProfileMove>>,
-    /// This process is not the server, so that its own moves prove nothing.
+    /// Whether this process is not the server. Its own moves then prove nothing about the server.
     assumed: bool,
     found: Arc<Found>,
 }
 
-/// What the checks found worth a line in the log.
+/// What the checks found, for [`Backend::warnings`].
 #[derive(Default)]
 struct Found {
     /// Whether a rule names AppArmor at all.
@@ -123,10 +125,10 @@ impl Default for AppArmor {
 }
 
 impl AppArmor {
-    /// Looks at the running kernel and reads the calling thread's label. Make it after the server has
-    /// moved itself, if it does.
+    /// Looks at the running kernel and reads the label of the calling thread. If the server moves itself, call this
+    /// after that move.
     ///
-    /// Without AppArmor it succeeds, and [`Backend::active`] says what is missing.
+    /// Where AppArmor is not active, this succeeds all the same, and [`Backend::active`] says what is missing.
     pub fn new() -> Self {
         let roots = Roots::default();
         let interface = Interface::probe(LsmId::APPARMOR);
@@ -134,8 +136,8 @@ impl AppArmor {
         Self::with(roots, interface, own)
     }
 
-    /// For a process that is not the server and asks about it (`confinectl`): whether profiles are
-    /// loaded and enforce, and not whether the server may go there.
+    /// The backend for a process that is not the server, such as `confinectl`. It checks whether profiles are loaded
+    /// and enforce. It cannot check whether the server may move to them.
     pub fn of_another_process() -> Self {
         let own = Evidence::collect(&Roots::default().securityfs, &Roots::default().sysfs).active();
         let interface = Interface::probe(LsmId::APPARMOR);
@@ -144,7 +146,7 @@ impl AppArmor {
     }
 
     fn with(roots: Roots, interface: Interface, own: Result<Arc<str>, Inactive>) -> Self {
-        // A path with a NUL opens nothing, and neither does an empty one.
+        // A path that holds a NUL cannot be opened, and an empty one cannot either, so it stands for it.
         let proc_file = CString::new(roots.current().as_os_str().as_bytes()).unwrap_or_default().into();
         Self {
             roots: roots.into(),
@@ -157,23 +159,26 @@ impl AppArmor {
         }
     }
 
-    /// The loaded profiles and what the kernel does under each, sorted by name. Root alone may read them.
+    /// The loaded profiles with their modes, sorted by name.
+    ///
+    /// # Errors
+    /// The kernel's list cannot be read. Only root can read it.
     pub fn profiles(&self) -> io::Result<Vec<(String, Mode)>> {
         Profiles::read(&self.roots.securityfs).map(Profiles::sorted)
     }
 
-    /// The label that moves start from.
+    /// The label of the thread before it moves.
     fn own_label(&self) -> Option<Label<'_>> {
         self.own.as_ref().ok().map(|own| Label::parse(own.as_bytes()))
     }
 
-    /// Whether a thread that is where the server is has already all that `written` would bring.
+    /// Whether the label of the server is already the one that a move to `written` leads to.
     fn is_there(&self, written: Written<'_>) -> bool {
         self.own_label().is_some_and(|own| own.is_of(written))
     }
 
-    /// What `text` says, and it must not be where the server is: to stay there is not a confinement,
-    /// and a request is exempt only in plain words.
+    /// Reads `text`, and refuses it if the server is there already. Such a move confines nothing, and only the word
+    /// `unconfined` may exempt a request.
     fn other<'t>(&self, text: &'t str) -> Result<Written<'t>, PrepareError> {
         let written = self.written(text)?;
         if self.is_there(written) {
@@ -211,7 +216,7 @@ impl AppArmor {
         Ok(ProfileMove { context, how: written.how, door, own })
     }
 
-    /// Whether the profile is loaded, and what its mode makes of it.
+    /// Whether the profile is loaded, and whether its mode confines anything.
     fn check_profile(&self, text: &str, written: Written<'_>) -> Result<(), PrepareError> {
         let name = written.name;
         let profiles = match Profiles::read(&self.roots.securityfs) {
@@ -243,8 +248,8 @@ impl AppArmor {
         }
     }
 
-    /// Goes there with a throw-away thread, from where requests will: the kernel alone knows what the
-    /// server's profile allows.
+    /// Makes the move in a thread that ends afterwards. It starts from where requests will start. No other way shows
+    /// what the server's profile allows.
     fn trial(&self, text: &str, written: Written<'_>) -> Result<(), PrepareError> {
         if self.assumed {
             return Ok(());
@@ -267,7 +272,7 @@ impl AppArmor {
         }
     }
 
-    /// Remembers something for [`Backend::warnings`].
+    /// Keeps a text for [`Backend::warnings`].
     fn note(&self, text: String) {
         self.found.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(text);
     }
@@ -279,7 +284,7 @@ impl Backend for AppArmor {
     }
 
     fn active(&self) -> Result<(), Inactive> {
-        // Asked for each rule that names it.
+        // This is called for each rule that names the backend.
         self.found.used.store(true, Ordering::Relaxed);
         Evidence::collect(&self.roots.securityfs, &self.roots.sysfs).active()
     }
@@ -360,7 +365,7 @@ impl Backend for AppArmor {
     }
 }
 
-/// The label that a thread is in, as the kernel prints it.
+/// The label of the calling thread, as the kernel prints it.
 fn read_own(roots: &Roots, interface: Interface) -> Result<Arc<str>, Inactive> {
     Evidence::collect(&roots.securityfs, &roots.sysfs).active()?;
     match interface.current(LsmId::APPARMOR, &roots.current()) {
@@ -371,7 +376,7 @@ fn read_own(roots: &Roots, interface: Interface) -> Result<Arc<str>, Inactive> {
     }
 }
 
-/// A warning.
+/// The warning that the list of profiles cannot be read.
 fn unreadable(path: &Path, error: &io::Error) -> String {
     let path = path.display();
     format!(
@@ -392,7 +397,7 @@ struct ProfileMove {
     context: Context,
     how: How,
     door: Door,
-    /// The server's label, for messages where the thread's own cannot be read.
+    /// The server's label. A message shows it where the thread's own label cannot be read.
     own: Arc<str>,
 }
 
@@ -400,17 +405,17 @@ enum Door {
     Syscall(Wire),
     Proc {
         file: Arc<CStr>,
-        /// Whether the kernel would.
+        /// Asks the kernel whether it would allow the move.
         ask: CString,
         go: CString,
     },
 }
 
-/// What came of a move.
+/// How a move ended.
 enum Fate {
     Arrived,
     Refused(Step, i32),
-    /// In another label, as the kernel prints it.
+    /// The thread is in another label than it should be. This is the label as the kernel prints it.
     Elsewhere(String),
 }
 
@@ -430,7 +435,7 @@ impl ProfileMove {
         Written { how: self.how, name: text.strip_prefix(text::STACK).unwrap_or(text) }
     }
 
-    /// Where the calling thread is, for a message: after an early move it is not where the server is.
+    /// The profiles that the calling thread is in, for a message. After an early move they are not those of the server.
     fn start(&self) -> String {
         let here = match &self.door {
             Door::Syscall(_) => Interface::Syscall.current(LsmId::APPARMOR, Path::new("")),
@@ -442,7 +447,7 @@ impl ProfileMove {
         Label::parse(label.as_bytes()).names()
     }
 
-    /// Moves the calling thread. Allocates nothing where that goes well.
+    /// Moves the calling thread. A move that succeeds allocates nothing.
     fn go(&self) -> Fate {
         match &self.door {
             Door::Syscall(wire) => {

@@ -1,24 +1,24 @@
-//! The loaded profiles and their modes, as root sees them at startup.
+//! The loaded profiles and their modes. They are read at startup, as only root can read them.
 
 use std::{collections::HashMap, fs, io, path::PathBuf};
 
-/// What the kernel does with what a profile does not grant.
+/// What the kernel does when a program wants something that its profile does not grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Refuses it (`enforce`, and `kill`, `prompt`).
+    /// The kernel refuses it. (The kernel's words are `enforce`, `kill` and `prompt`.)
     Enforces,
-    /// Logs and allows it.
+    /// The kernel allows it and writes a line to its log.
     Complain,
-    /// Nothing is confined at all (`flags=(unconfined)`).
+    /// The kernel confines nothing (`flags=(unconfined)`).
     Unconfined,
 }
 
-/// The profiles of the server's namespace, hats too, by name.
+/// The profiles of the server's namespace by their names, hats included.
 pub(super) struct Profiles(HashMap<String, Mode>);
 
 impl Profiles {
-    /// The file that lists them (kernel: security/apparmor/apparmorfs.c, seq_show_profile), a line
-    /// `NAME (MODE)` each. Root alone may read it.
+    /// The file that lists the profiles, each on a line `NAME (MODE)` (kernel: security/apparmor/apparmorfs.c,
+    /// seq_show_profile). Only root can read it.
     pub(super) fn path(securityfs: &std::path::Path) -> PathBuf {
         securityfs.join("apparmor/profiles")
     }
@@ -40,7 +40,7 @@ impl Profiles {
         Self(text.lines().filter_map(line).collect())
     }
 
-    /// All of them, sorted by name.
+    /// All profiles with their modes, sorted by name.
     pub(super) fn sorted(self) -> Vec<(String, Mode)> {
         let mut all: Vec<_> = self.0.into_iter().collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));

@@ -1,27 +1,27 @@
-//! What a refused move means, and the policy that would allow it.
+//! What the kernel's refusal of a move means, and which policy would allow the move.
 
 use super::text::{How, Written};
 use crate::problem::Problem;
 
-/// Which step failed.
+/// The step that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// To open the thread's own file below /proc.
+    /// Opening the thread's own file below /proc.
     Open,
     /// The move itself, or the question before it whether it would be allowed.
     Move,
 }
 
-/// The rule of the server's profile that allows the move.
+/// The rule that the server's profile needs for the move.
 pub(super) fn change_profile(to: Written<'_>) -> String {
     let stack = if to.how == How::Stack { "&" } else { "" };
     format!("change_profile -> {stack}{},", to.name)
 }
 
-/// Reads the kernel's answer to a move from `own` (a label) to `to`.
+/// Explains the kernel's answer to a move from `own`, a label, to `to`.
 ///
-/// Kernel: security/apparmor/domain.c, aa_change_profile: no such profile is ENOENT, a missing rule
-/// EACCES, no_new_privs EPERM.
+/// Kernel: security/apparmor/domain.c, aa_change_profile. A profile that is not loaded is ENOENT, a missing rule
+/// EACCES, and a move that no_new_privs forbids is EPERM.
 pub(super) fn of_errno(step: Step, errno: i32, own: &str, to: Written<'_>) -> Problem {
     match step {
         Step::Open => on_opening(errno, own),
@@ -81,7 +81,7 @@ fn on_opening(errno: i32, own: &str) -> Problem {
     Problem { why, errno: None, remedy }
 }
 
-/// No such profile is loaded.
+/// The profile is not loaded.
 pub(super) fn absent(name: &str) -> Problem {
     let what = match name.rsplit_once("//") {
         Some((parent, hat)) => format!("the profile {parent} with a hat ^{hat}"),
@@ -96,7 +96,7 @@ pub(super) fn absent(name: &str) -> Problem {
     }
 }
 
-/// The thread is somewhere else than it was to go. `label` is what the kernel prints.
+/// The thread has moved, but not to `to`. `label` is what the kernel prints.
 pub(super) fn elsewhere(label: &str, to: Written<'_>) -> Problem {
     Problem {
         why: format!("the kernel let the thread go to {label} instead of {to}"),

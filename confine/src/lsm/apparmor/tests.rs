@@ -1,5 +1,4 @@
-//! The backend against directories that stand for the kernel's; what the kernel itself does is tested
-//! under one that enforces.
+//! The backend on directories that stand for the kernel's. The lab tests what the kernel itself does.
 
 use std::fs;
 
@@ -9,7 +8,7 @@ use crate::problem::Problem;
 
 const OWN: &str = "apache2 (enforce)";
 
-/// A backend in `root`, whose kernel lists `profiles`.
+/// A backend whose files are in `root`. Its kernel lists `profiles`.
 fn backend_in(root: &Path, own: &str, profiles: &str) -> AppArmor {
     let securityfs = root.join("security");
     fs::create_dir_all(securityfs.join("apparmor")).unwrap();
@@ -19,7 +18,7 @@ fn backend_in(root: &Path, own: &str, profiles: &str) -> AppArmor {
     AppArmor::with(roots, Interface::Proc, Ok(own.into()))
 }
 
-/// A backend that no kernel stands behind.
+/// A backend without any of the kernel's files.
 fn backend(own: &str) -> AppArmor {
     let nowhere = || PathBuf::from("/nonexistent");
     let roots = Roots { securityfs: nowhere(), sysfs: nowhere(), proc: nowhere() };
@@ -213,7 +212,7 @@ fn a_kernel_without_apparmor_is_not_active_and_one_with_it_has_a_label() {
     assert_eq!(apparmor.active().is_ok(), apparmor.own.is_ok());
 }
 
-/// What a request supplies is one name; the configuration's own text may lead to a hat or stack.
+/// A value that a request supplies is one name. The configuration's own text may lead to a hat or a stack.
 #[test]
 fn a_value_is_one_name() {
     let prepare = |pieces: &[(bool, &str)]| {

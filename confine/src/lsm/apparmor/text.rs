@@ -1,50 +1,50 @@
-//! The text forms: what administrators write, and labels as the kernel prints them.
+//! How contexts of AppArmor are written, and how the kernel prints the label of a thread.
 //!
-//! | written | the kernel is told | meaning |
+//! | written | command for the kernel | meaning |
 //! |---|---|---|
-//! | `NAME` | `changeprofile NAME` | from the server's profile to this one |
-//! | `PARENT//HAT` | `changeprofile PARENT//HAT` | to a hat, for good: no token leads back |
-//! | `stack NAME` | `stack NAME` | this profile on top: what both grant is granted |
+//! | `NAME` | `changeprofile NAME` | change from the server's profile to this one |
+//! | `PARENT//HAT` | `changeprofile PARENT//HAT` | change to a hat, for good: no token leads back |
+//! | `stack NAME` | `stack NAME` | add this profile: only what both profiles grant is granted |
 //!
-//! The kernel reads more than a name in such a text (security/apparmor/label.c, aa_label_strn_parse):
-//! `&` stacks, `:ns:` leads into another policy namespace. A context is exactly one profile or hat of
-//! the server's own namespace, so a text with either is refused; a value that a request supplied can
-//! then name another profile, and nothing else.
+//! The kernel reads more than a name in such a text (security/apparmor/label.c, aa_label_strn_parse): `&` joins
+//! profiles, and `:ns:` names another policy namespace. A context is exactly one profile or hat of the server's own
+//! namespace, so a text with either of them is refused. A value that a request supplied can then name another profile,
+//! but it can do nothing else.
 
 use std::fmt;
 
 use crate::{problem::Problem, value::Given};
 
-/// Longer names are no names of people's making, and the label of a stack of some must fit into the
-/// page that the kernel prints into.
+/// The longest name, in bytes. The label of a thread with several stacked profiles must fit into the page that the
+/// kernel prints it to.
 const MAX_LEN: usize = 1024;
 
 const UNCONFINED: &str = "unconfined";
 
-/// What stands before a name that is to be put on top.
+/// The word before a profile that is added to the thread's own.
 pub(super) const STACK: &str = "stack ";
 
-/// Between a profile and its hat.
+/// What stands between a profile and its hat.
 const HAT: &str = "//";
 
-/// How a thread gets there.
+/// What a move does with the profile that the thread is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
-    /// In place of the profile it is in.
+    /// The new profile replaces it.
     Change,
-    /// On top of it.
+    /// The new profile is added to it.
     Stack,
 }
 
-/// What was written, taken apart.
+/// A context as it was written, in its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Written<'a> {
     pub how: How,
-    /// A profile, or `PARENT//HAT`.
+    /// The name of a profile, or `PARENT//HAT`.
     pub name: &'a str,
 }
 
-/// An error with all forms as the remedy.
+/// An error whose remedy shows all forms.
 fn forms(why: impl Into<String>) -> Problem {
     Problem::new(why, "write a profile, as in blog, a hat, as in apache2//blog, or \"stack blog\"")
 }
@@ -65,11 +65,11 @@ impl<'a> Written<'a> {
     }
 }
 
-/// Whether what a request supplied is the name of one profile or of one hat, or a part of it. (It holds no blank, so
-/// that it makes no stack.)
+/// Checks that the part of a context which a request supplied is the name of one profile or of one hat, or a piece of
+/// such a name. A value holds no blank, so it cannot make a stack either.
 ///
 /// # Errors
-/// `//` is the request's, or comes about by it.
+/// The request supplied `//`, or a slash of its stands beside one of the configuration.
 pub(super) fn one_name(given: &Given) -> Result<(), Problem> {
     let text = given.text();
     let slashes = text.as_bytes().windows(HAT.len());
@@ -91,7 +91,7 @@ impl fmt::Display for Written<'_> {
     }
 }
 
-/// What no name that can be written holds.
+/// Refuses bytes and lengths that no name can have.
 fn check_bytes(name: &str) -> Result<(), Problem> {
     if name.is_empty() {
         return Err(forms("there is no profile's name"));
@@ -115,7 +115,7 @@ fn check_bytes(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What the kernel reads as more than a name.
+/// Refuses what the kernel would read as more than a name.
 fn check_kernel_syntax(name: &str) -> Result<(), Problem> {
     if name.contains('&') {
         return Err(Problem::new(
@@ -129,8 +129,8 @@ fn check_kernel_syntax(name: &str) -> Result<(), Problem> {
             "name a profile of the namespace that the server is in",
         ));
     }
-    // Kernel: security/apparmor/policy.c, aa_lookupn_profile compares only as many bytes as the name
-    // has, so that each beginning of the word means `unconfined`, unless a profile is called so.
+    // Kernel: security/apparmor/policy.c, aa_lookupn_profile compares only as many bytes as the name has. So each
+    // beginning of the word, `unc` for example, means `unconfined`, unless a profile has that name.
     if UNCONFINED.starts_with(name) {
         return Err(Problem::new(
             if name == UNCONFINED {
@@ -146,7 +146,7 @@ fn check_kernel_syntax(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Profile and hats, none of them empty. A hat may begin with `/` (`apache2///login`).
+/// Refuses an empty profile or hat. A hat may begin with `/` (`apache2///login`).
 fn check_parts(name: &str) -> Result<(), Problem> {
     let mut rest = name;
     while let Some((part, hat)) = rest.split_once(HAT) {
@@ -158,11 +158,10 @@ fn check_parts(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The label of a task, as the kernel prints it: `apache2 (enforce)`, `apache2//&blog (enforce)`,
-/// `unconfined`.
+/// The label of a thread, as the kernel prints it: `apache2 (enforce)`, `apache2//&blog (enforce)` or `unconfined`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Label<'a> {
-    /// The profiles, as bytes: a name need not be text.
+    /// The names of the profiles. A name need not be UTF-8.
     names: &'a [u8],
     mode: &'a [u8],
 }
@@ -178,24 +177,24 @@ impl<'a> Label<'a> {
         }
     }
 
-    /// Whether nothing is confined in it: no profile, or one in the mode `unconfined`.
+    /// Whether it confines nothing: it has no profile, or its mode is `unconfined`.
     pub(super) fn is_unconfined(self) -> bool {
         self.mode == UNCONFINED.as_bytes()
     }
 
-    /// Whether the kernel logs and refuses nothing, at least for one of the profiles.
+    /// Whether at least one of its profiles logs, and refuses nothing.
     pub(super) fn complains(self) -> bool {
         self.mode == b"complain" || self.mode == b"mixed"
     }
 
-    /// Whether one of its profiles is called so.
+    /// Whether one of its profiles has this name.
     pub(super) fn holds(self, name: &str) -> bool {
         self.profiles().any(|p| p == name.as_bytes())
     }
 
-    /// Whether a thread that went to `written` can have this label.
+    /// Whether a thread that has moved to `written` can have this label.
     pub(super) fn is_of(self, written: Written<'_>) -> bool {
-        // What is stacked in other namespaces stays where it is.
+        // A move does not touch the profiles of other namespaces.
         let elsewhere = |profile: &[u8]| profile.first() == Some(&b':');
         !self.is_unconfined()
             && self.holds(written.name)
@@ -205,7 +204,7 @@ impl<'a> Label<'a> {
             }
     }
 
-    /// Its profiles; between two stands `//&`.
+    /// Its profiles. The kernel puts `//&` between two of them.
     fn profiles(self) -> impl Iterator<Item = &'a [u8]> {
         let mut rest = Some(self.names);
         std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! Whether SELinux is there, from what the kernel says and nothing else.
+//! Whether SELinux is active. Only the kernel is asked.
 
 use std::{fs, io, path::Path};
 
@@ -6,17 +6,17 @@ use super::{BackendName, Inactive, SecurityContext};
 use crate::lsm::selfattr::{self, LsmId};
 use crate::problem::Problem;
 
-/// What was found on the way.
+/// What the kernel says about its security modules.
 #[derive(Default)]
 pub(super) struct Evidence {
-    /// `lsm_list_modules(2)`.
+    /// The answer of `lsm_list_modules(2)`, where the kernel has this call.
     pub modules: Option<Vec<LsmId>>,
-    /// /sys/kernel/security/lsm, where securityfs is mounted and readable.
+    /// The text of /sys/kernel/security/lsm, where securityfs is mounted and readable.
     pub names: Option<String>,
-    /// /proc/filesystems. selinuxfs is registered only when SELinux was started at boot (kernel:
-    /// security/selinux/selinuxfs.c, init_sel_fs).
+    /// The text of /proc/filesystems. The kernel registers selinuxfs only if SELinux was started at boot
+    /// (security/selinux/selinuxfs.c, init_sel_fs).
     pub filesystems: Option<String>,
-    /// Whether selinuxfs can be seen at its place.
+    /// Whether selinuxfs is mounted where it belongs.
     pub mounted: bool,
 }
 
@@ -30,7 +30,7 @@ impl Evidence {
         }
     }
 
-    /// The first source that can be asked decides.
+    /// The first source that has an answer decides.
     fn is_started(&self) -> bool {
         if let Some(modules) = &self.modules {
             return modules.contains(&LsmId::SELINUX);
@@ -46,8 +46,8 @@ impl Evidence {
     }
 }
 
-/// The server's own context, if SELinux is there and has a policy. `current` is what the kernel
-/// gave as the thread's context.
+/// The server's own context, if SELinux is active and a policy is loaded. `current` is the kernel's answer for the
+/// calling thread.
 pub(super) fn own_context(
     evidence: &Evidence,
     current: io::Result<String>,

@@ -1,25 +1,25 @@
-//! Whether a context would be accepted, asked before any request needs it.
+//! Whether the kernel would accept a context. This is asked at startup, before any request needs the context.
 //!
-//! The policy can be asked through selinuxfs whether a context is valid and whether two permissions
-//! are there; it cannot be asked for bounds. The sure way is to try: a throw-away thread moves and
-//! ends. What selinuxfs says completes the message, so that every missing rule is named at once.
+//! selinuxfs answers whether a context is valid, and whether the policy has the two allow rules of a move. It has no
+//! question for type bounds. So the check makes the move, in a thread that ends afterwards. The answers of selinuxfs
+//! complete the message, so that it names all missing rules at once and not only the first.
 
 use crate::problem::Problem;
 use std::{io, thread};
 
 use super::{ContextMove, Left, PrepareError, SecurityContext, Selinux, Target, prepare_error, refusal};
 
-/// How the throw-away thread fared.
+/// How the move of the trial's thread ended.
 enum Trial {
     Moved,
     Refused(i32),
-    /// This process is not in the server's context, so that its move would prove nothing.
+    /// No move was made, because this process is not in the server's context: the move would prove nothing.
     Impossible,
 }
 
 impl Selinux {
-    /// Moves a throw-away thread to the context `text` means, and gives the kernel's answer. For a
-    /// process in the server's own context.
+    /// Moves a thread to the context that `text` means, and gives the kernel's answer. The thread ends afterwards. This
+    /// process must be in the server's own context.
     pub fn trial(&self, text: &str) -> Result<(), PrepareError> {
         let target = self.other_target(text)?;
         let (own, whole) = (target.own, target.whole.clone());
@@ -33,7 +33,7 @@ impl Selinux {
     pub(super) fn check_target(&self, text: &str, target: Target<'_>) -> Result<(), PrepareError> {
         let from = self.way.last().unwrap_or(target.own);
         if *from == target.whole {
-            // Behind an early move: the thread is there, by a move that has a check of its own.
+            // An early move has led here, and that move was checked by itself.
             return Ok(());
         }
         if let Some(Problem { why, remedy, .. }) = target.unclear_from(from) {
@@ -56,7 +56,7 @@ impl Selinux {
         Ok(())
     }
 
-    /// The way that requests go, gone by a thread that then ends.
+    /// Moves a thread on the way that requests go. The thread ends afterwards.
     fn try_target(&self, text: &str, target: Target<'_>) -> Result<Trial, PrepareError> {
         if self.assumed {
             return Ok(Trial::Impossible);
@@ -72,7 +72,7 @@ impl Selinux {
         Ok(tried.map_or_else(Trial::Refused, |()| Trial::Moved))
     }
 
-    /// The trial decides; what the policy said about its rules goes into the message.
+    /// Gives the result. The trial decides, and what the policy said about its rules goes into the message.
     fn conclude(
         &self,
         text: &str,
@@ -107,7 +107,7 @@ impl Selinux {
                 }
                 Ok(())
             }
-            // Only a permissive kernel, or a permissive domain, lets such a move pass.
+            // The kernel lets a move without its rules pass only if the kernel, or the domain, is permissive.
             Trial::Moved if !missing.is_empty() => {
                 self.note(format!(
                     "selinux:{text} works only because SELinux or {} is permissive; add to the policy: {}",
@@ -132,7 +132,7 @@ impl Selinux {
         prepare_error(text, &why, Some(errno), &remedy)
     }
 
-    /// The rules for a move that the policy does not have, in CIL.
+    /// The rules, in CIL, that the policy lacks for a move.
     fn missing_rules(&self, own: &SecurityContext, target: &SecurityContext) -> io::Result<Vec<String>> {
         let (source, to) = (own.to_string(), target.to_string());
         let mut missing = Vec::new();
@@ -147,14 +147,15 @@ impl Selinux {
         Ok(missing)
     }
 
-    /// Moves that succeed and confine nothing. What cannot be asked is passed over: a warning is not
-    /// worth an error.
+    /// Notes what makes a move succeed and confine nothing. A question that fails is passed over, because a warning is
+    /// not worth an error.
     fn look_for_traps(&self, own: &SecurityContext, target: &SecurityContext) {
         let to = target.to_string();
         if self.selinuxfs.access(&to, &to, "process").is_ok_and(|d| d.permissive) {
             self.note(permissive_domain(&target.domain));
         }
-        // Whoever names categories of its own, in the server's type or another, counts on them.
+        // Who writes categories that differ from the server's expects that they confine, with the server's type as with
+        // another.
         let by_category =
             target.range != own.range && target.range.as_deref().is_some_and(|r| r.contains(':'));
         if (own.domain == target.domain || by_category) && self.ignores_categories(target).unwrap_or(false) {
@@ -162,8 +163,8 @@ impl Selinux {
         }
     }
 
-    /// Whether the policy lets a process of this type with category c0 read files of its own type
-    /// with category c1 (such as /proc/PID of its like). Then categories do not confine the type.
+    /// Whether the policy lets a process with this type and category c0 read a file of the same type with category c1.
+    /// The files of another process below /proc/PID are such files. If it does, categories do not confine the type.
     fn ignores_categories(&self, of: &SecurityContext) -> io::Result<bool> {
         let sensitivity = match &of.range {
             Some(range) => range.split([':', '-']).next().unwrap_or("s0"),
@@ -174,29 +175,29 @@ impl Selinux {
         let may_read = |object: &str| {
             Ok::<_, io::Error>(self.selinuxfs.access(&at("c0"), object, "file")?.allowed & read != 0)
         };
-        // If it may not even read its own, the question was none.
+        // A process that cannot even read a file with its own category says nothing about categories.
         Ok(may_read(&at("c0"))? && may_read(&at("c1"))?)
     }
 }
 
-/// What the loaded policy says about the server, whatever contexts its rules name.
+/// What the loaded policy says about the server, apart from the contexts that rules name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerPolicy {
-    /// The newest format of policy that the kernel reads (`policyvers`).
+    /// The newest version of the policy format that the kernel reads (`policyvers`).
     pub version: u32,
-    /// Whether the policy knows the server's context; the rest is of use only then.
+    /// Whether the policy knows the server's context. If not, the other fields mean nothing.
     pub knows_server: bool,
-    /// Whether the server's domain is permissive: denials are logged and not enforced.
+    /// Whether the server's domain is permissive, so that the kernel logs denials and refuses nothing.
     pub permissive: bool,
-    /// The rule, in CIL, without which no thread of the server may move; none where the policy has it.
+    /// The rule, in CIL, that any move of a thread of the server needs. `None` says that the policy has it.
     pub missing: Option<String>,
-    /// Whether categories are enforced for the server's domain; `None` where it has no range.
+    /// Whether the policy enforces categories for the server's domain. `None` says that the context has no range.
     pub categories: Option<bool>,
 }
 
 impl Selinux {
-    /// Asks the loaded policy about the server's own context. For a look at a machine; needs selinuxfs, and
-    /// the right to ask (process domains of administrators have it).
+    /// Asks the loaded policy about the server's own context, to inspect a machine. It needs selinuxfs and the right to
+    /// ask it, which the domains of administrators have.
     pub fn server_policy(&self) -> io::Result<ServerPolicy> {
         let own = self.own.as_ref().map_err(|e| io::Error::other(e.clone()))?;
         let version = self.selinuxfs.policy_version()?;
@@ -248,7 +249,7 @@ fn no_thread(text: &str, error: &io::Error) -> PrepareError {
     )
 }
 
-/// A warning.
+/// The warning that the domain of a context is permissive.
 pub(super) fn permissive_domain(domain: &str) -> String {
     format!(
         "the domain {domain} is permissive: the kernel logs and refuses nothing there; remove it from the permissive \
@@ -256,7 +257,7 @@ pub(super) fn permissive_domain(domain: &str) -> String {
     )
 }
 
-/// A warning.
+/// The warning that categories do not confine the type of a context.
 fn categories_ignored(domain: &str) -> String {
     format!(
         "the policy does not enforce categories for {domain}, so that contexts which differ only in their range \

@@ -2,7 +2,7 @@
 
 use super::text::{SecurityContext, Written};
 
-/// What administrators write, and what the kernel prints.
+/// Reads `text` as an administrator writes a context, and as the kernel prints one.
 pub(crate) fn text(text: &str) {
     if let Some(context) = SecurityContext::parse(text) {
         assert_eq!(context.to_string(), text);
@@ -14,7 +14,7 @@ pub(crate) fn text(text: &str) {
                 let shown = whole.to_string();
                 assert!(shown.bytes().all(|b| b.is_ascii_graphic() && b != b'*'), "{shown}");
                 assert_eq!(SecurityContext::parse(&shown).as_ref(), Some(&whole));
-                // A whole context means itself.
+                // A whole context means itself, whatever the server's own context is.
                 let again = Written::parse(&shown).and_then(|w| w.complete(&own));
                 assert_eq!(again.as_ref(), Ok(&whole), "{shown}");
             }

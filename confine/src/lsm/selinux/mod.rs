@@ -1,32 +1,32 @@
 //! SELinux: a thread moves to another security context of the loaded policy.
 //!
-//! A thread of a process with several threads may move alone, without `execve`, under three
-//! conditions (kernel: security/selinux/hooks.c, selinux_lsm_setattr), here for a server in
-//! `httpd_t` and a context of type `httpd_dog_t`:
+//! In a process with several threads one thread may move alone, without `execve`, under three conditions (kernel:
+//! security/selinux/hooks.c, selinux_lsm_setattr). The table is for a server in `httpd_t` and for a context of type
+//! `httpd_dog_t`:
 //!
-//! | rule in CIL | when missing |
+//! | rule in CIL | the kernel's answer where it is missing |
 //! |---|---|
 //! | `(allow httpd_t self (process (setcurrent)))` | EACCES |
 //! | `(typebounds httpd_t httpd_dog_t)`, unless only the range changes | EPERM |
 //! | `(allow httpd_t httpd_dog_t (process (dyntransition)))` | EACCES |
 //!
-//! A context that the policy does not know is EINVAL. Threads that the thread makes later inherit
-//! the context. Descriptors opened before are checked again when they are used.
+//! A context that the policy does not know is EINVAL. Threads that the thread makes later inherit its context. A
+//! descriptor that was opened before is checked again when it is used.
 //!
-//! How contexts are written: see [`SecurityContext`] and the rule in text.rs.
+//! Administrators write contexts in two forms: as a pair `domain:range`, relative to the server's own context, and as a
+//! whole context ([`SecurityContext`]). `text.rs` in this folder tells how the two are told apart.
 //!
-//! # Why the kernel is asked directly, not through libselinux
-//! - `is_selinux_enabled()` answers no inside httpd on Debian, whose policy hides
-//!   /etc/selinux/config from httpd_t. A module that believes it runs everything unconfined,
-//!   without a word.
-//! - The move is on the path of every request: one system call, with nothing allocated.
-//! - The kernel's errno arrives as it is, and each one has another remedy.
-//! - The `selinux` crate needs a newer compiler than the distribution's, and a library to link.
+//! # Why this code asks the kernel and does not use libselinux
+//! - Debian's policy hides /etc/selinux/config from httpd_t, so `is_selinux_enabled()` answers "no" inside httpd. A
+//!   module that believes this answer runs everything unconfined and says nothing.
+//! - Each request makes the move. Here it is one system call, and it allocates nothing.
+//! - The errno of the kernel arrives unchanged, and each errno has another remedy.
+//! - The `selinux` crate needs a newer compiler than distributions have, and a library to link.
 //!
-//! # What is not seen here
-//! MCS categories are enforced only for types in the policy's attribute `mcs_constrained_type`, in
-//! which httpd_t is not by default on Debian and Fedora. A move to `*:s0:c1` then succeeds and
-//! confines nothing. [`Backend::check`] asks the policy and leaves a warning.
+//! # Categories that confine nothing
+//! The kernel enforces MCS categories only for types with the attribute `mcs_constrained_type` of the policy. On Debian
+//! and Fedora httpd_t does not have it by default. A move to `*:s0:c1` then succeeds and confines nothing.
+//! [`Backend::check`] asks the policy and notes a warning.
 //!
 //! ```
 //! use confine::lsm::selinux::SecurityContext;
@@ -71,7 +71,7 @@ use active::Evidence;
 use selinuxfs::Selinuxfs;
 use text::{Left, Written};
 
-/// Where the kernel's file systems are; in tests, directories that stand for them.
+/// The mount points of the kernel's file systems. Tests use other directories in their place.
 #[derive(Clone)]
 struct Roots {
     selinuxfs: PathBuf,
@@ -90,26 +90,27 @@ impl Default for Roots {
 }
 
 impl Roots {
-    /// The calling thread's own file: a thread may not write another one's.
+    /// The file with the context of the calling thread. A thread can only write its own.
     fn current(&self) -> PathBuf {
         self.proc.join("thread-self/attr/current")
     }
 }
 
-/// The backend.
+/// The SELinux backend.
 pub struct Selinux {
     roots: Roots,
     selinuxfs: Selinuxfs,
     interface: Interface,
-    /// For [`AttrFile::open`].
+    /// The path for [`AttrFile::open`].
     proc_file: Arc<CStr>,
     /// The server's context, to which pairs are relative.
     own: Result<SecurityContext, Inactive>,
-    /// Contexts that a thread is moved through before the moves that are checked.
+    /// The contexts that a thread moves through before the move that is checked ([`Backend::after`]).
     way: Vec<SecurityContext>,
-    /// `own` was given, not read: this process is not the server, so its own moves prove nothing.
+    /// Whether `own` was given and not read. This process is then not the server, and its own moves prove nothing about
+    /// the server.
     assumed: bool,
-    /// What the checks found worth a line in the log.
+    /// What the checks found, for [`Backend::warnings`].
     found: Mutex<BTreeSet<String>>,
 }
 
@@ -120,10 +121,10 @@ impl Default for Selinux {
 }
 
 impl Selinux {
-    /// Looks at the running kernel and reads the calling thread's context, to which `domain:range`
-    /// pairs are relative. Make it after the server has moved itself, if it does.
+    /// Looks at the running kernel and reads the context of the calling thread, to which `domain:range` pairs are
+    /// relative. If the server moves itself, call this after that move.
     ///
-    /// Without SELinux it succeeds, and [`Backend::active`] says what is missing.
+    /// Where SELinux is not active, this succeeds all the same, and [`Backend::active`] says what is missing.
     pub fn new() -> Self {
         let roots = Roots::default();
         let interface = Interface::probe(LsmId::SELINUX);
@@ -131,8 +132,8 @@ impl Selinux {
         Self::with(roots, interface, own, false)
     }
 
-    /// For a process that is not the server and asks about it (`confinectl`): `own`, the server's
-    /// context in the kernel's form, stands for what [`Selinux::new`] reads.
+    /// The backend for a process that is not the server, such as `confinectl`. `own` is the server's context in the
+    /// kernel's form, which [`Selinux::new`] would read.
     pub fn assuming(own: SecurityContext) -> Self {
         Self::with(Roots::default(), Interface::probe(LsmId::SELINUX), Ok(own), true)
     }
@@ -144,7 +145,7 @@ impl Selinux {
         assumed: bool,
     ) -> Self {
         let current = roots.current();
-        // A path with a NUL opens nothing, and neither does an empty one.
+        // A path that holds a NUL cannot be opened, and an empty one cannot either, so it stands for it.
         let proc_file = CString::new(current.as_os_str().as_bytes()).unwrap_or_default().into();
         let selinuxfs = Selinuxfs { root: roots.selinuxfs.clone() };
         Self {
@@ -164,18 +165,18 @@ impl Selinux {
         self.own.as_ref()
     }
 
-    /// The whole context that `text` means, as it would be for this server. Not asked of the kernel.
+    /// The whole context that `text` means for this server. The kernel is not asked.
     pub fn resolve(&self, text: &str) -> Result<SecurityContext, PrepareError> {
         self.target(text).map(|target| target.whole)
     }
 
-    /// Whether the kernel enforces the policy (`enforce` in selinuxfs). A permissive kernel logs
-    /// and refuses nothing.
+    /// Whether the kernel enforces the policy (the file `enforce` in selinuxfs). A permissive kernel logs denials and
+    /// refuses nothing.
     pub fn enforcing(&self) -> io::Result<bool> {
         self.selinuxfs.enforcing()
     }
 
-    /// What `text` means for this server.
+    /// The context that `text` means for this server.
     fn target(&self, text: &str) -> Result<Target<'_>, PrepareError> {
         let own =
             self.own.as_ref().map_err(|e| prepare_error(text, &e.problem.why, None, &e.problem.remedy))?;
@@ -185,8 +186,8 @@ impl Selinux {
         Ok(Target { own, left, whole })
     }
 
-    /// [`Selinux::target`], and it must not be where the server is: to stay there is not a
-    /// confinement, and a request is exempt only in plain words.
+    /// As [`Selinux::target`], but it refuses the context that the server is in. A move to it confines nothing, and
+    /// only the word `unconfined` may exempt a request.
     fn other_target(&self, text: &str) -> Result<Target<'_>, PrepareError> {
         let target = self.target(text)?;
         if *target.own == target.whole {
@@ -200,7 +201,7 @@ impl Selinux {
 
     fn way_to(&self, text: &str, target: Target<'_>) -> Result<ContextMove, PrepareError> {
         let Target { own, left, whole } = target;
-        // The text was found to be printable ASCII.
+        // All parts were checked to be printable ASCII.
         let raw = CString::new(whole.to_string())
             .map_err(|_| prepare_error(text, "it holds a NUL byte", None, "remove it"))?;
         Ok(ContextMove {
@@ -215,7 +216,7 @@ impl Selinux {
         })
     }
 
-    /// Remembers something for [`Backend::warnings`].
+    /// Keeps a text for [`Backend::warnings`].
     fn note(&self, text: String) {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(text);
     }
@@ -254,7 +255,7 @@ impl Backend for Selinux {
     fn after(&self, text: &str, who: Moved) -> Option<Box<dyn Backend>> {
         let after = self.resolve(text).ok()?;
         let own = match who {
-            // Requests' contexts stay relative to the server's.
+            // Contexts of requests stay relative to the server's context, which an early move does not change.
             Moved::Thread => self.own.clone(),
             Moved::Server => return Some(Box::new(Self::assuming(after))),
         };
@@ -301,18 +302,19 @@ fn prepare_error(text: &str, why: &str, errno: Option<i32>, remedy: &str) -> Pre
     }
 }
 
-/// What a text means.
+/// The context that a text means for the server.
 struct Target<'a> {
     /// The server's context.
     own: &'a SecurityContext,
-    /// What the text leaves to it.
+    /// The parts that the text leaves to the server's context.
     left: Left,
     whole: SecurityContext,
 }
 
 impl Target<'_> {
-    /// Why a thread that is elsewhere than the server cannot take this text: what is not written means
-    /// something else to it than to the server. Neither is guessed, as either may widen the request.
+    /// Why a thread that has left the server's context at `there` cannot take this text. A part that is not written is
+    /// the server's own part to the server, and the thread's own part to the thread. Nothing is guessed, because either
+    /// choice may give the request more than it should have.
     fn unclear_from(&self, there: &SecurityContext) -> Option<Problem> {
         unclear(self.left, self.own, there, &self.whole)
     }
@@ -356,7 +358,10 @@ impl Move for ContextMove {
 }
 
 impl ContextMove {
-    /// Moves the calling thread, or gives the errno.
+    /// Moves the calling thread.
+    ///
+    /// # Errors
+    /// The errno.
     fn enter_raw(&self) -> Result<(), i32> {
         match &self.door {
             Door::Syscall(wire) => wire.set_current(),
@@ -366,7 +371,7 @@ impl ContextMove {
 }
 
 impl ContextMove {
-    /// The calling thread's context.
+    /// The context of the calling thread.
     fn here(&self) -> Option<SecurityContext> {
         let raw = match &self.door {
             Door::Syscall(_) => Interface::Syscall.current(LsmId::SELINUX, Path::new("")),
@@ -395,11 +400,11 @@ impl Enter for ContextMove {
     }
 
     fn enter_further(&self) -> Result<(), EnterError> {
-        // A domain may be kept from asking; then the kernel's answer to the move has to do.
+        // The policy may forbid this domain to read its own context. The kernel's answer to the move then has to do.
         let Some(here) = self.here() else { return self.enter() };
         if here == self.target {
-            // Not the server's context, which is no target: the thread is confined. The kernel would
-            // ask for permission to move where it is.
+            // No move leads to the server's own context, so the thread is confined. A second move to the same context
+            // would need permission to move from there.
             return Ok(());
         }
         match unclear(self.left, &self.own, &here, &self.target) {

@@ -1,13 +1,13 @@
-//! What a refused move means, and the policy that would allow it.
+//! What the kernel's refusal of a move means, and which policy would allow the move.
 
 use super::SecurityContext;
 use crate::problem::Problem;
 
-/// Reads the kernel's answer to a move from `own` to `target`. `by_proc`: the move was a write
-/// to /proc, where opening the file can fail too.
+/// Explains the kernel's answer to a move from `own` to `target`. `by_proc` says that the move was a write to /proc,
+/// where opening the file can fail, too.
 ///
-/// Kernel: security/selinux/hooks.c, selinux_lsm_setattr: setcurrent (EACCES), then whether the
-/// context is valid (EINVAL), then bounds (EPERM), then dyntransition (EACCES).
+/// Kernel: security/selinux/hooks.c, selinux_lsm_setattr. It asks for setcurrent (EACCES), then whether the context is
+/// valid (EINVAL), then for the type bounds (EPERM), then for dyntransition (EACCES).
 pub(super) fn of_errno(
     errno: i32,
     own: &SecurityContext,
@@ -71,7 +71,7 @@ const RANGE_HINT: &str = "if they are there, a constraint forbids the range: let
                           holds it, as with (rangetransition initrc_t httpd_exec_t process ((s0)(s0 (range c0 \
                           c1023))))";
 
-/// EINVAL: some part is unknown, or the parts do not go together.
+/// EINVAL: a part of the context is unknown, or the parts do not fit each other.
 pub(super) fn invalid(target: &SecurityContext) -> Problem {
     let SecurityContext { user, role, domain, range } = target;
     let range = match range {
@@ -92,18 +92,18 @@ pub(super) fn allow_setcurrent(own: &SecurityContext) -> String {
     format!("(allow {} self (process (setcurrent)))", own.domain)
 }
 
-/// The rule that lets them move to `target`.
+/// The rule that lets the server's threads move to `target`.
 pub(super) fn allow_dyntransition(own: &SecurityContext, target: &SecurityContext) -> String {
     let to = if own.domain == target.domain { "self" } else { &target.domain };
     format!("(allow {} {to} (process (dyntransition)))", own.domain)
 }
 
-/// What binds `target`'s type to the server's.
+/// The rule that bounds the type of `target` by the server's.
 pub(super) fn typebounds(own: &SecurityContext, target: &SecurityContext) -> String {
     format!("(typebounds {} {})", own.domain, target.domain)
 }
 
-/// Why a move that lacks these rules is refused. `rules` is not empty.
+/// Explains that a move is refused because the policy lacks these rules. `rules` is not empty.
 pub(super) fn missing(rules: &[String], own: &SecurityContext, target: &SecurityContext) -> Problem {
     let mut remedy = format!("add to the policy: {}", rules.join(" "));
     if own.range != target.range && rules.contains(&allow_dyntransition(own, target)) {

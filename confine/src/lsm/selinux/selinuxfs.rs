@@ -1,4 +1,4 @@
-//! selinuxfs: questions to the loaded policy. Kernel: security/selinux/selinuxfs.c.
+//! The questions that selinuxfs answers about the loaded policy. Kernel: security/selinux/selinuxfs.c.
 
 use std::{
     fs::{self, OpenOptions},
@@ -6,17 +6,17 @@ use std::{
     path::PathBuf,
 };
 
-/// A mounted selinuxfs, or in tests a directory that looks like one.
+/// The mount point of selinuxfs. Tests use a directory that looks like it.
 pub(super) struct Selinuxfs {
     pub root: PathBuf,
 }
 
-/// What the policy grants one context on another, for one class.
+/// What the policy grants one context on another, for one class of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Decision {
-    /// A bit for each permission (see [`Selinuxfs::permission`]).
+    /// One bit for each permission (see [`Selinuxfs::permission`]).
     pub allowed: u32,
-    /// Whether the source's domain is permissive: denials are logged and not enforced.
+    /// Whether the domain of the source is permissive, so that the kernel logs denials and refuses nothing.
     pub permissive: bool,
 }
 
@@ -30,21 +30,21 @@ impl Selinuxfs {
         }
     }
 
-    /// The newest format of policy that the kernel reads.
+    /// The newest version of the policy format that the kernel reads.
     pub(super) fn policy_version(&self) -> io::Result<u32> {
         self.number("policyvers")
     }
 
-    /// Asks whether `context` is valid under the policy: EINVAL if not.
+    /// Asks whether `context` is valid under the policy. The error is EINVAL if it is not.
     pub(super) fn validate(&self, context: &str) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).open(self.root.join("context"))?;
         file.write_all(format!("{context}\0").as_bytes())
     }
 
-    /// Asks what `source` may do to `target`, an object of the class called `class`.
+    /// Asks what `source` may do to `target`, an object of the class with the name `class`.
     pub(super) fn access(&self, source: &str, target: &str, class: &str) -> io::Result<Decision> {
         let index = self.number(&format!("class/{class}/index"))?;
-        // A transaction: the question is written and the answer read through one descriptor.
+        // The question is written and the answer is read through the same descriptor.
         let mut file = OpenOptions::new().read(true).write(true).open(self.root.join("access"))?;
         file.write_all(format!("{source} {target} {index}").as_bytes())?;
         let mut answer = [0; 256];
@@ -52,7 +52,7 @@ impl Selinuxfs {
         std::str::from_utf8(&answer[..len]).ok().and_then(decision).ok_or_else(|| unexpected("access"))
     }
 
-    /// The bit of permission `name` of `class`. The file counts from 1.
+    /// The bit of the permission `name` of the class `class`. The file holds a number that counts from 1.
     pub(super) fn permission(&self, class: &str, name: &str) -> io::Result<u32> {
         let path = format!("class/{class}/perms/{name}");
         let number = self.number(&path)?;
@@ -64,8 +64,8 @@ impl Selinuxfs {
     }
 }
 
-/// `allowed decided auditallow auditdeny seqno flags`, in hexadecimal but for seqno
-/// (sel_write_access). Bit 0 of flags says permissive (security/selinux/include/security.h,
+/// Reads an answer: `allowed decided auditallow auditdeny seqno flags`, all in hexadecimal except seqno
+/// (sel_write_access). Bit 0 of flags says that the domain is permissive (security/selinux/include/security.h,
 /// AVD_FLAGS_PERMISSIVE).
 fn decision(answer: &str) -> Option<Decision> {
     let mut fields = answer.trim_matches(['\0', '\n', ' ']).split(' ');

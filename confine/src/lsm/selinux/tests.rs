@@ -30,7 +30,7 @@ fn a_context_is_resolved_against_the_servers() {
     assert_eq!(resolved.to_string(), "system_u:system_r:httpd_t:s0:c1");
 }
 
-/// What a request supplies beside the directive's own text is one part of a context.
+/// A value that a request supplies beside the directive's own text is one part of a context.
 #[test]
 fn a_value_is_one_part() {
     let prepare = |pieces: &[(bool, &str)]| {
@@ -119,7 +119,7 @@ fn a_move_without_proc_says_so() {
     );
 }
 
-/// Whether a move was made, by a thread whose context the kernel gives as `here`.
+/// Whether a thread moves, if the kernel says that its context is `here`.
 fn further(here: &str, text: &str) -> Result<bool, String> {
     let proc = tempfile::tempdir().unwrap();
     let attr = proc.path().join("thread-self/attr/current");

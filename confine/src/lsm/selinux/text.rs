@@ -1,48 +1,47 @@
-//! Security contexts: the kernel's form, and the shorter one that administrators write.
+//! Security contexts: the form of the kernel, and the shorter form that administrators may write.
 //!
-//! Written are either a *pair* `domain:range`, relative to the server's own context, or a *whole*
-//! context `user:role:type[:range]`. Ranges hold colons themselves (`s0:c1`, `s0:c1,c3`,
-//! `s0-s0:c0.c1023`), so the forms are told apart by this rule, in this order:
+//! An administrator writes either a *pair* `domain:range`, which is relative to the server's own context, or a *whole*
+//! context `user:role:type[:range]`. A range can hold colons (`s0:c1`, `s0:c1,c3`, `s0-s0:c0.c1023`). This rule tells
+//! the forms apart. The first line that fits counts:
 //!
-//! 1. No colon: a domain.
-//! 2. It begins with `*:`: a pair (no user is called `*`).
-//! 3. One colon: a pair. The second part may not end in `_r`, `_t` or `_u`, as roles, types and
-//!    users do by convention: that would be a piece of a whole context.
-//! 4. More colons, and the second field is a sensitivity, `sN` or `sN-sN` (N a number): a pair.
-//! 5. More colons, and the second field ends in `_r`: a whole context.
-//! 6. Anything else is refused, with both forms in the message.
+//! 1. The text has no colon. It is a domain.
+//! 2. It begins with `*:`. It is a pair, because no user is called `*`.
+//! 3. It has one colon. It is a pair. The second part must not end in `_r`, `_t` or `_u`, because roles, types and
+//!    users end so by convention: the text would be a piece of a whole context.
+//! 4. It has more colons, and the second field is a sensitivity, `sN` or `sN-sN` with a number N. It is a pair.
+//! 5. It has more colons, and the second field ends in `_r`. It is a whole context.
+//! 6. Anything else is refused, and the message shows both forms.
 //!
-//! So a sensitivity that the policy calls something else than `sN` can be written alone
-//! (`app_t:secret`), behind `*` (`*:secret:c1`) and in a whole context.
+//! A sensitivity that the policy calls something else than `sN` can still be written by itself (`app_t:secret`), behind
+//! `*` (`*:secret:c1`) and in a whole context.
 //!
-//! `*` stands for the server's own domain or range and for nothing else. A range that is not
-//! written is the server's. Behind an earlier move that changed such a part, it has to be written
-//! out: the server's would be given back, or the reader deceived.
+//! `*` stands for the server's own domain or range, and for nothing else. A range that is not written is the server's.
+//! Behind an early move that has changed such a part, the part must be written. Otherwise the request would get the
+//! server's part back, and the reader of the configuration would expect something else.
 
 use std::fmt;
 
 use crate::{context::excerpt, problem::Problem, value::Given};
 
-/// Longer texts cannot reach the kernel (kernel: fs/proc/base.c and security/security.c,
-/// lsm_set_self_attr, take at most a page, of which `struct lsm_ctx` is a part).
+/// The longest text, in bytes. The kernel takes at most a page (fs/proc/base.c, and security/security.c for
+/// lsm_set_self_attr, where `struct lsm_ctx` takes a part of the page).
 const MAX_LEN: usize = 4000;
 
-/// A security context in the kernel's form: `user:role:type`, and `:range` where the policy has
-/// levels (MCS, MLS).
+/// A security context in the kernel's form: `user:role:type`, and `:range` where the policy has levels (MCS, MLS).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SecurityContext {
-    /// SELinux user.
+    /// The SELinux user.
     pub user: String,
-    /// Role.
+    /// The role.
     pub role: String,
-    /// Type; of a process, its domain.
+    /// The type, which is called domain where it is the type of a process.
     pub domain: String,
-    /// Range of levels, such as `s0-s0:c0.c1023`. `None` under a policy without levels.
+    /// The range of levels, such as `s0-s0:c0.c1023`. `None` under a policy without levels.
     pub range: Option<String>,
 }
 
 impl SecurityContext {
-    /// Reads the kernel's form. `None` if it has fewer than three fields or an empty one.
+    /// Reads the kernel's form. `None` says that the text has fewer than three fields, or an empty field.
     pub fn parse(raw: &str) -> Option<Self> {
         let mut fields = raw.splitn(4, ':').map(|f| Some(f.to_owned()).filter(|f| !f.is_empty()));
         let (user, role, domain) = (fields.next()??, fields.next()??, fields.next()??);
@@ -53,7 +52,7 @@ impl SecurityContext {
         Some(Self { user, role, domain, range })
     }
 
-    /// The same process at another range.
+    /// The same context with another range.
     pub(super) fn at_range(&self, range: &str) -> Self {
         Self { range: Some(range.to_owned()), ..self.clone() }
     }
@@ -66,7 +65,7 @@ impl fmt::Display for SecurityContext {
     }
 }
 
-/// What was written, taken apart. `None` is the server's own.
+/// A context as it was written, in its parts. A part that is `None` is the server's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Written<'a> {
     pub user_and_role: Option<(&'a str, &'a str)>,
@@ -74,7 +73,7 @@ pub(super) struct Written<'a> {
     pub range: Option<&'a str>,
 }
 
-/// The parts of a context that a text leaves to the server.
+/// The parts of a context that a text leaves to the server's context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Left {
     user_and_role: bool,
@@ -83,7 +82,7 @@ pub(super) struct Left {
 }
 
 impl Left {
-    /// All is written.
+    /// The text has all parts.
     pub(super) const NOTHING: Self = Self { user_and_role: false, domain: false, range: false };
 
     /// Whether these parts are the same in both contexts.
@@ -93,7 +92,7 @@ impl Left {
             && (!self.range || a.range == b.range)
     }
 
-    /// `target` with these parts as `there` has them.
+    /// `target`, but with these parts from `there`.
     pub(super) fn as_in(self, there: &SecurityContext, target: &SecurityContext) -> SecurityContext {
         let of = |left: bool| if left { there } else { target };
         SecurityContext {
@@ -105,7 +104,7 @@ impl Left {
     }
 }
 
-/// An error with both forms as the remedy.
+/// An error whose remedy shows both forms.
 fn forms(why: impl Into<String>) -> Problem {
     Problem::new(
         why,
@@ -115,7 +114,7 @@ fn forms(why: impl Into<String>) -> Problem {
 }
 
 impl<'a> Written<'a> {
-    /// Takes `text` apart by the rule above.
+    /// Reads `text` by the rule at the top of this file.
     pub(super) fn parse(text: &'a str) -> Result<Self, Problem> {
         check_shape(text)?;
         let Some((first, rest)) = text.split_once(':') else {
@@ -170,7 +169,7 @@ impl<'a> Written<'a> {
         }
     }
 
-    /// What is not written.
+    /// The parts that are not written.
     pub(super) fn left(self) -> Left {
         Left {
             user_and_role: self.user_and_role.is_none(),
@@ -179,7 +178,7 @@ impl<'a> Written<'a> {
         }
     }
 
-    /// The whole context, with the server's own parts where none are written.
+    /// The whole context. A part that is not written is taken from the server's context `own`.
     pub(super) fn complete(self, own: &SecurityContext) -> Result<SecurityContext, Problem> {
         let (user, role) = self.user_and_role.unwrap_or((&own.user, &own.role));
         let range = match (self.range, &own.range) {
@@ -202,7 +201,7 @@ impl<'a> Written<'a> {
     }
 }
 
-/// `None` for `*`. A `*` elsewhere is refused.
+/// A part of a pair. `None` stands for `*`. A `*` beside other characters is refused.
 fn part(text: &str) -> Result<Option<&str>, Problem> {
     match text {
         "*" => Ok(None),
@@ -232,7 +231,7 @@ fn check_shape(text: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// `sN` or `sN-sN`: the first field of a range.
+/// Whether `field` is `sN` or `sN-sN`, the first field of a range.
 fn is_sensitivity(field: &str) -> bool {
     let one =
         |s: &str| s.strip_prefix('s').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
@@ -242,12 +241,12 @@ fn is_sensitivity(field: &str) -> bool {
     }
 }
 
-/// Whether what a request supplied is a context, or beside text of the configuration one part of it: a range that
-/// stands alone behind `domain:`, or letters, digits and `_` (in a domain `.` and `-`, too) in a place that the
-/// configuration chose.
+/// Checks what a request supplied. It may be a whole context. Where the configuration has text beside it, it is one
+/// part of a context: a range that stands alone behind `domain:`, or letters, digits and `_` in a place that the
+/// configuration chose. In a domain `.` and `-` are allowed, too.
 ///
 /// # Errors
-/// It holds what takes a context, or a range, apart.
+/// It holds a character that would begin another part of the context, or of the range.
 pub(super) fn one_part(given: &Given) -> Result<(), Problem> {
     if given.is_whole() {
         return Ok(());

@@ -1,11 +1,11 @@
-//! Whether TOMOYO is there, and the policy that it enforces, from what the kernel says.
+//! Whether TOMOYO is active, and which policy it enforces. Only the kernel is asked.
 
 use crate::problem::Problem;
 use std::{fs, io, path::Path};
 
 use super::{BackendName, Domain, Domains, Inactive, Kernel, Profiles, Snapshot, Unanswered, policy::Header};
 
-/// The loaded policy, or what is missing for one. `securityfs` is where that file system is mounted.
+/// The loaded policy. `securityfs` is where that file system is mounted. The error says what is missing.
 pub(super) fn snapshot(securityfs: &Path) -> Result<Snapshot, Inactive> {
     let folder = securityfs.join("tomoyo");
     is_started(securityfs, &folder)?;
@@ -22,7 +22,7 @@ pub(super) fn snapshot(securityfs: &Path) -> Result<Snapshot, Inactive> {
     place(&own, Domains::parse(&domains), profiles)
 }
 
-/// The kernel has it and it was not kept out at boot.
+/// Whether the kernel has TOMOYO and nothing at boot disabled it.
 fn is_started(securityfs: &Path, folder: &Path) -> Result<(), Inactive> {
     if folder.join("self_domain").exists() {
         return Ok(());
@@ -51,7 +51,7 @@ fn is_started(securityfs: &Path, folder: &Path) -> Result<(), Inactive> {
     }
 }
 
-/// Finds the server in its policy. `own` answers a `select` of the calling thread.
+/// Finds the server in its policy. `own` is the answer to a `select` of the calling thread.
 fn place(own: &str, domains: Domains, profiles: Profiles) -> Result<Snapshot, Inactive> {
     let asked = own.lines().next().and_then(|l| l.strip_prefix("# select ")).unwrap_or_default();
     let header = Header::parse(own.as_bytes(), asked.as_bytes());
@@ -67,7 +67,7 @@ fn place(own: &str, domains: Domains, profiles: Profiles) -> Result<Snapshot, In
     }
 }
 
-/// A file that could not be opened.
+/// The error for a file that could not be opened.
 pub(super) fn unopened(path: &str, error: &io::Error) -> Inactive {
     let remedy = match error.raw_os_error() {
         Some(libc::EACCES) => {

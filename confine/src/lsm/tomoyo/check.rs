@@ -1,7 +1,8 @@
-//! Whether a domain would be entered and confine, asked before any request needs it.
+//! Whether a thread could enter a domain, and whether the domain confines. This is asked at startup, before any request
+//! needs the domain.
 //!
-//! What the policy says decides whether the domain is there; whether the server may move there is
-//! tried, by a throw-away thread that moves and ends, as groups of rules can allow it, too.
+//! The policy says whether the domain exists. Whether the server may move there is tried: a thread moves and then ends.
+//! The policy alone cannot say it, because groups of rules can allow the move, too.
 
 use crate::problem::Problem;
 use std::thread;
@@ -28,7 +29,7 @@ impl Tomoyo {
         Ok(())
     }
 
-    /// By what the policy says, for a process that is not the server.
+    /// Asks the policy alone. It serves for a process that is not the server.
     fn look_up(&self, snapshot: &Snapshot, own: &Domain, target: &Domain) -> Result<DomainEntry, Problem> {
         let entry = snapshot.domains.get(target).ok_or_else(|| refusal::absent(target))?;
         self.shared.accept(target, entry.profile)?;
@@ -37,8 +38,8 @@ impl Tomoyo {
         Ok(entry.clone())
     }
 
-    /// By a throw-away thread that goes the way that requests go. Asks the policy as it is now: maps are
-    /// checked again when they change.
+    /// Moves a thread on the way that requests go. The thread ends afterwards. The policy is asked as it is now,
+    /// because the check runs again when a map has changed.
     fn try_it(&self, kernel: &Kernel, own: &Domain, target: &Domain) -> Result<DomainEntry, Problem> {
         let there = self.way_to(own, target.clone());
         there.before(kernel)?;
@@ -78,7 +79,7 @@ impl Tomoyo {
     }
 }
 
-/// Whether the policy has a line for a move; a domain with groups of rules may have it there.
+/// Whether the policy has a line that allows a move. A domain with groups of rules may have the line there.
 fn may_move(snapshot: &Snapshot, from: &Domain, target: &Domain) -> Result<(), Problem> {
     let entry = if *from == snapshot.own { Some(&snapshot.own_entry) } else { snapshot.domains.get(from) };
     let allowed = entry.is_some_and(|e| e.groups || e.moves_to.iter().any(|to| **to == *target.as_str()));
@@ -88,8 +89,8 @@ fn may_move(snapshot: &Snapshot, from: &Domain, target: &Domain) -> Result<(), P
     Err(Problem::new(format!("{from} may not move to {target}"), missing_line(from.as_str(), target)))
 }
 
-/// What to know about a domain that requests move to: a profile that does not enforce everything, and
-/// ways out of it.
+/// What an administrator should know about a domain that requests move to: a profile that does not enforce everything,
+/// and ways out of the domain.
 pub(super) fn findings(snapshot: &Snapshot, domain: &Domain, entry: &DomainEntry) -> Vec<String> {
     let mut findings = Vec::new();
     let gaps = snapshot.profiles.of(domain, entry.profile).and_then(super::Profile::gaps);
@@ -101,7 +102,7 @@ pub(super) fn findings(snapshot: &Snapshot, domain: &Domain, entry: &DomainEntry
         ));
     }
     for to in &entry.moves_to {
-        // Further down is where a rule moves on to after an early move.
+        // A rule behind an early move leads further down, so this is no way out.
         if Domain::parse(to).is_ok_and(|to| to.is_below(domain)) {
             continue;
         }
@@ -114,7 +115,7 @@ pub(super) fn findings(snapshot: &Snapshot, domain: &Domain, entry: &DomainEntry
     findings
 }
 
-/// What to know about the server's own domain.
+/// What an administrator should know about the server's own domain.
 pub(super) fn own_warnings(snapshot: &Snapshot) -> Vec<String> {
     if !snapshot.own_deleted {
         return Vec::new();
@@ -127,9 +128,9 @@ pub(super) fn own_warnings(snapshot: &Snapshot) -> Vec<String> {
 }
 
 impl Tomoyo {
-    /// All that is worth knowing of the server's domain and of those that it may move to, one text
-    /// each: domains that are not there, profiles that do not enforce, ways out. For a server whose
-    /// contexts only requests know, and for a look at a machine.
+    /// What an administrator should know about the server's domain and the domains that it may move to, one text each:
+    /// domains that do not exist, profiles that do not enforce, ways out. It serves for a server whose contexts only
+    /// requests know, and to inspect a machine.
     pub fn findings(&self) -> Vec<String> {
         let (Ok(snapshot), Ok(own)) = (self.snapshot(), self.own()) else { return Vec::new() };
         let is_own = *own == snapshot.own;

@@ -7,14 +7,14 @@ use super::{
     text::{Notation, Written},
 };
 
-/// What administrators write, and what the kernel prints.
+/// Reads `text` as an administrator writes a context, and as the kernel prints a domain and its policy.
 pub(crate) fn text(text: &str) {
     let own = Domain::parse("<kernel> /usr/sbin/apache2").expect("a domain");
     for notation in [Notation::Tomoyo, Notation::Raw] {
         match Written::parse(text, notation).and_then(|w| w.complete(&own)) {
             Ok(domain) => {
                 let name = domain.as_str();
-                // Nothing in it ends a line of the policy's, or a word where none ends.
+                // Nothing in the name can end a line of the policy, or begin another word.
                 assert!(name.bytes().all(|b| b == b' ' || b.is_ascii_graphic()), "{name}");
                 assert_eq!(Domain::parse(name).as_ref(), Ok(&domain));
                 assert!(!domain.namespace().is_empty() && !domain.is_below(&domain));
@@ -29,7 +29,7 @@ pub(crate) fn text(text: &str) {
     let _ = (Domains::parse(text).iter().count(), Profiles::parse(text).is_empty());
 }
 
-/// At most so many patterns of an input are looked at.
+/// How many patterns of an input are tried at most.
 const MOST_PATTERNS: usize = 16;
 
 /// The lines of `text` that are patterns, each with whether it matches the file `name`.
@@ -48,7 +48,7 @@ pub(crate) fn patterns<'t>(text: &'t str, name: &[u8]) -> Vec<(&'t str, bool)> {
     answers
 }
 
-/// Whether the definition, which tries every way, takes a bearable time.
+/// Whether the definition is quick enough. It tries every way, so its time grows exponentially.
 fn is_quick(pattern: &str, name: &[u8]) -> bool {
     let wild = ["\\*", "\\@", "\\$", "\\X", "\\A"].iter().map(|w| pattern.matches(w).count()).sum::<usize>();
     name.len() <= 40 && pattern.len() <= 200 && wild <= 5 && pattern.matches("\\{").count() <= 2

@@ -1,12 +1,13 @@
-//! The kernel's files: where a thread moves itself, and where the policy can be asked.
+//! The kernel's files: `self_domain`, with which a thread moves itself, and `domain_policy`, which answers questions
+//! about the policy.
 //!
-//! `self_domain` may be written by everyone and keeps nothing between writes (kernel:
-//! security/tomoyo/securityfs_if.c, tomoyo_write_self), so one descriptor serves all threads.
+//! Everyone may write `self_domain`, and the kernel keeps nothing between two writes (security/tomoyo/securityfs_if.c,
+//! tomoyo_write_self). So all threads of a process share one descriptor.
 //!
-//! `domain_policy` may be opened by root alone. An open descriptor can be asked by everyone, though: a
-//! `select` is answered before the kernel looks at who may change the policy
-//! (security/tomoyo/common.c, tomoyo_write_control). It keeps the question between a write and the
-//! reads behind it, so those two stand under one lock, and each process opens its own.
+//! Only root may open `domain_policy`. But any user may ask through a descriptor that is open: the kernel answers a
+//! `select` before it looks at who may change the policy (security/tomoyo/common.c, tomoyo_write_control). A descriptor
+//! keeps its question between the write and the reads of the answer. So one lock covers both, and each process opens a
+//! descriptor of its own.
 
 use std::{
     fs,
@@ -24,28 +25,28 @@ use super::{
     text::Domain,
 };
 
-/// Open descriptors of one process.
+/// The open descriptors of one process.
 pub(super) struct Kernel {
     self_domain: OwnedFd,
     policy: Mutex<Policy>,
 }
 
-/// `domain_policy`, and room for what it answers.
+/// The file `domain_policy`, and room for its answers.
 struct Policy {
     file: fs::File,
     answer: Box<[u8]>,
 }
 
-/// The longest answer of interest: a name twice (one of them as the question), and a few words.
+/// The longest answer that is of use: a name twice, one of them in the question, and a few words.
 const ANSWER: usize = 2 * 4096 + 256;
 
-/// What can stand in an answer beside the question and the name: `# select `, the line of a deleted
-/// domain, `use_profile 255` and newlines.
+/// How many bytes of an answer are neither the question nor the name: `# select `, the line that tells of a deleted
+/// domain, `use_profile 255`, and newlines.
 const AROUND: usize = 64;
 
-/// A question that is made at startup and asked at every request.
+/// A question that is made at startup and asked on requests.
 pub(super) struct Question {
-    /// `select domain=NAME`, and a newline.
+    /// `select domain=NAME` and a newline.
     line: Box<[u8]>,
 }
 
@@ -75,10 +76,10 @@ impl From<io::Error> for Unanswered {
 }
 
 impl Kernel {
-    /// Opens what a process needs. `folder` is TOMOYO's in securityfs.
+    /// Opens the files that a process needs. `folder` is the folder of TOMOYO in securityfs.
     ///
     /// # Errors
-    /// The file that could not be opened is named in the text before the cause.
+    /// A file cannot be opened. The text names it.
     pub fn open(folder: &Path) -> Result<Self, (String, io::Error)> {
         let open = |name: &str, read: bool| {
             let path = folder.join(name);
@@ -89,7 +90,7 @@ impl Kernel {
         Ok(Self::of(open("self_domain", false)?.into(), open("domain_policy", true)?.into()))
     }
 
-    /// With open descriptors of `self_domain` and `domain_policy`.
+    /// With descriptors of `self_domain` and `domain_policy` that are open already.
     pub fn of(self_domain: OwnedFd, policy: OwnedFd) -> Self {
         Self {
             self_domain,
@@ -97,13 +98,16 @@ impl Kernel {
         }
     }
 
-    /// Moves the calling thread to the domain called `name`, or gives the errno. One system call.
+    /// Moves the calling thread to the domain `name`. It is one system call.
+    ///
+    /// # Errors
+    /// The errno.
     pub fn enter(&self, name: &[u8]) -> Result<(), i32> {
         loop {
-            // SAFETY: the descriptor is open and the buffer as long as said; the kernel only reads it.
+            // SAFETY: the descriptor is open and the buffer is as long as `name.len()` says; the kernel only reads it.
             let written =
                 unsafe { libc::write(self.self_domain.as_raw_fd(), name.as_ptr().cast(), name.len()) };
-            // The kernel takes a name whole or not at all.
+            // The kernel takes all of a name or nothing.
             if written >= 0 {
                 return Ok(());
             }
@@ -114,7 +118,7 @@ impl Kernel {
         }
     }
 
-    /// Asks for a domain of the loaded policy. Two system calls, nothing allocated.
+    /// Asks for a domain of the loaded policy. It is two system calls and allocates nothing.
     pub fn ask<T>(
         &self,
         question: &Question,
@@ -123,7 +127,7 @@ impl Kernel {
         self.ask_line(&question.line, question.line.len(), use_it)
     }
 
-    /// Asks for the domain that the calling thread is in, which should be called `name`.
+    /// Asks for the domain of the calling thread, which is expected to be `name`.
     pub fn ask_own<T>(
         &self,
         name: &str,
@@ -132,15 +136,16 @@ impl Kernel {
         let mut line = [0; 32];
         let room = line.len();
         let mut rest = &mut line[..];
-        // SAFETY: a plain query.
+        // SAFETY: gettid takes no argument and changes nothing.
         let thread = unsafe { libc::gettid() };
-        // The kernel takes a thread's number for `pid=` (tomoyo_select_domain, find_task_by_vpid).
+        // The kernel finds a thread by its own number here (tomoyo_select_domain, find_task_by_vpid).
         writeln!(rest, "select pid={thread}")?;
         let used = room - rest.len();
         self.ask_line(&line[..used], used + name.len(), use_it)
     }
 
-    /// `most`: how long question and name are at most, so that the kernel need not print all rules.
+    /// Asks a question. `most` is the greatest length of the question and the name in the answer. The kernel then
+    /// prints no more than that of the domain's rules.
     fn ask_line<T>(
         &self,
         line: &[u8],
@@ -156,14 +161,14 @@ impl Kernel {
         Ok(use_it(Header::parse(&answer[..length], asked)?))
     }
 
-    /// All that is printed of the domain that the calling thread is in.
+    /// All that the kernel prints about the domain of the calling thread.
     pub fn own_text(&self) -> Result<String, Unanswered> {
-        // SAFETY: a plain query.
+        // SAFETY: gettid takes no argument and changes nothing.
         let thread = unsafe { libc::gettid() };
         self.text(&format!("select pid={thread}\n"))
     }
 
-    /// All that is printed of a domain: one line where there is none.
+    /// All that the kernel prints about a domain. It is one line where the domain does not exist.
     pub fn domain_text(&self, domain: &Domain) -> Result<String, Unanswered> {
         self.text(&format!("select domain={domain}\n"))
     }
@@ -176,14 +181,14 @@ impl Kernel {
         String::from_utf8(text).map_err(|_| Unanswered::Garbled)
     }
 
-    /// The whole policy, of each domain only what has to do with moving between domains.
+    /// The whole policy, but of each domain only what concerns moves between domains.
     pub fn transitions(&self) -> Result<String, Unanswered> {
-        // What was asked before is forgotten by `reset`.
+        // `reset` makes the kernel forget the last question.
         self.text("reset\nselect transition_only\n")
     }
 }
 
-/// One read, as the kernel fills the buffer as far as it can.
+/// Reads once. The kernel fills the buffer as far as it can.
 fn read(file: &mut fs::File, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match file.read(buffer) {

@@ -1,30 +1,29 @@
 //! TOMOYO: a thread moves to another domain of the loaded policy, without `execve`.
 //!
-//! A thread moves alone, by one write of the domain's name to `self_domain` (kernel:
-//! security/tomoyo/securityfs_if.c, tomoyo_write_self). What it needs is one line in the policy of the
-//! domain that it comes from:
+//! One thread moves alone, by a write of the domain's name to `self_domain` (kernel: security/tomoyo/securityfs_if.c,
+//! tomoyo_write_self). The domain that it comes from needs one line in its policy:
 //!
-//! | policy of `<kernel> /usr/sbin/apache2` | when missing |
+//! | policy of `<kernel> /usr/sbin/apache2` | the kernel's answer where it is missing |
 //! |---|---|
 //! | `task manual_domain_transition <kernel> /usr/sbin/apache2 //dog` | EPERM, whatever the profile |
 //!
-//! There is no way back, unless the new domain's own policy has such a line to it. Threads and programs
-//! that the thread starts inherit the domain. Descriptors that are open already are not checked again.
+//! There is no way back, unless the policy of the new domain has such a line. Threads and programs that the thread
+//! starts inherit its domain. A descriptor that was opened before is not checked again.
 //!
-//! # A domain that the policy does not hold
-//! The kernel would make it, with the profile of the domain that the thread comes from
-//! (security/tomoyo/domain.c, tomoyo_assign_domain). Where the server runs without enforcement, as most
-//! do, the move would succeed and confine nothing. So every move is three steps:
+//! # Domains that do not exist
+//! When the policy does not have the domain, the kernel makes it. It gets the profile of the domain that the thread
+//! comes from (security/tomoyo/domain.c, tomoyo_assign_domain). Most servers run in a domain whose profile does not
+//! enforce. The move would then succeed and confine nothing. So a move has three steps:
 //!
-//! 1. The loaded policy is asked for the domain, through a descriptor that each child opened while it
-//!    still was root. None of that name, or one whose profile does nothing: refused, and nothing is made.
-//! 2. The move.
-//! 3. The policy is asked which domain this thread is in, and with which profile. Should the domain have
-//!    been deleted between 1 and 2, the one that the kernel made shows here by its profile.
+//! 1. The loaded policy is asked for the domain, through a descriptor that each child opened while it still was root. If
+//!    the domain does not exist, or if its profile does nothing, the move is refused, and the kernel makes no domain.
+//! 2. The thread moves.
+//! 3. The policy is asked for the domain of this thread and its profile. If somebody deleted the domain between steps 1
+//!    and 2, the kernel has made a new one, and its profile shows that.
 //!
-//! In 1 and 3 a profile that does not enforce everything counts only where the domain had it when the
-//! server was started or restarted, and then the log had a warning. The list of domains is walked in 1
-//! and in the move itself, so 1 costs no more than what the kernel does anyway; 3 needs no walk.
+//! A profile that does not enforce everything is accepted only if the domain had it when the server was started or
+//! restarted. The log has a warning then. Step 1 walks the list of domains, as the kernel itself does in step 2, so it
+//! costs about as much. Step 3 walks no list.
 //!
 //! ```
 //! use confine::lsm::tomoyo::Pattern;
@@ -68,44 +67,45 @@ use kernel::{Kernel, Question, Unanswered};
 use policy::Header;
 use text::{Notation, Written};
 
-/// The policy as it was when the server was started or restarted, and where the server stands in it.
+/// The policy at the time when the server was started or restarted, and the server's place in it.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The server's own domain.
     pub own: Domain,
-    /// What the kernel holds of it, which is not in `domains` where it was deleted since.
+    /// The entry of the server's own domain. It is not in `domains` if the domain was deleted from the policy.
     pub own_entry: DomainEntry,
-    /// Whether it was deleted from the policy: a running process keeps the rules that it had.
+    /// Whether the server's own domain was deleted from the policy. A running process keeps the rules that it had.
     pub own_deleted: bool,
-    /// All domains.
+    /// All domains of the policy.
     pub domains: Domains,
-    /// All profiles.
+    /// All profiles of the policy.
     pub profiles: Profiles,
 }
 
-/// The backend.
+/// The TOMOYO backend.
 pub struct Tomoyo {
     shared: Arc<Shared>,
-    /// The domain that names are relative to.
+    /// The domain that chains of words are relative to.
     own: Result<Domain, Inactive>,
-    /// Domains that a thread is moved through before the moves that are checked.
+    /// The domains that a thread moves through before the move that is checked ([`Backend::after`]).
     way: Vec<Domain>,
-    /// The domain of an early move, where the checked moves start in one.
+    /// The domain of the early move, where moves behind one are checked.
     early: Option<Domain>,
-    /// `own` was given, not read: this process is not the server, so its own moves prove nothing.
+    /// Whether `own` was given and not read. This process is then not the server, and its own moves prove nothing about
+    /// the server.
     assumed: bool,
-    /// What the checks found worth a line in the log.
+    /// What the checks found, for [`Backend::warnings`].
     found: Mutex<BTreeSet<String>>,
 }
 
-/// What moves need, long after the backend made them.
+/// What moves share with each other, for as long as any of them exists.
 struct Shared {
-    /// TOMOYO's folder in securityfs.
+    /// The folder of TOMOYO in securityfs.
     folder: PathBuf,
     snapshot: Result<Snapshot, Inactive>,
-    /// Whether any rule may lead here, so that children need descriptors.
+    /// Whether a rule may lead to this backend, so that child processes need descriptors.
     used: AtomicBool,
-    /// This process's descriptors, where [`Backend::start_child`] has run.
+    /// The descriptors of this process, once [`Backend::start_child`] has run.
     kernel: OnceLock<Result<Kernel, Inactive>>,
 }
 
@@ -116,10 +116,10 @@ impl Default for Tomoyo {
 }
 
 impl Tomoyo {
-    /// Looks at the running kernel, reads its policy and the calling thread's domain, under which
-    /// `//name` lies. Make it after the server has moved itself, if it does.
+    /// Looks at the running kernel, and reads its policy and the domain of the calling thread. A text `//name` means a
+    /// domain below that domain. If the server moves itself, call this after that move.
     ///
-    /// Without TOMOYO it succeeds, and [`Backend::active`] says what is missing.
+    /// Where TOMOYO is not active, this succeeds all the same, and [`Backend::active`] says what is missing.
     pub fn new() -> Self {
         let securityfs = PathBuf::from("/sys/kernel/security");
         let snapshot = active::snapshot(&securityfs);
@@ -127,8 +127,7 @@ impl Tomoyo {
         Self::with(securityfs.join("tomoyo"), snapshot, own)
     }
 
-    /// For a process that is not the server and asks about it (`confinectl`): `own` is the server's
-    /// domain.
+    /// The backend for a process that is not the server, such as `confinectl`. `own` is the server's domain.
     pub fn assuming(own: Domain) -> Self {
         let mut this = Self::new();
         this.own = this.own.map(|_| own);
@@ -152,12 +151,12 @@ impl Tomoyo {
         self.shared.snapshot.as_ref()
     }
 
-    /// The domain that `text` means for this server. Not asked of the kernel.
+    /// The domain that `text` means for this server. The kernel is not asked.
     pub fn resolve(&self, text: &str) -> Result<Domain, PrepareError> {
         self.target(text, Notation::Tomoyo).map(|(_, target)| target)
     }
 
-    /// The server's domain, and the one that `text` means.
+    /// The server's domain, and the domain that `text` means.
     fn target(&self, text: &str, notation: Notation) -> Result<(&Domain, Domain), PrepareError> {
         let own = self.own.as_ref().map_err(|e| prepare_error(text, &e.problem.why, &e.problem.remedy))?;
         let target = Written::parse(text, notation)
@@ -166,7 +165,7 @@ impl Tomoyo {
         Ok((own, target))
     }
 
-    /// [`Tomoyo::target`], and it must not be where the server is.
+    /// As [`Tomoyo::target`], but it refuses the domain that the server is in.
     fn other_target(&self, text: &str, notation: Notation) -> Result<(&Domain, Domain), PrepareError> {
         let (own, target) = self.target(text, notation)?;
         if *own == target {
@@ -178,7 +177,8 @@ impl Tomoyo {
     }
 
     fn way_to(&self, own: &Domain, target: Domain) -> DomainMove {
-        // Not as it was written: the same text means another domain in a configuration than in a value.
+        // The context is shown from its domain, not as it was written: a text can mean one domain in a configuration
+        // and another one as a value of a request.
         let text = target.as_str().strip_prefix(own.as_str()).and_then(|t| t.strip_prefix(' '));
         DomainMove {
             context: Context { backend: BackendName::TOMOYO, text: text.unwrap_or(target.as_str()).into() },
@@ -189,15 +189,15 @@ impl Tomoyo {
         }
     }
 
-    /// Remembers something for [`Backend::warnings`].
+    /// Keeps a text for [`Backend::warnings`].
     fn note(&self, text: String) {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(text);
     }
 }
 
 impl Shared {
-    /// Calls `with` with this process's descriptors; with new ones, for as long as that takes, where no
-    /// child was started yet.
+    /// Calls `with` with the descriptors of this process. In the server's parent process, which has none, they are
+    /// opened for this call.
     fn with_kernel<T>(&self, with: impl FnOnce(&Kernel) -> Result<T, Problem>) -> Result<T, Problem> {
         match self.kernel.get() {
             Some(Ok(kernel)) => with(kernel),
@@ -213,13 +213,14 @@ impl Shared {
         Kernel::open(&self.folder).map_err(|(path, error)| active::unopened(&path, &error))
     }
 
-    /// Whether a thread may serve in a domain that the kernel says has this profile.
+    /// Whether a thread may serve in the domain `target`. The kernel says that the domain has the profile `profile`.
     fn accept(&self, target: &Domain, profile: u8) -> Result<(), Problem> {
         let Ok(snapshot) = &self.snapshot else { return Err(refusal::unknown_profile(target, profile)) };
         match snapshot.profiles.of(target, profile) {
             Some(p) if p.enforces() => Ok(()),
             Some(p) if p.is_disabled() => Err(refusal::disabled(target, profile)),
-            // Warned of at startup. A domain that the kernel made for a thread is not among these.
+            // The log had a warning of this at startup. A domain that the kernel made for a thread was not in the
+            // policy then.
             Some(_) if snapshot.domains.get(target).is_some_and(|then| then.profile == profile) => Ok(()),
             Some(p) => Err(refusal::enforces_no_more(target, profile, p)),
             None => Err(refusal::unknown_profile(target, profile)),
@@ -270,7 +271,7 @@ impl Backend for Tomoyo {
     fn after(&self, text: &str, who: Moved) -> Option<Box<dyn Backend>> {
         let target = self.resolve(text).ok()?;
         let (own, early) = match who {
-            // Names stay relative to the server's domain.
+            // Chains of words stay relative to the server's domain, which an early move does not change.
             Moved::Thread => (self.own.clone(), Some(target.clone())),
             Moved::Server => (Ok(target.clone()), None),
         };
@@ -287,7 +288,7 @@ impl Backend for Tomoyo {
 
     fn start_child(&self) {
         if self.shared.snapshot.is_ok() && self.shared.used.load(Ordering::Relaxed) {
-            // A second call in one process would be a fault of the server's; the first stays.
+            // The server calls this once in a process. If it did so again, the first descriptors would stay.
             self.shared.kernel.get_or_init(|| self.shared.open());
         }
     }
@@ -332,7 +333,7 @@ impl Move for DomainMove {
 }
 
 impl DomainMove {
-    /// Whether the loaded policy holds the domain, with a profile to serve under.
+    /// Whether the loaded policy has the domain, with a profile that a thread may serve under.
     fn before(&self, kernel: &Kernel) -> Result<(), Problem> {
         let found = kernel.ask(&self.question, |found| match found {
             Some(found) => self.shared.accept(&self.target, found.profile),
@@ -343,14 +344,14 @@ impl DomainMove {
 
     fn go(&self, kernel: &Kernel) -> Result<(), Problem> {
         kernel.enter(self.target.as_str().as_bytes()).map_err(|errno| {
-            // Where the thread is, which an early move may have brought elsewhere.
+            // An early move may have moved the thread, so the message asks where it is.
             let from = kernel.ask_own(self.target.as_str(), |own| own.map(|own| own.name.to_owned()));
             let from = from.ok().flatten().unwrap_or_else(|| self.own.to_string());
             refusal::of_errno(errno, &from, &self.target)
         })
     }
 
-    /// Whether the thread is where it should be.
+    /// Whether the thread has arrived, and whether it may serve there.
     fn after(&self, kernel: &Kernel) -> Result<(), Problem> {
         let found = kernel.ask_own(self.target.as_str(), |own| match own {
             Some(Header { name, profile, .. }) if name == self.target.as_str() => {

@@ -9,54 +9,54 @@
 //! | `\+` | one decimal digit |
 //! | `\X` | one or more hexadecimal digits |
 //! | `\x` | one hexadecimal digit |
-//! | `\A` | one or more letters of ASCII |
-//! | `\a` | one letter of ASCII |
+//! | `\A` | one or more ASCII letters |
+//! | `\a` | one ASCII letter |
 //! | `\\` | a backslash |
-//! | `\ooo` | the byte of that number, in octal, where it is no printable ASCII |
-//! | `\-` | subtraction: what the part before it matches, and none of the parts behind it, up to `/` |
+//! | `\ooo` | the byte with that octal number, where it is not printable ASCII |
+//! | `\-` | subtraction: what the part before it matches, but none of the parts behind it matches, up to `/` |
 //! | `/\{dir\}/` | `dir/` once or more; `dir` is a pattern of one component |
 //!
-//! Everything else stands for itself. Defined by the kernel (security/tomoyo/util.c,
-//! tomoyo_path_matches_pattern); as there, the characters before the first wildcard are compared first,
-//! and a subtraction in the component that they end in does not see them: `/a\*\-ab` matches `/ab`, and
-//! `/\*\-ab` does not.
+//! Any other character stands for itself. The kernel defines this (security/tomoyo/util.c,
+//! tomoyo_path_matches_pattern). As there, the characters before the first wildcard are compared first. Where a
+//! component with a subtraction begins with such characters, the subtraction does not see them: `/a\*\-ab` matches
+//! `/ab`, and `/\*\-ab` does not.
 //!
-//! The name comes from a client. A pattern is matched as a set of places in it that the name so far can
-//! have led to, so the time is bounded by the name's length times the pattern's, whatever both hold, and
-//! nothing is allocated.
+//! The name comes from a client, so the time must be bounded. While the bytes of the name are read, the matcher keeps
+//! the set of all places in the pattern that these bytes can lead to. So the time is at most the length of the name
+//! times the length of the pattern. Nothing is allocated.
 
 use crate::lsm::escaped;
 
-/// The most bytes that a file's name can have (NAME_MAX).
+/// The longest name of a file, in bytes (NAME_MAX).
 const NAME_MAX: usize = 255;
-/// The most items in one part of a component: a character each, and a `\*` between all of them.
+/// The most items in one part of a component: 255 characters, and a `\*` before, between and behind them.
 const MAX_ITEMS: usize = 64 * WORDS - 1;
 const WORDS: usize = 8;
-/// The most components of a pattern that hold wildcards or follow one.
+/// The most components from the first wildcard on. `Pattern::matches` keeps a bit for each, and one for the end.
 const MAX_COMPONENTS: usize = 127;
 
-/// A pattern, ready to be asked.
+/// A pattern, ready to match names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// What stands before the first wildcard.
+    /// The text before the first wildcard.
     prefix: Box<[u8]>,
-    /// The components from there on, the first of them without what `prefix` has of it; `None` in a
-    /// pattern without wildcards, which matches its own text alone.
+    /// The components from the first wildcard on. The first of them lacks the characters that are in `prefix`. `None`
+    /// is a pattern without wildcards, which matches only its own text.
     rest: Option<Box<[Component]>>,
 }
 
 /// One component of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Component {
-    /// It stands in `\{` and `\}`: one or more components in a row.
+    /// Whether it stands in `\{` and `\}`, so that it matches one or more components in a row.
     repeated: bool,
-    /// What must match.
+    /// What the component must match.
     is: Part,
-    /// What must not (`\-`).
+    /// What the component must not match (`\-`).
     is_not: Box<[Part]>,
 }
 
-/// A row of items that a component must be made of.
+/// The items that a component must consist of, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Part(Box<[Item]>);
 
@@ -68,7 +68,7 @@ enum Item {
     Any(Class),
 }
 
-/// A kind of byte. None of them matches `/`, which components do not hold.
+/// A kind of byte. No kind contains `/`, because components do not hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     Byte(u8),
@@ -92,30 +92,30 @@ impl Class {
     }
 }
 
-/// Why a text is no pattern.
+/// Why a text is not a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// It is not absolute.
+    /// It does not begin with `/`.
     #[error("a pattern begins with /; write the whole path")]
     Relative,
-    /// A byte that stands in patterns only as an escape.
+    /// It holds a byte that a pattern can only have as an escape.
     #[error("the byte {0} is no printable ASCII; write it as \\{0:03o}")]
     Unprintable(u8),
-    /// A backslash with something unknown behind it.
+    /// A backslash has something unknown behind it.
     #[error(
         "{0} is neither a wildcard nor an escape; there are \\* \\@ \\? \\$ \\+ \\X \\x \\A \\a \\- \\{{ \\}} \\\\ and \
          \\ooo for bytes that are no printable ASCII"
     )]
     Escape(String),
-    /// `\{` or `\}` that does not embrace a component.
+    /// `\{` or `\}` does not enclose a whole component.
     #[error("\\{{ and \\}} embrace one whole component; write /\\{{name\\}}/")]
     Repetition,
-    /// More than a file's name can have.
+    /// A component has more characters than the name of a file can have.
     #[error(
         "a component has {0} characters and wildcards, and names of files have at most 255 bytes; shorten it"
     )]
     Component(usize),
-    /// More components than are kept in mind.
+    /// It has more components than the matcher keeps track of.
     #[error("{0} components follow the first wildcard, and at most 127 are supported; shorten the pattern")]
     Components(usize),
 }
@@ -124,7 +124,7 @@ impl Pattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// It is none.
+    /// The text is not a pattern.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         if !text.starts_with('/') {
             return Err(PatternError::Relative);
@@ -136,7 +136,8 @@ impl Pattern {
         if behind.is_empty() {
             return Ok(Self { prefix, rest: None });
         }
-        // Here and not on the pieces, where a component could be one that the prefix cuts.
+        // The prefix may end within the first component, and `\{` must stand at the start of a component. This is known
+        // here, and no longer in the pieces.
         let at_start = matches!(before.last(), Some(Token::Slash));
         let pieces: Vec<_> = behind.split(|t| *t == Token::Slash).collect();
         if pieces.len() > MAX_COMPONENTS {
@@ -148,11 +149,11 @@ impl Pattern {
         Ok(Self { prefix, rest: Some(rest) })
     }
 
-    /// Whether it matches `path`, the bytes of a file's name.
+    /// Whether the pattern matches `path`, the bytes of a file's name.
     pub fn matches(&self, path: &[u8]) -> bool {
         let Some(behind) = path.strip_prefix(&*self.prefix) else { return false };
         let Some(components) = &self.rest else { return behind.is_empty() };
-        // Bit i: the components before i can have matched so far.
+        // Bit i is set if the first i components of the pattern can match the components of the path so far.
         let mut places: u128 = 1;
         for name in behind.split(|b| *b == b'/') {
             let mut next = 0;
@@ -178,7 +179,7 @@ impl Component {
 }
 
 impl Part {
-    /// Bit i of the set: the items before i can have matched so far.
+    /// Whether the items match `name`. Bit i of `places` is set if the first i items can match the bytes so far.
     fn matches(&self, name: &[u8]) -> bool {
         let mut places = [0_u64; WORDS];
         self.reach(&mut places, 0);
@@ -207,11 +208,11 @@ impl Part {
         places[end / 64] >> (end % 64) & 1 == 1
     }
 
-    /// Notes a place, and those behind it that need no byte to be reached.
+    /// Sets the bit of a place, and the bits of the places behind it that need no further byte.
     fn reach(&self, places: &mut [u64; WORDS], mut place: usize) {
         loop {
             let bit = 1 << (place % 64);
-            // Whatever lies behind a place that is noted is noted, too.
+            // If this bit is set, the bits of the places behind it are set, too.
             if places[place / 64] & bit != 0 {
                 return;
             }
@@ -228,7 +229,7 @@ impl Part {
 enum Token {
     Slash,
     Byte(u8),
-    /// A class of bytes: once, any number of them, or once and more.
+    /// One byte of this class. `Any` is any number of such bytes, `More` is one or more.
     Once(Class),
     Any(Class),
     More(Class),
@@ -256,7 +257,7 @@ fn tokens(text: &[u8]) -> Result<Vec<Token>, PatternError> {
     Ok(tokens)
 }
 
-/// What follows a backslash, and how many bytes it takes.
+/// Reads what follows a backslash. Gives the token, and how many bytes it has.
 fn escape(rest: &[u8]) -> Result<(Token, usize), PatternError> {
     let token = match rest.first() {
         Some(b'\\') => Token::Byte(b'\\'),
@@ -287,7 +288,8 @@ fn escape(rest: &[u8]) -> Result<(Token, usize), PatternError> {
     Ok((token, 1))
 }
 
-/// `whole`: the component begins here; `inside`: another one follows.
+/// Reads one component. `whole` says that the tokens have the start of the component, and `inside` that another
+/// component follows.
 fn component(tokens: &[Token], whole: bool, inside: bool) -> Result<Component, PatternError> {
     let repeated = tokens.first() == Some(&Token::Open);
     let inner = match tokens {
@@ -298,7 +300,7 @@ fn component(tokens: &[Token], whole: bool, inside: bool) -> Result<Component, P
         return Err(PatternError::Repetition);
     }
     let mut parts = inner.split(|t| *t == Token::Minus).map(part);
-    // Splitting gives at least one part.
+    // A split gives at least one part.
     let is = parts.next().unwrap_or_else(|| part(&[]))?;
     Ok(Component { repeated, is, is_not: parts.collect::<Result<_, _>>()? })
 }
@@ -309,7 +311,7 @@ fn part(tokens: &[Token]) -> Result<Part, PatternError> {
         match *token {
             Token::Byte(b) => items.push(Item::One(Class::Byte(b))),
             Token::Once(class) => items.push(Item::One(class)),
-            // Twice any number is any number.
+            // Any number of bytes twice is any number of bytes once.
             Token::Any(class) if items.last() == Some(&Item::Any(class)) => {}
             Token::Any(class) => items.push(Item::Any(class)),
             Token::More(class) => items.extend([Item::One(class), Item::Any(class)]),

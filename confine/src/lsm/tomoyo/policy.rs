@@ -1,25 +1,26 @@
-//! What the kernel prints of its policy: one domain, and the profiles.
+//! What the kernel prints of its policy: domains and profiles.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::text::Domain;
 
-/// The first lines of what `domain_policy` prints after a `select`: which domain it found (kernel:
-/// security/tomoyo/common.c, tomoyo_select_domain and tomoyo_read_domain).
+/// The first lines of the answer to a `select`. They say which domain the kernel found (security/tomoyo/common.c,
+/// tomoyo_select_domain and tomoyo_read_domain).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header<'a> {
     pub name: &'a str,
-    /// Deleted from the policy, and kept by the kernel for those who are in it still, with its rules.
+    /// Whether the domain was deleted from the policy. The kernel keeps it with its rules while a thread is in it.
     pub deleted: bool,
     pub profile: u8,
 }
 
 impl<'a> Header<'a> {
-    /// Reads an answer, of which only the end may be missing. `asked` is what stood behind `select`.
-    /// `None`: there is no such domain. Allocates nothing.
+    /// Reads an answer, of which only the end may be missing. `asked` is the text behind `select` in the question.
+    /// `None` says that the domain does not exist. Nothing is allocated.
     ///
     /// # Errors
-    /// It answers another question, or ends too early: somebody else used the same descriptor.
+    /// The answer is to another question, or it ends too early: something else in this process used the same
+    /// descriptor.
     pub fn parse(answer: &'a [u8], asked: &[u8]) -> Result<Option<Self>, Garbled> {
         let (first, rest) = line(answer)?;
         if first.strip_prefix(b"# select ") != Some(asked) {
@@ -41,24 +42,24 @@ impl<'a> Header<'a> {
     }
 }
 
-/// The first line, which must be whole, and what follows it.
+/// The first line and the text behind it. The line must have its end.
 fn line(text: &[u8]) -> Result<(&[u8], &[u8]), Garbled> {
     let end = text.iter().position(|b| *b == b'\n').ok_or(Garbled)?;
     Ok((&text[..end], &text[end + 1..]))
 }
 
-/// An answer that is none to the question.
+/// An answer that does not belong to the question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Garbled;
 
-/// A domain of the loaded policy.
+/// A domain in the loaded policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainEntry {
     /// The number of its profile (`use_profile`).
     pub profile: u8,
     /// The domains that it lets a thread move to (`task manual_domain_transition`).
     pub moves_to: Vec<Box<str>>,
-    /// Whether it has groups of rules (`use_group`), which stand elsewhere and may allow more.
+    /// Whether it has groups of rules (`use_group`). They stand elsewhere in the policy and may allow more.
     pub groups: bool,
 }
 
@@ -71,12 +72,12 @@ impl DomainEntry {
     }
 }
 
-/// The domains of a policy, by name.
+/// The domains of a policy by their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Domains(BTreeMap<Box<str>, DomainEntry>);
 
 impl Domains {
-    /// Reads `domain_policy` or a part of it: what answers a `select` is such a part.
+    /// Reads `domain_policy`, or the part of it that answers a `select`.
     pub(super) fn parse(text: &str) -> Self {
         let mut domains = BTreeMap::new();
         let mut name: Option<&str> = None;
@@ -95,27 +96,27 @@ impl Domains {
         Self(domains)
     }
 
-    /// A domain; `None` if the policy had none of that name.
+    /// The domain, or `None` if the policy does not have it.
     pub fn get(&self, domain: &Domain) -> Option<&DomainEntry> {
         self.0.get(domain.as_str())
     }
 
-    /// All of them, by name.
+    /// All domains, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &DomainEntry)> {
         self.0.iter().map(|(name, entry)| (&**name, entry))
     }
 }
 
-/// What a profile does with what the policy does not allow.
+/// What a profile does when a program wants something that the policy does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
-    /// Nothing is looked at.
+    /// TOMOYO does not look.
     Disabled,
-    /// It is allowed, and added to the policy.
+    /// TOMOYO allows it and adds it to the policy.
     Learning,
-    /// It is allowed, and logged.
+    /// TOMOYO allows it and logs it.
     Permissive,
-    /// It is refused.
+    /// TOMOYO refuses it.
     Enforcing,
 }
 
@@ -142,27 +143,27 @@ impl fmt::Display for Mode {
     }
 }
 
-/// A profile: a mode for everything, and others for some things.
+/// A profile: one mode for everything, and other modes for some kinds of access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// `CONFIG`.
     pub mode: Mode,
-    /// `CONFIG::file`, `CONFIG::file::open` and so on, by the part behind `CONFIG::`.
+    /// `CONFIG::file`, `CONFIG::file::open` and so on. The key is the part behind `CONFIG::`.
     pub exceptions: BTreeMap<String, Mode>,
 }
 
 impl Profile {
-    /// Whether everything that TOMOYO knows is refused unless the policy allows it.
+    /// Whether TOMOYO refuses all that the policy does not allow, for each kind of access that it knows.
     pub fn enforces(&self) -> bool {
         self.modes().all(|mode| mode == Mode::Enforcing)
     }
 
-    /// Whether nothing is even looked at.
+    /// Whether TOMOYO looks at nothing.
     pub fn is_disabled(&self) -> bool {
         self.modes().all(|mode| mode == Mode::Disabled)
     }
 
-    /// What is not enforced, in words; `None` where everything is.
+    /// The kinds of access that are not enforced, in words. `None` says that all are.
     pub fn gaps(&self) -> Option<String> {
         let mut gaps: Vec<String> = Vec::new();
         if self.mode != Mode::Enforcing {
@@ -178,13 +179,13 @@ impl Profile {
     }
 }
 
-/// The profiles of all namespaces.
+/// The profiles of all namespaces, by namespace and number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profiles(BTreeMap<(String, u8), Profile>);
 
 impl Profiles {
-    /// Reads `profile` (kernel: security/tomoyo/common.c, tomoyo_read_profile). The namespace stands
-    /// before a line only where there are several.
+    /// Reads the file `profile` (kernel: security/tomoyo/common.c, tomoyo_read_profile). A line begins with the
+    /// namespace only where there are several.
     pub(super) fn parse(text: &str) -> Self {
         let mut profiles = BTreeMap::new();
         for line in text.lines() {
@@ -206,18 +207,18 @@ impl Profiles {
         Self(profiles)
     }
 
-    /// A domain's profile; `None` if there was none of that number.
+    /// The profile with this number in the namespace of `domain`. `None` says that it does not exist.
     pub fn of(&self, domain: &Domain, number: u8) -> Option<&Profile> {
         self.0.get(&(domain.namespace().to_owned(), number))
     }
 
-    /// Whether there is none at all, as before a policy is loaded.
+    /// Whether there is no profile. This is so before a policy is loaded.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// `3-CONFIG::file={ mode=enforcing ... }`: its number, `file`, and the mode.
+/// Reads a line such as `3-CONFIG::file={ mode=enforcing ... }`. Gives the number, `file`, and the mode.
 fn config_line(line: &str) -> Option<(u8, Option<&str>, Mode)> {
     let (number, rest) = line.split_once("-CONFIG")?;
     let (what, value) = rest.split_once('=')?;

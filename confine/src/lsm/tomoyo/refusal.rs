@@ -1,10 +1,9 @@
-//! What a refused move means, and the policy that would allow it.
+//! What the kernel's refusal of a move means, and which policy would allow the move.
 
 use super::{Domain, Profile, Unanswered};
 use crate::problem::Problem;
 
-/// Reads the kernel's answer to a move (kernel: security/tomoyo/securityfs_if.c,
-/// tomoyo_write_self).
+/// Explains the kernel's answer to a move (security/tomoyo/securityfs_if.c, tomoyo_write_self).
 pub(super) fn of_errno(errno: i32, from: &str, target: &Domain) -> Problem {
     let (why, remedy) = match errno {
         libc::EPERM => (format!("{from} may not move to {target}"), missing_line(from, target)),
@@ -36,7 +35,7 @@ pub(super) fn of_errno(errno: i32, from: &str, target: &Domain) -> Problem {
     Problem { why, errno: Some(errno), remedy }
 }
 
-/// The policy does not hold the domain.
+/// The policy does not have the domain.
 pub(super) fn absent(target: &Domain) -> Problem {
     Problem::new(
         format!(
@@ -46,7 +45,7 @@ pub(super) fn absent(target: &Domain) -> Problem {
     )
 }
 
-/// A rule behind an early move would leave its domain.
+/// A rule behind an early move would lead out of the domain of that move.
 pub(super) fn not_below(early: &Domain, target: &Domain) -> Problem {
     Problem::new(
         format!("{target} does not lie below {early}, where ConfineEarly confined the request"),
@@ -54,7 +53,7 @@ pub(super) fn not_below(early: &Domain, target: &Domain) -> Problem {
     )
 }
 
-/// Its profile looks at nothing.
+/// The profile of the domain looks at nothing.
 pub(super) fn disabled(target: &Domain, profile: u8) -> Problem {
     Problem::new(
         format!("{target} has profile {profile}, which is disabled: it confines nothing"),
@@ -63,7 +62,7 @@ pub(super) fn disabled(target: &Domain, profile: u8) -> Problem {
     )
 }
 
-/// Its profile does not enforce, and this is new.
+/// The profile of the domain does not enforce everything, and it did when the server was started.
 pub(super) fn enforces_no_more(target: &Domain, number: u8, profile: &Profile) -> Problem {
     Problem::new(
         format!(
@@ -75,7 +74,7 @@ pub(super) fn enforces_no_more(target: &Domain, number: u8, profile: &Profile) -
     )
 }
 
-/// Its profile did not exist at startup.
+/// The profile of the domain did not exist when the server was started.
 pub(super) fn unknown_profile(target: &Domain, profile: u8) -> Problem {
     Problem::new(
         format!("{target} has profile {profile}, which was not defined when the server was started"),
@@ -83,7 +82,7 @@ pub(super) fn unknown_profile(target: &Domain, profile: u8) -> Problem {
     )
 }
 
-/// The thread is not where it was moved to.
+/// The thread is not in the domain that it was moved to.
 pub(super) fn elsewhere(target: &Domain, found: Option<&str>) -> Problem {
     let found = found.unwrap_or("no domain");
     Problem::new(
@@ -110,7 +109,7 @@ pub(super) fn unanswered(error: &Unanswered) -> Problem {
     }
 }
 
-/// The line of policy that lets a thread move.
+/// The line of the policy that lets a thread move.
 pub(super) fn missing_line(from: &str, target: &Domain) -> String {
     format!("add to the domain policy, below {from}: task manual_domain_transition {target}")
 }

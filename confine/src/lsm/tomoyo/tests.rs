@@ -1,5 +1,5 @@
-//! Moves against a stand-in for the kernel's files, which answers as tomoyo_select_domain and
-//! tomoyo_write_self do. What real kernels do is tested in the lab.
+//! Moves with a stand-in for the kernel's files, which answers as tomoyo_select_domain and tomoyo_write_self do. The
+//! lab tests what real kernels do.
 
 use std::{
     collections::BTreeMap,
@@ -15,11 +15,11 @@ use crate::problem::Problem;
 const OWN: &str = "<kernel> /usr/sbin/apache2";
 const DOG: &str = "<kernel> /usr/sbin/apache2 //dog";
 
-/// A policy that changes while a request is on its way.
+/// A policy that changes while a request is served.
 struct World {
-    /// Profiles by domain.
+    /// The number of each domain's profile.
     domains: BTreeMap<String, u8>,
-    /// Domains to delete as soon as they were asked for.
+    /// Domains that are deleted as soon as the policy was asked for them.
     vanishing: Vec<&'static str>,
     /// Where the thread is.
     thread: String,
@@ -27,7 +27,7 @@ struct World {
     own_profile: u8,
 }
 
-/// Answers questions until the asking end is closed; gives what became of the policy.
+/// Answers questions until the other end is closed. Gives what the policy is then.
 fn run(mut world: World, policy: UnixStream, mut moves: UnixStream) -> JoinHandle<World> {
     moves.set_nonblocking(true).unwrap();
     thread::spawn(move || {
@@ -75,8 +75,8 @@ fn backend(at_start: &[(&str, u8)]) -> Tomoyo {
     Tomoyo::with("/nonexistent".into(), Ok(snapshot), own)
 }
 
-/// One request to `//dog`: how it went, and what the kernel's policy is then. `at_start` and `now` are
-/// the domains' profiles; `vanishing` are deleted between the check and the move.
+/// Serves one request in `//dog`. Gives how it went, and the kernel's policy afterwards. `at_start` and `now` are the
+/// profiles of the domains. The domains of `vanishing` are deleted between the check and the move.
 fn request(
     at_start: &[(&str, u8)],
     now: &[(&str, u8)],
@@ -108,7 +108,7 @@ fn a_domain_of_the_policy_that_enforces_is_entered() {
     let (outcome, world) = request(&[(OWN, 2), (DOG, 3)], &[(OWN, 2), (DOG, 3)], &[]);
     assert_eq!(outcome, Ok(()));
     assert_eq!(world.thread, DOG);
-    // Also one that came after the server had started.
+    // A domain that came after the server had started is accepted, too.
     assert_eq!(request(&[(OWN, 2)], &[(OWN, 2), (DOG, 3)], &[]).0, Ok(()));
 }
 
@@ -128,7 +128,7 @@ fn a_domain_that_the_policy_does_not_hold_is_refused_and_not_made() {
 #[test]
 fn a_domain_that_is_deleted_between_check_and_move_is_found_out() {
     let (outcome, world) = request(&[(OWN, 2), (DOG, 3)], &[(OWN, 2), (DOG, 3)], &[DOG]);
-    // The kernel made it, with the server's own profile.
+    // The kernel made the domain, with the profile of the server's own domain.
     assert_eq!((&*world.thread, world.domains[DOG]), (DOG, 2));
     let outcome = outcome.unwrap_err();
     assert!(
@@ -138,7 +138,7 @@ fn a_domain_that_is_deleted_between_check_and_move_is_found_out() {
         ),
         "{outcome}"
     );
-    // Nor does the next request take it for one of the policy's.
+    // The next request does not take it for a domain of the policy either.
     assert!(request(&[(OWN, 2), (DOG, 3)], &[(OWN, 2), (DOG, 2)], &[]).0.is_err());
 }
 
@@ -166,7 +166,7 @@ fn a_process_that_could_not_open_the_policy_refuses() {
         error.starts_with("/nonexistent/self_domain cannot be opened: No such file or directory"),
         "{error}"
     );
-    // In a child of a server that uses it, opened once.
+    // A child of a server that uses the backend opens the files once.
     let _ = tomoyo.check("//dog");
     tomoyo.start_child();
     assert!(matches!(tomoyo.shared.kernel.get(), Some(Err(_))));
@@ -189,7 +189,7 @@ fn names_are_relative_to_the_servers_domain() {
     let tomoyo = backend(&[(DOG, 3)]);
     assert_eq!(tomoyo.resolve("//dog").unwrap().as_str(), DOG);
     assert_eq!(tomoyo.prepare("//dog").unwrap().context().to_string(), "tomoyo://dog");
-    // One text, one domain: what a request supplied is shown with its escapes.
+    // One text means one domain: a value that a request supplied is shown with escapes.
     let context = |way: Arc<dyn Move>| way.context().to_string();
     assert_eq!(context(tomoyo.prepare(r"//d\303\266g").unwrap()), r"tomoyo://d\303\266g");
     assert_eq!(context(tomoyo.prepare("//dög  //app").unwrap()), r"tomoyo://d\303\266g //app");
@@ -261,14 +261,14 @@ fn a_check_asks_the_policy_and_notes_what_is_odd() {
             .starts_with("the loaded policy has no domain")
     );
     assert!(tomoyo.check("//off").unwrap_err().problem.to_string().contains("which is disabled"));
-    // Behind an early move the line stands in the early domain.
+    // Behind an early move, the line must be in the policy of the early domain.
     let after = tomoyo.after("//dog", Moved::Thread).unwrap();
     let reason = after.check("//cat").unwrap_err().problem.to_string();
     assert!(reason.contains("//cat does not lie below <kernel> /usr/sbin/apache2 //dog"), "{reason}");
     assert!(after.check("//dog //app").is_ok());
     let reason = after.check("//dog //other").unwrap_err().problem.to_string();
     assert!(reason.starts_with("<kernel> /usr/sbin/apache2 //dog may not move to"), "{reason}");
-    // Once the server itself is there, names begin there.
+    // Once the server itself has moved, chains begin at its new domain.
     let moved = tomoyo.after("//dog", Moved::Server).unwrap();
     assert!(moved.check("//app").is_ok());
     let reason = moved.check("//none").unwrap_err().problem.to_string();
@@ -286,7 +286,7 @@ fn a_server_whose_domain_was_deleted_is_told_to_start_anew() {
     assert!(check::own_warnings(&deleted).is_empty());
 }
 
-/// What a request supplies is one word, and no whole domain.
+/// A value that a request supplies is one word of a chain, and never a whole name.
 #[test]
 fn a_value_is_one_word_of_a_chain() {
     let tomoyo = backend(&[(DOG, 3)]);

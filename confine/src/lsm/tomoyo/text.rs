@@ -1,19 +1,19 @@
-//! Domain names: the kernel's form, and the shorter one that administrators write.
+//! Names of domains: the form of the kernel, and the shorter form that administrators may write.
 //!
-//! A domain's name is a namespace, such as `<kernel>`, and words that begin with `/`, one blank between
-//! them. Written are either such a *whole* name, or a *chain* of words (`//dog //app`), which is put
-//! behind the server's own domain.
+//! The name of a domain is a namespace, such as `<kernel>`, and words that begin with `/`. One blank stands between two
+//! of them. An administrator writes either such a *whole* name, or a *chain* of words (`//dog //app`). A chain means
+//! the domain with these words behind the server's own domain.
 //!
-//! TOMOYO writes a backslash as `\\` and every byte that is no printable ASCII as `\ooo`, in octal
-//! (kernel: security/tomoyo/util.c, tomoyo_correct_word2). Names are compared byte by byte in this
-//! notation, so there is one way to write each.
+//! TOMOYO writes a backslash as `\\`, and a byte that is not printable ASCII as `\ooo`, in octal (kernel:
+//! security/tomoyo/util.c, tomoyo_correct_word2). The kernel compares names byte by byte in this notation, so each name
+//! has exactly one spelling.
 
 use std::fmt;
 
 use crate::{context::excerpt, problem::Problem, value::Given};
 
-/// Longer names are refused by the kernel (security/tomoyo/securityfs_if.c, tomoyo_write_self:
-/// TOMOYO_EXEC_TMPSIZE - 10, and less than that).
+/// The longest name, in bytes, that the kernel takes (security/tomoyo/securityfs_if.c, tomoyo_write_self: it must be
+/// shorter than TOMOYO_EXEC_TMPSIZE - 10).
 const MAX_LEN: usize = 4096 - 10 - 1;
 
 /// The name of a domain in the kernel's notation.
@@ -24,7 +24,7 @@ impl Domain {
     /// Reads a whole name as the kernel or a policy has it.
     ///
     /// # Errors
-    /// It is no such name; the text says what is wrong.
+    /// What is wrong with the text.
     pub fn parse(name: &str) -> Result<Self, String> {
         Written::parse(name, Notation::Tomoyo).map_err(|e| format!("{}; {}", e.why, e.remedy)).and_then(
             |written| match written {
@@ -39,12 +39,12 @@ impl Domain {
         &self.0
     }
 
-    /// Whether it lies below `above`: the same words, and more behind them.
+    /// Whether it lies below `above`: it has the same words, and more behind them.
     pub fn is_below(&self, above: &Self) -> bool {
         self.0.strip_prefix(&*above.0).is_some_and(|rest| rest.starts_with(' '))
     }
 
-    /// Its namespace, in angle brackets.
+    /// The namespace, in angle brackets.
     pub fn namespace(&self) -> &str {
         self.0.split(' ').next().unwrap_or_default()
     }
@@ -56,24 +56,25 @@ impl fmt::Display for Domain {
     }
 }
 
-/// How a text writes bytes that a name cannot hold as they are.
+/// How a text writes bytes that a name cannot have as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notation {
-    /// Backslashes begin escapes, as in a policy: configurations and maps. Other bytes are escaped.
+    /// Backslashes begin escapes, as in TOMOYO's policy. Configurations and maps are written so. Other bytes get their
+    /// escapes.
     Tomoyo,
-    /// Every byte stands for itself: what a request supplied.
+    /// Every byte stands for itself. Values of requests are read so.
     Raw,
 }
 
-/// What was written, in the kernel's notation.
+/// A context as it was written, in the kernel's notation.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Written {
-    /// Whether it has a namespace.
+    /// Whether it begins with a namespace, so that it is a whole name.
     whole: bool,
     words: String,
 }
 
-/// An error with both forms as the remedy.
+/// An error whose remedy shows both forms.
 fn forms(why: impl Into<String>) -> Problem {
     Problem::new(
         why,
@@ -83,7 +84,7 @@ fn forms(why: impl Into<String>) -> Problem {
 }
 
 impl Written {
-    /// Takes a text apart at its blanks and puts it into the kernel's notation.
+    /// Cuts a text at its blanks and puts the words into the kernel's notation.
     pub(super) fn parse(text: &str, notation: Notation) -> Result<Self, Problem> {
         let mut words = String::with_capacity(text.len());
         let mut whole = false;
@@ -107,7 +108,7 @@ impl Written {
         Ok(Self { whole, words })
     }
 
-    /// The domain, for a server in `own`.
+    /// The name of the domain, for a server in the domain `own`.
     pub(super) fn complete(self, own: &Domain) -> Result<Domain, Problem> {
         let name = if self.whole { self.words } else { format!("{own} {}", self.words) };
         if name.len() > MAX_LEN {
@@ -120,11 +121,11 @@ impl Written {
     }
 }
 
-/// Whether what a request supplied is one word of a chain, or a part of one. (It holds no blank, so that it adds no
-/// word.)
+/// Checks that the part of a context which a request supplied is one word of a chain, or a piece of a word. A value
+/// holds no blank, so it cannot add a word.
 ///
 /// # Errors
-/// It would name a whole domain, or leave a word of the chain out.
+/// It would begin a whole name, or it is empty, so that the chain would lack a word.
 pub(super) fn one_word(given: &Given) -> Result<(), Problem> {
     if given.text().starts_with('<') && given.touches(0..1) {
         return Err(Problem::new(
@@ -141,12 +142,13 @@ pub(super) fn one_word(given: &Given) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A word, fit for a log line.
+/// A word, for a log line.
 fn shown(word: &str) -> String {
     excerpt(word).escape_debug().to_string()
 }
 
-/// A namespace is taken as it is written: none has a byte that needs an escape without looking odd.
+/// Adds a namespace as it is written. A byte that would need an escape is refused, because no namespace that people use
+/// has one.
 fn push_namespace(words: &mut String, word: &str) -> Result<(), Problem> {
     let inner = word.strip_prefix('<').and_then(|w| w.strip_suffix('>'));
     match inner {
@@ -179,8 +181,7 @@ fn push_word(words: &mut String, word: &str, notation: Notation) -> Result<(), P
     Ok(())
 }
 
-/// The escape that begins behind a backslash: another backslash, or the number of a byte that cannot
-/// stand for itself.
+/// The escape behind a backslash: another backslash, or the octal number of a byte that cannot stand for itself.
 fn escape(rest: &[u8]) -> Option<&[u8]> {
     match *rest {
         [b'\\', ..] => rest.get(..1),

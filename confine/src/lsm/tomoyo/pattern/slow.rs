@@ -1,7 +1,7 @@
-//! What patterns mean, in the plainest code: for tests and fuzzing to compare with.
+//! The meaning of patterns in the simplest code, which tests and fuzzing compare the matcher with.
 
-/// The definition, word for word: names in the kernel's notation, split at `/`, and every way to take a
-/// wildcard tried. Exponential, and easy to believe.
+/// The definition, word for word: the name is put into the kernel's notation and split at `/`, and every way to match a
+/// wildcard is tried. The time grows exponentially, but the code is easy to check.
 pub fn slow(pattern: &str, name: &[u8]) -> bool {
     let name = encode(name);
     let fixed = fixed_part(pattern);
@@ -61,7 +61,7 @@ fn slow_part(pattern: &[&str], name: &[&str]) -> bool {
     (least..=most.min(name.len())).any(|n| name[..n].iter().all(|u| fits(u)) && slow_part(rest, &name[n..]))
 }
 
-/// Characters and escapes.
+/// The characters and escapes of a text.
 fn units(text: &str) -> Vec<&str> {
     let mut units = Vec::new();
     let mut rest = text;

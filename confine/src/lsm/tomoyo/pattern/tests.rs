@@ -57,7 +57,7 @@ fn subtraction_takes_away_up_to_the_next_slash() {
     check(r"/\*\-a\-b", &["/c", "/ab", "/"], &["/a", "/b", "/c/d"]);
     check(r"/\*\-\*.bak/x", &["/a/x"], &["/a.bak/x", "/.bak/x"]);
     check(r"/\*\-", &["/a"], &["/"]);
-    // The characters before the first wildcard are compared before, and are not seen here.
+    // The characters before the first wildcard are compared first, and the subtraction does not see them.
     check(r"/a\*\-ab", &["/ab", "/ac"], &["/aab", "/b"]);
     check(r"/\*\-ab", &["/aab"], &["/ab"]);
 }
@@ -126,11 +126,11 @@ fn a_hostile_name_takes_no_longer_than_its_length() {
             assert!(!pattern.matches(name.as_bytes()));
         }
     }
-    // Milliseconds; a matcher that goes back and tries again needs longer than the universe has.
+    // It takes milliseconds. A matcher that goes back and tries again would not end.
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
-/// Few characters, so that patterns and names often meet.
+/// There are only a few different characters, so that patterns and names often match.
 fn piece() -> impl Strategy<Value = String> {
     let item = prop_oneof![
         3 => "[ab1.]",
@@ -162,7 +162,7 @@ proptest! {
         prop_assert_eq!(pattern(&text).matches(name.as_bytes()), slow(&text, name.as_bytes()), "{} {:?}", text, name);
     }
 
-    /// What a pattern without wildcards matches is its own text.
+    /// A pattern without wildcards matches only its own text.
     #[test]
     fn a_literal_matches_itself_alone(name in "/[ab1./ \\\\\u{e4}]{0,8}", other in "/[ab1./ \\\\\u{e4}]{0,8}") {
         let pattern = pattern(&encode(name.as_bytes()));
