@@ -1,7 +1,7 @@
-//! A ruleset whose paths were not all there when a running server read its configuration again.
+//! A ruleset of which a path was missing when a running server read its configuration again.
 //!
-//! The server goes on, and requests that need the ruleset are refused, with the path in the log, until it is whole.
-//! Whether it is, the requests themselves find out, at most once a second; a ruleset that is whole costs nothing.
+//! The server goes on. Requests that need the ruleset are refused, and the log names the path, until the path is there.
+//! Requests themselves look for it, at most once a second. A ruleset that is complete costs nothing here.
 
 use std::{
     sync::{Mutex, OnceLock, PoisonError},
@@ -12,16 +12,17 @@ use super::{Ruleset, RulesetError, RulesetSpec, ruleset::Blueprint, way::Trust};
 use crate::lsm::{EnterError, escaped};
 use crate::problem::Problem;
 
-/// Between two looks, in each child.
+/// How long a child waits before it looks again.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// What is known of such a ruleset.
+/// A ruleset that could not be made.
 pub(super) struct Absent {
     pub spec: RulesetSpec,
     abi: u32,
-    /// As it was when the configuration was read: a child is somebody else than who started the server.
+    /// Who may have made a link on the way to a path. It was set when the configuration was read, because a child runs
+    /// as another user than the one who started the server.
     trust: Trust,
-    /// When it was last looked for (by a request), and what was wrong then.
+    /// When a request last looked for the paths, and what was wrong then.
     tried: Mutex<(Option<Instant>, Vec<RulesetError>)>,
     back: OnceLock<Ruleset>,
 }
@@ -31,7 +32,7 @@ impl Absent {
         Self { spec, abi, trust, tried: Mutex::new((None, faults)), back: OnceLock::new() }
     }
 
-    /// The ruleset, if it is whole by now.
+    /// The ruleset, if all its paths are there now.
     pub(super) fn back(&self) -> Result<&Ruleset, EnterError> {
         if let Some(back) = self.back.get() {
             return Ok(back);
@@ -71,7 +72,7 @@ impl Absent {
         }
     }
 
-    /// For the log, at the reading.
+    /// The lines for the log when the configuration is read.
     pub(super) fn warnings(&self) -> Vec<String> {
         let tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         let warning = |fault: &RulesetError| {

@@ -2,7 +2,7 @@
 
 use super::{PathTemplate, Ports, Scopes, Values};
 
-/// Values by number.
+/// The values of expressions, by their numbers.
 struct Table<'a>(&'a [&'a [u8]]);
 
 impl Values for Table<'_> {
@@ -11,7 +11,7 @@ impl Values for Table<'_> {
     }
 }
 
-/// What administrators write in a ruleset; `values` are a request's.
+/// Reads `text` as an administrator writes a path of a ruleset. `values` are those of a request.
 pub(crate) fn text(text: &str, values: &[&[u8]]) {
     let _ = Ports::default().add(text.split(' ')).map_err(|e| crate::fuzz_log::one_line(&e.to_string()));
     let _ = Scopes::default().add(text.split(' ')).map_err(|e| crate::fuzz_log::one_line(&e.to_string()));
@@ -25,7 +25,7 @@ pub(crate) fn text(text: &str, values: &[&[u8]]) {
     }
 }
 
-/// A value makes no component more or less, and none that leads elsewhere.
+/// Checks that a value neither adds nor removes a component, and that no component leads elsewhere.
 fn stays_below(template: &PathTemplate, expressions: &[String], values: &[&[u8]]) {
     let prefix = template.prefix().to_str().expect("a part of a text");
     assert!(prefix.starts_with('/') && template.as_str().starts_with(prefix));

@@ -1,33 +1,33 @@
-//! Landlock: rulesets that any process may put itself under, without a policy from the system's
-//! administrator.
+//! Landlock: rulesets under which any process may put itself. They need no policy of the system.
 //!
-//! A ruleset names what it *handles* (rights that are refused unless granted) and what it grants.
-//! Every ruleset here handles all the file-system rights of the running kernel, both TCP rights
-//! where the kernel has them (ABI 4) and both scopes (ABI 6); the administrator may take TCP and
-//! scopes out. A kernel older than the ruleset asks for is an error, never a weaker ruleset.
+//! A ruleset *handles* rights, and it grants some of them. A right that it handles and does not grant is refused. Each
+//! ruleset here handles all rights on files that the running kernel knows, both TCP rights (since ABI 4) and both
+//! scopes (since ABI 6). The administrator can take TCP and the scopes out. If the kernel is older than the ruleset
+//! requires, that is an error. A weaker ruleset is never made.
 //!
-//! | directive | on files | on directories, for everything below, in addition |
+//! | directive | on files | in addition on directories, for everything below |
 //! |---|---|---|
 //! | `LandlockRead` | read | list |
 //! | `LandlockWrite` | write, truncate, device ioctl, connect to a socket file (ABI 9) | make files, directories, symbolic links, sockets and pipes; remove; rename and link across directories |
 //! | `LandlockExecute` | execute, read | list |
 //!
-//! Good to know:
-//! - Making device nodes is never granted.
-//! - A path grants what it leads to when it is opened: at startup for a path without expressions,
-//!   for the part before the first expression too. A directory that is moved away and made anew is
-//!   another directory: restart the server (gracefully).
-//! - On the way there only links are followed that nobody but the administrator can have laid (`way.rs`).
-//! - To execute a dynamically linked program takes `LandlockExecute` on its loader
-//!   (`/lib64/ld-linux-x86-64.so.2`) too, and `LandlockRead` on its libraries.
-//! - What is open already stays usable, and what is not handled is not restricted: metadata
-//!   (`stat`, `chmod`, `chown`, extended attributes), changing directory, UDP.
-//! - A move sets `no_new_privs`: set-user-ID programs (suexec, sudo) run without their privilege
-//!   from then on.
-//! - Rulesets stack: what every one of them grants is granted. The kernel takes up to 16.
-//! - Rights of ABIs newer than 9 are not handled: this build does not know what they would break.
+//! What to know about rulesets:
+//! - No directive grants the making of device nodes.
+//! - A path is opened at startup, or up to its first expression if it has any. It grants the directory that was opened.
+//!   If the directory is moved away and a new one is made in its place, the new one is not granted: restart the server
+//!   (gracefully).
+//! - On the way to a path only those links are followed that nobody but the administrator can have made (`way.rs` in
+//!   this folder).
+//! - A program that is linked dynamically also needs `LandlockExecute` on its loader (`/lib64/ld-linux-x86-64.so.2`)
+//!   and `LandlockRead` on its libraries.
+//! - A file that is already open stays usable. What a ruleset does not handle is not restricted: metadata (`stat`,
+//!   `chmod`, `chown`, extended attributes), changing the working directory, and UDP.
+//! - A move sets `no_new_privs`. From then on programs with the set-user-ID bit (suexec, sudo) run without their
+//!   privileges.
+//! - A thread can be under several rulesets, up to 16. It may do what all of them grant.
+//! - Rights of ABIs after 9 are not handled, because this build does not know what that would break.
 //!
-//! Facts on the interface: kernel, Documentation/userspace-api/landlock.rst and
+//! The interface is described in the kernel's Documentation/userspace-api/landlock.rst, and implemented in
 //! security/landlock/syscalls.c.
 //!
 //! ```
@@ -83,39 +83,42 @@ use absent::Absent;
 use ruleset::{Blueprint, Faults};
 use way::Trust;
 
-/// The backend: every ruleset of the configuration, by name.
+/// The backend. It holds all rulesets of the configuration by their names.
 ///
-/// A ruleset may belong to a virtual host. The rules of that host find its own first, and then the server's; two hosts
-/// may use one name for different rulesets.
+/// A ruleset may belong to a virtual host. The rules of that host find the host's own ruleset first, and the server's
+/// second. Two hosts may use the same name for different rulesets.
 pub struct Landlock {
     rulesets: Arc<Rulesets>,
-    /// Whose rules look for rulesets.
+    /// The virtual host whose rules ask for rulesets.
     host: Option<Box<str>>,
 }
 
-/// By host (`None`: the server's) and name.
+/// By virtual host (`None` is the server) and name.
 type Rulesets = BTreeMap<(Option<Box<str>>, Box<str>), Arc<RulesetMove>>;
 
-/// What a path means that is not there, or that leads along a link which is not the administrator's.
+/// What happens when a path does not exist, or when a link on the way to it may not be the administrator's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// A fault of the configuration.
+    /// The configuration has a fault, and the server does not start.
     Fault,
-    /// A server that runs reads its configuration again, and must not end for one ruleset: requests that need it are
-    /// refused until all of its paths are there.
+    /// Requests that need the ruleset are refused until all its paths exist. A running server reads its configuration
+    /// again in this way, because one ruleset must not end it.
     Refuse,
 }
 
 impl Landlock {
-    /// As [`Landlock::made`], where a missing path is a fault.
+    /// As [`Landlock::made`]. A path that does not exist is a fault.
     pub fn new(specs: Vec<RulesetSpec>) -> Result<Self, Vec<RulesetError>> {
         Self::made(specs, Missing::Fault)
     }
 
-    /// Opens every fixed path and makes, in the kernel, every ruleset that does not depend on the
-    /// request. Reports all faults of all rulesets. Without any ruleset it succeeds on every kernel.
+    /// Opens the paths that do not depend on the request, and makes the rulesets that do not depend on it in the
+    /// kernel. Without any ruleset this succeeds on every kernel.
     ///
-    /// The descriptors are close-on-exec; processes made by fork share them.
+    /// The descriptors are close-on-exec. Processes made by fork share them.
+    ///
+    /// # Errors
+    /// All faults of all rulesets.
     pub fn made(specs: Vec<RulesetSpec>, missing: Missing) -> Result<Self, Vec<RulesetError>> {
         let mut errors = duplicates(&specs);
         let mut rulesets = BTreeMap::new();
@@ -136,18 +139,18 @@ impl Landlock {
         if errors.is_empty() { Ok(Self { rulesets: Arc::new(rulesets), host: None }) } else { Err(errors) }
     }
 
-    /// The same rulesets as the rules of a virtual host see them.
+    /// The same rulesets, as the rules of a virtual host find them.
     pub fn of_host(&self, host: &str) -> Self {
         Self { rulesets: Arc::clone(&self.rulesets), host: Some(host.into()) }
     }
 
-    /// The running kernel's Landlock ABI, asked of the kernel.
+    /// The Landlock ABI of the running kernel. The kernel is asked.
     pub fn abi() -> Result<u32, Inactive> {
         kernel::abi()
             .map_err(|e| inactive(&e, fs::read_to_string("/sys/kernel/security/lsm").ok().as_deref()))
     }
 
-    /// The names of the rulesets that can be seen from here, sorted.
+    /// The names of the rulesets that rules find here, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let seen = |host: &Option<Box<str>>| host.is_none() || *host == self.host;
         let names: BTreeSet<&str> =
@@ -193,7 +196,7 @@ impl Backend for Landlock {
         Self::abi().map(|_| ())
     }
 
-    /// landlock_restrict_self(2) asks for it of a thread without CAP_SYS_ADMIN.
+    /// landlock_restrict_self(2) requires it of a thread that does not have CAP_SYS_ADMIN.
     fn sets_no_new_privs(&self) -> bool {
         true
     }
@@ -203,13 +206,13 @@ impl Backend for Landlock {
         Ok(found)
     }
 
-    /// A name has no notation: it is compared byte by byte.
+    /// A ruleset's name is compared byte by byte, so a value cannot be more than one name.
     fn prepare_value(&self, given: &Given) -> Result<Arc<dyn Move>, PrepareError> {
         self.prepare(given.text())
     }
 
-    /// Everything else about a ruleset was asked of the kernel when it was made. The name by which a move knows its
-    /// ruleset is good, too, wherever the question comes from.
+    /// Only asks whether there is a ruleset of this name. The kernel was asked about everything else when the ruleset
+    /// was made.
     fn check(&self, text: &str) -> Result<(), PrepareError> {
         let is_full = self.rulesets.values().any(|made| *made.context.text == *text);
         if is_full { Ok(()) } else { self.find(text).map(|_| ()) }
@@ -220,7 +223,7 @@ impl Backend for Landlock {
     }
 }
 
-/// Whether `text` could be the name of a ruleset.
+/// Whether a ruleset could have the name `text`.
 fn plain_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
@@ -232,11 +235,11 @@ struct RulesetMove {
 }
 
 enum Ruleset {
-    /// In the kernel since startup, with what it grants and what deserves a line in the log.
+    /// It is in the kernel since startup. With it come what it grants, and lines for the log.
     Static(InKernel, Arc<Grants>, Vec<String>),
-    /// Made for each request.
+    /// It is made anew for each request.
     Dynamic(Blueprint),
-    /// A path of it was missing when the configuration was read again.
+    /// A path of it did not exist when the configuration was read again.
     Absent(Box<Absent>),
 }
 
@@ -301,7 +304,7 @@ impl Move for RulesetMove {
     }
 }
 
-/// A ruleset's descriptor.
+/// The descriptor of a ruleset.
 struct InKernel(OwnedFd);
 
 impl Enter for InKernel {
@@ -319,7 +322,8 @@ impl Enter for InKernel {
     }
 }
 
-/// Kernel: security/landlock/syscalls.c (landlock_restrict_self) and ruleset.c (E2BIG: 16 layers).
+/// Explains the kernel's answer. Kernel: security/landlock/syscalls.c, landlock_restrict_self, and ruleset.c (E2BIG: a
+/// thread can be under 16 rulesets).
 fn refused(errno: i32) -> EnterError {
     let remedy = match errno {
         libc::E2BIG => "a thread can be under 16 rulesets: start the server under fewer",
@@ -396,8 +400,7 @@ fn no_landlock(spec: &RulesetSpec, inactive: &Inactive) -> RulesetError {
     }
 }
 
-/// Reads the kernel's refusal to tell its ABI. `active_lsms` is /sys/kernel/security/lsm, where it
-/// can be read.
+/// Finds out why the kernel gives no ABI. `active_lsms` is the text of /sys/kernel/security/lsm, where it can be read.
 fn inactive(error: &io::Error, active_lsms: Option<&str>) -> Inactive {
     let (why, remedy) = match error.raw_os_error() {
         Some(libc::ENOSYS) => (

@@ -1,4 +1,4 @@
-//! From what was written to a ruleset in the kernel.
+//! From what the administrator wrote to a ruleset in the kernel.
 
 use std::{
     collections::HashMap,
@@ -28,19 +28,19 @@ use crate::{
     problem::Problem,
 };
 
-/// The newest ABI whose rights this build knows, and with which Linux each one came (index 0 is
-/// ABI 1).
+/// The Linux versions that brought the ABIs, from ABI 1 on. This build knows the rights of these ABIs and of no later
+/// one.
 const LINUX_OF_ABI: [&str; 9] = ["5.13", "5.19", "6.2", "6.7", "6.10", "6.12", "6.15", "7.0", "7.1"];
-/// The first ABI with TCP rights.
+/// The first ABI with rights for TCP.
 const ABI_TCP: u32 = 4;
 /// The first ABI with scopes.
 const ABI_SCOPE: u32 = 6;
 
-/// A ruleset that cannot be built, and how to change that. A configuration error.
+/// A fault of a ruleset, and how to mend it. It is an error of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}: ruleset {ruleset}: {problem}")]
 pub struct RulesetError {
-    /// The line at fault.
+    /// The line that has the fault.
     pub origin: Origin,
     /// The ruleset's name, escaped.
     pub ruleset: String,
@@ -48,8 +48,8 @@ pub struct RulesetError {
     pub problem: Problem,
 }
 
-/// Everything about a ruleset that does not depend on a request: checked, opened, ready to be made
-/// in the kernel.
+/// All that a ruleset needs and that does not depend on a request. It is checked and opened, so that the ruleset can be
+/// made in the kernel.
 pub(super) struct Blueprint {
     name: Box<str>,
     fs: BitFlags<AccessFs>,
@@ -61,14 +61,14 @@ pub(super) struct Blueprint {
     trusted: Vec<String>,
 }
 
-/// A path without expressions: open since startup.
+/// A path without expressions, which was opened at startup.
 struct FixedPath {
     fd: OwnedFd,
     id: FileId,
     rights: BitFlags<AccessFs>,
 }
 
-/// A path with expressions. Only what lies below `prefix` is looked up on a request.
+/// A path with expressions. A request looks up only what is below `prefix`.
 struct DynamicPath {
     path: PathTemplate,
     optional: bool,
@@ -77,25 +77,27 @@ struct DynamicPath {
     on_file: BitFlags<AccessFs>,
 }
 
-/// What is wrong with a ruleset.
+/// The faults of a ruleset.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    /// What no kernel, or not this one, can do: stays so until it is written otherwise.
+    /// What no kernel can do, or not this one. It stays a fault until the configuration is changed.
     pub written: Vec<RulesetError>,
-    /// Paths that are not there, or not to be had.
+    /// Paths that do not exist or cannot be opened.
     pub paths: Vec<RulesetError>,
 }
 
 impl Faults {
-    /// All of them.
+    /// All faults.
     pub(super) fn all(self) -> Vec<RulesetError> {
         [self.written, self.paths].concat()
     }
 }
 
 impl Blueprint {
-    /// Checks `spec` against a kernel of ABI `abi` and opens its paths. Every fault is reported, not
-    /// only the first.
+    /// Checks `spec` for a kernel of the ABI `abi`, and opens its paths.
+    ///
+    /// # Errors
+    /// All faults, and not only the first.
     pub(super) fn new(spec: &RulesetSpec, abi: u32, trust: &Trust) -> Result<Self, Faults> {
         check_abi(spec, abi).map_err(|e| Faults { written: vec![e], ..Faults::default() })?;
         let mut faults = Faults { written: unsupported(spec, abi), ..Faults::default() };
@@ -155,7 +157,7 @@ impl Blueprint {
         &self.name
     }
 
-    /// Links that were followed because the configuration says so, for a line in the log each.
+    /// Links that were followed because the configuration says so. The log has a line for each.
     pub(super) fn trusted(&self) -> &[String] {
         &self.trusted
     }
@@ -165,7 +167,7 @@ impl Blueprint {
         !self.dynamic.is_empty()
     }
 
-    /// Makes the ruleset of a blueprint without dynamic paths, at startup.
+    /// Makes a ruleset without dynamic paths, at startup.
     pub(super) fn build_static(&self, origin: &Origin) -> Result<OwnedFd, RulesetError> {
         self.make(&[]).map_err(|e| RulesetError {
             origin: origin.clone(),
@@ -178,12 +180,12 @@ impl Blueprint {
         })
     }
 
-    /// Makes the ruleset in the kernel. Its descriptor is close-on-exec (kernel:
-    /// security/landlock/syscalls.c, landlock_create_ruleset).
+    /// Makes the ruleset in the kernel. Its descriptor is close-on-exec (kernel: security/landlock/syscalls.c,
+    /// landlock_create_ruleset).
     ///
-    /// Cost in system calls: one for the ABI, one for the ruleset, two a fixed path, one a port, and
-    /// four a dynamic path (look up, stat twice, add). The kernel's own work on the ruleset is by far
-    /// the larger part of the time.
+    /// This takes one system call for the ABI and one for the ruleset, two for each fixed path, one for each port, and
+    /// four for each dynamic path (look up, stat twice, add). Most of the time goes into the kernel's own work on the
+    /// ruleset.
     pub(super) fn build(&self, values: &dyn Values) -> Result<OwnedFd, EnterError> {
         self.make(&self.look_up(values)?).map_err(|e| EnterError {
             problem: Problem {
@@ -195,7 +197,7 @@ impl Blueprint {
         })
     }
 
-    /// What it handles and grants, for a look without the kernel.
+    /// What the ruleset handles and grants. The kernel is not asked.
     pub(super) fn grants(&self, values: &dyn Values) -> Result<Grants, EnterError> {
         let mut grants = Grants::new(&self.name, self.fs, self.net, self.scope);
         for FixedPath { id, rights, .. } in self.fixed.iter().chain(&self.look_up(values)?) {
@@ -217,7 +219,7 @@ impl Blueprint {
     }
 
     fn make(&self, looked_up: &[FixedPath]) -> Result<OwnedFd, Box<dyn Error>> {
-        // A right or scope that the kernel does not have is an error, not something to leave out.
+        // When the kernel lacks a right or a scope, this is an error. The right is never left out.
         let mut ruleset =
             Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(self.fs)?;
         if !self.net.is_empty() {
@@ -238,8 +240,8 @@ impl Blueprint {
 }
 
 impl FixedPath {
-    /// With the rights for what `fd` turns out to be: the kernel answers EINVAL to directory rights on a
-    /// file (security/landlock/fs.c, landlock_append_fs_rule).
+    /// A path with the rights for the kind of file that `fd` is. The kernel refuses rights of directories on a file
+    /// with EINVAL (security/landlock/fs.c, landlock_append_fs_rule).
     fn of(fd: OwnedFd, on_directory: BitFlags<AccessFs>, on_file: BitFlags<AccessFs>) -> io::Result<Self> {
         let file = File::from(fd);
         let metadata = file.metadata()?;
@@ -249,15 +251,15 @@ impl FixedPath {
 }
 
 impl DynamicPath {
-    /// Finds the path with this request's values in place; nothing where it is absent and may be.
+    /// Finds the path with the values of this request. `None` says that the path does not exist and that the
+    /// configuration allows this.
     ///
-    /// Whoever may write below the prefix (a tenant in its own directory) may put a symbolic link
-    /// there; followed, it would widen the next request's ruleset to wherever it points. So no link
-    /// below the prefix is followed. The prefix was walked at startup, along the administrator's links alone
-    /// ([`walk`]).
+    /// A tenant may write in its own directory, which is below the prefix. It can put a symbolic link there. If the
+    /// link were followed, the tenant could choose what the next request's ruleset grants. So no link below the prefix
+    /// is followed. The prefix itself was walked at startup, and only along links of the administrator ([`walk`]).
     fn look_up(&self, values: &dyn Values) -> Result<Option<FixedPath>, EnterError> {
         let rest = self.path.render(values)?;
-        // No NUL can be in it: the template has none and values with one were refused.
+        // The template holds no NUL, and a value with a NUL is refused.
         let rest = CString::new(rest).map_err(|e| self.refused(&e.into_vec(), libc::EINVAL))?;
         let found = kernel::open_beneath(self.prefix.as_fd(), &rest)
             .and_then(|fd| FixedPath::of(fd, self.on_directory, self.on_file));
@@ -293,13 +295,13 @@ impl DynamicPath {
     }
 }
 
-/// What each directive grants. Making device nodes is never granted.
+/// The rights that a directive grants. No directive grants the making of device nodes.
 pub(super) fn rights(access: PathAccess) -> BitFlags<AccessFs> {
     match access {
         PathAccess::Read => make_bitflags!(AccessFs::{ReadFile | ReadDir}),
         PathAccess::Execute => make_bitflags!(AccessFs::{Execute | ReadFile | ReadDir}),
-        // To connect to a socket file, file permissions ask for write as well (kernel: net/unix/af_unix.c,
-        // unix_find_bsd), so ABI 9's right to do so belongs here.
+        // Who connects to a socket file needs permission to write to it (kernel: net/unix/af_unix.c, unix_find_bsd). So
+        // `LandlockWrite` grants the right of ABI 9 to connect.
         PathAccess::Write => make_bitflags!(AccessFs::{
             WriteFile | Truncate | IoctlDev | ResolveUnix
             | MakeReg | MakeDir | MakeSym | MakeSock | MakeFifo
@@ -308,7 +310,7 @@ pub(super) fn rights(access: PathAccess) -> BitFlags<AccessFs> {
     }
 }
 
-/// Whether this is how the kernel says that there is nothing of a name.
+/// Whether the kernel says with this errno that nothing of this name exists.
 fn is_absent(errno: Option<i32>) -> bool {
     matches!(errno, Some(libc::ENOENT | libc::ENOTDIR))
 }
@@ -317,22 +319,22 @@ fn is_folder(fd: &OwnedFd) -> io::Result<bool> {
     Ok(File::from(fd.try_clone()?).metadata()?.is_dir())
 }
 
-/// A path with all that is granted on it.
+/// A path with all that its directives grant.
 struct Merged<'s> {
     path: &'s PathTemplate,
     access: Vec<PathAccess>,
-    /// Whether all of its lines say so.
+    /// Whether all its directives say that it may be absent.
     optional: bool,
-    /// The first of its lines.
+    /// The first of its directives.
     origin: &'s Origin,
 }
 
-/// The paths of `spec`, in their order, each once: directives on the same path add up.
+/// The paths of `spec` in their order, each of them once. Several directives on one path add up.
 fn merged_paths(spec: &RulesetSpec) -> Vec<Merged<'_>> {
     let mut merged: Vec<Merged<'_>> = Vec::new();
     let mut places = HashMap::new();
     for PathRule { access, path, optional, origin } in &spec.paths {
-        // The same text holds the same expressions, though under other numbers.
+        // Paths with the same text have the same expressions, though with other numbers.
         let place = *places.entry(path.as_str()).or_insert_with(|| {
             merged.push(Merged { path, access: Vec::new(), optional: true, origin });
             merged.len() - 1
@@ -365,7 +367,7 @@ fn handled_scope(spec: &RulesetSpec, known: ABI) -> BitFlags<ScopeFlag> {
     scope
 }
 
-/// One rule a port, with what `handled` lets be granted on it.
+/// The ports with their rights. Only the rights in `handled` can be granted.
 fn ports(spec: &RulesetSpec, handled: BitFlags<AccessNet>) -> Vec<(u16, BitFlags<AccessNet>)> {
     [(&spec.connect, AccessNet::ConnectTcp), (&spec.bind, AccessNet::BindTcp)]
         .into_iter()
@@ -377,7 +379,7 @@ fn ports(spec: &RulesetSpec, handled: BitFlags<AccessNet>) -> Vec<(u16, BitFlags
         .collect()
 }
 
-/// Whether the kernel, and this build, are new enough for `spec.min_abi`.
+/// Checks that the kernel and this build know `spec.min_abi`.
 fn check_abi(spec: &RulesetSpec, abi: u32) -> Result<(), RulesetError> {
     let newest = LINUX_OF_ABI.len() as u32;
     let error = |why, remedy| {
@@ -404,7 +406,7 @@ fn check_abi(spec: &RulesetSpec, abi: u32) -> Result<(), RulesetError> {
     }
 }
 
-/// What was asked for in so many words and this kernel cannot do.
+/// What the configuration asks for in plain words, but this kernel cannot do.
 fn unsupported(spec: &RulesetSpec, abi: u32) -> Vec<RulesetError> {
     let listed = |ports: &Ports| matches!(ports, Ports::Listed(_));
     let asked = [
@@ -472,7 +474,7 @@ fn path_error(spec: &RulesetSpec, merged: &Merged<'_>, astray: &Astray) -> Rules
     }
 }
 
-/// What to do when the kernel runs out of something, or refuses what it should take.
+/// What to do when the kernel has no room for the ruleset, or refuses it.
 fn remedy_for_making(errno: Option<i32>) -> String {
     match errno {
         Some(libc::EMFILE) => "raise the server's limit of open files (LimitNOFILE=, ulimit -n)",
@@ -484,7 +486,7 @@ fn remedy_for_making(errno: Option<i32>) -> String {
     .to_owned()
 }
 
-/// The errno at the bottom of an error of the `landlock` crate.
+/// The errno in an error of the `landlock` crate.
 fn errno_of(error: &(dyn Error + 'static)) -> Option<i32> {
     let mut next = Some(error);
     while let Some(e) = next {

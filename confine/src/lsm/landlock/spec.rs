@@ -1,39 +1,40 @@
-//! What an administrator writes about a ruleset, as plain data.
+//! A ruleset as the administrator writes it, in plain data.
 
 use std::path::Path;
 
 use super::PathTemplate;
 use crate::origin::Origin;
 
-/// The oldest ABI that a ruleset accepts unless it says otherwise: 3 (Linux 6.2), the first under
-/// which truncation is restricted, so that "may not write" also means "may not empty".
+/// The oldest ABI that a ruleset accepts by default. It is 3 (Linux 6.2), the first ABI that restricts truncation. On
+/// an older kernel a request that may not write to a file could still empty it.
 pub const DEFAULT_MIN_ABI: u32 = 3;
 
-/// One `<ConfineLandlock NAME>` section.
+/// A `<ConfineLandlock NAME>` section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RulesetSpec {
-    /// The name that contexts give (`landlock:NAME`).
+    /// The name, as contexts give it (`landlock:NAME`).
     pub name: Box<str>,
-    /// The virtual host that it stands in and belongs to, by a name that no other has.
+    /// The virtual host in which the section stands, by a name that no other host has. The ruleset belongs to this
+    /// host.
     pub host: Option<Box<str>>,
-    /// Where the section begins.
+    /// The line where the section begins.
     pub origin: Origin,
-    /// `LandlockABI`: the oldest kernel ABI accepted, usually [`DEFAULT_MIN_ABI`].
+    /// The oldest ABI of a kernel that is accepted (`LandlockABI`). It usually is [`DEFAULT_MIN_ABI`].
     pub min_abi: u32,
-    /// `LandlockRead`, `LandlockWrite` and `LandlockExecute`.
+    /// The paths of `LandlockRead`, `LandlockWrite` and `LandlockExecute`.
     pub paths: Vec<PathRule>,
-    /// `LandlockConnect`: TCP ports that may be connected to.
+    /// TCP ports to which the thread may connect (`LandlockConnect`).
     pub connect: Ports,
-    /// `LandlockBind`: TCP ports that may be bound.
+    /// TCP ports that the thread may bind (`LandlockBind`).
     pub bind: Ports,
-    /// `LandlockScope`.
+    /// The scopes (`LandlockScope`).
     pub scope: Scopes,
-    /// `LandlockTrustPaths`: folders in which links are followed, whoever laid them.
+    /// Folders in which links are followed, whoever made them (`LandlockTrustPaths`).
     pub trusted: Vec<Box<Path>>,
 }
 
 impl RulesetSpec {
-    /// A ruleset that grants nothing yet and restricts all it can.
+    /// A ruleset that grants nothing and restricts all it can.
     pub fn new(name: &str, origin: Origin) -> Self {
         Self {
             name: name.into(),
@@ -48,7 +49,7 @@ impl RulesetSpec {
         }
     }
 
-    /// Its name in contexts and messages: that of a virtual host's ruleset says whose it is.
+    /// The name for contexts and messages. The name of a virtual host's ruleset also says whose it is.
     pub fn full_name(&self) -> String {
         match &self.host {
             Some(host) => format!("{}@{host}", self.name),
@@ -56,83 +57,83 @@ impl RulesetSpec {
         }
     }
 
-    /// Whether requests have a part in its paths.
+    /// Whether its paths depend on the request.
     pub(super) fn is_dynamic(&self) -> bool {
         self.paths.iter().any(|rule| rule.path.is_dynamic())
     }
 }
 
-/// One path and what may be done there and below.
+/// A path, and what is granted there and below.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathRule {
     /// What is granted.
     pub access: PathAccess,
-    /// Where.
+    /// The path.
     pub path: PathTemplate,
-    /// Whether it may be absent (`-/path`); it grants nothing then.
+    /// Whether the path may be absent (`-/path`). If it is absent, the rule grants nothing.
     pub optional: bool,
-    /// Where the rule is written.
+    /// The line of the directive.
     pub origin: Origin,
 }
 
-/// What a path directive grants. Several on one path add up.
+/// What a directive grants on a path. Several directives on one path add up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PathAccess {
-    /// `LandlockRead`: read files and list directories.
+    /// `LandlockRead`: to read files and list directories.
     Read,
-    /// `LandlockWrite`: change files, make, remove, rename and link entries. Reading is not part of
-    /// it.
+    /// `LandlockWrite`: to change files, and to make, remove, rename and link entries of directories. It does not grant
+    /// reading.
     Write,
-    /// `LandlockExecute`: run programs, and read them.
+    /// `LandlockExecute`: to run programs, and to read them.
     Execute,
 }
 
-/// TCP ports for one direction.
+/// The TCP ports of one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Ports {
-    /// The directive is not used: no port, on kernels that can restrict TCP (ABI 4); older ones
-    /// are accepted and leave TCP alone.
+    /// The directive is not used. The thread gets no port where the kernel can restrict TCP (ABI 4). An older kernel is
+    /// accepted, and TCP is not restricted there.
     #[default]
     Unset,
-    /// `any`: the ruleset leaves this direction alone.
+    /// `any`: the ruleset does not restrict this direction.
     Any,
-    /// These ports alone; with an empty list (`none`), no port. An error below ABI 4.
+    /// Only these ports, or no port if the list is empty (`none`). Below ABI 4 this is an error.
     Listed(Vec<u16>),
 }
 
-/// Which ways out to processes that are not under the same ruleset are closed.
+/// Whether the thread can reach processes that are not under the same ruleset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scopes {
-    /// Signals to such processes.
+    /// By signals to them.
     pub signals: Scope,
-    /// Abstract UNIX sockets made by such processes.
+    /// By abstract UNIX sockets that they made.
     pub abstract_sockets: Scope,
 }
 
 /// One of the two scopes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
-    /// The directive is not used: restricted on kernels that can (ABI 6); older ones are accepted
-    /// and leave it alone.
+    /// The directive is not used. The scope is restricted where the kernel can do it (ABI 6). An older kernel is
+    /// accepted, and the scope is not restricted there.
     #[default]
     Unset,
-    /// Asked for: restricted, and an error below ABI 6.
+    /// The directive asks for it. Below ABI 6 this is an error.
     Restricted,
-    /// The ruleset leaves it alone.
+    /// The ruleset does not restrict it.
     Lifted,
 }
 
-/// A word that a ruleset directive does not take.
+/// Words that a directive of a ruleset does not take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WordsError {
-    /// Nothing was written after the directive's name.
+    /// The directive has no words.
     #[error("nothing given; expected {expected}")]
     Missing {
         /// What the directive takes.
         expected: &'static str,
     },
-    /// Not a port, `any` or `none`; not a scope.
+    /// The word is not one that the directive takes.
     #[error("\"{word}\" is not known here; expected {expected}")]
     Unknown {
         /// The word, escaped.
@@ -140,7 +141,7 @@ pub enum WordsError {
         /// What the directive takes.
         expected: &'static str,
     },
-    /// `any` or `none` beside something else.
+    /// `any` or `none` stands beside other words.
     #[error("\"{word}\" stands alone: remove it, or the others")]
     NotAlone {
         /// `any` or `none`.
@@ -149,10 +150,10 @@ pub enum WordsError {
 }
 
 impl Ports {
-    /// What `LandlockConnect` and `LandlockBind` take.
+    /// The words of `LandlockConnect` and `LandlockBind`, for messages.
     pub const EXPECTED: &'static str = "TCP ports (0 to 65535), \"none\" or \"any\"";
 
-    /// Adds the words of one directive to those of earlier ones.
+    /// Adds the words of one directive to those of earlier directives.
     pub fn add<'a>(&mut self, words: impl IntoIterator<Item = &'a str>) -> Result<(), WordsError> {
         let mut missing = true;
         for word in words {
@@ -182,20 +183,20 @@ impl Ports {
     }
 }
 
-/// Digits only: `u16::from_str` would also take a plus sign.
+/// Reads digits. `u16::from_str` would also accept a plus sign.
 fn parse_port(word: &str) -> Option<u16> {
     if word.bytes().all(|b| b.is_ascii_digit()) { word.parse().ok() } else { None }
 }
 
 impl Scopes {
-    /// What `LandlockScope` takes.
+    /// The words of `LandlockScope`, for messages.
     pub const EXPECTED: &'static str = "\"signals\", \"abstract-sockets\" or \"none\"";
 
-    /// Neither is restricted.
+    /// Neither scope is restricted.
     pub const NONE: Self = Self { signals: Scope::Lifted, abstract_sockets: Scope::Lifted };
 
-    /// Adds the words of one directive to those of earlier ones. What is named is restricted; once
-    /// the directive is used, what is not named is lifted.
+    /// Adds the words of one directive to those of earlier directives. The scopes that are named are restricted. Once
+    /// the directive is used, a scope that is not named is not restricted.
     pub fn add<'a>(&mut self, words: impl IntoIterator<Item = &'a str>) -> Result<(), WordsError> {
         let mut missing = true;
         for word in words {

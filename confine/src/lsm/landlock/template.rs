@@ -1,12 +1,12 @@
-//! A path as the administrator wrote it, with expressions that each request fills in.
+//! A path as the administrator writes it, with expressions that get their values from each request.
 //!
-//! `/srv/tenants/%{REMOTE_USER}/data` is split once, at startup, into a literal prefix
-//! (`/srv/tenants/`) and a rest. `%{` opens an expression and the matching `}` closes it; braces
-//! inside nest, so `%{tolower:%{REMOTE_USER}}` is one expression. A `%` that no `{` follows is an
-//! ordinary character; a literal `%{` cannot be written.
+//! `/srv/tenants/%{REMOTE_USER}/data` is split once, at startup. The first part is literal (`/srv/tenants/`), and the
+//! rest holds the expressions. `%{` begins an expression and the matching `}` ends it. Braces can nest, so
+//! `%{tolower:%{REMOTE_USER}}` is one expression. A `%` without `{` behind it is an ordinary character. There is no way
+//! to write a literal `%{`.
 //!
-//! An expression fills a part of one component (`/x-%{A}-y/` is fine). With two in one component,
-//! different pairs of values may give the same name: keep a separator that the values cannot hold.
+//! The value of an expression is a part of one component (`/x-%{A}-y/` is possible). If a component has two
+//! expressions, different values can give the same name. Put a separator between them that the values cannot hold.
 
 use crate::problem::Problem;
 use std::path::Path;
@@ -16,18 +16,18 @@ use super::super::{EnterError, Values, escaped};
 /// The longest name of one directory entry, in bytes (kernel: include/uapi/linux/limits.h, NAME_MAX).
 const NAME_MAX: usize = 255;
 
-/// Stands for an expression while components are looked at. The text itself holds no NUL.
+/// Stands for an expression while the components are checked. The text itself holds no NUL.
 const HOLE: &str = "\0";
 
-/// An absolute path, possibly with expressions.
+/// An absolute path, which may have expressions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathTemplate {
-    /// As written.
+    /// The path as it was written.
     text: Box<str>,
-    /// How many bytes of `text` come before the component that holds the first expression,
-    /// including the slash. All of it if there is no expression.
+    /// The number of bytes of `text` before the component with the first expression. The slash is counted. Without an
+    /// expression it is the whole text.
     prefix: usize,
-    /// What follows the prefix. Empty if there is no expression.
+    /// What follows the prefix. It is empty without an expression.
     rest: Box<[Piece]>,
 }
 
@@ -37,7 +37,7 @@ enum Piece {
     Value { index: usize, expression: Box<str> },
 }
 
-/// Why a text is not a path template. The text is the path as written.
+/// Why a text cannot be a path with expressions. The `String` is the path as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TemplateError {
@@ -52,26 +52,26 @@ pub enum TemplateError {
         /// `.` or `..`.
         component: String,
     },
-    /// A NUL byte.
+    /// It holds a NUL byte.
     #[error("path \"{0}\" holds a NUL byte, which no file name has; remove it")]
     Nul(String),
-    /// `%{` without its `}`.
+    /// An expression has no `}`.
     #[error("path \"{path}\": the expression \"{expression}\" has no closing brace; end it with }}")]
     Unclosed {
         /// The path as written, escaped.
         path: String,
-        /// From `%{` to the end, escaped.
+        /// The text from `%{` to the end, escaped.
         expression: String,
     },
-    /// `%{}`.
+    /// An expression is empty (`%{}`).
     #[error("path \"{0}\" holds the empty expression %{{}}; put a name in, such as %{{REMOTE_USER}}")]
     EmptyExpression(String),
 }
 
 impl PathTemplate {
-    /// Splits `text`. The second part of the result is the text of each expression, with its `%{}`,
-    /// for the host to compile; the value of the one at position `i` will be asked for as number
-    /// `first_index + i` ([`Values::value`]).
+    /// Splits `text`. The second part of the result has the text of each expression without `%{` and `}`, for the
+    /// server to compile. [`Values::value`] is later asked for number `first_index + i` to get the value of expression
+    /// `i`.
     pub fn parse(text: &str, first_index: usize) -> Result<(Self, Vec<String>), TemplateError> {
         if text.contains('\0') {
             return Err(TemplateError::Nul(escaped(text)));
@@ -97,7 +97,7 @@ impl PathTemplate {
             return Ok((Self { text: text.into(), prefix: text.len(), rest: Box::default() }, expressions));
         }
 
-        // An absolute text has a slash in its first literal.
+        // An absolute text has a slash in its first literal part.
         let prefix = first_literal.rfind('/').map_or(0, |slash| slash + 1);
         let mut rest = Vec::new();
         let mut index = first_index;
@@ -118,26 +118,26 @@ impl PathTemplate {
         Ok((Self { text: text.into(), prefix, rest: rest.into() }, expressions))
     }
 
-    /// Whether it holds an expression.
+    /// Whether it has an expression.
     pub fn is_dynamic(&self) -> bool {
         !self.rest.is_empty()
     }
 
-    /// The path as written.
+    /// The path as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The directory in which the first component with an expression lies; the whole path where
-    /// there is no expression.
+    /// The directory of the first component with an expression. Without an expression it is the whole path.
     pub fn prefix(&self) -> &Path {
         Path::new(&self.text[..self.prefix])
     }
 
-    /// The part after [`PathTemplate::prefix`], relative to it, with this request's values in place.
+    /// The part behind [`PathTemplate::prefix`], with the values of this request. It is relative to the prefix.
     ///
-    /// A value that is not a part of one path component is the request's fault
-    /// ([`EnterError::forbidden`]); a value that cannot be had is not.
+    /// # Errors
+    /// A value is not a part of one path component, which is the fault of the request ([`EnterError::forbidden`]). Or
+    /// the server cannot give a value, which is not.
     pub(super) fn render(&self, values: &dyn Values) -> Result<Vec<u8>, EnterError> {
         let mut path = Vec::with_capacity(self.text.len() + NAME_MAX);
         for piece in &self.rest {
@@ -172,7 +172,7 @@ impl PathTemplate {
     }
 
     fn bad_value(&self, expression: &str, value: &[u8], fault: &str) -> EnterError {
-        // A refused value may be as long as a header line; its beginning is enough to recognise it.
+        // A refused value can be as long as a header line. Its beginning is enough to recognise it.
         let shown = value
             .get(..64)
             .map_or_else(|| value.escape_ascii().to_string(), |start| format!("{}...", start.escape_ascii()));
@@ -193,11 +193,11 @@ impl PathTemplate {
     }
 }
 
-/// One stretch of a path as written.
+/// A part of a path as it was written.
 #[derive(Clone, Copy)]
 enum Segment<'a> {
     Literal(&'a str),
-    /// With its `%{` and `}`.
+    /// An expression with its `%{` and `}`.
     Expression(&'a str),
 }
 
@@ -225,7 +225,7 @@ fn segments(text: &str) -> Result<Vec<Segment<'_>>, TemplateError> {
     Ok(segments)
 }
 
-/// How long the expression at the beginning of `text` is, its closing brace included.
+/// The length of the expression at the start of `text`, up to and with its `}`.
 fn expression_len(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     for (at, byte) in text.bytes().enumerate() {
@@ -257,7 +257,7 @@ fn refuse_dots(text: &str, segments: &[Segment<'_>]) -> Result<(), TemplateError
     }
 }
 
-/// What makes `value` unfit to be (a part of) one path component.
+/// Why `value` cannot be one path component, or a part of one.
 fn component_fault(value: &[u8]) -> Option<&'static str> {
     match value {
         b"" => Some("is empty"),

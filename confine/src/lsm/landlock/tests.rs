@@ -1,5 +1,5 @@
-//! Real moves on the running kernel. A kernel without Landlock, or without a right that a test
-//! needs, fails the test and says so.
+//! Real moves on the running kernel. If the kernel has no Landlock, or lacks a right that a test needs, the test fails
+//! and says so.
 
 use std::{
     fs, io,
@@ -41,7 +41,7 @@ fn at(line: u32) -> Origin {
     Origin::new("confine.conf", line)
 }
 
-/// A ruleset called `name` with these paths, each on a line of its own from 2 on.
+/// A ruleset `name` with these paths. They stand on lines of their own, from line 2 on.
 fn spec(name: &str, paths: &[(PathAccess, &str)]) -> RulesetSpec {
     let mut index = 0;
     let mut spec = RulesetSpec::new(name, at(1));
@@ -65,7 +65,7 @@ fn errors(spec: RulesetSpec, abi: u32) -> Vec<String> {
     }
 }
 
-/// Runs `work` in a thread under the only ruleset of `landlock`.
+/// Runs `work` in a thread that is under the only ruleset of `landlock`.
 fn confined_with<T: Send>(
     landlock: &Landlock,
     values: &(dyn Values + Sync),
@@ -153,7 +153,7 @@ fn writing_is_making_removing_truncating_and_renaming_but_not_reading() {
     confined(spec("w", &[(PathAccess::Write, &text(&granted))]), || {
         fs::write(granted.join("new"), "new").unwrap();
         fs::OpenOptions::new().write(true).open(granted.join("new")).unwrap().set_len(1).unwrap();
-        // Into another directory: the right REFER.
+        // A rename to another directory needs the right REFER.
         fs::rename(granted.join("new"), granted.join("dir/new")).unwrap();
         fs::hard_link(granted.join("dir/new"), granted.join("linked")).unwrap();
         symlink("dir", granted.join("symlink")).unwrap();
@@ -197,7 +197,7 @@ fn device_nodes_cannot_be_made_even_where_writing_is_granted() {
         _ => errno(Err::<(), _>(io::Error::last_os_error())),
     };
     let made = confined(spec("d", &[(PathAccess::Write, &text(dir.path().join("granted")))]), make);
-    // An unprivileged user gets EPERM before Landlock is asked.
+    // A user without privileges gets EPERM before Landlock is asked.
     assert!(matches!(made, libc::EACCES | libc::EPERM), "errno {made}");
 }
 
@@ -293,7 +293,7 @@ fn a_value_opens_one_tenants_directory() {
     ));
 
     for (tenant, other) in [("alice", "bob"), ("bob", "alice")] {
-        // Read and Write name one path, which is looked up once, with the first one's value.
+        // Both directives name one path. It is looked up once, with the value of the first.
         let values = Table(&[tenant, "not asked for"]);
         confined_with(&landlock, &values, || {
             assert_eq!(fs::read_to_string(dir.path().join(tenant).join("data/f")).unwrap(), tenant);

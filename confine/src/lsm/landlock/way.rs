@@ -1,14 +1,17 @@
-//! The way to a fixed path, walked component by component and by descriptor.
+//! Walks to a path of a ruleset, component by component and by descriptors.
 //!
-//! What a path leads to is granted. Paths lie in folders of tenants, who may put a symbolic link in the place of a
-//! component and so choose, at the next restart, what the ruleset grants. So a link is followed only where nobody
-//! but the administrator can have laid it: it is his, in a folder that others cannot change, and so is every folder
-//! above. Real folders may be anybody's: what lies in a tenant's folder, or was moved there by whoever may, is theirs
-//! anyway. (A hard link to a folder does not exist, and a mount takes privilege. A hard link to a file is another
-//! name for somebody else's content: not taken where others may have made it.)
+//! A ruleset grants what its path leads to. The path may lie in the folder of a tenant. The tenant could put a symbolic
+//! link in the place of a component, and so choose what the ruleset grants after the next restart. So a link is
+//! followed only if nobody but the administrator can have made it: it belongs to the administrator, and nobody else can
+//! change the folder that it is in, nor any folder above.
 //!
-//! Each step opens one name in the folder that the step before opened, never following a link, and looks at what it
-//! has opened: between the look and the use nothing can be exchanged.
+//! Real folders may belong to anybody. What lies in a tenant's folder is the tenant's own, or somebody with the right
+//! to do so moved it there. A folder cannot have a hard link, and a mount needs privileges. A file can have a hard
+//! link, which makes it another name of somebody else's content. Such a file is refused where others than the
+//! administrator may have made the link.
+//!
+//! Each step opens one name in the folder that the last step opened. It follows no link, and then it looks at what it
+//! has opened. So nothing can be exchanged between the look and the use.
 
 use std::{
     collections::VecDeque,
@@ -25,7 +28,7 @@ use std::{
 use super::kernel;
 use crate::lsm::escaped;
 
-/// Links on one way, as the kernel has it (include/linux/namei.h, MAXSYMLINKS).
+/// The most links on one way, as in the kernel (include/linux/namei.h, MAXSYMLINKS).
 const MOST_LINKS: usize = 40;
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
@@ -34,14 +37,16 @@ const STICKY: u32 = 0o1000;
 /// Whose links are followed.
 #[derive(Clone, Debug)]
 pub(super) struct Trust {
-    /// Who started the server, beside root.
+    /// The user that started the server. Root is an administrator, too.
     administrator: u32,
-    /// `LandlockTrustPaths`: folders in which everybody's links are followed, as written and as they lead.
+    /// `LandlockTrustPaths`: folders in which the links of all users are followed. Each is here as it was written, and
+    /// as it leads.
     below: Vec<PathBuf>,
 }
 
 impl Trust {
-    /// The starter's links, and everybody's below these paths. To be made before privileges are given up.
+    /// Trusts the links of the user that this process acts as, and all links below these paths. Call it before the
+    /// process gives up its privileges.
     pub(super) fn new(below: &[Box<Path>]) -> Self {
         let real = below.iter().filter_map(|path| path.canonicalize().ok());
         let below = below.iter().map(|path| path.to_path_buf()).chain(real).collect();
@@ -56,7 +61,8 @@ impl Trust {
         self.below.iter().any(|below| path.starts_with(below))
     }
 
-    /// Who else may put entries into a folder, or exchange those of others; nobody where it is sticky.
+    /// Who else can put entries into the folder, or exchange the entries of others. In a sticky folder nobody can
+    /// exchange them, which counts if `sticky_counts` is set.
     fn strangers(&self, folder: &Metadata, sticky_counts: bool) -> Option<String> {
         let mode = folder.mode();
         let sticky = sticky_counts && mode & STICKY != 0;
@@ -73,27 +79,28 @@ impl Trust {
     }
 }
 
-/// What a way led to.
+/// What a path leads to.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// A mere reference (`O_PATH`).
+    /// A reference (`O_PATH`).
     pub fd: OwnedFd,
-    /// Links on the way that were followed because `LandlockTrustPaths` says so, each with who may have laid it.
+    /// Links that were followed only because `LandlockTrustPaths` says so, each with the reason why somebody else may
+    /// have made it.
     pub trusted: Vec<(PathBuf, String)>,
 }
 
-/// Why a way leads nowhere.
+/// Why a path leads nowhere.
 #[derive(Debug)]
 pub(super) enum Astray {
     /// The kernel's answer.
     Refused(io::Error),
-    /// A link, or a second name, that somebody else may have laid.
+    /// A symbolic link or a hard link that somebody else may have made.
     Laid {
-        /// What lies there: `a symbolic link`, `a file with another name elsewhere`.
+        /// What it is: `a symbolic link`, or `a file with another name elsewhere`.
         what: &'static str,
-        /// Where.
+        /// Its path.
         at: PathBuf,
-        /// Why it may be somebody else's.
+        /// Why somebody else may have made it.
         by: String,
     },
 }
@@ -122,7 +129,8 @@ impl Astray {
 struct Step {
     folder: OwnedFd,
     name: OsString,
-    /// Why it is not certain that the administrator alone made the way here: the first folder that others may change.
+    /// Why others than the administrator may have made the way to this folder. It names the first folder on the way
+    /// that others can change.
     open: Option<String>,
 }
 
@@ -141,7 +149,7 @@ pub(super) fn walk(path: &Path, trust: &Trust) -> Result<Found, Astray> {
     walk.enter(root, OsString::new())?;
     while let Some(name) = walk.left.pop_front() {
         if name == ".." {
-            // The folder through which the way came; the root is its own parent.
+            // This leads back to the folder through which the walk came. The root is its own parent.
             walk.steps.truncate((walk.steps.len() - 1).max(1));
             continue;
         }
@@ -154,7 +162,7 @@ pub(super) fn walk(path: &Path, trust: &Trust) -> Result<Found, Astray> {
     Ok(Found { fd: last.folder, trusted })
 }
 
-/// The components of a path, `..` among them.
+/// The names in a path, with `..`.
 fn names(path: &Path) -> VecDeque<OsString> {
     let name = |component| match component {
         Component::Normal(name) => Some(name.to_owned()),
@@ -165,7 +173,7 @@ fn names(path: &Path) -> VecDeque<OsString> {
 }
 
 impl Walk<'_> {
-    /// Where the walk is.
+    /// The path of the walk so far.
     fn here(&self) -> PathBuf {
         Path::new("/").join(self.steps.iter().skip(1).map(|step| &step.name).collect::<PathBuf>())
     }
@@ -175,7 +183,7 @@ impl Walk<'_> {
         Ok(last.folder.as_fd())
     }
 
-    /// Why others than the administrator may have made the way here.
+    /// Why others than the administrator may have made the way so far.
     fn open(&self) -> Option<&String> {
         self.steps.last().and_then(|step| step.open.as_ref())
     }
@@ -191,10 +199,10 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// One component: into a folder, along a link, or to the file at the end.
+    /// Goes on by one name. It leads into a folder, along a link, or to a file, which is the end.
     fn step(&mut self, name: &OsStr) -> Result<Option<OwnedFd>, Astray> {
         let c_name = CString::new(name.as_bytes()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
-        // As a folder first: that starts an automount, which a mere reference does not.
+        // The name is opened as a folder first. This starts an automount, and a reference alone does not.
         match kernel::open_folder(self.top()?, &c_name) {
             Ok(folder) => return Ok(self.enter(folder, name.to_owned()).map(|()| None)?),
             Err(error) => match error.raw_os_error() {
@@ -207,14 +215,14 @@ impl Walk<'_> {
             return self.follow(&c_name, entry, &metadata);
         }
         if metadata.is_dir() || !self.left.is_empty() {
-            // It was a folder's name just now, or is one where a file lies.
+            // It was not a folder a moment ago, or the path goes on behind a file.
             return Err(io::Error::from_raw_os_error(libc::ENOTDIR).into());
         }
         self.second_name(name, &metadata)?;
         Ok(Some(entry))
     }
 
-    /// Goes on where a link leads, if it may.
+    /// Goes on where a link leads, if it may be followed.
     fn follow(
         &mut self,
         name: &CString,
@@ -232,7 +240,8 @@ impl Walk<'_> {
             }
             self.trusted.push((at, by));
         } else if kernel::is_proc(link.as_fd())? {
-            // The links of a process lead to what it has open, whatever their text says. Nobody can lay one.
+            // A link of a process below /proc leads to a file that the process has open, whatever the text of the link
+            // says. Nobody can make such a link.
             let (entry, metadata) = looked_at(kernel::open_following(self.top()?, name)?)?;
             if !metadata.is_dir() {
                 return if self.left.is_empty() { Ok(Some(entry)) } else { Err(not_a_folder()) };
@@ -249,7 +258,7 @@ impl Walk<'_> {
         Ok(None)
     }
 
-    /// Why a link may be somebody else's than the administrator's.
+    /// Why somebody else than the administrator may have made a link.
     fn stranger_of(&self, at: &Path, link: &Metadata) -> io::Result<Option<String>> {
         if let Some(open) = self.open() {
             return Ok(Some(open.clone()));
@@ -257,13 +266,13 @@ impl Walk<'_> {
         if !self.trust.is_administrator(link.uid()) {
             return Ok(Some(format!("it belongs to the user with id {}", link.uid())));
         }
-        // In a sticky folder others cannot exchange the link, but may have made it, as a second name of one.
+        // In a sticky folder others cannot exchange the link. But they can have made it, as a hard link to another one.
         let folder = File::from(self.top()?.try_clone_to_owned()?).metadata()?;
         let shown = escaped(&at.parent().unwrap_or(at).to_string_lossy());
         Ok(self.trust.strangers(&folder, false).map(|by| format!("{shown} {by}")))
     }
 
-    /// Refuses a file that has another name elsewhere, where others may have given it this one.
+    /// Refuses a file with several names where others may have made this one.
     fn second_name(&self, name: &OsStr, file: &Metadata) -> Result<(), Astray> {
         match self.open() {
             Some(by) if file.is_file() && file.nlink() > 1 => {

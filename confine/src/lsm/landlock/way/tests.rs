@@ -1,4 +1,4 @@
-//! Folders of several owners, which only root can make: another user has nobody to give them to, and ends early.
+//! Needs folders of several owners, which only root can make. For another user the tests end early.
 
 use std::{
     fs,
@@ -14,8 +14,8 @@ const TENANT: u32 = 65_534;
 struct Tree(TempDir);
 
 impl Tree {
-    /// `adm/` of root's with `real/x`, `tenant/` of somebody else's with `pub/x`, and `bob/secret`. `None` where this is
-    /// not root.
+    /// `adm/`, a folder of root with `real/x`; `tenant/`, a folder of somebody else with `pub/x`; and `bob/secret`.
+    /// `None` says that this process is not root.
     fn new() -> Option<Self> {
         if kernel::effective_user() != 0 {
             return None;
@@ -100,9 +100,9 @@ fn links_that_somebody_else_may_have_laid_are_not() {
         tree.link(target, link);
         tree.give(link);
     }
-    // Root's own link, where the tenant may exchange it.
+    // This link is root's own, but the tenant can exchange it.
     tree.link("../bob", "tenant/roots");
-    // The tenant's link in root's folder.
+    // This link is the tenant's, in a folder of root.
     tree.link("../bob", "adm/given");
     tree.give("adm/given");
     for path in [
@@ -116,10 +116,10 @@ fn links_that_somebody_else_may_have_laid_are_not() {
         tree.refuses(path, "is a symbolic link, and ");
     }
     tree.refuses("tenant/last", &format!("belongs to the user with id {TENANT}"));
-    // By a link of root's to one of theirs.
+    // A link of root leads to a link of the tenant.
     tree.link("../tenant/last", "adm/chain");
     tree.refuses("adm/chain", "tenant/last is a symbolic link");
-    // Folders of root's below the tenant's could have been exchanged, too.
+    // The tenant could have exchanged this folder of root, which is below its own.
     fs::create_dir(tree.path("tenant/roots-folder")).expect("a folder");
     tree.link("../../bob", "tenant/roots-folder/link");
     tree.refuses("tenant/roots-folder/link", "is a symbolic link, and ");
@@ -134,14 +134,14 @@ fn folders_that_others_may_write_are_theirs() {
         (0o775, 0, true),
         (0o775, 7, false),
         (0o757, 0, false),
-        // The link may be a second name of one of root's.
+        // The link may be a hard link to one of root's.
         (0o1777, 0, false),
     ] {
         chown(tree.path("adm"), Some(0), Some(group)).expect("chown");
         fs::set_permissions(tree.path("adm"), fs::Permissions::from_mode(mode)).expect("chmod");
         assert_eq!(tree.walk("adm/link", &[]).is_ok(), is_followed, "{mode:o} {group}");
     }
-    // But root's folder in a sticky one is nobody else's to exchange, as in /tmp.
+    // In a sticky folder such as /tmp nobody else can exchange a folder of root.
     fs::create_dir(tree.path("adm/own")).expect("a folder");
     tree.link("../real", "adm/own/link");
     tree.leads("adm/own/link", "adm/real");
