@@ -1,12 +1,15 @@
-//! AnswerCache that are kept for a while: bounded in number and in age, and asked for once.
+//! Keeps answers of a slow source, such as a database, for some time. The number of answers is bounded. A question that
+//! is being asked is not asked a second time.
 //!
-//! While one request asks, others that want the same answer wait for it. So a user's hundred requests after a
-//! restart are one question, and a slow source is not asked more often because it is slow. No lock is held
-//! meanwhile. A failure is told to those who waited for that very question, and to nobody after them.
+//! While one request asks a question, other requests that need the same answer wait for it. So when a user sends a
+//! hundred requests after a restart, the source is asked once, and a source that is slow is not asked more often
+//! because it is slow. No lock is held while a question is asked. When the question fails, all that wait for it learn
+//! why. Later requests ask again.
 //!
-//! Asking may itself have to wait, for a connection of a pool with few of them. So whoever may hold such a thing
-//! must not wait for somebody else's answer ([`Holds::Something`]): the asker could be waiting for just that. And
-//! since it is not always known what somebody holds, nobody waits longer than `PATIENCE`.
+//! The request that asks may have to wait, too: for a connection of a pool that has only a few. A request that holds
+//! such a connection must not wait for the answer of another request, because that one may be waiting for this very
+//! connection ([`Holds::Something`]). It cannot always be known what a request holds, so no request waits longer than
+//! `PATIENCE`.
 //!
 //! ```
 //! use std::time::Duration;
@@ -29,41 +32,41 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The longest wait for an answer that somebody else asks for. Whoever has waited so long asks as well.
+/// The longest time that a request waits for the answer to another request's question. After that it asks, too.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the one who wants an answer keeps while waiting for it.
+/// What a request holds while it waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holds {
-    /// Nothing that anybody else could be waiting for.
+    /// It holds nothing that another request could be waiting for.
     Nothing,
-    /// Something that the one who asks may need.
+    /// It holds something that the request that asks may need.
     Something,
 }
 
-/// How long answers are kept, and how many.
+/// How long answers are kept, and how many of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheLimits {
-    /// The age at which an answer is forgotten, counted from the in_flight. 0 keeps none.
+    /// How long an answer is kept, from the moment when the question was asked. 0 keeps no answer.
     pub ttl: Duration,
-    /// The number of answers. One more, and that which would be forgotten next goes.
+    /// The most answers that are kept. For one more, the answer with the least time left is dropped.
     pub entries: usize,
 }
 
-/// How often something happened since the start.
+/// How often something has happened since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// AnswerCache that are kept now, those included whose time is over and whose place nobody needed.
+    /// The answers that are kept now. An answer whose time is over is counted until its place is needed.
     pub entries: usize,
-    /// Answered without a question of one's own.
+    /// Requests that got an answer without asking.
     pub hits: u64,
-    /// Questions.
+    /// Questions that were asked.
     pub misses: u64,
     /// Questions that failed.
     pub errors: u64,
 }
 
-/// Answers of type `T`, by keys. `F` says why there is no answer.
+/// Answers of type `T` by keys. A value of type `F` says why a question failed.
 pub struct AnswerCache<T, F> {
     limits: CacheLimits,
     patience: Duration,
@@ -75,8 +78,8 @@ pub struct AnswerCache<T, F> {
 
 struct Entries<T, F> {
     answers: HashMap<Arc<[u8]>, Entry<T>>,
-    /// When the kept answers end, about in this order. An entry whose time is not that of the kept answer is
-    /// of an earlier one.
+    /// When each answer ends, roughly in this order. If the time is not that of the answer which is kept, it belongs to
+    /// an earlier answer for the same key.
     ends: VecDeque<(Instant, Arc<[u8]>)>,
     in_flight: HashMap<Arc<[u8]>, Arc<InFlight<T, F>>>,
 }
@@ -86,7 +89,7 @@ struct Entry<T> {
     until: Instant,
 }
 
-/// What became of a in_flight: `None` while it is asked.
+/// What came of a question. It is `None` while the question is being asked.
 struct InFlight<T, F> {
     outcome: Mutex<Option<Outcome<T, F>>>,
     known: Condvar,
@@ -94,23 +97,23 @@ struct InFlight<T, F> {
 
 #[derive(Clone)]
 enum Outcome<T, F> {
-    /// An answer, and until when it may be used.
+    /// The answer, and the time until which it may be used.
     Answer(T, Instant),
     Failure(F),
-    /// Whoever asked went away without a word (a panic).
+    /// The request that asked ended without a result (a panic).
     Abandoned,
 }
 
-/// What is known of a key.
+/// What is known for a key.
 enum Found<T, F> {
     Answer(T),
     Asked(Arc<InFlight<T, F>>),
-    /// Nothing: the caller is the one to ask.
+    /// Nothing is known. The caller must ask.
     Nothing(Arc<InFlight<T, F>>, Arc<[u8]>),
 }
 
 impl<T: Clone, F: Clone> AnswerCache<T, F> {
-    /// Nothing is known yet.
+    /// A cache without answers.
     pub fn new(limits: CacheLimits) -> Self {
         let state = Entries { answers: HashMap::new(), ends: VecDeque::new(), in_flight: HashMap::new() };
         Self {
@@ -123,11 +126,11 @@ impl<T: Clone, F: Clone> AnswerCache<T, F> {
         }
     }
 
-    /// The answer for `key`: a kept one, that of a question which is being asked, or what `ask` gives. `holds` is
-    /// called only where nothing is kept.
+    /// The answer for `key`. It is an answer that is kept, or the answer to a question that is being asked, or what
+    /// `ask` gives. `holds` is only called if no answer is kept.
     ///
     /// # Errors
-    /// Whatever `ask` failed with, here or in the request that this one waited for.
+    /// The failure of `ask`, in this request or in the one that this request waited for.
     pub fn get(
         &self,
         key: &[u8],
@@ -140,7 +143,7 @@ impl<T: Clone, F: Clone> AnswerCache<T, F> {
         let mut holds = Some(holds);
         let mut end = None;
         loop {
-            // In a statement of its own, which ends the lock.
+            // This is a statement of its own, so that the lock ends with it.
             let found = self.lock().look(key);
             match found {
                 Found::Answer(answer) => return Ok(self.hit(answer)),
@@ -154,7 +157,8 @@ impl<T: Clone, F: Clone> AnswerCache<T, F> {
                             return Ok(self.hit(answer));
                         }
                         Some(Outcome::Failure(failure)) => return Err(failure),
-                        // The asking took so long that the answer is too old for others, or whoever asked panicked.
+                        // The question took so long that the answer is too old for others, or the request that asked it
+                        // panicked.
                         Some(Outcome::Answer(..) | Outcome::Abandoned) => {}
                         None => return self.counted(ask),
                     }
@@ -168,7 +172,7 @@ impl<T: Clone, F: Clone> AnswerCache<T, F> {
         }
     }
 
-    /// What happened so far.
+    /// What has happened so far.
     pub fn counts(&self) -> Counts {
         let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {
@@ -193,8 +197,8 @@ impl<T: Clone, F: Clone> AnswerCache<T, F> {
 }
 
 impl<T, F> AnswerCache<T, F> {
-    /// Nothing that can panic runs under the lock but the allocator and the clone of an answer; what it guards
-    /// is whole at any time.
+    /// Under the lock only the allocator and the clone of an answer can panic. At those points the entries are
+    /// consistent, so a poisoned lock can be used.
     fn lock(&self) -> MutexGuard<'_, Entries<T, F>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -214,8 +218,8 @@ impl<T: Clone, F> Entries<T, F> {
         Found::Nothing(in_flight, key)
     }
 
-    /// Keeps an answer in the place of those whose time is over, or, where all places are taken, of the one
-    /// whose time is over next.
+    /// Keeps an answer. If all places are taken, answers whose time is over are dropped, or else the answer with the
+    /// least time left.
     fn insert(&mut self, key: &Arc<[u8]>, answer: T, until: Instant, limit: usize) {
         let now = Instant::now();
         while let Some((end, _)) = self.ends.front() {
@@ -235,7 +239,7 @@ impl<T: Clone, F> Entries<T, F> {
 }
 
 impl<T: Clone, F: Clone> InFlight<T, F> {
-    /// What became of it; `None` where nothing did until `end`.
+    /// What came of the question. `None` if nothing has come of it until `end`.
     fn wait(&self, end: Instant) -> Option<Outcome<T, F>> {
         let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -248,7 +252,7 @@ impl<T: Clone, F: Clone> InFlight<T, F> {
     }
 }
 
-/// The one who asks. Whatever happens to it, those who wait learn of it.
+/// The request that asks. Whatever happens to it, the requests that wait learn of it.
 struct Asking<'a, T: Clone, F: Clone> {
     answers: &'a AnswerCache<T, F>,
     in_flight: Arc<InFlight<T, F>>,
@@ -259,7 +263,8 @@ struct Asking<'a, T: Clone, F: Clone> {
 
 impl<T: Clone, F: Clone> Asking<'_, T, F> {
     fn settle(mut self, result: Result<T, F>) -> Result<T, F> {
-        // As old as the in_flight: what changed while it was asked may not be in the answer.
+        // The answer counts from the moment when the question was asked, because it may lack a change that was made
+        // after that.
         let until = self.since + self.answers.limits.ttl;
         self.tell(match &result {
             Ok(answer) => Outcome::Answer(answer.clone(), until),

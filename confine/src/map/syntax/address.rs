@@ -1,7 +1,8 @@
-//! Addresses and networks in a map, and the mistakes people make with them.
+//! Addresses and networks in a map, and the mistakes that people make with them.
 //!
-//! A user's name and an address share one column, so a mistyped address must not pass for a user who
-//! never comes: the rule would silently be without effect. [`looks_like_address`] draws the line.
+//! The names of users and addresses stand in the same column of a map. A mistyped address must not be taken for a user:
+//! no such user would ever come, and the rule would have no effect, without a word. [`looks_like_address`] tells the
+//! two apart.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -25,27 +26,27 @@ pub enum AddressError {
         /// The address.
         address: IpAddr,
     },
-    /// A prefix longer than the address.
+    /// The prefix is longer than the address.
     #[error("the prefix of {word} is too long; for {family} it is a number from 0 to {max}")]
     PrefixTooLong {
         /// The word as written.
         word: String,
         /// `IPv4` or `IPv6`.
         family: &'static str,
-        /// The longest there is.
+        /// The longest prefix.
         max: u8,
     },
-    /// Something other than a plain number behind the slash.
+    /// The text behind the slash is not a plain number.
     #[error(
         "{word} has no prefix length behind its slash; write a number from 0 to {max}, without leading zeros"
     )]
     NoPrefix {
         /// The word as written.
         word: String,
-        /// The longest there is.
+        /// The longest prefix.
         max: u8,
     },
-    /// An IPv4-mapped network that is larger than all of IPv4.
+    /// The network is IPv4-mapped and larger than all of IPv4.
     #[error(
         "{word} is an IPv4-mapped network with a prefix shorter than 96; did you mean 0.0.0.0/0 (all of IPv4)?"
     )]
@@ -53,17 +54,17 @@ pub enum AddressError {
         /// The word as written.
         word: String,
     },
-    /// Understood, but written in a way that other programs read otherwise or that maps do not have.
+    /// The form is clear, but maps do not have it, or other programs read it in another way.
     #[error("{word} {wrong}; did you mean {meant}?")]
     Form {
         /// The word as written.
         word: String,
         /// What is wrong with the form.
         wrong: &'static str,
-        /// The same in the form of maps.
+        /// The same in a form that maps have.
         meant: String,
     },
-    /// A number over 255 in an IPv4 address.
+    /// A number of an IPv4 address is larger than 255.
     #[error("{word} is not an address: {octet} is over 255; write four numbers from 0 to 255")]
     Octet {
         /// The word as written.
@@ -71,7 +72,7 @@ pub enum AddressError {
         /// The number.
         octet: String,
     },
-    /// Anything else.
+    /// The word is something else.
     #[error(
         "{word} is not an address; write one such as 192.0.2.7 or 2001:db8::7, \
          or a network such as 192.0.2.0/24 or 2001:db8::/32"
@@ -82,7 +83,7 @@ pub enum AddressError {
     },
 }
 
-/// Reads an address (a network of one) or a network. IPv4-mapped IPv6 becomes IPv4.
+/// Reads an address, which is a network of one, or a network. An IPv4-mapped IPv6 address becomes IPv4.
 pub(in crate::map) fn parse(word: &str) -> Result<IpNet, AddressError> {
     let (left, prefix) = match word.split_once('/') {
         Some((left, prefix)) => (left, Some(prefix)),
@@ -95,7 +96,7 @@ pub(in crate::map) fn parse(word: &str) -> Result<IpNet, AddressError> {
     }
 }
 
-/// The network of `address` and the text behind the slash.
+/// The network of `address`, with the text behind the slash.
 fn network(word: &str, address: IpAddr, prefix: &str) -> Result<IpNet, AddressError> {
     let (family, max) = if address.is_ipv4() { ("IPv4", 32) } else { ("IPv6", 128) };
     let digits = !prefix.is_empty() && prefix.bytes().all(|b| b.is_ascii_digit());
@@ -128,7 +129,7 @@ fn netmask(address: IpAddr, mask: &str) -> Option<IpNet> {
     IpNet::with_netmask(address, mask).ok().map(|net| net.trunc())
 }
 
-/// What is wrong with something whose left part is not an address.
+/// What is wrong with a word whose part before the slash is not an address.
 fn diagnose(word: &str, left: &str, prefix: Option<&str>) -> AddressError {
     let with_prefix = |address: IpAddr| match prefix {
         Some(prefix) => format!("{address}/{prefix}"),
@@ -176,8 +177,8 @@ fn bracketed(left: &str) -> Option<IpAddr> {
     inner.parse().ok()
 }
 
-/// An address in a form that maps do not have. Where the better form has a mistake as well, that one
-/// is the answer.
+/// The error for an address in a form that maps do not have. If the better form has a mistake, too, the error tells
+/// that one.
 fn form(word: &str, wrong: &'static str, meant: String) -> AddressError {
     match parse(&meant) {
         Ok(_) => AddressError::Form { word: excerpt(word), wrong, meant },
@@ -185,14 +186,14 @@ fn form(word: &str, wrong: &'static str, meant: String) -> AddressError {
     }
 }
 
-/// Whether a word that is not an address was probably meant as one. True for
-/// - digits and dots, with the signs of ranges and wildcards (`/ - , * :`), that hold two dots or
-///   more, or a slash between numbers: `300.1.1.1`, `10.0.0.`, `10.0.0.1-9`, `10/8`;
-/// - four dotted numbers or fewer before a slash, whatever is behind it: `10.0.0.0/a`;
-/// - hexadecimal digits, dots and two colons or more, in brackets or not, with whatever follows a
-///   slash or a `%`: `2001:db8::/129`, `[::1]`, `fe80::1%eth0`.
+/// Whether a word that is not an address was probably meant as one. This is so for
+/// - digits and dots, also with the signs of ranges and wildcards (`/ - , * :`), if there are at least two dots or a
+///   slash between numbers: `300.1.1.1`, `10.0.0.`, `10.0.0.1-9`, `10/8`;
+/// - up to four dotted numbers before a slash, whatever stands behind it: `10.0.0.0/a`;
+/// - hexadecimal digits and dots with at least two colons, in brackets or not, whatever follows a slash or a `%`:
+///   `2001:db8::/129`, `[::1]`, `fe80::1%eth0`.
 ///
-/// Not for `alice`, `v1.2`, `12345/admin` (a Kerberos principal), `10.1`: these are users.
+/// It is not so for `alice`, `v1.2`, `12345/admin` (a Kerberos principal) and `10.1`. These are users.
 pub(in crate::map) fn looks_like_address(word: &str) -> bool {
     let (left, right) = word.split_once('/').map_or((word, None), |(l, r)| (l, Some(r)));
     let dots = left.matches('.').count();

@@ -1,4 +1,4 @@
-//! Why a map is not accepted: always what is wrong, then what would be right.
+//! Why a map is not accepted. Each error says what is wrong, and then what would be right.
 
 use std::{
     io,
@@ -9,7 +9,7 @@ use std::{
 use super::{MAX_FILE, MAX_LINE, address::AddressError};
 use crate::context::{BackendName, ContextError};
 
-/// Why a map could not be loaded. `FILE: ...`, or `FILE:LINE:COLUMN: ...` where a line is at fault.
+/// Why a map could not be loaded. The text begins with `FILE:`, or with `FILE:LINE:COLUMN:` where a line has the fault.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapError {
@@ -21,7 +21,7 @@ pub enum MapError {
         /// The kernel's answer.
         source: io::Error,
     },
-    /// The name stands for something other than a file.
+    /// The name does not stand for a file.
     #[error("{}: is {kind}, not a regular file; name the file that holds the rules", .path.display())]
     NotAFile {
         /// What was named.
@@ -43,19 +43,19 @@ pub enum MapError {
         /// The file.
         path: Arc<Path>,
     },
-    /// The file holds comments and blank lines at most.
+    /// The file has no rule.
     #[error("{}: holds no rule; write at least one, such as: * landlock:NAME", .path.display())]
     Empty {
         /// The file.
         path: Arc<Path>,
     },
-    /// Somebody wrote the file while it was read.
+    /// Somebody changed the file while it was read.
     #[error("{}: changed while it was read; write a new file beside it and rename that into its place", .path.display())]
     Changed {
         /// The file.
         path: Arc<Path>,
     },
-    /// The kernel gives no memory for the tables.
+    /// There is no memory for the tables.
     #[error("{}: no memory for its tables: {source}; free some, or raise the limit of this process", .path.display())]
     Memory {
         /// The file.
@@ -79,7 +79,7 @@ pub enum MapError {
         path: Arc<Path>,
         /// The line, from 1.
         line: u32,
-        /// Where in the line, in bytes from 1; a byte order mark is not counted.
+        /// The column, in bytes from 1. A byte order mark is not counted.
         column: usize,
         /// What is wrong there, and what would be right.
         #[source]
@@ -91,7 +91,7 @@ pub enum MapError {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompiledError {
-    /// Made by another version of this program.
+    /// Another version of this program made it.
     #[error(
         "is a compiled map of format {found}, and this version reads format {known}; compile it again with the confinectl of this version"
     )]
@@ -101,22 +101,22 @@ pub enum CompiledError {
         /// The format of this version.
         known: u32,
     },
-    /// Made on a machine of another kind.
+    /// A machine with the other byte order made it.
     #[error("is a compiled map for a machine of the other byte order; compile it on this one")]
     ByteOrder,
-    /// Shorter or longer than it was made.
+    /// It is shorter or longer than when it was made.
     #[error("is a compiled map that is cut short or goes on after its end; compile it again")]
     Length,
-    /// Some bytes are not what they were.
+    /// Its bytes are not those that it was made with.
     #[error("is a compiled map whose checksum does not hold; compile it again")]
     Checksum,
-    /// The source was changed since.
+    /// The source has changed since it was compiled.
     #[error("is a compiled map that is older than {}; compile that again", .source_path.display())]
     Stale {
         /// The file it was made from.
         source_path: PathBuf,
     },
-    /// Contexts without a prefix would mean another LSM's.
+    /// Another backend is the default here, so contexts without a prefix would get another meaning.
     #[error(
         "is compiled for {made_for} as the backend of contexts that name none, and here that is {here}; \
          compile it with --default-backend {here}"
@@ -127,7 +127,7 @@ pub enum CompiledError {
         /// The backend that counts where it is used.
         here: BackendName,
     },
-    /// Where text is needed.
+    /// The tool needs the text of a map, and this map is compiled.
     #[error("is a compiled map; name the text that it was made from")]
     NotText,
 }
@@ -147,31 +147,31 @@ pub(crate) fn open_remedy(error: &io::Error) -> &'static str {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
-    /// No line end in sight.
+    /// The line is too long.
     #[error(
         "the line is longer than {} KiB; a rule is one subject and its contexts, is a line end missing?",
         MAX_LINE >> 10
     )]
     TooLong,
-    /// Bytes of another encoding.
+    /// The line has bytes that are not UTF-8.
     #[error("the byte 0x{byte:02X} is not UTF-8 here; save the file in UTF-8")]
     NotUtf8 {
-        /// The first byte of what is not UTF-8.
+        /// The first such byte.
         byte: u8,
     },
-    /// A NUL byte.
+    /// The line has a NUL byte.
     #[error("there is a NUL byte; a map is plain text in UTF-8, save it as such")]
     Nul,
-    /// A carriage return inside a line: it would hide what follows in a comment.
+    /// A carriage return stands inside the line. Behind a `#` it could hide what follows.
     #[error("there is a carriage return inside the line; end lines with LF or CRLF")]
     CarriageReturn,
-    /// A control character in a word.
+    /// A word has a control character.
     #[error("there is the control character U+{:04X}; remove it", u32::from(*.character))]
     Control {
         /// The character.
         character: char,
     },
-    /// A character that looks like a blank, or like nothing, and separates no words.
+    /// The line has a character that looks like a blank, or like nothing, and does not separate words.
     #[error(
         "there is the invisible character U+{:04X}, which separates no words; \
          type a blank instead, or put a word that shall hold it in double quotes",
@@ -181,35 +181,35 @@ pub enum LineError {
         /// The character.
         character: char,
     },
-    /// A quote that is never closed.
+    /// A quote is not closed.
     #[error("the double quote that opens here is not closed on this line; close it")]
     OpenQuote,
-    /// A quote in the middle of a word.
+    /// A quote stands in the middle of a word.
     #[error(
         "there is a double quote inside a word; put the whole word in double quotes and write \\\" \
          for a quote that belongs to it"
     )]
     StrayQuote,
-    /// Something sticks to a closing quote.
+    /// Characters follow a closing quote without a blank.
     #[error(
         "the word goes on after its closing double quote; put a blank there, or the rest inside the quotes"
     )]
     AfterQuote,
-    /// A backslash in quotes before something that needs none.
+    /// A backslash in quotes stands before a character that needs none.
     #[error("in double quotes a backslash stands before \\ or \" only; write \\\\ for a backslash")]
     Escape,
-    /// `""` for a subject.
+    /// The subject is empty (`""`).
     #[error("the subject is empty; write a user, an address, host:NAME, __anonymous__ or *")]
     NoSubject,
-    /// A kind with nothing behind it, such as `user:`.
+    /// The subject has a kind, and nothing behind it: `user:`.
     #[error("{kind}: has nothing behind it; write {example}, without a blank after the colon")]
     NoName {
         /// The kind.
         kind: &'static str,
-        /// How it could look.
+        /// An example of how it could be written.
         example: &'static str,
     },
-    /// A prefix that is no kind of subject, or a colon in a user's name.
+    /// The prefix is not a kind of subject, or the name of a user holds a colon.
     #[error(
         "{word:?} begins with {kind:?}, which is no kind of subject; the kinds are user:, ip:, host: and path:, \
          and a user whose name holds a colon is written user:{word}"
@@ -217,10 +217,10 @@ pub enum LineError {
     UnknownKind {
         /// The subject as written.
         word: String,
-        /// All up to the colon, and the colon.
+        /// The text up to the colon, with the colon.
         kind: String,
     },
-    /// A word like `__this__`.
+    /// The subject is a word in double underscores that has no meaning.
     #[error(
         "{word:?} is none of the words in double underscores, which are __anonymous__ and __names__, \
          and a user of that name is written user:{word}"
@@ -229,15 +229,15 @@ pub enum LineError {
         /// The subject as written.
         word: String,
     },
-    /// A line `__names__` that says something else than it can.
+    /// The line `__names__` says something that it cannot say.
     #[error(
         "__names__ is followed by ignore-case, and nothing else; leave the line out for names in exactly their case"
     )]
     Option,
-    /// A line `__names__` behind rules that it would be for, too.
+    /// The line `__names__` follows a rule, to which it would also apply.
     #[error("__names__ stands behind a rule, and would change what that means; move it above the first rule")]
     LateOption,
-    /// A name behind `host:` that no ServerName can be.
+    /// The name behind `host:` cannot be a ServerName.
     #[error("host:{name} cannot be a ServerName: {wrong}; {right}")]
     Host {
         /// The name as written.
@@ -247,7 +247,7 @@ pub enum LineError {
         /// What would be right.
         right: &'static str,
     },
-    /// A pattern behind `path:` that matches nothing, or something else than meant.
+    /// The pattern behind `path:` matches nothing, or something else than was meant.
     #[error("path:{glob} is no pattern of paths: {wrong}; {right}")]
     Path {
         /// The pattern as written.
@@ -257,18 +257,18 @@ pub enum LineError {
         /// What would be right.
         right: String,
     },
-    /// Behind `ip:`.
+    /// The text behind `ip:` is not an address.
     #[error("{0}")]
     Address(AddressError),
-    /// A word without a prefix that was probably meant as an address.
+    /// The subject has no prefix, and it was probably meant as an address.
     #[error("{error} (a user of that name is written user:{word})")]
     LooksLikeAddress {
         /// The subject as written.
         word: String,
-        /// What keeps it from being an address.
+        /// Why it is not an address.
         error: AddressError,
     },
-    /// The contexts.
+    /// The contexts cannot be read.
     #[error("{0}")]
     Context(ContextError),
 }

@@ -1,9 +1,9 @@
-//! One layout for all maps (`confinectl map fmt`). No word is changed, only the blanks between words.
+//! The one layout of all maps (`confinectl map fmt`). It changes no word, but only the blanks between words.
 //!
-//! - One blank between words. In a paragraph, lines without an empty one between them, contexts begin in one
-//!   column, as long as that is at most [`WIDEST`]; a longer subject has its contexts behind one blank.
-//! - Two blanks before a comment behind a rule; a line that is a comment begins at its `#`.
-//! - No blanks at the end of a line, one empty line between paragraphs, none at the start and end.
+//! - One blank stands between words. A paragraph is a run of lines without an empty line. In a paragraph all contexts
+//!   begin in one column, if that is at most [`WIDEST`]. Behind a longer subject there is one blank.
+//! - Two blanks stand before a comment behind a rule. A line that is a comment begins with its `#`.
+//! - No line ends in blanks. One empty line stands between paragraphs, and none at the start or the end.
 //! - Lines end in LF, and there is no byte order mark.
 
 use std::fmt::Write;
@@ -13,9 +13,9 @@ use super::{parse, progress::Progress};
 /// The widest subject that others are aligned with, in characters.
 const WIDEST: usize = 32;
 
-/// A line of a map, cut into words that stay as they are written.
+/// A line of a map, cut into words that keep their quotes.
 struct Line<'a> {
-    /// With their quotes.
+    /// The words, with their quotes.
     words: Vec<&'a str>,
     comment: Option<&'a str>,
 }
@@ -60,8 +60,8 @@ fn put(line: &Line<'_>, column: usize, out: &mut String) {
     out.push('\n');
 }
 
-/// Cuts a line as [`parse`] does: a quote may hold blanks, and a backslash in it takes the next
-/// character along. The words stay as they are written, which the parser's do not.
+/// Cuts a line as [`parse`] does: a quote may hold blanks, and in quotes a backslash belongs to the character behind
+/// it. The words keep their quotes, which the parser removes.
 fn cut(line: &str) -> Line<'_> {
     let blank = |c: char| c == ' ' || c == '\t';
     let mut rest = line.trim_matches(blank);

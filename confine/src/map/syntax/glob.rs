@@ -1,26 +1,26 @@
-//! `path:/srv/www/*/cgi-bin/**`: patterns of absolute paths, read and matched component by component.
+//! Patterns of absolute paths, such as `path:/srv/www/*/cgi-bin/**`. They are read and matched component by component.
 //!
-//! `*` alone is one component, `**` alone any number of them, none included. Within a component `*`
-//! stands for any bytes, `?` for one byte, `[a-z]` and `[!a-z]` for one byte of a class; there the crate
-//! `fast-glob` matches. There is no escape but a class (`[*]`), and braces and backslashes are refused, so
-//! that no two programs read one pattern in two ways.
+//! A component `*` is one component of any name. A component `**` is any number of components, and can be none. Within
+//! a component `*` stands for any bytes, `?` for one byte, and `[a-z]` and `[!a-z]` for one byte of a class. The crate
+//! `fast-glob` matches these. Only a class can escape a character (`[*]`). Braces and backslashes are refused, because
+//! programs do not agree about what they mean.
 //!
-//! No pattern and no path makes matching slow: one pass over a component is at most the product of both
-//! lengths (the crate goes back to the last `*` only), and components are matched position by position.
+//! No pattern and no path makes matching slow. Within a component the time is at most the product of both lengths,
+//! because the crate only goes back to the last `*`. Components are matched position by position.
 
 use super::error::LineError;
 use crate::context::excerpt;
 
-/// The longest component of a pattern, in bytes: a file's name is no longer (Linux: NAME_MAX).
+/// The longest component of a pattern, in bytes. The name of a file cannot be longer (Linux: NAME_MAX).
 pub(in crate::map) const MAX_COMPONENT: usize = 255;
 
-/// The most components of a pattern. Fewer than 64: the length of joined literals is a bit of a word.
+/// The most components of a pattern. It is less than 64, because the tree of patterns keeps lengths as bits of a `u64`.
 pub(in crate::map) const MAX_COMPONENTS: usize = 60;
 
 /// One component of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::map) enum Segment<'a> {
-    /// A name, as it is.
+    /// A name without wildcards.
     Literal(&'a str),
     /// `*`: one component of any name.
     One,
@@ -30,7 +30,7 @@ pub(in crate::map) enum Segment<'a> {
     Pattern(&'a str),
 }
 
-/// The components of a pattern that [`check`] accepted. `**` behind `**` means nothing more and is left out.
+/// The components of a pattern that [`check`] accepted. A `**` behind another `**` has no effect and is left out.
 pub(in crate::map) fn segments(glob: &str) -> impl Iterator<Item = Segment<'_>> {
     let mut any_before = false;
     components_of(glob).map(segment).filter(move |segment| {
@@ -39,7 +39,7 @@ pub(in crate::map) fn segments(glob: &str) -> impl Iterator<Item = Segment<'_>> 
     })
 }
 
-/// What stands between slashes, without what is empty. (`str::split` takes several times as long.)
+/// The parts between slashes that are not empty. `str::split` takes several times as long.
 fn components_of(glob: &str) -> impl Iterator<Item = &str> {
     let mut from = 0;
     let ends = glob.bytes().enumerate().filter(|(_, b)| *b == b'/').map(|(end, _)| end);
@@ -48,7 +48,7 @@ fn components_of(glob: &str) -> impl Iterator<Item = &str> {
     components.filter(|c| !c.is_empty())
 }
 
-/// What a component of a pattern is.
+/// The kind of a component.
 fn segment(component: &str) -> Segment<'_> {
     match component {
         "*" => Segment::One,
@@ -58,7 +58,7 @@ fn segment(component: &str) -> Segment<'_> {
     }
 }
 
-/// As [`segments`], with neighbours that are literal as one, slashes between them.
+/// As [`segments`], but several literal components in a row are one piece, with the slashes between them.
 pub(in crate::map) fn pieces(glob: &str) -> impl Iterator<Item = Segment<'_>> {
     let mut rest = glob;
     let mut segments = segments(glob).peekable();
@@ -67,7 +67,7 @@ pub(in crate::map) fn pieces(glob: &str) -> impl Iterator<Item = Segment<'_>> {
         let Segment::Literal(name) = first else {
             return Some(first);
         };
-        // Both are segments of the pattern: where this one begins in it.
+        // Both are parts of the pattern, so the difference of their addresses is where this one begins.
         let at = name.as_ptr() as usize - rest.as_ptr() as usize;
         let mut len = name.len();
         while let Some(Segment::Literal(name)) =
@@ -81,18 +81,18 @@ pub(in crate::map) fn pieces(glob: &str) -> impl Iterator<Item = Segment<'_>> {
     })
 }
 
-/// The components of an absolute path. `None` for a path that is not absolute, and for one with `.` or `..` in it:
-/// what such a name stands for cannot be told from its text.
+/// The components of an absolute path. `None` if the path is not absolute, or has a component `.` or `..`: the text
+/// does not tell which file such a path means.
 pub(in crate::map) fn components(path: &[u8]) -> Option<impl Iterator<Item = &[u8]> + Clone> {
     let components = path.strip_prefix(b"/")?.split(|&b| b == b'/').filter(|c| !c.is_empty());
     let plain = components.clone().all(|c| c != b"." && c != b"..");
     plain.then_some(components)
 }
 
-/// Whether `name`, one component of a path, is one that `pattern` means.
+/// Whether the component `name` of a path matches the component `pattern`.
 pub(in crate::map) fn name_matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut pattern, mut name) = (pattern, name);
-    // For the crate a leading `!` turns the answer round; here it is a letter like any other.
+    // The crate takes a `!` at the start as a negation. In a map it is an ordinary character.
     while let Some(rest) = pattern.strip_prefix(b"!") {
         match name.strip_prefix(b"!") {
             Some(after) => (pattern, name) = (rest, after),
@@ -102,10 +102,10 @@ pub(in crate::map) fn name_matches(pattern: &[u8], name: &[u8]) -> bool {
     fast_glob::glob_match(pattern, name)
 }
 
-/// Whether `path` is one that `glob` means. The index answers the same for all rules at once.
+/// Whether `path` matches `glob`. The index gives the same answer for all rules of a map at once.
 pub(in crate::map) fn matches(glob: &str, path: &[u8]) -> bool {
     let Some(names) = components(path).map(Iterator::collect::<Vec<_>>) else { return false };
-    // After each segment: the numbers of components that the segments so far can have taken.
+    // Which numbers of components the segments so far can have matched.
     let mut taken = vec![false; names.len() + 1];
     taken[0] = true;
     for segment in segments(glob) {
@@ -126,7 +126,7 @@ pub(in crate::map) fn matches(glob: &str, path: &[u8]) -> bool {
     taken.last().copied().unwrap_or(false)
 }
 
-/// Refuses what is no pattern, and what could never match.
+/// Refuses a text that is not a pattern, or that could never match.
 pub(in crate::map) fn check(glob: &str) -> Result<(), LineError> {
     let wrong =
         |wrong, right: &str| Err(LineError::Path { glob: excerpt(glob), wrong, right: right.to_owned() });
@@ -180,13 +180,14 @@ fn check_component(component: &[u8]) -> Result<(), (&'static str, &'static str)>
     check_classes(component)
 }
 
-/// Refuses classes that are open, empty, reversed, or of characters that are several bytes.
+/// Refuses a class that is not closed, is empty, has a range the wrong way round, or holds a character of several
+/// bytes.
 fn check_classes(component: &[u8]) -> Result<(), (&'static str, &'static str)> {
     let mut rest = component;
     while let Some(open) = rest.iter().position(|&b| b == b'[') {
         let inner = rest.get(open + 1..).unwrap_or_default();
         let inner = inner.strip_prefix(b"!").or_else(|| inner.strip_prefix(b"^")).unwrap_or(inner);
-        // The first member is one even if it is a bracket.
+        // The first character of a class belongs to it, even if it is a bracket.
         let Some(close) = inner.iter().skip(1).position(|&b| b == b']').map(|n| n + 1) else {
             return Err((
                 "the class that [ opens is not closed before the next slash",

@@ -1,4 +1,4 @@
-//! What a map says of itself, before its first rule.
+//! The options that a map sets before its first rule.
 
 use super::{
     error::LineError,
@@ -6,25 +6,26 @@ use super::{
     subject::MapSubject,
 };
 
-/// The word that such a line begins with. No subject is called so: words in double underscores are no users.
+/// The first word of such a line. It cannot be a user, because words in double underscores are not.
 const NAMES: &str = "__names__";
 
-/// What may stand behind it.
+/// The word that follows.
 const IGNORE_CASE: &str = "ignore-case";
 
-/// The options of a map, as its lines come from the top.
+/// The options of a map while its lines are read from the top.
 #[derive(Default)]
 pub(in crate::map) struct Options {
-    /// Users match in any case of ASCII letters. Other letters are compared as they are: a database whose names
-    /// ignore the case of ASCII alone (SQLite's NOCASE) keeps `k` and the Kelvin sign U+212A apart, which are the
-    /// same letter to Unicode, so that somebody could register a name that means another user here.
+    /// Whether the case of ASCII letters in the names of users is ignored. Other letters are always compared as they
+    /// are. To Unicode `k` and the Kelvin sign U+212A are one letter in different cases. A database that only ignores
+    /// the case of ASCII (SQLite's NOCASE) keeps them apart, so somebody could register a name with the Kelvin sign
+    /// and be taken for another user here.
     pub ignore_case: bool,
-    /// A rule stands before.
+    /// Whether a rule has been read.
     has_rules: bool,
 }
 
 impl Options {
-    /// Whether a line is one of these; if so, it counts from here on.
+    /// Whether a line sets an option. If so, it counts from here on.
     pub fn take(&mut self, words: &[Word<'_>]) -> Result<bool, LineFault> {
         let Some((first, rest)) = words.split_first() else { return Ok(false) };
         if first.text != NAMES {
@@ -43,7 +44,7 @@ impl Options {
         }
     }
 
-    /// A subject, as this map compares it.
+    /// A subject, in the form in which this map compares it.
     pub fn subject<'a>(&self, subject: MapSubject<'a>) -> MapSubject<'a> {
         match subject {
             MapSubject::User(name) if self.ignore_case => MapSubject::UserInAnyCase(name),

@@ -1,13 +1,13 @@
-//! From bytes to the words of one line. Knows the form of a line, and not what its words mean.
+//! From bytes to the words of one line. This file knows the form of a line, but not what its words mean.
 
 use std::borrow::Cow;
 
 use super::{MAX_LINE, error::LineError, progress::Progress};
 
-/// A problem and where in the line it is.
+/// A fault and its place in the line.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::map) struct LineFault {
-    /// Offset in the line, in bytes from 0.
+    /// The offset in the line, in bytes from 0.
     pub at: usize,
     /// What is wrong there.
     pub problem: LineError,
@@ -25,20 +25,20 @@ impl LineFault {
 pub(in crate::map) struct Word<'a> {
     /// The word without its quotes.
     pub text: Cow<'a, str>,
-    /// Offset of its first byte in the line, quote included.
+    /// The offset of its first byte, or of its quote, in the line.
     pub start: usize,
-    /// Offset behind its last byte, quote included.
+    /// The offset behind its last byte, or behind its quote.
     pub end: usize,
 }
 
-/// The lines of a file with their numbers from 1, without line ends (LF or CRLF) and without the byte
-/// order mark that some editors put first. `bytes` is at most 1 GiB, so that a `u32` counts its lines.
+/// The lines of a file with their numbers from 1. They have no line ends (LF or CRLF), and no byte order mark, which
+/// some editors put first. `bytes` is at most 1 GiB, so a `u32` can count its lines.
 pub(in crate::map) fn lines(bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     (1..).zip(bytes.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)))
 }
 
-/// As [`lines`]; `progress` is told every now and then.
+/// As [`lines`], and it tells `progress` from time to time.
 pub(in crate::map) fn watched_lines<'b>(
     bytes: &'b [u8],
     progress: &Progress,
@@ -52,7 +52,7 @@ pub(in crate::map) fn watched_lines<'b>(
     })
 }
 
-/// Replaces the content of `words` with the words of a line, up to its comment.
+/// Puts the words of a line, up to its comment, into `words`, in place of what was there.
 pub(in crate::map) fn split<'a>(line: &'a [u8], words: &mut Vec<Word<'a>>) -> Result<&'a str, LineFault> {
     words.clear();
     let line = text(line)?;
@@ -64,8 +64,8 @@ pub(in crate::map) fn split<'a>(line: &'a [u8], words: &mut Vec<Word<'a>>) -> Re
     Ok(line)
 }
 
-/// A line as text. Comments too must be text: a NUL or a lone carriage return means that the file is
-/// not what it seems, and could hide rules.
+/// A line as text. Comments must be text, too. A NUL or a single carriage return means that the file is not what it
+/// seems, and it could hide rules.
 fn text(line: &[u8]) -> Result<&str, LineFault> {
     if line.len() > MAX_LINE {
         return Err(LineFault::new(MAX_LINE, LineError::TooLong));
@@ -84,18 +84,18 @@ fn text(line: &[u8]) -> Result<&str, LineFault> {
     }
 }
 
-/// What separates words.
+/// Whether a byte separates words.
 fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
-/// A character that cannot be told from a blank, or cannot be seen at all.
+/// Whether a character looks like a blank, or cannot be seen.
 pub(in crate::map) fn is_invisible(c: char) -> bool {
     !c.is_ascii()
         && (c.is_whitespace() || matches!(c, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}'))
 }
 
-/// The first word at or behind `from`, which is the line's start or the end of a word.
+/// The first word that begins at `from` or later. `from` is the start of the line or the end of a word.
 fn next_word(line: &str, from: usize) -> Result<Option<Word<'_>>, LineFault> {
     let bytes = line.as_bytes();
     let rest = bytes.get(from..).unwrap_or_default();
@@ -123,7 +123,7 @@ fn next_word(line: &str, from: usize) -> Result<Option<Word<'_>>, LineFault> {
     Ok(Some(Word { text, start, end }))
 }
 
-/// The text between the quote at `open` and the one that closes it, and the offset behind that.
+/// The text between the quote at `open` and the quote that closes it, and the offset behind that.
 fn quoted(line: &str, open: usize) -> Result<(Cow<'_, str>, usize), LineFault> {
     let inner = line.get(open + 1..).unwrap_or_default();
     let mut escaped = false;
@@ -148,7 +148,7 @@ fn quoted(line: &str, open: usize) -> Result<(Cow<'_, str>, usize), LineFault> {
     Err(LineFault::new(open, LineError::OpenQuote))
 }
 
-/// Takes away the backslash of each escape. Every backslash in `raw` begins one.
+/// Removes the backslash of each escape. Each backslash in `raw` begins one.
 fn unescape(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut chars = raw.chars();
@@ -161,7 +161,7 @@ fn unescape(raw: &str) -> String {
     text
 }
 
-/// Refuses control characters, and those that cannot be seen where words are not in quotes.
+/// Refuses control characters. In a word without quotes it also refuses characters that cannot be seen.
 fn check_characters(text: &str, offset: usize, bare: bool) -> Result<(), LineFault> {
     if text.bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(());

@@ -7,30 +7,30 @@ use ipnet::IpNet;
 use super::{address, error::LineError, glob};
 use crate::{Subject, context::excerpt};
 
-/// The longest name a virtual host can have, in bytes; DNS allows fewer.
+/// The longest name of a virtual host, in bytes. DNS allows fewer.
 pub(in crate::map) const MAX_HOST: usize = 255;
 
 /// Whom a rule of a map is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapSubject<'a> {
-    /// `alice` or `user:alice`: the proven HTTP user of exactly this name.
+    /// `alice` or `user:alice`: the proven HTTP user with exactly this name.
     User(&'a [u8]),
-    /// The same in a map that ignores the case of names: of this name in any case of ASCII letters.
+    /// The same in a map that ignores the case of names: the user with this name in any case of ASCII letters.
     UserInAnyCase(&'a [u8]),
-    /// An address or a network; an address is a network of one. Never IPv4-mapped IPv6.
+    /// An address, which is a network of one, or a network. It is never IPv4-mapped IPv6.
     Net(IpNet),
-    /// `host:NAME`: the virtual host's ServerName, in any case, without the dot at its end.
+    /// `host:NAME`: the virtual host with this ServerName, in any case, without the dot at its end.
     Host(&'a [u8]),
-    /// `path:PATTERN`: the file that the request maps to, a pattern of absolute paths.
+    /// `path:PATTERN`: the file that the request maps to, by a pattern of absolute paths.
     Path(&'a str),
-    /// `__anonymous__`: no proven user.
+    /// `__anonymous__`: a request without a proven user.
     Anonymous,
-    /// `*`: anything.
+    /// `*`: any request.
     Any,
 }
 
 impl<'a> MapSubject<'a> {
-    /// Reads a subject (quotes already taken off).
+    /// Reads a subject. Its quotes have been removed.
     pub(in crate::map) fn parse(word: &'a str) -> Result<Self, LineError> {
         match word {
             "" => return Err(LineError::NoSubject),
@@ -50,9 +50,9 @@ impl<'a> MapSubject<'a> {
         }
     }
 
-    /// Reads a word without a kind that exists. `kind` is what stands before a colon, if there is one.
+    /// Reads a word whose prefix is no kind of subject. `kind` is the text before a colon, if there is a colon.
     fn bare(word: &'a str, kind: Option<&str>) -> Result<Self, LineError> {
-        // Most words of most maps are plain users: do not try to read those as addresses.
+        // Most words of most maps are names of users, so they are not tried as addresses.
         if kind.is_some() || word.starts_with(|c: char| c.is_ascii_digit()) {
             match address::parse(word) {
                 Ok(net) => return Ok(Self::Net(net)),
@@ -71,8 +71,8 @@ impl<'a> MapSubject<'a> {
         Ok(Self::User(word.as_bytes()))
     }
 
-    /// Whether a rule for this subject matches `subject`. The index answers the same for all rules at
-    /// once; this is for looking at a single one.
+    /// Whether a rule for this subject matches `subject`. It is for tools that look at a single rule. The index gives
+    /// the same answer for all rules of a map at once.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
         match self {
             Self::User(name) => subject.user == Some(name),
@@ -109,7 +109,7 @@ fn host(text: &str) -> Result<MapSubject<'_>, LineError> {
     if name.contains(char::is_whitespace) {
         return wrong("it holds a blank", "write one name; its contexts come after it, outside the quotes");
     }
-    // One colon is a port; an IPv6 address in brackets may be a ServerName, and may have a port too.
+    // One colon is followed by a port. An IPv6 address in brackets may be a ServerName, and may have a port, too.
     let port = name.rsplit_once(':').map(|(_, port)| port);
     if port.is_some_and(|p| !p.contains(']') && (name.starts_with('[') || name.matches(':').count() == 1)) {
         return wrong("it has a port, which is not part of the name", "leave the port out");
@@ -118,7 +118,7 @@ fn host(text: &str) -> Result<MapSubject<'_>, LineError> {
 }
 
 impl fmt::Display for MapSubject<'_> {
-    /// As it would be written in a map.
+    /// Writes the subject as a map would have it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(bytes) | Self::UserInAnyCase(bytes) => {
@@ -136,7 +136,7 @@ impl fmt::Display for MapSubject<'_> {
     }
 }
 
-/// Writes a word with the quotes it needs.
+/// Writes a word, with quotes if it needs them.
 fn write_word(f: &mut fmt::Formatter<'_>, prefix: &str, text: &str) -> fmt::Result {
     if text.contains(|c: char| c.is_whitespace() || c == '"' || super::parse::is_invisible(c)) {
         return write!(f, "\"{prefix}{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));

@@ -1,4 +1,4 @@
-//! A map as text: read line by line, from the top. For tools, and to make the tables from.
+//! A map as text, read line by line from the top. Tools use it, and the tables are made from it.
 
 use std::{ops::ControlFlow, path::Path, sync::Arc};
 
@@ -19,22 +19,22 @@ pub struct MapText {
     pub(in crate::map) progress: Arc<Progress>,
 }
 
-/// One rule as a map has it.
+/// One rule of a map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapLine<'l> {
     /// The line, from 1.
     pub line: u32,
     /// Whom the rule is for.
     pub subject: MapSubject<'l>,
-    /// What it gives.
+    /// What the rule gives.
     pub contexts: ContextList,
 }
 
-/// Reads what may stand behind a map line's subject, where it stands alone. `default` is the backend of
-/// contexts that name none.
+/// Reads a text that has the form of what stands behind the subject of a line. `default` is the backend of contexts
+/// that name none.
 ///
 /// # Errors
-/// It is not of a line's form, or its words are no list of contexts.
+/// The text does not have the form of a line, or its words are not a list of contexts.
 pub fn contexts(text: &str, default: BackendName) -> Result<ContextList, LineError> {
     let mut words = Vec::new();
     parse::split(text.as_bytes(), &mut words).map_err(|fault| fault.problem)?;
@@ -42,11 +42,11 @@ pub fn contexts(text: &str, default: BackendName) -> Result<ContextList, LineErr
 }
 
 impl MapText {
-    /// Whether its users match in any case of ASCII letters.
+    /// Whether the case of ASCII letters in the names of users is ignored.
     pub fn ignores_case(&self) -> bool {
         let (mut options, mut words) = (Options::default(), Vec::new());
         for (_, raw) in parse::lines(&self.bytes) {
-            // A scan reports the line that cannot be read.
+            // Another scan reports a line that cannot be read.
             if parse::split(raw, &mut words).is_ok()
                 && !words.is_empty()
                 && !matches!(options.take(&words), Ok(true))
@@ -67,7 +67,7 @@ impl MapText {
         Self { path: Arc::from(path), bytes, default, progress: Arc::default() }
     }
 
-    /// The same text; each time that it is read, `progress` advances by its size.
+    /// The same text. Each time it is read, `progress` advances by its size.
     #[must_use]
     pub fn watched_by(self, progress: &Arc<Progress>) -> Self {
         Self { progress: Arc::clone(progress), ..self }
@@ -78,7 +78,7 @@ impl MapText {
         &self.path
     }
 
-    /// Calls `visit` with every rule and every bad line, from the top, until it breaks.
+    /// Calls `visit` with each rule and each bad line, from the top, until it says to break.
     pub fn scan(&self, mut visit: impl FnMut(Result<MapLine<'_>, MapError>) -> ControlFlow<()>) {
         let mut words = Vec::new();
         let mut options = Options::default();

@@ -1,12 +1,11 @@
-//! A map as one block of memory, read in place: a header, then arrays of plain data.
+//! A map as one block of memory, which is read in place: a header, and behind it arrays of plain data.
 //!
-//! The block is read-only once it is made. A process that branches shares it with its children page by page,
-//! and nothing ever writes to it, so it stays shared; the same bytes in a file are a compiled map, which
-//! any number of processes can map.
+//! Nothing writes to a block once it is made. So a process that forks shares its pages with its children, and they stay
+//! shared. The same bytes in a file are a compiled map, which any number of processes can map into their memory.
 //!
-//! The layout is the machine's own (byte order and all). A reader trusts lengths and nodes that a header
-//! states only after [`Block::check`], and every number in the arrays only as far as bounds checks go: a
-//! damaged file can give wrong answers, not wrong memory accesses.
+//! The block has the byte order and the layout of the machine. [`Block::check`] looks at a file before the lengths and
+//! numbers of its header are used. Numbers in the arrays are only used with a check of the bounds. So a damaged file
+//! can give wrong answers, but no wrong access to memory.
 
 use std::{mem::offset_of, ops::Range};
 
@@ -16,22 +15,22 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::{Hit, names::HashKeys};
 
-/// What a compiled map begins with. The first byte is in no UTF-8 text, so no map of text begins so.
+/// The first bytes of a compiled map. UTF-8 never has the first of them, so no text begins so.
 pub(in crate::map) const MAGIC: [u8; 8] = *b"\xFFconfmap";
 
-/// Changes whenever the layout or the meaning of anything in it does.
+/// It changes when the layout of the block changes, or the meaning of anything in it.
 pub(in crate::map) const VERSION: u32 = 4;
 
-/// In [`Header::flags`]: a context named no backend, so that the default counts.
+/// In [`Header::flags`]: a context names no backend, so it means the default backend.
 pub(in crate::map) const DEFAULTED: u32 = 1;
 
-/// In [`Header::flags`]: users match in any case, and stand in the tables in lower case.
+/// In [`Header::flags`]: the case of users is ignored, and the tables have their names in lower case.
 pub(in crate::map) const IGNORES_CASE: u32 = 2;
 
-/// Reads as another number on a machine of the other byte order.
+/// A machine with the other byte order reads another number.
 const BYTE_ORDER: u32 = 0x0102_0304;
 
-/// Where arrays begin: at a multiple of this, two lines of cache, so that what is to lie in one does.
+/// Each array begins at a multiple of this, which is two cache lines, so that what should lie in one cache line does.
 const ALIGN: usize = 128;
 
 /// The arrays of a map.
@@ -50,25 +49,25 @@ pub(in crate::map) enum Array {
     Patterns,
     Lists,
     Text,
-    /// The name of the backend of contexts that named none, in a compiled map.
+    /// The name of the default backend, in a compiled map.
     Default,
-    /// The file that a compiled map was made from.
+    /// The path of the source, in a compiled map.
     Source,
 }
 
 const ARRAYS: usize = Array::Source as usize + 1;
 
-/// Where an array lies.
+/// The place of an array.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct Extent {
-    /// In bytes from the start of the block.
+    /// The number of bytes from the start of the block.
     offset: u64,
-    /// In bytes.
+    /// The number of bytes of the array.
     len: u64,
 }
 
-/// What the file that a compiled map was made from looked like then.
+/// The state of the source file when a compiled map was made from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub(in crate::map) struct SourceStamp {
@@ -78,17 +77,17 @@ pub(in crate::map) struct SourceStamp {
     pub nanoseconds: i64,
 }
 
-/// The head of the block.
+/// The first part of the block.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(in crate::map) struct Header {
     magic: [u8; 8],
     version: u32,
     byte_order: u32,
-    /// SipHash-1-3 of 128 bits over all behind this field. It finds damage, not malice: who may write the
-    /// file may write any rules.
+    /// The SipHash-1-3, with 128 bits, of all bytes behind this field. It finds damage. It does not find malice,
+    /// because who may write the file may write any rules.
     checksum: [u64; 2],
-    /// Of the whole block, in bytes.
+    /// The number of bytes of the whole block.
     len: u64,
     pub keys: HashKeys,
     pub source: SourceStamp,
@@ -96,33 +95,33 @@ pub(in crate::map) struct Header {
     pub anonymous: Hit,
     /// The number of rules.
     pub rules: u32,
-    /// [`DEFAULTED`] and [`IGNORES_CASE`].
+    /// A sum of [`DEFAULTED`] and [`IGNORES_CASE`].
     pub flags: u32,
     arrays: [Extent; ARRAYS],
 }
 
-/// Why a file is not a compiled map that can be used.
+/// Why a file is not a compiled map that this program can use.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::map) enum Damage {
     /// Another version of this program made it.
     Version(u32),
     /// A machine of the other byte order made it.
     ByteOrder,
-    /// It is shorter than it was made, or longer.
+    /// It is shorter or longer than when it was made.
     Length,
-    /// Its bytes are not what they were.
+    /// Its bytes are not those that it was made with.
     Checksum,
 }
 
-/// A block while it is written. Its arrays are filled in place, so that nothing large is there twice.
+/// A block while it is written. The arrays are filled in place, so nothing large is in memory twice.
 pub(in crate::map) struct BlockBuilder {
     header: Header,
     block: MmapMut,
 }
 
 impl BlockBuilder {
-    /// A block with this head (its first fields and nodes are filled in) and arrays of these lengths in
-    /// bytes, all zero.
+    /// A block with this header, whose first fields are set, and with arrays of these lengths in bytes. The arrays are
+    /// filled with zeros.
     pub fn new(mut header: Header, arrays: &[(Array, usize)]) -> std::io::Result<Self> {
         let mut end = size_of::<Header>();
         for &(array, len) in arrays {
@@ -133,7 +132,7 @@ impl BlockBuilder {
         (header.magic, header.version, header.byte_order) = (MAGIC, VERSION, BYTE_ORDER);
         header.len = end as u64;
         let block = MmapMut::map_anon(end)?;
-        // Large pages, where the kernel has some to give: a look-up at random then misses the TLB once less.
+        // Asks for large pages, if the kernel has some. A random look-up then misses the TLB once less.
         let _ = block.advise(Advice::HugePage);
         Ok(Self { header, block })
     }
@@ -144,12 +143,12 @@ impl BlockBuilder {
         &mut self.block[range(offset, len)]
     }
 
-    /// An array of whole elements.
+    /// An array, as elements of type `T`.
     pub fn array<T: Pod>(&mut self, array: Array) -> &mut [T] {
         bytemuck::cast_slice_mut(self.bytes(array))
     }
 
-    /// Two arrays, the first of which lies before the second.
+    /// Two arrays. The first must lie before the second.
     pub fn both<T: Pod, U: Pod>(&mut self, first: Array, second: Array) -> (&mut [T], &mut [U]) {
         let place = |array: Array| {
             range(self.header.arrays[array as usize].offset, self.header.arrays[array as usize].len)
@@ -159,7 +158,7 @@ impl BlockBuilder {
         (bytemuck::cast_slice_mut(&mut before[first]), bytemuck::cast_slice_mut(&mut from[..second.len()]))
     }
 
-    /// The block, from now on read-only.
+    /// The finished block, which nobody can write to any more.
     pub fn finish(self) -> std::io::Result<Block> {
         let mut block = self.block;
         block[..size_of::<Header>()].copy_from_slice(bytemuck::bytes_of(&self.header));
@@ -173,7 +172,7 @@ pub(in crate::map) struct Block {
 }
 
 impl Block {
-    /// A block that a file holds, checked.
+    /// Checks the block that a file holds.
     pub fn check(bytes: Mmap) -> Result<Self, Damage> {
         let header = check_head(&bytes, bytes.len() as u64)?;
         if header.checksum != checksum(&bytes) {
@@ -182,8 +181,8 @@ impl Block {
         Ok(Self { bytes })
     }
 
-    /// A block of these bytes that [`Block::check`] finds nothing to complain of: a head is put right, and
-    /// zeros are put behind bytes that are fewer than a head.
+    /// For fuzzing: makes a block that [`Block::check`] accepts. The header is corrected, and zeros are added where
+    /// there are fewer bytes than a header has.
     #[cfg(any(test, feature = "fuzzing"))]
     pub fn mended(bytes: &[u8]) -> std::io::Result<Self> {
         let mut block = MmapMut::map_anon(bytes.len().max(size_of::<Header>()))?;
@@ -198,7 +197,7 @@ impl Block {
         Self::check(block).map_err(|damage| std::io::Error::other(format!("{damage:?}")))
     }
 
-    /// The block as a file is to hold it: with its checksum, and with what it was made from.
+    /// The block for a file, with its checksum and with the source that it was made from.
     pub fn to_file(&self, source: SourceStamp, default: &[u8], path: &[u8]) -> std::io::Result<Self> {
         let header = Header { source, ..*self.header() };
         let mut arrays: Vec<_> = ALL.iter().map(|&array| (array, self.bytes_of(array))).collect();
@@ -216,13 +215,13 @@ impl Block {
         Ok(Self { bytes: bytes.make_read_only()? })
     }
 
-    /// The head.
+    /// The header.
     pub fn header(&self) -> &Header {
-        // Both build() and check() saw to it that there is one; memory that is mapped is aligned.
+        // `build` and `check` both make sure that there is a header. Mapped memory is aligned.
         bytemuck::from_bytes(&self.bytes[..size_of::<Header>()])
     }
 
-    /// An array; empty where the block does not hold one of this type.
+    /// An array. It is empty where the block has none with elements of this size.
     pub fn array<T: Pod>(&self, array: Array) -> &[T] {
         bytemuck::try_cast_slice(self.bytes_of(array)).unwrap_or_default()
     }
@@ -232,13 +231,13 @@ impl Block {
         self.bytes.get(range(offset, len)).unwrap_or_default()
     }
 
-    /// All of it.
+    /// All bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// The arrays that make a map.
+/// The arrays that each map has.
 const ALL: [Array; ARRAYS - 2] = [
     Array::Users,
     Array::Hosts,
@@ -259,7 +258,7 @@ fn range(offset: u64, len: u64) -> Range<usize> {
     number(offset)..number(offset.saturating_add(len))
 }
 
-/// The head of a block of `len` bytes that begins with `head`.
+/// Checks the header at the start of a block of `len` bytes.
 fn check_head(head: &[u8], len: u64) -> Result<Header, Damage> {
     let number = |at: usize| {
         head.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_ne_bytes).ok_or(Damage::Length)
@@ -279,17 +278,17 @@ fn check_head(head: &[u8], len: u64) -> Result<Header, Damage> {
     Ok(header)
 }
 
-/// Where what the checksum is over begins.
+/// The offset of the first byte that the checksum covers.
 const SUMMED: usize = offset_of!(Header, checksum) + size_of::<[u64; 2]>();
 
-/// Over all behind the checksum itself.
+/// The checksum of all bytes behind the field itself.
 fn checksum(bytes: &[u8]) -> [u64; 2] {
     let mut sum = Sum::default();
     sum.add(bytes.get(SUMMED..).unwrap_or_default());
     sum.finish()
 }
 
-/// A checksum while it is made.
+/// A checksum that is not finished.
 #[derive(Default)]
 struct Sum(SipHasher13);
 
@@ -304,20 +303,20 @@ impl Sum {
     }
 }
 
-/// A block that is looked at piece by piece, before there is memory for all of it.
+/// A block that is checked piece by piece, before there is memory for all of it.
 pub(in crate::map) struct Pieces {
     len: u64,
-    /// The checksum that its head states, and the one of what was seen.
+    /// The checksum that its header has, and the one of the bytes so far.
     sums: Option<([u64; 2], Sum)>,
 }
 
 impl Pieces {
-    /// Of a block of so many bytes.
+    /// Begins with a block of `len` bytes.
     pub fn of(len: u64) -> Self {
         Self { len, sums: None }
     }
 
-    /// The next piece; the first holds the head.
+    /// Adds the next piece. The first piece has the header.
     pub fn add(&mut self, piece: &[u8]) -> Result<(), Damage> {
         match &mut self.sums {
             Some((_, sum)) => sum.add(piece),
@@ -331,7 +330,7 @@ impl Pieces {
         Ok(())
     }
 
-    /// After the last piece.
+    /// Ends the check, after the last piece.
     pub fn finish(self) -> Result<(), Damage> {
         let (stated, sum) = self.sums.ok_or(Damage::Length)?;
         if stated == sum.finish() { Ok(()) } else { Err(Damage::Checksum) }

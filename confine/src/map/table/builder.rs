@@ -26,18 +26,18 @@ use crate::{
     },
 };
 
-/// What one or more rules give, as a map's block holds it.
+/// A list of contexts that one or more rules give, as it stands in a block.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(in crate::map) struct ListRow {
-    /// Where the contexts stand in the map's text, as [`list_text`] writes them.
+    /// Where the contexts stand in the map's text. [`list_text`] writes them.
     pub start: u32,
     pub len: u32,
-    /// The first line that gives them.
+    /// The first line that gives this list.
     pub first_line: u32,
 }
 
-/// What stands between the contexts of a list. No context holds it.
+/// The separator between the contexts of a list. No context can hold it.
 pub(in crate::map) const BETWEEN: char = '\0';
 
 /// A map while its lines are read.
@@ -49,17 +49,18 @@ pub(in crate::map) struct Builder<'t> {
     hosts: NameRules,
     v4: Vec<Net<u32>>,
     v6: Vec<Net<u128>>,
-    /// Made to a tree when all lines are known to be good, so that a bad one is named sooner.
+    /// The patterns of paths. The tree is made of them when all lines are known to be good, so that a bad line is
+    /// reported sooner.
     paths: Vec<(Span, Hit)>,
     any: Hit,
     anonymous: Hit,
-    /// The contexts of lines as they are written, and the number of the list that each means: most lines
-    /// of a large map repeat those of another line, and need not be read again.
+    /// The contexts of lines as they are written, with the number of the list that they mean. Most lines of a large map
+    /// repeat the contexts of another line, which need not be read again.
     written: Texts,
     written_lists: Vec<u32>,
     lists: Texts,
     first_lines: Vec<u32>,
-    /// Whether a context named no backend.
+    /// Whether a context names no backend.
     defaulted: bool,
     rules: u32,
     options: Options,
@@ -67,12 +68,12 @@ pub(in crate::map) struct Builder<'t> {
 }
 
 impl<'t> Builder<'t> {
-    /// For a map of this text.
+    /// A builder for the map with this text.
     pub fn new(bytes: &'t [u8], default: BackendName) -> Self {
         Self::with_keys(bytes, default, HashKeys::random())
     }
 
-    /// A builder whose tables are the same each time.
+    /// For tests: a builder whose tables are the same each time.
     pub(in crate::map) fn with_keys(bytes: &'t [u8], default: BackendName, keys: HashKeys) -> Self {
         Self {
             default,
@@ -96,12 +97,12 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// Tells `progress` of the lines.
+    /// As it reads lines, it tells `progress`.
     pub fn watched_by(self, progress: &Arc<Progress>) -> Self {
         Self { progress: Arc::clone(progress), ..self }
     }
 
-    /// Reads all lines. Each error goes to `report`, which ends the reading by returning an error.
+    /// Reads all lines. Each error goes to `report`, which can end the reading with an error of its own.
     pub fn build<E>(
         mut self,
         path: &Arc<Path>,
@@ -135,7 +136,7 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// Reads one line. `words` is only there to be used again.
+    /// Reads one line. `words` is passed so that its memory is used again.
     fn line<'l>(&mut self, line: u32, raw: &'l [u8], words: &mut Vec<Word<'l>>) -> Result<(), LineFault> {
         let text = parse::split(raw, words)?;
         if self.options.take(words)? {
@@ -150,7 +151,7 @@ impl<'t> Builder<'t> {
         Ok(())
     }
 
-    /// Adds a rule. Of several for one subject the first counts.
+    /// Adds a rule. If a subject has several rules, the first counts.
     fn insert(&mut self, subject: MapSubject<'_>, hit: Hit) {
         fn only(slot: &mut Hit, hit: Hit) {
             if *slot == Hit::NONE {
@@ -178,13 +179,13 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// The number of the list that these words mean. `end` is where the subject ends.
+    /// The number of the list that these words mean. `end` is the offset where the subject ends.
     fn list(&mut self, line: u32, text: &str, end: usize, words: &[Word<'_>]) -> Result<u32, LineFault> {
         let span = words.first().zip(words.last()).and_then(|(f, l)| text.get(f.start..l.end));
         let span = span.unwrap_or_default().as_bytes();
         let (written, new) = self.written.number(&mut self.source, span);
         if !new {
-            // A span whose words are no list has no number: a fault of the same words again.
+            // If the same words were wrong before, they have no number, and the fault is reported again.
             if let Some(list) = self.written_lists.get(written as usize).filter(|&&list| list != u32::MAX) {
                 return Ok(*list);
             }
@@ -204,8 +205,8 @@ impl<'t> Builder<'t> {
         Ok(number)
     }
 
-    /// Lays everything out in one block. What is not needed any more goes first: until the end there is the
-    /// file in memory, too.
+    /// Writes all tables into one block. What is no longer needed is dropped first, because the whole file is in memory
+    /// until the end.
     fn finish(mut self) -> io::Result<Block> {
         (self.written, self.written_lists) = (Texts::new(self.keys), Vec::new());
         let paths = Tree::of(self.paths, &self.source, self.keys);
@@ -262,13 +263,13 @@ impl<'t> Builder<'t> {
     }
 }
 
-/// Whether the default backend gives this word its meaning.
+/// Whether the default backend gives the word its meaning.
 fn names_no_backend(word: &str) -> bool {
     word != ContextList::Unconfined.to_string()
         && word.split_once(':').is_none_or(|(prefix, _)| BackendName::parse(prefix).is_none())
 }
 
-/// A list as a map's block holds it.
+/// The text of a list in the block.
 fn list_text(contexts: &ContextList) -> String {
     match contexts {
         ContextList::Unconfined => contexts.to_string(),

@@ -1,4 +1,4 @@
-//! The tables that answer for a map: one block of memory, and in it an index for each kind of subject.
+//! The tables that answer for a map. They are one block of memory, which has an index for each kind of subject.
 
 pub(in crate::map) mod block;
 pub(in crate::map) mod builder;
@@ -22,10 +22,10 @@ pub struct Hit {
 }
 
 impl Hit {
-    /// In tables: no rule.
+    /// Stands in tables where there is no rule.
     pub(in crate::map) const NONE: Self = Self { line: 0, list: 0 };
 
-    /// `None` for [`Hit::NONE`].
+    /// The rule, or `None` for [`Hit::NONE`].
     pub(in crate::map) fn found(self) -> Option<Self> {
         (self.line != 0).then_some(self)
     }

@@ -1,21 +1,22 @@
 //! Tables of names: users and virtual hosts.
 //!
-//! A table is an array of [`Slot`]s of 32 bytes with open addressing, two to a line of cache; a search begins
-//! at a line's first. Names of up to 20 bytes stand in the slot itself, so that most look-ups read one line,
-//! whatever the table's size.
+//! A table is an array of [`Slot`]s with open addressing. A slot has 32 bytes, so a cache line has two, and a search
+//! begins at the first slot of a cache line. A name of up to 20 bytes stands in the slot itself. So most look-ups read
+//! one cache line, whatever the size of the table.
 //!
-//! # Why a table of our own
-//! - All processes of a server share it. It is read in place, from a block that a fork or a file gives. The tables
-//!   of std and hashbrown hold pointers, and cannot be read so.
-//! - Its hash has a key, for the reason below.
-//! - An automaton (fst) can be read in place as well. It needs its names sorted, and takes longer to build.
+//! # Why this is not a table of a library
+//! - All processes of a server share it. They read it in place, in a block that they got by fork or from a file. The
+//!   tables of std and hashbrown hold pointers and cannot be read so.
+//! - Its hash needs a key, for the reason below.
+//! - An automaton (the crate fst) can be read in place, too. It needs its names sorted, and takes longer to build.
 //!
 //! # Which hash, and why
-//! SipHash-1-3 under a key that is made at random for every map. A client chooses the names that are looked
-//! up but not those in the table, so it can only meet the longest chain that the table happens to have;
-//! where people register names themselves and a script writes them into the map, though, a hash that they
-//! can compute would let them make that chain long. Without the key they cannot. A hash alone is never taken
-//! for the name: the key stands in a compiled map, and who knows it could make two names of one hash.
+//! The hash is SipHash-1-3, with a key that is made at random for each map. A client chooses the names that are looked
+//! up, but not the names in the table, so it can only meet the longest chain that the table happens to have. But people
+//! may register their names themselves, and a script may write these names into the map. If people could compute the
+//! hash, they could make that chain long. They do not know the key, so they cannot. Two names with the same hash are
+//! still told apart, because the names are compared, too: a compiled map contains its key, and who knows the key could
+//! find two such names.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -30,10 +31,10 @@ use super::{
 /// The longest name that stands in the slot itself, in bytes.
 const INLINE: usize = 20;
 
-/// Slots of a line of cache.
+/// How many slots a cache line has.
 const LINE: usize = 2;
 
-/// The keys of a map's hash.
+/// The keys of the hash of a map.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(in crate::map) struct HashKeys {
@@ -42,37 +43,38 @@ pub(in crate::map) struct HashKeys {
 }
 
 impl HashKeys {
-    /// Keys that nobody can guess: std seeds its maps from the system's random numbers.
+    /// Keys that nobody can guess. std seeds its maps with random numbers of the system.
     pub fn random() -> Self {
         let number = || RandomState::new().build_hasher().finish();
         Self { first: number(), second: number() }
     }
 
-    /// The hash of a text of this owner. Each owner has a key of its own.
+    /// The hash of a text that belongs to `owner`. Each owner has a key of its own.
     pub fn hash(self, owner: u32, text: &[u8]) -> u64 {
         SipHasher13::new_with_keys(self.first ^ u64::from(owner), self.second).hash(text)
     }
 }
 
-/// Where a search begins among `count` slots, `line` of which share a line of cache: the hash, scaled down.
+/// The slot at which a search begins. It is the hash, scaled down to `count` slots, and the first slot of a cache line
+/// with `line` slots.
 pub(in crate::map) fn home(hash: u64, count: usize, line: usize) -> usize {
     ((u128::from(hash) * (count / line) as u128) >> 64) as usize * line
 }
 
-/// A place of a table; vacant where the line is 0.
+/// One slot of a table. It is vacant if the line of its rule is 0.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(in crate::map) struct Slot {
     hit: Hit,
     /// The name's length in bytes.
     len: u32,
-    /// The name, with zeros behind it. A longer one stands in the map's text, and here where it begins
-    /// there (4 bytes) and its hash (8 bytes).
+    /// The name, and zeros behind it. A longer name stands in the map's text. The slot then has the place in the text
+    /// (4 bytes) and the hash of the name (8 bytes).
     key: [u8; INLINE],
 }
 
 impl Slot {
-    /// The slot of a name, without a rule; of a longer one, without its place in the text.
+    /// A slot with a name, but without a rule. For a longer name the place in the text is missing.
     fn of(name: &[u8], hash: u64) -> Self {
         let mut key = [0; INLINE];
         match key.get_mut(..name.len()) {
@@ -82,7 +84,7 @@ impl Slot {
         Self { hit: Hit::NONE, len: name.len() as u32, key }
     }
 
-    /// Whether this slot is that of `name`, for which `sought` was made.
+    /// Whether this slot has `name`, for which the slot `sought` was made.
     fn is(&self, sought: &Self, name: &[u8], text: &[u8]) -> bool {
         if self.len != sought.len {
             return false;
@@ -100,13 +102,13 @@ impl Slot {
 #[derive(Clone, Copy)]
 pub(in crate::map) struct Table<'m> {
     pub slots: &'m [Slot],
-    /// Where long names stand.
+    /// The text with the longer names.
     pub text: &'m [u8],
     pub keys: HashKeys,
 }
 
 impl Table<'_> {
-    /// What stands under this name.
+    /// The rule of this name.
     pub fn get(&self, name: &[u8]) -> Option<Hit> {
         if self.slots.is_empty() {
             return None;
@@ -114,7 +116,7 @@ impl Table<'_> {
         let hash = self.keys.hash(0, name);
         let sought = Slot::of(name, hash);
         let mut at = home(hash, self.slots.len(), LINE);
-        // A damaged table may be full.
+        // A damaged table may have no vacant slot.
         for _ in 0..self.slots.len() {
             let slot = self.slots.get(at)?;
             if slot.hit.line == 0 {
@@ -129,11 +131,11 @@ impl Table<'_> {
     }
 }
 
-/// Names and their rules while a map is read, as its lines come.
+/// Names and their rules, in the order of the lines, while a map is read.
 #[derive(Default)]
 pub(in crate::map) struct NameRules {
     rules: Vec<(Span, Hit)>,
-    /// How many bytes of names do not stand in slots.
+    /// The number of bytes of names that do not fit into their slots.
     text: usize,
 }
 
@@ -146,17 +148,17 @@ impl NameRules {
         }
     }
 
-    /// How many slots they take: six of ten are taken, and 53 bytes a name.
+    /// How many slots the table gets. Six of ten are taken, so a name takes 53 bytes.
     pub fn slots(&self) -> usize {
         (self.rules.len() * 10 / 6).next_multiple_of(LINE)
     }
 
-    /// How much text they take, at most.
+    /// How many bytes of text the names take at most.
     pub fn text(&self) -> usize {
         self.text
     }
 
-    /// Fills a table of [`NameRules::slots`] vacant slots. Of several rules for one name the first counts.
+    /// Fills a table of [`NameRules::slots`] vacant slots. If a name has several rules, the first counts.
     pub fn fill(self, source: &Source<'_>, keys: HashKeys, slots: &mut [Slot], text: &mut Text<'_>) {
         for (span, hit) in self.rules {
             let name = source.get(span);

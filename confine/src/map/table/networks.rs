@@ -1,22 +1,23 @@
-//! Networks of one family: an array of ranges, searched by halves.
+//! Networks of one address family, as a sorted array of ranges.
 //!
-//! Networks nest or lie apart. So their ends cut all addresses into ranges, and in each range one rule counts:
-//! the lowest line of the networks that hold the range. A look-up finds the last range that starts at or before
-//! the address. It costs the same for one prefix length or all of them.
+//! Two networks are nested or have no address in common. So the ends of all networks cut the addresses into ranges, and
+//! one rule counts in each range: the rule with the lowest line whose network holds the range. A look-up finds the last
+//! range that starts at the address or before it, by binary search. It takes the same time whether the networks have
+//! one prefix length or all of them.
 //!
-//! The starts stand in one array and the rules in another, so that a search reads starts alone. A search tree
-//! with nodes as wide as a line of cache was measured beside this: up to 10,000 lines it was no faster, and of a
-//! million lines it saved 0.2 microseconds (IPv6: 0.5). That did not pay for a layout of its own.
+//! The starts of the ranges stand in one array and the rules in another, so that a search only reads starts. A search
+//! tree with nodes of the size of a cache line was measured for comparison. Up to 10,000 lines it was not faster. At a
+//! million lines it saved 0.2 microseconds (0.5 for IPv6), which is not worth a layout of its own.
 
 use bytemuck::Pod;
 
 use super::Hit;
 
-/// The bits of an address.
+/// An address as a number.
 pub(in crate::map) trait Bits: Pod + Ord {
-    /// All of them set behind the first `prefix`.
+    /// The number in which all bits behind the first `prefix` bits are set.
     fn behind(prefix: u8) -> Self;
-    /// The bits that are set in either.
+    /// The bits that are set in one of the two numbers.
     fn or(self, other: Self) -> Self;
     /// The next address, or `None` behind the last.
     fn next(self) -> Option<Self>;
@@ -43,12 +44,12 @@ macro_rules! family {
 family!(u32);
 family!(u128);
 
-/// A network with its rule.
+/// A network and its rule.
 #[derive(Clone, Copy)]
 pub(in crate::map) struct Net<B> {
     /// Its first address.
     pub first: B,
-    /// How many bits it fixes.
+    /// How many bits its prefix has.
     pub prefix: u8,
     pub hit: Hit,
 }
@@ -60,9 +61,9 @@ pub(in crate::map) struct Nets<B> {
 }
 
 impl<B: Bits> Nets<B> {
-    /// Counts the ranges that these make.
+    /// Sorts the networks and counts their ranges.
     pub fn of(mut nets: Vec<Net<B>>) -> Self {
-        // Outer networks come before those in them.
+        // A network comes before the networks inside it.
         nets.sort_unstable_by_key(|n| (n.first, n.prefix, n.hit.line));
         let mut ranges = 0;
         cut(&nets, |_, _| ranges += 1);
@@ -74,8 +75,8 @@ impl<B: Bits> Nets<B> {
         self.ranges
     }
 
-    /// Fills two arrays of [`Nets::ranges`] elements: where each range starts, and the rule that counts in it
-    /// (line 0: none).
+    /// Fills two arrays of [`Nets::ranges`] elements: the start of each range, and the rule that counts in it (with
+    /// line 0 where no rule does).
     pub fn fill(self, starts: &mut [B], hits: &mut [Hit]) {
         let mut places = starts.iter_mut().zip(hits);
         cut(&self.nets, |start, hit| {
@@ -86,12 +87,12 @@ impl<B: Bits> Nets<B> {
     }
 }
 
-/// Cuts the addresses at the ends of all networks, and gives each range's start and rule in order. Neighbours
+/// Cuts the addresses at the ends of all networks. Gives the start and the rule of each range in order. Two neighbours
 /// have different rules.
 fn cut<B: Bits>(nets: &[Net<B>], give: impl FnMut(B, Hit)) {
     let mut ranges = Ranges { last: None, given: Hit::NONE, give };
-    // The networks around the current address, outermost first: last address, and the rule that counts in
-    // it.
+    // The networks that hold the current address, from the outermost to the innermost. Each has its last address and
+    // the rule that counts in it.
     let mut around: Vec<(B, Hit)> = Vec::new();
     for net in nets {
         ranges.leave(&mut around, Some(net.first));
@@ -104,11 +105,11 @@ fn cut<B: Bits>(nets: &[Net<B>], give: impl FnMut(B, Hit)) {
     ranges.end();
 }
 
-/// Ranges in the order of their starts.
+/// Gives ranges in the order of their starts.
 struct Ranges<B, F> {
-    /// The last that began. Another rule may yet come for the same start.
+    /// The range that began last. Another rule may still replace its rule at the same start.
     last: Option<(B, Hit)>,
-    /// The rule of the last one that was given.
+    /// The rule of the range that was given last.
     given: Hit,
     give: F,
 }
@@ -125,7 +126,7 @@ impl<B: Bits, F: FnMut(B, Hit)> Ranges<B, F> {
         }
     }
 
-    /// From `start` on `hit` counts. Starts come in order; one that comes again replaces the former.
+    /// The rule `hit` counts from `start` on. Starts come in order, and the same start again replaces the rule.
     fn begin(&mut self, start: B, hit: Hit) {
         if self.last.is_some_and(|(before, _)| before != start) {
             self.end();
@@ -133,7 +134,7 @@ impl<B: Bits, F: FnMut(B, Hit)> Ranges<B, F> {
         self.last = Some((start, hit));
     }
 
-    /// Gives the last range, unless it goes on as the one before.
+    /// Gives the range that began last, unless it continues the range before it.
     fn end(&mut self) {
         if let Some((start, hit)) = self.last.take().filter(|(_, hit)| *hit != self.given) {
             (self.give)(start, hit);
@@ -142,10 +143,10 @@ impl<B: Bits, F: FnMut(B, Hit)> Ranges<B, F> {
     }
 }
 
-/// Ranges, ready to be looked up.
+/// The ranges of a map, ready for look-ups.
 #[derive(Clone, Copy)]
 pub(in crate::map) struct View<'m, B: Bits> {
-    /// Where each range starts, in order. A range reaches to the next one's start.
+    /// The start of each range, in order. A range ends where the next one starts.
     pub starts: &'m [B],
     /// The rule that counts in each range.
     pub hits: &'m [Hit],
@@ -155,7 +156,7 @@ impl<B: Bits> View<'_, B> {
     /// The rule that counts for `address`.
     pub fn get(&self, address: B) -> Option<Hit> {
         let behind = self.starts.partition_point(|start| *start <= address);
-        // In a damaged file the arrays may differ in length.
+        // In a damaged file the two arrays may have different lengths.
         self.hits.get(behind.checked_sub(1)?)?.found()
     }
 }

@@ -1,11 +1,10 @@
-//! Which rule's pattern a path matches: all patterns at once.
+//! Finds the rule whose pattern a path matches. All patterns are tried at once.
 //!
-//! One pass over a request's path follows every edge of the [tree](super::tree) that fits. A literal is one probe
-//! of a hash table for each length that literals have at that node, so a million `/srv/www/TENANT/**` are one edge
-//! each and one probe.
+//! One pass over the path of a request follows all edges of the [tree](super::tree) that match. The literals at a node
+//! are in a hash table, and one probe is made for each length that they have. So a million patterns
+//! `/srv/www/TENANT/**` take one probe.
 //!
-//! The work is bounded by the number of components times the number of nodes in the tree that can be
-//! reached at once: each node is visited once for each component at most.
+//! The work is bounded: each node of the tree is visited at most once for each component of the path.
 
 use smallvec::SmallVec;
 
@@ -15,7 +14,7 @@ use super::{
 };
 use crate::map::syntax::glob;
 
-/// The patterns of a map, ready to be looked up.
+/// The patterns of a map, ready for look-ups.
 #[derive(Clone, Copy)]
 pub(in crate::map) struct View<'m> {
     pub nodes: &'m [Node],
@@ -25,12 +24,12 @@ pub(in crate::map) struct View<'m> {
 }
 
 impl<'m> View<'m> {
-    /// The rule of the lowest line whose pattern `path` matches, or `best` if that is lower.
+    /// The rule with the lowest line whose pattern matches `path`, or `best` if its line is lower.
     pub fn get(&self, path: &[u8], best: Option<Hit>) -> Option<Hit> {
         if self.nodes.is_empty() {
             return best;
         }
-        // Nearly every path is in its plain form already; others are brought into it.
+        // Nearly all paths are in their plain form. Any other is brought into it first.
         let mut starts = SmallVec::new();
         if find_starts(path, &mut starts) {
             return self.get_plain(path, &starts, best);
@@ -41,20 +40,20 @@ impl<'m> View<'m> {
             plain.extend_from_slice(component);
             plain
         });
-        // Without any component there is only the slash.
+        // A path without any component is the root.
         let plain = if plain.is_empty() { b"/" } else { &plain[..] };
         let mut starts = SmallVec::new();
         if find_starts(plain, &mut starts) { self.get_plain(plain, &starts, best) } else { best }
     }
 
-    /// The same for a path in its plain form.
+    /// As [`View::get`], for a path in its plain form.
     fn get_plain(&self, path: &[u8], starts: &Starts, best: Option<Hit>) -> Option<Hit> {
         let count = starts.len().saturating_sub(1);
         let (ahead, skipping) = (SmallVec::new(), SmallVec::new());
         let mut search = Search { view: *self, path, starts, count, best, ahead, skipping };
         search.arrive(0, 0);
         search.ahead.push((0, 0));
-        // So many steps there are in a tree. What a damaged file holds need be none.
+        // No tree needs more steps. A damaged file may hold something that is not a tree.
         for _ in 0..self.branches.len().saturating_mul(count + 1) {
             let Some((branch, from)) = search.ahead.pop() else { break };
             search.follow(branch, from as usize);
@@ -63,10 +62,11 @@ impl<'m> View<'m> {
     }
 }
 
-/// Where each component of a path begins, and one past the slash or the end behind the last.
+/// The offset at which each component of a path begins. One more element stands for the end.
 type Starts = SmallVec<[usize; 32]>;
 
-/// Finds them. `false` for a path that is not absolute, has several slashes in a row, or `.` or `..`.
+/// Finds where the components of a path begin. `false` if the path is not absolute, has several slashes in a row, or
+/// has a component `.` or `..`.
 fn find_starts(path: &[u8], starts: &mut Starts) -> bool {
     let Some(inner) = path.strip_prefix(b"/") else { return false };
     let inner = inner.strip_suffix(b"/").unwrap_or(inner);
@@ -94,27 +94,27 @@ fn find_starts(path: &[u8], starts: &mut Starts) -> bool {
 struct Search<'s, 'm> {
     view: View<'m>,
     path: &'s [u8],
-    /// Where each component begins, and one past the end behind the last.
+    /// Where each component begins, and one more element for the end.
     starts: &'s Starts,
     /// The number of components.
     count: usize,
     best: Option<Hit>,
-    /// Branches to follow, each with the number of components before it.
+    /// The branches to follow. With each is the number of components before it.
     ahead: SmallVec<[(u32, u32); 32]>,
-    /// The branches behind `**` that were met, each with the fewest components before it.
+    /// The branches behind a `**`. With each is the smallest number of components before it.
     skipping: SmallVec<[(u32, u32); 8]>,
 }
 
 impl<'s> Search<'s, '_> {
-    /// `length` components from number `from` on, with the slashes between them.
+    /// The text of `length` components from number `from` on, with the slashes between them.
     fn components(&self, from: usize, length: usize) -> &'s [u8] {
         let (start, end) = (self.starts.get(from), self.starts.get(from + length));
         start.zip(end).and_then(|(&s, &e)| self.path.get(s..e - 1)).unwrap_or_default()
     }
 
-    /// A pattern fits the first `at` components, up to this node.
+    /// A pattern matches the first `at` components, and the search is at this node.
     fn arrive(&mut self, node: u32, at: usize) {
-        // A path's length is far below.
+        // The length of a path is far below what a `u32` can count.
         let Some(node) = self.view.nodes.get(node as usize) else { return };
         if at == self.count {
             self.best = lower(self.best, node.here);
@@ -128,7 +128,7 @@ impl<'s> Search<'s, '_> {
         }
     }
 
-    /// The branch is to be followed from `at` and every later component, once each.
+    /// Follows the branch from component `at` and from each later one, once each.
     fn skip(&mut self, branch: u32, at: u32) {
         let met = self.skipping.iter_mut().find(|(f, _)| *f == branch);
         let until = match met {
@@ -144,7 +144,7 @@ impl<'s> Search<'s, '_> {
         }
     }
 
-    /// Takes every edge of a branch that fits the components from `from` on.
+    /// Takes each edge of a branch that matches the components from number `from` on.
     fn follow(&mut self, branch: u32, from: usize) {
         let Some(Branch { literals, heads, tails, star, lowest }) =
             self.view.branches.get(branch as usize).copied()
@@ -155,9 +155,9 @@ impl<'s> Search<'s, '_> {
         if left == 0 || self.best.is_some_and(|best| best.line <= lowest) {
             return;
         }
-        // No literal is empty; a damaged file must not make us stay where we are.
+        // A literal is never empty. A damaged file must not keep the search where it is.
         let mut found = SmallVec::<[_; 6]>::new();
-        // All are prepared before the first: so the table's lines come from memory at once.
+        // All probes are prepared before the first is made, so that memory is read for all of them at once.
         for length in lengths(literals & !1).take_while(|&n| n <= left) {
             found.push((self.view.edges.seek(branch, Kind::Literal, self.components(from, length)), length));
         }
@@ -179,7 +179,7 @@ impl<'s> Search<'s, '_> {
         }
     }
 
-    /// Tries the components with wildcards that share a literal beginning or end.
+    /// Tries the components with wildcards that begin with this literal, or end in it.
     fn chain(&mut self, branch: u32, kind: Kind, literal: &[u8], name: &[u8], at: usize) {
         let mut number = self.view.edges.get(self.view.edges.seek(branch, kind, literal));
         while let Some(pattern) = number.checked_sub(1).and_then(|n| self.view.patterns.get(n as usize)) {
@@ -188,13 +188,13 @@ impl<'s> Search<'s, '_> {
             if glob::name_matches(text, name) {
                 self.arrive(pattern.node, at);
             }
-            // A damaged file must not send us round in circles.
+            // A damaged file must not make an endless loop.
             number = pattern.next.min(number - 1);
         }
     }
 }
 
-/// The numbers of the bits that are set, in order.
+/// The positions of the bits that are set, in order.
 fn lengths(mut bits: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let lowest = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
@@ -203,7 +203,7 @@ fn lengths(mut bits: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The one on the lower line; line 0 is none.
+/// The rule with the lower line. Line 0 means no rule.
 fn lower(best: Option<Hit>, hit: Hit) -> Option<Hit> {
     if hit.line == 0 || best.is_some_and(|b| b.line <= hit.line) { best } else { Some(hit) }
 }

@@ -1,18 +1,18 @@
-//! The text of a map while its tables are made: names are not copied before they have their last place.
+//! The text of a map while its tables are made. Names are not copied until they get their final place.
 
-/// Where a piece of text stands in a [`Source`].
+/// The place of a text in a [`Source`].
 #[derive(Clone, Copy)]
 pub(in crate::map) struct Span {
     pub start: u32,
     pub len: u32,
 }
 
-/// The bytes of a map's file, and behind them what is written in no file (a name without its escapes, a
-/// host in lower case).
+/// The bytes of a map's file, and behind them texts that are not in the file as they are: a name without its escapes, a
+/// host in lower case.
 pub(in crate::map) struct Source<'t> {
     pub file: &'t [u8],
     made: Vec<u8>,
-    /// Whether there was more than a [`Span`] can tell.
+    /// Whether there was more text than a [`Span`] can describe.
     pub is_full: bool,
 }
 
@@ -21,7 +21,7 @@ impl<'t> Source<'t> {
         Self { file, made: Vec::new(), is_full: false }
     }
 
-    /// Where this text stands. What is a part of the file is known by its address; all else is copied.
+    /// The place of this text. A part of the file is recognised by its address. Any other text is copied.
     pub fn span(&mut self, text: &[u8]) -> Span {
         let inside = (text.as_ptr() as usize).checked_sub(self.file.as_ptr() as usize);
         let inside = inside.filter(|at| at + text.len() <= self.file.len());
@@ -36,7 +36,7 @@ impl<'t> Source<'t> {
         Span { start, len }
     }
 
-    /// The text that stands there.
+    /// The text at this place.
     pub fn get(&self, span: Span) -> &[u8] {
         let (start, len) = (span.start as usize, span.len as usize);
         let text = match start.checked_sub(self.file.len()) {
@@ -54,7 +54,8 @@ pub(in crate::map) struct Text<'b> {
 }
 
 impl Text<'_> {
-    /// Adds a piece, and says where it begins. There is room for all: it was counted, and fits a `u32`.
+    /// Adds a text and gives its place. There is room for it, because all texts were counted before, and a `u32` can
+    /// count their bytes.
     pub fn push(&mut self, piece: &[u8]) -> u32 {
         let start = self.len;
         self.bytes[start..start + piece.len()].copy_from_slice(piece);

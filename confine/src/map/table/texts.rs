@@ -1,4 +1,4 @@
-//! Distinct texts and their numbers, while a map is read.
+//! Gives equal texts the same number, while a map is read.
 
 use hashbrown::HashTable;
 
@@ -7,12 +7,12 @@ use super::{
     source::{Source, Span},
 };
 
-/// Numbers from 0, in the order in which they are given out. What a number stands for is kept elsewhere.
+/// Numbers from 0, in the order in which they were first asked for. What a number stands for is kept elsewhere.
 #[derive(Default)]
 pub(in crate::map) struct Numbers(HashTable<Entry>);
 
-/// A number, and half of the hash of what it stands for. With the half, most others need not be looked at, and
-/// a table that grows hashes nothing again.
+/// A number, and half of the hash of what it stands for. With this half most other entries need not be compared, and a
+/// table that grows need not compute a hash again.
 struct Entry {
     half: u32,
     number: u32,
@@ -24,33 +24,33 @@ impl Entry {
     }
 }
 
-/// The table wants a hash of 64 bits, of which it uses the lowest and the highest. The factor is that of
-/// Fibonacci hashing: 2 to the 64th, divided by the golden ratio.
+/// The table wants a hash of 64 bits. It uses the lowest and the highest of them. The factor is that of Fibonacci
+/// hashing: 2 to the power of 64, divided by the golden ratio.
 fn spread(half: u32) -> u64 {
     u64::from(half).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 impl Numbers {
-    /// No numbers, and room for so many.
+    /// No numbers, with room for `count` of them.
     pub fn with_capacity(count: usize) -> Self {
         Self(HashTable::with_capacity(count))
     }
 
-    /// The number with this hash that `is_it`, or a new one where the second is true.
+    /// The number with this hash for which `is_it` is true, or a new number. The second value says whether it is new.
     pub fn number(&mut self, hash: u64, is_it: impl Fn(u32) -> bool) -> (u32, bool) {
         let half = hash as u32;
         let same = |entry: &Entry| entry.half == half && is_it(entry.number);
         if let Some(entry) = self.0.find(spread(half), same) {
             return (entry.number, false);
         }
-        // A map has fewer lines than a u32 counts, and a line gives a few texts at most.
+        // A map has fewer lines than a `u32` can count, and each line gives only a few texts.
         let number = self.0.len() as u32;
         self.0.insert_unique(spread(half), Entry { half, number }, Entry::hash);
         (number, true)
     }
 }
 
-/// Distinct texts.
+/// Texts, each of them once.
 pub(in crate::map) struct Texts {
     keys: HashKeys,
     numbers: Numbers,
@@ -63,7 +63,7 @@ impl Texts {
         Self { keys, numbers: Numbers::default(), spans: Vec::new() }
     }
 
-    /// The number of this text; it is new where the second is true.
+    /// The number of this text. The second value says whether it is new.
     pub fn number(&mut self, source: &mut Source<'_>, text: &[u8]) -> (u32, bool) {
         let hash = self.keys.hash(0, text);
         let same =

@@ -1,8 +1,9 @@
-//! The tree that all patterns of paths of a map make together, and how it grows.
+//! The tree of all path patterns of a map, and how it is built.
 //!
-//! Its edges are pieces of patterns: a literal of one or more components, `*`, or one component with wildcards;
-//! `**` marks where any number of components may be skipped. A component with wildcards is found by its
-//! literal beginning or end, whichever is longer.
+//! A node is a place that the first pieces of some patterns lead to, and a branch is what can follow there. An edge
+//! leads from a branch to a node, and it is one piece of a pattern: a literal of one or more components, `*`, or one
+//! component with wildcards. At `**` the search may skip any number of components. A component with wildcards is found
+//! by the literal that it begins with or ends in, whichever is longer.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -15,49 +16,51 @@ use super::{
 };
 use crate::map::syntax::glob::{self, Segment};
 
-/// Where a pattern has come to after some piece.
+/// The place in the tree that some pieces of patterns lead to.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(in crate::map) struct Node {
     /// The rule whose pattern ends here.
     pub here: Hit,
-    /// The rule whose pattern ends in `**` here.
+    /// The rule whose pattern ends here with `**`.
     pub below: Hit,
-    /// Where patterns go on from here, or 0.
+    /// The branch that follows here, or 0.
     pub next: u32,
-    /// Where patterns go on from here and from any number of components later, or 0.
+    /// The branch that follows here behind `**`, after any number of components, or 0.
     pub later: u32,
 }
 
-/// From where patterns go on.
+/// The edges that lead on from a node.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(in crate::map) struct Branch {
-    /// The lengths of the literals that begin here, in components: bit n for length n.
+    /// The lengths of the literals that begin here, in components. Bit n is set if there is a literal of n components.
     pub literals: u64,
-    /// The lengths of literal beginnings of components with wildcards, in bytes, and of their ends.
+    /// The lengths, in bytes, of the literals with which components with wildcards begin (`heads`) or end (`tails`).
+    /// Bit n is set if there is a literal of n bytes.
     pub heads: u64,
     pub tails: u64,
-    /// The node behind `*`, or 0.
+    /// The node that `*` leads to, or 0.
     pub star: u32,
-    /// The lowest line of all patterns that go on here.
+    /// The lowest line of all patterns that go through this branch.
     pub lowest: u32,
 }
 
-/// One component with wildcards. Those with the same literal beginning or end are a chain.
+/// One component with wildcards. All components of a branch that begin with the same literal, or end in it, form a
+/// chain.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(in crate::map) struct Pattern {
-    /// Where it stands in the map's text.
+    /// The place of its text in the map's text.
     pub start: u32,
     pub len: u32,
-    /// The node behind it.
+    /// The node that it leads to.
     pub node: u32,
-    /// The number of the next one of its chain, less than its own, and 1; or 0.
+    /// One more than the number of the next pattern of its chain, or 0. That number is lower than its own.
     pub next: u32,
 }
 
-/// What an edge's text is. Four numbers of owners belong to each branch.
+/// What the text of an edge is. A branch has up to four owners of texts, of which three are used.
 #[derive(Clone, Copy)]
 pub(in crate::map) enum Kind {
     Literal,
@@ -65,36 +68,38 @@ pub(in crate::map) enum Kind {
     Tail,
 }
 
-/// An edge that has a text, in a table with open addressing, four to a line of cache.
+/// An edge with a text. It is a slot of a hash table with open addressing, of which a cache line has four.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(in crate::map) struct Edge {
-    /// The branch times four, and the [`Kind`].
+    /// Four times the number of the branch, plus the [`Kind`].
     owner: u32,
-    /// Where the text stands, and its length.
+    /// The place of the text in the map's text, and its length.
     start: u32,
     len: u16,
-    /// Of the text's hash: nearly all that differ need not be looked at.
+    /// A part of the hash of the text. Nearly all edges with another text are recognised by it.
     tag: u16,
-    /// The node behind a literal, or the number of a chain's first pattern, and 1. Of a vacant one 0.
+    /// The node behind a literal, or one more than the number of the first pattern of a chain. In a vacant slot it is
+    /// 0.
     value: u32,
 }
 
-/// Edges of a line of cache.
+/// How many edges a cache line has.
 const LINE: usize = 4;
 
 /// After how many edges their memory is given back while the table is filled from them.
 const RELEASE: usize = 1 << 16;
 
-/// Literal beginnings and ends are told apart up to this length, in bytes.
+/// The longest beginning or end of a component by which patterns are found, in bytes.
 const LONGEST: usize = 63;
 
-/// A branch holds a fourth of the numbers at most: a pattern of a map of 1 GiB has a byte for each.
+/// The owner of an edge's text. It fits a `u32`: each branch needs a byte of pattern at least, and a map has at most 1
+/// GiB.
 fn owner(branch: u32, kind: Kind) -> u32 {
     branch.wrapping_mul(4) | kind as u32
 }
 
-/// The edges of a tree, ready to be looked up.
+/// The edges of a tree, ready for look-ups.
 #[derive(Clone, Copy)]
 pub(in crate::map) struct Edges<'m> {
     pub table: &'m [Edge],
@@ -102,7 +107,7 @@ pub(in crate::map) struct Edges<'m> {
     pub keys: HashKeys,
 }
 
-/// An edge that is looked for.
+/// An edge to look for.
 #[derive(Clone, Copy, Default)]
 pub(in crate::map) struct Sought<'s> {
     owner: u32,
@@ -111,16 +116,16 @@ pub(in crate::map) struct Sought<'s> {
 }
 
 impl Edges<'_> {
-    /// Prepares the search for an edge, without a look at the table.
+    /// Prepares the search for an edge, without reading the table.
     pub fn seek<'s>(&self, branch: u32, kind: Kind, text: &'s [u8]) -> Sought<'s> {
         let owner = owner(branch, kind);
         Sought { owner, text, hash: self.keys.hash(owner, text) }
     }
 
-    /// The value of the edge, or 0.
+    /// The value of the edge, or 0 if there is no such edge.
     pub fn get(&self, Sought { owner, text, hash }: Sought<'_>) -> u32 {
         let mut at = home(hash, self.table.len(), LINE);
-        // A damaged table may be full.
+        // A damaged table may have no vacant slot.
         for _ in 0..self.table.len() {
             let Some(edge) = self.table.get(at).filter(|edge| edge.value != 0) else { return 0 };
             if edge.tag == hash as u16
@@ -144,21 +149,21 @@ pub(in crate::map) struct Tree {
     pub patterns: Vec<Pattern>,
     edges: Vec<Edge>,
     edge_numbers: Numbers,
-    /// The owner of each of the patterns, so that none comes twice.
+    /// The owner of each pattern, so that equal patterns are found.
     pattern_owners: Vec<u32>,
     pattern_numbers: Numbers,
-    /// Whether there is no pattern of paths.
+    /// Whether the map has no patterns of paths.
     pub is_empty: bool,
 }
 
-/// Where the insertion of a pattern stands.
+/// The place that the insertion of a pattern has reached.
 #[derive(Clone, Copy)]
 enum Cursor {
     Node(u32),
     Branch(u32),
 }
 
-/// The pattern that is inserted.
+/// The pattern that is being inserted.
 struct Inserted<'s> {
     source: &'s Source<'s>,
     pattern: Span,
@@ -168,7 +173,7 @@ struct Inserted<'s> {
 }
 
 impl Inserted<'_> {
-    /// Where a part of the pattern stands.
+    /// The place of a part of the pattern.
     fn span(&self, part: &[u8]) -> Span {
         let inside = part.as_ptr() as usize - self.whole.as_ptr() as usize;
         Span { start: self.pattern.start + inside as u32, len: part.len() as u32 }
@@ -176,7 +181,7 @@ impl Inserted<'_> {
 }
 
 impl Tree {
-    /// The tree of these patterns, which come in the order of their lines.
+    /// The tree of these patterns. They must be in the order of their lines.
     pub fn of(patterns: Vec<(Span, Hit)>, source: &Source<'_>, keys: HashKeys) -> Self {
         let mut tree = Self {
             keys,
@@ -192,15 +197,15 @@ impl Tree {
         for (pattern, hit) in patterns {
             tree.insert(source, pattern, hit);
         }
-        // Only more patterns would need these.
+        // These are only needed to add patterns.
         (tree.edge_numbers, tree.pattern_numbers) = (Numbers::default(), Numbers::default());
         tree.pattern_owners = Vec::new();
         tree
     }
 
-    /// Adds a pattern that [`glob::check`] accepted. They come in the order of their lines.
+    /// Adds a pattern that [`glob::check`] accepted. Patterns must come in the order of their lines.
     fn insert(&mut self, source: &Source<'_>, pattern: Span, hit: Hit) {
-        // It was text when it was accepted.
+        // It was UTF-8 when it was accepted.
         let Ok(whole) = std::str::from_utf8(source.get(pattern)) else { return };
         let from = Inserted { source, pattern, whole: whole.as_bytes(), line: hit.line };
         let mut at = Cursor::Node(0);
@@ -211,7 +216,7 @@ impl Tree {
                 Segment::One => self.star(at, hit.line),
                 Segment::Pattern(text) => self.pattern(&from, at, text.as_bytes()),
                 Segment::Any if pieces.peek().is_none() => {
-                    // Two in a row are one, so a node stands before.
+                    // `**` is never followed by another one, so the cursor is at a node.
                     if let Cursor::Node(node) = at {
                         first(&mut self.nodes[node as usize].below, hit);
                     }
@@ -225,7 +230,7 @@ impl Tree {
         }
     }
 
-    /// The branch at the cursor, made if there is none.
+    /// The branch at the cursor. It is made if there is none.
     fn branch(&mut self, at: Cursor, line: u32) -> u32 {
         match at {
             Cursor::Branch(branch) => branch,
@@ -257,7 +262,7 @@ impl Tree {
         let branch = self.branch(at, from.line);
         let (number, new) = self.edge(from, branch, Kind::Literal, literal);
         if new {
-            // glob::check limits the components of a pattern.
+            // `glob::check` limits the components of a pattern, so this is less than 64.
             let length = literal.iter().filter(|b| **b == b'/').count().min(glob::MAX_COMPONENTS - 2) + 1;
             self.branches[branch as usize].literals |= 1 << length;
             self.edges[number].value = self.new_node();
@@ -307,7 +312,7 @@ impl Tree {
         Cursor::Node(node)
     }
 
-    /// The number of the edge with this text; it is new where the second is true.
+    /// The number of the edge with this text. The second value says whether it is new.
     fn edge(&mut self, from: &Inserted<'_>, branch: u32, kind: Kind, text: &[u8]) -> (usize, bool) {
         let owner = owner(branch, kind);
         let hash = self.keys.hash(owner, text);
@@ -317,26 +322,26 @@ impl Tree {
         });
         if new {
             let Span { start, len } = from.span(text);
-            // A line, and so a part of it, is at most 64 KiB minus what else stands in it.
+            // A line has at most 64 KiB, and a text that is a part of it has less.
             self.edges.push(Edge { owner, start, len: len as u16, tag: hash as u16, value: 0 });
         }
         (number as usize, new)
     }
 
-    /// How many slots the table of edges has: six of ten are taken. Most searches are for what is not there,
-    /// and end at the first that is vacant.
+    /// How many slots the table of edges gets. Six of ten are taken. Most searches look for an edge that does not
+    /// exist, and they end at the first vacant slot.
     pub fn table(&self) -> usize {
         (self.edges.len() * 10 / 6 + 1).next_multiple_of(LINE)
     }
 
-    /// How much text the tree takes.
+    /// How many bytes of text the tree has.
     pub fn text(&self) -> usize {
         let edges = self.edges.iter().map(|e| usize::from(e.len));
         edges.chain(self.patterns.iter().map(|p| p.len as usize)).sum()
     }
 
-    /// Fills the tree's arrays, and moves all texts to the block's text, of which `written` bytes are taken.
-    /// Gives how many are taken then.
+    /// Writes the tree into its arrays, and its texts behind the first `written` bytes of the block's text. Gives how
+    /// many bytes of text there are then.
     pub fn fill(mut self, source: &Source<'_>, block: &mut BlockBuilder, written: usize) -> usize {
         if self.is_empty {
             return written;
@@ -381,14 +386,14 @@ impl Edge {
     }
 }
 
-/// Of several rules for one pattern the first counts.
+/// Sets the rule of a pattern. If a pattern has several rules, the first counts.
 fn first(slot: &mut Hit, hit: Hit) {
     if slot.line == 0 {
         *slot = hit;
     }
 }
 
-/// The literal beginning or end of a component with wildcards, whichever is longer.
+/// The literal with which a component with wildcards begins or ends, whichever is longer.
 fn longest_literal(bytes: &[u8]) -> (Kind, &[u8]) {
     let head = bytes.iter().position(|b| b"*?[".contains(b)).unwrap_or(bytes.len());
     let tail = bytes.iter().rposition(|b| b"*?]".contains(b)).map_or(0, |n| n + 1);
