@@ -16,6 +16,8 @@
 
 use std::fmt;
 
+use crate::spelling::nearest;
+
 /// The name of a backend that this build knows. Only [`BackendName::parse`] makes one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct BackendName(&'static str);
@@ -153,6 +155,34 @@ pub enum ContextError {
         /// The backend that was probably meant.
         backend: BackendName,
     },
+    /// What is no backend's name, and nearly one.
+    #[error(
+        "{word:?}: there is no backend called {written:?}; write {backend}: if that was meant (the backends are {})\
+         {}",
+        backends(),
+        as_it_is(word, *default)
+    )]
+    PrefixMisspelt {
+        /// The word as written, cut where it is long.
+        word: String,
+        /// What stands before its first colon.
+        written: String,
+        /// The backend that was probably meant.
+        backend: BackendName,
+        /// The backend of contexts that name none, where that is known.
+        default: Option<BackendName>,
+    },
+    /// What is not `unconfined`, and nearly that.
+    #[error(
+        "{word:?} is not the word that exempts; write {UNCONFINED} if that was meant{}",
+        as_it_is(word, Some(*default))
+    )]
+    UnconfinedMisspelt {
+        /// The word as written, cut where it is long.
+        word: String,
+        /// The backend of contexts that name none.
+        default: BackendName,
+    },
     /// `unconfined` where a context must stand.
     #[error("unconfined is not a context but the exemption from all of them; write a context here")]
     Unconfined,
@@ -172,6 +202,16 @@ pub enum ContextError {
         /// The context, with its backend's prefix.
         context: Context,
     },
+}
+
+/// How a text that looks like something else is given to a backend all the same.
+fn as_it_is(word: &str, default: Option<BackendName>) -> String {
+    match default {
+        // No ruleset is called so.
+        Some(BackendName::LANDLOCK) if word.contains(':') => String::new(),
+        Some(default) => format!(", or {default}:{word} if it is a context of that backend as it stands"),
+        None => String::new(),
+    }
 }
 
 /// The backends of this build, for a message.
@@ -204,7 +244,13 @@ impl Context {
         if word == UNCONFINED {
             return Err(ContextError::Unconfined);
         }
-        let (backend, text) = split_prefix(word)?.unwrap_or((default, word));
+        let (backend, text) = match split_prefix(word, Some(default))? {
+            Some(named) => named,
+            None if is_nearly_unconfined(word) => {
+                return Err(ContextError::UnconfinedMisspelt { word: excerpt(word), default });
+            }
+            None => (default, word),
+        };
         if text.trim().is_empty() {
             return Err(ContextError::PrefixAlone { backend });
         }
@@ -220,8 +266,12 @@ impl Context {
     }
 }
 
-/// Takes a backend's prefix off, or finds that there is none.
-fn split_prefix(word: &str) -> Result<Option<(BackendName, &str)>, ContextError> {
+/// Takes a backend's prefix off, or finds that there is none. `default`: the backend of a text that names none, where
+/// that is known.
+fn split_prefix(
+    word: &str,
+    default: Option<BackendName>,
+) -> Result<Option<(BackendName, &str)>, ContextError> {
     let Some((prefix, text)) = word.split_once(':') else { return Ok(None) };
     if let Some(backend) = BackendName::parse(prefix) {
         return Ok(Some((backend, text)));
@@ -230,10 +280,36 @@ fn split_prefix(word: &str) -> Result<Option<(BackendName, &str)>, ContextError>
     if let Some(&backend) = BackendName::ALL.iter().find(|b| prefix.eq_ignore_ascii_case(b.as_str())) {
         return Err(ContextError::PrefixCase { word: excerpt(word), backend });
     }
-    match RESERVED.iter().find(|lsm| prefix.eq_ignore_ascii_case(lsm)) {
-        Some(lsm) => Err(ContextError::NotOffered { word: excerpt(word), lsm }),
+    if let Some(lsm) = RESERVED.iter().find(|lsm| prefix.eq_ignore_ascii_case(lsm)) {
+        return Err(ContextError::NotOffered { word: excerpt(word), lsm });
+    }
+    // `landlok:bob` would otherwise be a domain of SELinux's called `landlok`, and be found out on the first request, or
+    // never where nobody asks that kernel.
+    match misspelt(prefix, text) {
+        Some(backend) => Err(ContextError::PrefixMisspelt {
+            word: excerpt(word),
+            written: excerpt(prefix),
+            backend,
+            default,
+        }),
         None => Ok(None),
     }
+}
+
+/// The backend that `prefix` was probably meant to be, where `text` follows behind a colon. Names of SELinux's own say
+/// by their end what they are (`landlock_t`, `landlock_u`), and so does a whole context, whose second part is a role.
+fn misspelt(prefix: &str, text: &str) -> Option<BackendName> {
+    let has_role = text.split_once(':').is_some_and(|(second, _)| second.ends_with("_r"));
+    if has_role || prefix.ends_with("_t") || prefix.ends_with("_u") {
+        return None;
+    }
+    nearest(prefix, BackendName::ALL.iter().map(|b| b.as_str())).and_then(BackendName::parse)
+}
+
+/// Whether somebody probably meant `unconfined`. (`unconfined_t` is a domain of SELinux's.)
+fn is_nearly_unconfined(word: &str) -> bool {
+    let others = word.eq_ignore_ascii_case(UNCONFINED) || nearest(word, [UNCONFINED]).is_some();
+    others && word.starts_with(['u', 'U']) && !word.ends_with("_t")
 }
 
 /// Whether this stands for an LSM where a colon follows: of this build or of later ones, in letters of any case.
@@ -247,7 +323,7 @@ pub(crate) fn is_prefix(word: &str) -> bool {
 /// # Errors
 /// It is that of an LSM that this build does not offer, or in other letters.
 pub fn literal_prefix(text: &str) -> Result<Option<(BackendName, &str)>, ContextError> {
-    split_prefix(text)
+    split_prefix(text, None)
 }
 
 impl ContextList {
@@ -365,6 +441,69 @@ mod tests {
             error("SELinux:a_t"),
             "\"SELinux:a_t\": backends are written in lower case; write selinux: before the context"
         );
+    }
+
+    #[test]
+    fn a_misspelt_prefix_is_not_taken_for_a_context() {
+        assert_eq!(
+            error("landlok:bob"),
+            format!(
+                "\"landlok:bob\": there is no backend called \"landlok\"; write landlock: if that was meant (the \
+                 backends are {}), or selinux:landlok:bob if it is a context of that backend as it stands",
+                backends()
+            )
+        );
+        for (word, meant) in [
+            ("landlok:bob", "landlock"),
+            ("Landloc:bob", "landlock"),
+            ("land-lock:bob", "landlock"),
+            ("aparmor:blog", "apparmor"),
+            ("app_armor:blog", "apparmor"),
+            ("selinx:httpd_dog_t:s0", "selinux"),
+            ("tomyo://dog", "tomoyo"),
+            ("landlok:", "landlock"),
+        ] {
+            for default in BackendName::ALL {
+                let error = Context::parse(word, *default).expect_err(word).to_string();
+                assert!(error.contains(&format!("; write {meant}: if that was meant")), "{error}");
+            }
+            assert!(literal_prefix(word).is_err(), "{word}");
+            // As it stands, where that is said.
+            assert_eq!(
+                Context::parse(&format!("selinux:{word}"), LANDLOCK),
+                Ok(context(SELINUX, word)),
+                "{word}"
+            );
+        }
+    }
+
+    #[test]
+    fn contexts_of_selinux_are_told_from_misspelt_prefixes() {
+        for word in [
+            "landlock_t:s0",
+            "selinux_t:s0:c1",
+            "landlok_u:system_r:httpd_t:s0",
+            "tomoyo_u:x:y",
+            "landlok:system_r:httpd_t",
+            "system_u:system_r:httpd_dog_t:s0",
+            "root:system_r:httpd_t:s0",
+            "dog:s0",
+            "*:s0:c1",
+        ] {
+            assert_eq!(Context::parse(word, SELINUX), Ok(context(SELINUX, word)), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_exemption_is_no_context() {
+        for word in ["unconfind", "Unconfined", "UNCONFINED", "uncofnined", "unconfinedd"] {
+            assert!(error(word).contains("; write unconfined if that was meant, or selinux:"), "{word}");
+            assert!(ContextList::parse(["landlock:x", word], SELINUX).is_err(), "{word}");
+        }
+        for word in ["unconfined_t", "confined", "unconfined_t:s0"] {
+            assert_eq!(Context::parse(word, SELINUX), Ok(context(SELINUX, word)), "{word}");
+        }
+        assert_eq!(Context::parse("landlock:unconfind", SELINUX), Ok(context(LANDLOCK, "unconfind")));
     }
 
     #[test]

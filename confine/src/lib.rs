@@ -12,7 +12,7 @@
 //! backends      all backends of this build, and contexts prepared by them
 //! lsm           one backend for each security module
 //! value         contexts that a request supplies
-//! context, subject, origin, problem, field, php, resting
+//! context, subject, origin, problem, field, php, resting, spelling
 //! ```
 
 #[macro_use]
@@ -35,6 +35,7 @@ pub mod php;
 pub mod policy;
 pub mod problem;
 pub mod resting;
+pub mod spelling;
 pub mod subject;
 pub mod value;
 

@@ -1,29 +1,22 @@
 //! `confinectl check`: what is wrong with a map or a whole configuration, or useless in it.
 
 mod case;
+mod contexts;
 mod owners;
 mod report;
 mod whole;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     io::Write,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use confine::{
-    Context, ContextList,
-    backends::Backends,
     context::BackendName,
-    lsm::{
-        Backend,
-        apparmor::AppArmor,
-        selinux::{SecurityContext, Selinux},
-        tomoyo::{Domain, Tomoyo},
-    },
-    map::{Cover, Hit, Map, MapError, MapLine, MapSubject, MapText},
+    lsm::{PrepareError, selinux::SecurityContext, tomoyo::Domain},
+    map::{Cover, Hit, MapError, MapLine, MapSubject, MapText, Readable},
 };
 use serde_json::{Value, json};
 
@@ -33,6 +26,9 @@ use crate::{
     term::{during, size},
 };
 
+use contexts::distinct_contexts;
+
+pub use contexts::checker;
 pub use report::around;
 
 /// The command line of `check`.
@@ -100,6 +96,9 @@ impl Finding {
 /// What was looked at and what came of it.
 #[derive(Default)]
 struct Report {
+    /// Whether the server would take the map: every line can be read, and there is one.
+    valid: bool,
+    /// Lines that can be read.
     rules: usize,
     contexts: usize,
     findings: Vec<Finding>,
@@ -125,10 +124,7 @@ fn check_map(args: &Args, map: &Path, out: &mut Out<impl Write>) -> Result<Outco
     let report = during("checking the map", 2 * size(map), |progress| {
         let text = MapText::load(map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
         let text = text.watched_by(progress);
-        Ok::<_, Failure>(match text.all_errors() {
-            Ok(map) => examine(&text, &map, args),
-            Err(errors) => Report { findings: errors.into_iter().map(syntax).collect(), ..Report::default() },
-        })
+        Ok::<_, Failure>(examine(&text, args))
     })?;
     if args.json {
         out.json(&report.json(&map.display().to_string()))?;
@@ -136,6 +132,12 @@ fn check_map(args: &Args, map: &Path, out: &mut Out<impl Write>) -> Result<Outco
         report.write(&shown(map), out)?;
     }
     Ok(if report.findings.is_empty() { Outcome::Good } else { Outcome::Bad })
+}
+
+/// What there is to say of bad lines beyond those that are shown.
+fn more_lines(more: usize) -> Option<Finding> {
+    let text = format!("{more} more lines cannot be read; mend those that are shown first");
+    (more > 0).then_some(Finding { line: None, column: None, earlier: None, text })
 }
 
 /// An error of the map's text as a finding.
@@ -154,32 +156,45 @@ fn syntax(error: MapError) -> Finding {
     }
 }
 
-/// Checks what can be checked of a map that reads well.
-fn examine(text: &MapText, map: &Map, args: &Args) -> Report {
-    let findings = shadowed(text);
-    let contexts = distinct_contexts(map);
-    let mut report = Report { rules: map.len(), contexts: contexts.len(), findings, ..Report::default() };
+/// Checks what can be checked: lines that cannot be read are findings, and the others are looked at all the same.
+fn examine(text: &MapText, args: &Args) -> Report {
+    let Readable { map, errors, more } = text.readable();
+    let is_whole = errors.is_empty();
+    let mut report =
+        Report { findings: errors.into_iter().map(syntax).collect(), valid: is_whole, ..Report::default() };
+    report.findings.extend(more_lines(more));
+    let Some(map) = map else { return report };
+    report.findings.extend(shadowed(text));
+    let contexts = distinct_contexts(&map);
+    (report.rules, report.contexts) = (map.len(), contexts.len());
     for name in BackendName::ALL {
         let used: Vec<_> = contexts.iter().filter(|(c, _)| c.backend == *name).collect();
         if used.is_empty() {
             continue;
         }
         let what = counted(used.len(), &format!("{name} context"));
+        let mut refused = |check: &dyn Fn(&str) -> Result<(), PrepareError>| {
+            report.findings.extend(used.iter().filter_map(|(context, line)| {
+                let error = check(&context.text).err()?;
+                Some(Finding::at(*line, None, error.to_string()))
+            }));
+        };
         match checker(*name, &args.server_context, &args.server_domain) {
             Ok((backend, how)) => {
+                refused(&|text| backend.check(text));
                 report.notes.push(format!("{what} checked {how}"));
-                report.findings.extend(used.iter().filter_map(|(context, line)| {
-                    let error = backend.check(&context.text).err()?;
-                    Some(Finding::at(*line, None, error.to_string()))
-                }));
                 report.notes.extend(backend.warnings());
             }
-            Err(why) => report.unchecked.push((what, why)),
+            Err(why) => {
+                refused(&|text| contexts::form(*name, text, &args.server_context, &args.server_domain));
+                report.unchecked.push((what, why));
+            }
         }
     }
-    report.findings.sort_by_key(|f| f.line);
-    // Who proves the users stands in the configuration.
-    report.notes.extend(case::Fallback::of(map).map(|f| format!("line {}: {}", f.line, f.text())));
+    report.findings.sort_by_key(|f| f.line.unwrap_or(u32::MAX));
+    // Who proves the users stands in the configuration. A line that cannot be read may say it.
+    let fallback = Some(&map).filter(|_| is_whole).and_then(case::Fallback::of);
+    report.notes.extend(fallback.map(|f| format!("line {}: {}", f.line, f.text())));
     report
 }
 
@@ -190,7 +205,7 @@ fn shadowed(text: &MapText) -> Vec<Finding> {
     let mut lists = HashMap::new();
     let mut findings = Vec::new();
     text.scan(|line| {
-        // A map with a bad line does not come here.
+        // What is wrong with a bad line is told elsewhere.
         if let Ok(MapLine { line, subject, contexts }) = line {
             let next = lists.len() as u32;
             let hit = Hit { line, list: *lists.entry(contexts).or_insert(next) };
@@ -228,58 +243,6 @@ fn shadow_text(subject: MapSubject<'_>, first: MapSubject<'_>, number: u32, same
     }
 }
 
-/// Each context once, with the first line that gives it, in the order of the lines.
-fn distinct_contexts(map: &Map) -> Vec<(Context, u32)> {
-    let mut first = BTreeMap::new();
-    for list in map.lists() {
-        if let ContextList::Contexts(contexts) = &list.contexts {
-            for context in contexts {
-                first.entry(context.to_string()).or_insert((context.clone(), list.first_line));
-            }
-        }
-    }
-    let mut contexts: Vec<_> = first.into_values().collect();
-    contexts.sort_by_key(|(_, line)| *line);
-    contexts
-}
-
-/// What checks the contexts of a backend here and in which way, or why nothing does.
-pub fn checker(
-    name: BackendName,
-    server: &SecurityContext,
-    domain: &Domain,
-) -> Result<(Arc<dyn Backend>, String), String> {
-    if name == BackendName::SELINUX {
-        // This process is not the server: its own context and its own moves prove nothing.
-        let backend = Selinux::assuming(server.clone());
-        backend.active().map_err(|inactive| inactive.to_string())?;
-        return Ok((Arc::new(backend), format!("against the loaded policy, for a server in {server}")));
-    }
-    if name == BackendName::APPARMOR {
-        let backend = AppArmor::of_another_process();
-        backend.active().map_err(|inactive| inactive.to_string())?;
-        return Ok((
-            Arc::new(backend),
-            "against the loaded profiles, not whether the server may go there".to_owned(),
-        ));
-    }
-    if name == BackendName::TOMOYO {
-        let backend = Tomoyo::assuming(domain.clone());
-        backend.active().map_err(|inactive| inactive.to_string())?;
-        let how = format!("against the loaded policy, for a server in {domain}");
-        return Ok((Arc::new(backend), how));
-    }
-    if name == BackendName::LANDLOCK {
-        return Err("what they name is in the server's configuration, not in the map; check that with confinectl check \
-                    and no map"
-            .to_owned());
-    }
-    let backends = Backends::new(Vec::new()).ok().and_then(|backends| backends.into_one(name));
-    let backend = backends.ok_or_else(|| format!("this build has no backend {name}"))?;
-    backend.active().map_err(|inactive| inactive.to_string())?;
-    Ok((backend, "as this process sees them".to_owned()))
-}
-
 /// `1 rule`, `2 rules`.
 fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
@@ -301,11 +264,13 @@ impl Report {
             writeln!(out, "{file}: not checked: {what}: {why}")?;
         }
         let findings = counted(self.findings.len(), "finding");
-        if self.rules == 0 {
-            writeln!(out, "{file}: not a valid map, {findings}")?;
-        } else {
-            let (rules, contexts) = (counted(self.rules, "rule"), counted(self.contexts, "context"));
+        let (rules, contexts) = (counted(self.rules, "rule"), counted(self.contexts, "context"));
+        if self.valid {
             writeln!(out, "{file}: {rules}, {contexts}, {findings}")?;
+        } else if self.rules > 0 {
+            writeln!(out, "{file}: not a valid map, {findings}; {rules} and {contexts} can be read")?;
+        } else {
+            writeln!(out, "{file}: not a valid map, {findings}")?;
         }
         Ok(())
     }
@@ -316,7 +281,7 @@ impl Report {
             self.unchecked.iter().map(|(what, why)| json!({"what": what, "why": why})).collect();
         json!({
             "map": file,
-            "valid": self.rules > 0,
+            "valid": self.valid,
             "rules": self.rules,
             "contexts": self.contexts,
             "findings": findings,

@@ -82,9 +82,48 @@ fn every_bad_line_is_a_finding() {
         "m:1:6: no context given; write at least one, such as landlock:NAME, or the word unconfined\n\
          m:3:1: \"file:/srv\" begins with \"file:\", which is no kind of subject; the kinds are user:, ip:, \
          host: and path:, and a user whose name holds a colon is written user:file:/srv\n\
-         m: not a valid map, 2 findings\n"
+         m: not checked: 1 landlock context: what they name is in the server's configuration, not in the map; check \
+         that with confinectl check and no map\n\
+         m: not a valid map, 2 findings; 1 rule and 1 context can be read\n"
     );
     assert_eq!((run.status, run.err.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn a_misspelt_backend_is_a_finding() {
+    let d = with_map("alice landlock:a\nbob landlok:bob\ncarol unconfind\ndave landlok_u:staff_r:x_t:s0\n");
+    let run = confinectl(d.path(), &["check", "m"]);
+    for finding in [
+        "m:2:5: \"landlok:bob\": there is no backend called \"landlok\"; write landlock: if that was meant",
+        "m:3:7: \"unconfind\" is not the word that exempts; write unconfined if that was meant",
+    ] {
+        assert!(run.out.contains(finding), "{}", run.out);
+    }
+    assert!(
+        run.out.ends_with("m: not a valid map, 2 findings; 2 rules and 2 contexts can be read\n"),
+        "{}",
+        run.out
+    );
+    assert_eq!((run.status, run.err.as_str()), (Some(1), ""));
+}
+
+/// A bad line hides nothing of the others: what never matches, and contexts that have no form, on a machine without the
+/// LSM, too.
+#[test]
+fn all_findings_come_in_one_run() {
+    let d = with_map(
+        "alice\nbob selinux:a_t:b_t\nbob selinux:a_t:s0\nx landlock:a/b\ny tomoyo:dog\nz \"apparmor:stack \"\n\
+         w selinux:a:b:c\n",
+    );
+    let run = confinectl(d.path(), &["check", "m"]);
+    let first: Vec<_> =
+        run.out.lines().map_while(|l| Some(l.strip_prefix("m:")?.split([':', ' ']).next()?)).collect();
+    assert_eq!(first[..7], ["1", "2", "3", "4", "5", "6", "7"], "{}", run.out);
+    assert!(run.out.contains("m:4: landlock:a/b: no ruleset can have this name"), "{}", run.out);
+    assert_eq!(run.status, Some(1));
+    let json: serde_json::Value =
+        serde_json::from_str(&confinectl(d.path(), &["check", "m", "--json"]).out).expect("JSON");
+    assert_eq!((&json["valid"], json["findings"].as_array().map(Vec::len)), (&false.into(), Some(7)));
 }
 
 #[test]

@@ -3,12 +3,12 @@
 use std::{path::Path, sync::Arc};
 
 use confine::{
-    backends::SameContext,
-    context::BackendName,
-    map::{FileStamp, Map},
+    backends::{CheckError, SameContext},
+    context::{BackendName, ContextList},
+    map::{FileStamp, Map, MapError, MapText, Readable},
     policy::{
         live_map::{LiveMap, LoadOptions},
-        prepared_map::{self, PreparedLists, PreparedMap},
+        prepared_map::{self, KernelAnswers, PreparedLists, PreparedMap},
         transition_map::TransitionMap,
     },
 };
@@ -68,17 +68,20 @@ impl RuleCompiler<'_> {
         default: BackendName,
         same_context: SameContext,
     ) -> Option<(LiveMap, FileStamp)> {
-        let map = Map::load_stamped(Path::new(path), default, None);
-        let (map, stamp) = self.or_fault(written, map)?;
+        let (map, stamp) = match Map::load_stamped(Path::new(path), default, None) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                self.say_all(written, path, default, same_context, error);
+                return None;
+            }
+        };
         let early = self.after_early(written);
         let backends = self.backends_of(written);
         let named = format!("({} at {})", written.directive, written.origin);
         let answers =
             prepared_map::ask(&map, &backends, same_context, early.as_deref(), &PreparedLists::new());
-        for (line, contexts, error) in &answers.refused {
-            self.faults.push(format!("{path}:{line}: {contexts}: {} {named}", with_hint(error)));
-        }
         if !answers.refused.is_empty() {
+            self.say_refused(written, path, &answers);
             return None;
         }
         if answers.unasked > 0 {
@@ -89,6 +92,50 @@ impl RuleCompiler<'_> {
             .ok()?;
         let options = LoadOptions { default, same_context, early };
         Some((LiveMap::new(Path::new(path), options, prepared, Arc::clone(&self.swaps)), stamp))
+    }
+
+    /// All that is wrong with a map that cannot be loaded: each of its bad lines, and what the contexts of the good
+    /// ones are worth, so that one look at the faults is enough to mend it.
+    fn say_all(
+        &mut self,
+        written: &WrittenRule,
+        path: &str,
+        default: BackendName,
+        same_context: SameContext,
+        error: MapError,
+    ) {
+        let text = match error {
+            MapError::Line { .. } => MapText::load(Path::new(path), default),
+            other => Err(other),
+        };
+        let Readable { map, errors, more } = match text {
+            Ok(text) => text.readable(),
+            Err(other) => {
+                self.or_fault(written, Err::<(), _>(other));
+                return;
+            }
+        };
+        for error in errors {
+            self.or_fault(written, Err::<(), _>(error));
+        }
+        if more > 0 {
+            self.or_fault(written, Err::<(), _>(format!("{path}: {more} more lines cannot be read")));
+        }
+        let Some(map) = map else { return };
+        let early = self.after_early(written);
+        let backends = self.backends_of(written);
+        let answers =
+            prepared_map::ask(&map, &backends, same_context, early.as_deref(), &PreparedLists::new());
+        self.say_refused(written, path, &answers);
+    }
+
+    /// The lists of contexts that the kernel refuses, each with its first line.
+    fn say_refused(&mut self, written: &WrittenRule, path: &str, answers: &KernelAnswers) {
+        let named = format!("({} at {})", written.directive, written.origin);
+        let fault = |(line, contexts, error): &(u32, ContextList, CheckError)| {
+            format!("{path}:{line}: {contexts}: {} {named}", with_hint(error))
+        };
+        self.faults.extend(answers.refused.iter().map(fault));
     }
 
     /// A table of TOMOYO's own module.

@@ -30,6 +30,22 @@ fn a_backend_that_is_not_active() {
     refused(line, line).says(&["selinux", "not active in this kernel"]);
 }
 
+/// None of them would ever be found out where no kernel is asked: a domain of SELinux's, a variable that nobody sets.
+#[test]
+fn a_backend_that_is_misspelt() {
+    for line in [
+        "ConfineContext landlok:alice",
+        "ConfineEarly landlok:alice",
+        "ConfineEnv landlok:TENANT",
+        "ConfineExpr \"landlok:%{REMOTE_USER}\"",
+        "ConfineExpr \"expr=land-lock:%{REMOTE_USER}\"",
+    ] {
+        refused(line, line).says(&["there is no backend called \"land", "write landlock: if that was meant"]);
+    }
+    let line = "ConfineContext Unconfined";
+    refused(line, line).says(&["write unconfined if that was meant"]);
+}
+
 #[test]
 fn tomoyo_where_it_is_not_active() {
     let line = "ConfineContext tomoyo://dog";

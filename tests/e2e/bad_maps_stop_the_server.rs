@@ -127,6 +127,26 @@ fn a_backend_that_is_not_active() {
 }
 
 #[test]
+fn a_misspelt_backend() {
+    refused("alice landlock:alice\nbob landlok:bob\n").says(&[
+        "/bad.map:2:5: ",
+        "there is no backend called \"landlok\"",
+        "write landlock: if that was meant",
+    ]);
+}
+
+/// One look is enough to mend the map: every bad line, and what the good ones give.
+#[test]
+fn everything_that_is_wrong() {
+    refused("alice\nbob landlock:bobby\n10.0.0.0/33 landlock:alice\n* selinux:httpd_bob_t:s0\n").says(&[
+        "/bad.map:1:6: no context given",
+        "/bad.map:2: landlock:bobby: there is no ruleset of this name",
+        "/bad.map:3:1: the prefix of 10.0.0.0/33 is too long",
+        "/bad.map:4: selinux:httpd_bob_t:s0: ",
+    ]);
+}
+
+#[test]
 fn unconfined_beside_a_context() {
     refused("alice landlock:alice unconfined\n").says(&["/bad.map:1:", "unconfined must stand alone"]);
 }

@@ -1,6 +1,6 @@
 //! The rules of a map, and which of them counts for a request.
 
-use std::{fmt, net::IpAddr, path::Path, sync::Arc};
+use std::{convert::Infallible, fmt, net::IpAddr, path::Path, sync::Arc};
 
 use super::{
     syntax::{MAX_ERRORS, error::MapError, progress::Progress, subject::MAX_HOST, text::MapText},
@@ -233,17 +233,37 @@ impl MapText {
     /// # Errors
     /// As [`MapText::map`]; at least one.
     pub fn all_errors(&self) -> Result<Map, Vec<MapError>> {
-        let mut errors = Vec::new();
-        let builder = Builder::new(&self.bytes, self.default).watched_by(&self.progress);
-        let built = builder.build(&self.path, |error| {
-            errors.push(error);
-            if errors.len() < MAX_ERRORS { Ok(()) } else { Err(()) }
-        });
-        match built {
-            Ok(Some(block)) if errors.is_empty() => {
-                Ok(Map { path: Arc::clone(&self.path), block, default: self.default })
-            }
-            _ => Err(errors),
+        match self.readable() {
+            Readable { map: Some(map), errors, .. } if errors.is_empty() => Ok(map),
+            Readable { errors, .. } => Err(errors),
         }
     }
+
+    /// The lines that can be read, and what is wrong with the others. For tools: no request may be decided by a part of
+    /// a map, because the line that is missing may be the one that counts.
+    pub fn readable(&self) -> Readable {
+        let (mut errors, mut more) = (Vec::new(), 0);
+        let builder = Builder::new(&self.bytes, self.default).watched_by(&self.progress);
+        let built = builder.build(&self.path, |error| {
+            if errors.len() < MAX_ERRORS {
+                errors.push(error)
+            } else {
+                more += 1
+            }
+            Ok::<_, Infallible>(())
+        });
+        let Ok(block) = built;
+        let map = block.map(|block| Map { path: Arc::clone(&self.path), block, default: self.default });
+        Readable { map, errors, more }
+    }
+}
+
+/// What can be read of a map's text.
+pub struct Readable {
+    /// The good lines; `None` where there is not one.
+    pub map: Option<Map>,
+    /// What is wrong, at most 100.
+    pub errors: Vec<MapError>,
+    /// How many more lines are at fault.
+    pub more: usize,
 }

@@ -52,7 +52,7 @@ mod tests;
 pub use cover::Cover;
 pub(crate) use file::open;
 pub use file::{CompiledMap, FileStamp};
-pub use lookup::{Map, MapList};
+pub use lookup::{Map, MapList, Readable};
 pub use shelf::Shelf;
 pub(crate) use syntax::error::open_remedy;
 pub use syntax::{

@@ -10,13 +10,14 @@ use confine::{
     ContextList, Subject,
     context::BackendName,
     dump::{Dump, Kind, Rule, Setting},
-    map::{Map, MapText},
+    map::{Map, MapText, Readable},
 };
 
 use super::{
     Finding,
     case::{Fallback, Proof},
-    distinct_contexts,
+    contexts::distinct_contexts,
+    more_lines,
     owners::strangers,
     report::{MapFile, Place, Remark, Report, around},
     shadowed, syntax,
@@ -96,7 +97,7 @@ fn examine(dump: Dump) -> Report {
         }
         let (map, findings) = look_at_map(&rule, file);
         if findings.iter().any(|f| f.place.column.is_some()) {
-            // The server tells the first bad line only, and here are all.
+            // The server tells of them, too, by the place of the directive; here each has its own.
             let first = format!("{}: {}: {file}:", rule.written.origin, rule.written.directive);
             told.retain(|fault| !fault.starts_with(&first));
         }
@@ -150,25 +151,28 @@ fn look_at_map(rule: &Rule, file: &str) -> (MapFile, Vec<Remark>) {
     let path = Path::new(file);
     // Of a compiled map the lines are not to be seen.
     let text = MapText::load(path, default).ok();
-    let map = match &text {
-        Some(text) => text.all_errors(),
-        None => Map::load(path, default).map_err(|e| vec![e]),
-    };
-    match map {
-        Ok(map) => {
-            let contexts = distinct_contexts(&map);
-            found.rules = map.len();
-            found.contexts = contexts.len();
-            found.matches_everything = matches_everything(&map);
-            found.fallback = Fallback::of(&map);
-            let rulesets = contexts.iter().filter(|(c, _)| c.backend == BackendName::LANDLOCK);
-            found.rulesets = rulesets.map(|(c, _)| c.text.to_string()).collect();
-            (found, text.iter().flat_map(shadowed).map(remark).collect())
+    let (map, mut findings) = match &text {
+        Some(text) => {
+            let Readable { map, errors, more } = text.readable();
+            let mut findings: Vec<_> = errors.into_iter().map(syntax).collect();
+            findings.extend(more_lines(more));
+            (map, findings)
         }
         // What cannot be read at all the server has told of.
-        Err(_) if text.is_none() => (found, Vec::new()),
-        Err(errors) => (found, errors.into_iter().map(|e| remark(syntax(e))).collect()),
+        None => (Map::load(path, default).ok(), Vec::new()),
+    };
+    if let Some(map) = &map {
+        let contexts = distinct_contexts(map);
+        found.rules = map.len();
+        found.contexts = contexts.len();
+        found.matches_everything = matches_everything(map);
+        // A line that cannot be read may say how names are compared.
+        found.fallback = Some(map).filter(|_| findings.is_empty()).and_then(Fallback::of);
+        let rulesets = contexts.iter().filter(|(c, _)| c.backend == BackendName::LANDLOCK);
+        found.rulesets = rulesets.map(|(c, _)| c.text.to_string()).collect();
     }
+    findings.extend(text.iter().flat_map(shadowed));
+    (found, findings.into_iter().map(remark).collect())
 }
 
 /// Whether a line `*` is in the map: no user of another line has a NUL byte in the name.

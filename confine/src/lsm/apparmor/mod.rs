@@ -159,6 +159,11 @@ impl AppArmor {
         }
     }
 
+    /// Whether `text` is of the form that contexts of AppArmor have. This needs no kernel.
+    pub fn check_form(text: &str) -> Result<(), PrepareError> {
+        Written::parse(text).map(drop).map_err(|e| prepare_error(text, &e.why, None, &e.remedy))
+    }
+
     /// The loaded profiles with their modes, sorted by name.
     ///
     /// # Errors

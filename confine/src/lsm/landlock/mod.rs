@@ -175,11 +175,8 @@ impl Landlock {
                                 known.join(", ")
                             )
                         }
-                        (false, true) => "a name is of letters, digits, `.`, `_` and `-`".to_owned(),
-                        (false, false) => format!(
-                            "a name is of letters, digits, `.`, `_` and `-`; write one of: {}",
-                            known.join(", ")
-                        ),
+                        (false, true) => NAMES.to_owned(),
+                        (false, false) => format!("{NAMES}; write one of: {}", known.join(", ")),
                     },
                 },
             }
@@ -222,6 +219,20 @@ impl Backend for Landlock {
         self.rulesets.values().flat_map(|made| made.ruleset.warnings()).collect()
     }
 }
+
+/// Whether `text` could be the name of a ruleset, defined or not.
+pub fn check_name(text: &str) -> Result<(), PrepareError> {
+    if plain_name(text) {
+        return Ok(());
+    }
+    Err(PrepareError {
+        context: format!("{}:{}", BackendName::LANDLOCK, quoted(text)),
+        problem: Problem::new("no ruleset can have this name", NAMES),
+    })
+}
+
+/// What names are made of.
+const NAMES: &str = "a name is of letters, digits, `.`, `_` and `-`";
 
 /// Whether a ruleset could have the name `text`.
 fn plain_name(text: &str) -> bool {

@@ -102,7 +102,8 @@ impl<'t> Builder<'t> {
         Self { progress: Arc::clone(progress), ..self }
     }
 
-    /// Reads all lines. Each error goes to `report`, which can end the reading with an error of its own.
+    /// Reads all lines. Each error goes to `report`, which can end the reading with an error of its own. If it does not,
+    /// the tables hold the good lines. There are no tables if no line is good.
     pub fn build<E>(
         mut self,
         path: &Arc<Path>,
@@ -125,9 +126,8 @@ impl<'t> Builder<'t> {
         }
         if self.rules == 0 && !faults {
             report(MapError::Empty { path: Arc::clone(path) })?;
-            faults = true;
         }
-        if faults {
+        if self.rules == 0 {
             return Ok(None);
         }
         match self.finish() {
