@@ -16,7 +16,7 @@ const MMN_MINOR: u32 = 110;
 
 const FUNCTIONS: &[&str] = &[
     "ap_(hook|run)_(quick_handler|handler)",
-    "ap_hook_(check_authn|check_authz|pre_config|post_perdir_config|check_config|post_config|drop_privileges|child_init|child_stopping|mpm_register_timed_callback|test_config|log_transaction|protocol_switch)",
+    "ap_hook_(check_authn|check_authz|pre_config|post_perdir_config|check_config|post_config|drop_privileges|child_init|child_status|child_stopping|mpm_register_timed_callback|test_config|log_transaction|protocol_switch)",
     "ap_hook_get_(handler|quick_handler|translate_name|map_to_storage|type_checker|fixups|post_config|log_transaction)",
     "ap_add_module",
     "ap_invoke_handler",
@@ -52,6 +52,8 @@ const FUNCTIONS: &[&str] = &[
     "apr_brigade_create",
     "apr_dbm_get_usednames_ex",
     "ap_rwrite",
+    "ap_get_server_description",
+    "ap_show_mpm",
     "ap_set_content_type",
     "apr_dbd_(pselect|prepare|get_row|get_entry|error|check_conn)",
     "apr_dso_sym",
@@ -93,6 +95,7 @@ const TYPES: &[&str] = &[
     "conn_state_t",
     "core_(dir|server)_config",
     "module",
+    "mpm_child_status",
     "process_rec",
     "request_rec",
     "server_rec",

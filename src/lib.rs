@@ -33,7 +33,7 @@ use httpd::{
     server::Server,
     status::Status,
 };
-use report::{Grounds, Refusal};
+use report::{Grounds, Refusal, counters};
 use request::modules::{php, scripts};
 use startup::map_watch;
 use thread::{apr_thread, current, one_time};
@@ -100,6 +100,7 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         drop_privileges,
         child_ready,
         child_stopping,
+        child_status,
         callback_wanted,
         guard_input,
         guard_output,
@@ -418,6 +419,24 @@ unsafe extern "C" fn guard_output(
             filters::NOT_PERMITTED
         },
     )
+}
+
+/// In the server's parent process: a child begins or ends.
+unsafe extern "C" fn child_status(
+    _: *mut sys::server_rec,
+    process: sys::pid_t,
+    _: sys::ap_generation_t,
+    _: c_int,
+    status: sys::mpm_child_status,
+) {
+    guard(
+        || {
+            if status == sys::MPM_CHILD_EXITED {
+                counters::child_ended(process.unsigned_abs());
+            }
+        },
+        |panic| log::main(Level::Error, &format!("confine: panic when a child ended: {panic}")),
+    );
 }
 
 /// A prefork child that is told to stop destroys its pools at once, under the worker it waits for;

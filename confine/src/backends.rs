@@ -25,6 +25,7 @@ use crate::{
         landlock::{Landlock, RulesetError, RulesetSpec},
     },
     problem::Problem,
+    tally::{Label, LabelOnce, Labels},
     value::Given,
 };
 
@@ -52,6 +53,16 @@ pub struct Moves {
     pub text: CString,
     /// The first context, if there is one, that would replace that of an early move.
     pub replacing: Option<Context>,
+    /// Under which name requests in these contexts are counted.
+    pub label: LabelOnce,
+}
+
+impl Moves {
+    /// The label of these contexts.
+    #[inline]
+    pub fn label(&self, labels: &Labels<'_>) -> Label {
+        self.label.get(labels, || self.text.to_bytes())
+    }
 }
 
 /// What a rule does with the context that the server itself is in.
@@ -216,7 +227,12 @@ impl Backends {
             context: String::from_utf8_lossy(&e.into_vec()).escape_debug().to_string(),
             problem: Problem { why: "it holds a NUL byte".into(), errno: None, remedy: "remove it".into() },
         })?;
-        Ok(Prepared::Moves(Arc::new(Moves { steps: steps.into(), text, replacing })))
+        Ok(Prepared::Moves(Arc::new(Moves {
+            steps: steps.into(),
+            text,
+            replacing,
+            label: LabelOnce::default(),
+        })))
     }
 
     /// The moves that bring the server itself into `contexts`; none where it is already.

@@ -135,14 +135,20 @@ fn printable(f: &mut impl fmt::Write, c: char) -> fmt::Result {
     c.encode_utf8(&mut [0; 4]).bytes().try_for_each(|byte| write!(f, "%{byte:02X}"))
 }
 
-/// A text without control characters: one line, whatever writes it.
+/// A text without control characters: one line, whatever writes it, and in the order in which it is written (Unicode's
+/// marks of direction can make it look otherwise).
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         // Writing to a String cannot fail.
-        let _ = if c.is_control() { printable(&mut line, c) } else { line.write_char(c) };
+        let _ = if c.is_control() || turns_text(c) { printable(&mut line, c) } else { line.write_char(c) };
     }
     line
+}
+
+/// Ends a line, or changes the direction in which what follows is shown (Unicode, UAX #9).
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -216,6 +222,7 @@ mod tests {
     fn a_line_has_no_control_characters() {
         assert_eq!(one_line("a\n\u{1b}[1m\u{85}b"), "a%0A%1B[1m%C2%85b");
         assert_eq!(one_line("\u{e4}"), "\u{e4}");
+        assert_eq!(one_line("a\u{202e}b"), "a%E2%80%AEb");
     }
 
     proptest! {

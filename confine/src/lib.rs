@@ -12,7 +12,8 @@
 //! backends      all backends of this build, and contexts prepared by them
 //! lsm           one backend for each security module
 //! value         contexts that a request supplies
-//! context, subject, origin, problem, field, php, resting, spelling
+//! status        what the status page tells, in each of its forms
+//! context, subject, origin, problem, field, php, resting, spelling, tally
 //! ```
 
 #[macro_use]
@@ -36,7 +37,9 @@ pub mod policy;
 pub mod problem;
 pub mod resting;
 pub mod spelling;
+pub mod status;
 pub mod subject;
+pub mod tally;
 pub mod value;
 
 pub use context::{BackendName, Context, ContextList};

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use confine::context::BackendName;
+use confine::{context::BackendName, tally::Label};
 
 use super::{Gate, Policy, Settings, Workers, named_code::NamedCode, policy::PolicyPlace};
 use crate::httpd::{
@@ -33,6 +33,8 @@ pub struct ServerConfig<'c> {
     pub early: Option<usize>,
     /// Whether any rule stands in this server or in a section of it.
     pub has_rules: bool,
+    /// Under which name requests of this server are counted, once start-up has finished.
+    pub label: Label,
     policy: &'c PolicyPlace,
 }
 
@@ -62,6 +64,13 @@ impl<'c> ServerConfig<'c> {
         self.policy.policy()
     }
 
+    /// Gives a server an entry of its own, in which it is counted under this name. Until now it may have shared one.
+    pub fn count_as(server: &Server<'c>, label: Label) {
+        if let (Some(shared), Some(pool)) = (Self::of(server), server.pool()) {
+            SERVER.put(server, pool, Self { label, ..*shared });
+        }
+    }
+
     /// Finishes start-up.
     pub fn set_policy(&self, policy: Policy) {
         self.policy.set(policy);
@@ -78,6 +87,7 @@ impl ConfigEntry for ServerConfig<'static> {
             backend: None,
             early: None,
             has_rules: false,
+            label: Label::NONE,
             policy: PolicyPlace::of(pool),
         }
     }
@@ -89,6 +99,7 @@ impl ConfigEntry for ServerConfig<'static> {
             backend: inner.backend.or(outer.backend),
             early: inner.early.or(outer.early),
             has_rules: inner.has_rules || outer.has_rules,
+            label: Label::NONE,
             policy: inner.policy,
         }
     }

@@ -54,6 +54,8 @@ pub struct Written {
     pub trusted: Vec<String>,
     /// `ConfineCoreDumps on`.
     pub core_dumps: bool,
+    /// `ConfineStatusRows`.
+    pub status_rows: Option<usize>,
 }
 
 /// The place of what is written, in the configuration's pool.

@@ -216,6 +216,30 @@ pub fn threaded_mpm() -> bool {
     answer != 0
 }
 
+/// The server's name and version, the first word of what it tells of itself.
+pub fn server_version() -> String {
+    // SAFETY: a string that lives as long as the configuration.
+    let all = unsafe { text_of(sys::ap_get_server_description()) };
+    all.split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// How the server is cut into processes and threads: the MPM's name.
+pub fn mpm_name() -> String {
+    // SAFETY: a string of the MPM's.
+    unsafe { text_of(sys::ap_show_mpm()) }
+}
+
+/// # Safety
+/// `text` is null or a C string.
+unsafe fn text_of(text: *const c_char) -> String {
+    // SAFETY: the caller's promise.
+    if text.is_null() {
+        String::new()
+    } else {
+        unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    }
+}
+
 /// Registers the module's hooks. `order` is explained where the functions stand.
 ///
 /// # Safety
@@ -245,6 +269,7 @@ pub unsafe fn register(hooks: &Hooks) {
         sys::ap_hook_drop_privileges(Some(hooks.drop_privileges), null(), null(), first);
         sys::ap_hook_child_init(Some(hooks.child_ready), null(), null(), last);
         sys::ap_hook_child_stopping(Some(hooks.child_stopping), null(), null(), first);
+        sys::ap_hook_child_status(Some(hooks.child_status), null(), null(), sys::APR_HOOK_MIDDLE as c_int);
         sys::ap_hook_protocol_switch(Some(hooks.protocol_switch), null(), null(), first);
         sys::ap_hook_mpm_register_timed_callback(Some(hooks.callback_wanted), null(), null(), first);
         filters::register(hooks.guard_input, hooks.guard_output);
@@ -310,6 +335,14 @@ pub struct Hooks {
     pub child_ready: unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::server_rec),
     /// child_stopping.
     pub child_stopping: unsafe extern "C" fn(*mut sys::apr_pool_t, c_int),
+    /// child_status, in the parent process.
+    pub child_status: unsafe extern "C" fn(
+        *mut sys::server_rec,
+        sys::pid_t,
+        sys::ap_generation_t,
+        c_int,
+        sys::mpm_child_status,
+    ),
     /// mpm_register_timed_callback.
     pub callback_wanted: unsafe extern "C" fn(
         sys::apr_time_t,

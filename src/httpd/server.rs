@@ -61,6 +61,12 @@ impl<'s> Server<'s> {
         unsafe { Pool::from_raw((*(*self.as_ptr()).process).pconf) }
     }
 
+    /// Changes this module's configuration vector entry. See [`super::slot`].
+    pub(super) fn set_module_config(&self, entry: *mut std::ffi::c_void) {
+        // SAFETY: live for 's; every server has a vector of its own, and nobody reads it while the configuration is read.
+        unsafe { super::slot::set_config_entry((*self.as_ptr()).module_config, entry) }
+    }
+
     /// This module's configuration vector entry. See [`super::slot`].
     pub(super) fn module_config(&self) -> *mut std::ffi::c_void {
         // SAFETY: live for 's; every server has a vector, indexed by loaded modules.

@@ -129,6 +129,11 @@ impl<E: ConfigEntry> ServerSlot<E> {
     pub const fn create(&self) -> CreateServer {
         create_server::<E>
     }
+
+    /// Puts another entry in the place of a server's. To be called at the end of start-up, before there are requests.
+    pub fn put<'s>(&self, server: &Server<'s>, pool: Pool<'s>, entry: E::At<'s>) {
+        server.set_module_config(from_mut(pool.place(entry)).cast());
+    }
 }
 
 impl<E: ConfigEntry> DirectorySlot<E> {

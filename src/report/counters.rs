@@ -1,97 +1,82 @@
-//! Counts of what happened to requests, shared by the server and all its children, kept over
-//! restarts.
+//! Counts of what happened to requests, by virtual host and contexts. The server and all its children share them, and
+//! they are kept over restarts. See [`confine::tally`].
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::OnceLock,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crate::thread::shared_memory;
+pub use confine::tally::{Counter, Row};
+use confine::{
+    backends::Moves,
+    tally::{Child, Label, Tally},
+};
 
-/// What is counted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Counter {
-    /// Moved into their contexts.
-    Confined,
-    /// Left to another process to make, as ConfineOutOfProcess allows; no context of this module's holds that.
-    OutOfProcess,
-    /// Would have been moved (report mode).
-    WouldConfine,
-    /// Would have been left to another process (report mode).
-    WouldBeOutOfProcess,
-    /// Would have been refused (report mode).
-    WouldRefuse,
-    /// Exempt by a rule that says `unconfined`.
-    Exempt,
-    /// No rule matched, and ConfineUnmatched allows that.
-    UnmatchedAllowed,
-    /// Refused: no rule matched.
-    RefusedUnmatched,
-    /// Refused: a value is no context, or the kernel refused it.
-    RefusedContext,
-    /// Refused: an expression failed.
-    RefusedExpression,
-    /// Refused: a database could not be asked.
-    RefusedDatabase,
-    /// Refused: a value of the request is not one path component.
-    RefusedValue,
-    /// Refused: the content would be made in another process.
-    RefusedOutOfProcess,
-    /// Refused: a page about the server that the configuration did not put there.
-    RefusedServerPage,
-    /// Refused: the handler wanted to go on outside the worker.
-    RefusedSuspended,
-    /// Refused: a `.htaccess` file names code that would run outside of the context.
-    RefusedCode,
-    /// Refused: no thread could be made.
-    NoThread,
-    /// Refused: a fault of this module.
-    Panic,
+use super::Grounds;
+use crate::{config::ServerConfig, httpd::request::Request, thread::shared_memory};
+
+static SHARED: OnceLock<Option<Tally<'static>>> = OnceLock::new();
+
+/// Makes the shared counts, once a process. To be called before children are forked.
+pub fn prepare() -> Option<&'static Tally<'static>> {
+    let made = || Tally::over(shared_memory::numbers::<{ Tally::WORDS }>()?);
+    SHARED.get_or_init(made).as_ref()
 }
 
-/// Every counter with its name as shown to people and programs.
-pub const ALL: [(Counter, &str); 18] = [
-    (Counter::Confined, "Confined"),
-    (Counter::OutOfProcess, "OutOfProcess"),
-    (Counter::WouldConfine, "WouldConfine"),
-    (Counter::WouldBeOutOfProcess, "WouldBeOutOfProcess"),
-    (Counter::WouldRefuse, "WouldRefuse"),
-    (Counter::Exempt, "Exempt"),
-    (Counter::UnmatchedAllowed, "UnmatchedAllowed"),
-    (Counter::RefusedUnmatched, "RefusedUnmatched"),
-    (Counter::RefusedContext, "RefusedContext"),
-    (Counter::RefusedExpression, "RefusedExpression"),
-    (Counter::RefusedDatabase, "RefusedDatabase"),
-    (Counter::RefusedValue, "RefusedValue"),
-    (Counter::RefusedOutOfProcess, "RefusedOutOfProcess"),
-    (Counter::RefusedServerPage, "RefusedServerPage"),
-    (Counter::RefusedSuspended, "RefusedSuspended"),
-    (Counter::RefusedCode, "RefusedCode"),
-    (Counter::NoThread, "NoThread"),
-    (Counter::Panic, "Panic"),
-];
-
-type Table = [AtomicU64; ALL.len()];
-
-static SHARED: OnceLock<Option<&'static Table>> = OnceLock::new();
-
-/// Makes the shared counters, once a process. To be called before children are forked.
-pub fn prepare() {
-    SHARED.get_or_init(shared_memory::numbers);
+/// The shared counts; `None` where the kernel had no memory for them.
+pub fn tally() -> Option<&'static Tally<'static>> {
+    SHARED.get()?.as_ref()
 }
 
-fn table() -> Option<&'static Table> {
-    SHARED.get().copied().flatten()
+/// The label of contexts.
+pub fn label_of(moves: &Moves) -> Label {
+    tally().map_or(Label::NO_ROOM, |tally| moves.label(&tally.labels))
+}
+
+/// Where requests of this virtual host in these contexts are counted.
+pub fn row(host: Label, contexts: Label) -> Row {
+    tally().map_or(Row::OTHER, |tally| tally.rows.find(host, contexts))
+}
+
+/// Where this request is counted, as far as is known of it.
+pub fn row_of(r: &Request<'_>, grounds: &Grounds<'_>) -> Row {
+    row(host_of(r), grounds.label)
+}
+
+/// The label of a request's virtual host.
+pub fn host_of(r: &Request<'_>) -> Label {
+    ServerConfig::of(&r.server()).map_or(Label::NONE, |server| server.label)
 }
 
 /// Counts one.
-pub fn add(counter: Counter) {
-    if let Some(table) = table() {
-        table[counter as usize].fetch_add(1, Ordering::Relaxed);
+pub fn add(row: Row, counter: Counter) {
+    if let Some(tally) = tally() {
+        tally.rows.add(row, counter as usize);
     }
 }
 
-/// A count since the server was started.
-pub fn get(counter: Counter) -> u64 {
-    table().map_or(0, |t| t[counter as usize].load(Ordering::Relaxed))
+/// Notes how long a move took.
+pub fn moved(row: Row, time: Duration) {
+    if let Some(tally) = tally() {
+        // There is no move of 500 years.
+        tally.rows.moved(row, time.as_nanos() as u64);
+    }
+}
+
+/// A place for a child that just started, to say what it does.
+pub fn child_started() -> Option<Child<'static>> {
+    let tally = tally()?;
+    tally.children.enter(std::process::id(), tally.configuration())
+}
+
+/// A child ended.
+pub fn child_ended(process: u32) {
+    if let Some(tally) = tally() {
+        tally.children.leave(process);
+    }
+}
+
+/// Milliseconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64)
 }

@@ -8,8 +8,10 @@ mod refusal;
 use std::ffi::CStr;
 
 use confine::{
+    backends::Moves,
     field::{Bare, Reason},
     policy::decide::RuleAt,
+    tally::{Label, NewRefusal},
 };
 
 use self::{
@@ -40,6 +42,8 @@ pub struct Grounds<'a> {
     user: Option<&'a CStr>,
     rule: Option<RuleAt<'a>>,
     context: Option<&'a CStr>,
+    /// Under which name requests in these contexts are counted.
+    label: Label,
 }
 
 impl<'a> Grounds<'a> {
@@ -50,7 +54,7 @@ impl<'a> Grounds<'a> {
 
     /// Those of a request of which only the user is known, who was proven.
     pub fn of_user(user: Option<&'a CStr>) -> Self {
-        Self { user, rule: None, context: None }
+        Self { user, rule: None, context: None, label: Label::NONE }
     }
 
     /// With the rule that decided.
@@ -59,11 +63,11 @@ impl<'a> Grounds<'a> {
     }
 
     /// With the contexts that the rule gives.
-    pub fn within<'b>(&self, context: &'b CStr) -> Grounds<'b>
+    pub fn within<'b>(&self, moves: &'b Moves) -> Grounds<'b>
     where
         'a: 'b,
     {
-        Grounds { context: Some(context), ..*self }
+        Grounds { context: Some(&moves.text), label: counters::label_of(moves), ..*self }
     }
 
     /// The rule that decided.
@@ -74,15 +78,32 @@ impl<'a> Grounds<'a> {
 
 /// Counts and logs a refusal; gives the status to answer with.
 pub fn refused(r: &mut Request<'_>, grounds: &Grounds<'_>, refusal: &Refusal) -> Status {
-    counters::add(refusal.counter);
+    counted(r, Event::Refused, grounds, refusal, refusal.counter);
     current::refused();
     keep(r, Event::Refused, grounds, refusal.reason());
     log::request(r, Level::Error, &line(r, Event::Refused, grounds, refusal.reason()));
     refusal.status()
 }
 
-/// Logs what would have been a refusal (report mode).
+/// Counts a refusal, and keeps it for the page that shows the last ones.
+fn counted(r: &Request<'_>, event: Event, grounds: &Grounds<'_>, refusal: &Refusal, counter: Counter) {
+    counters::add(counters::row_of(r, grounds), counter);
+    let Some(tally) = counters::tally() else { return };
+    tally.refusals.keep(&NewRefusal {
+        time: counters::now(),
+        outcome: refusal.counter as u8,
+        reported_only: event == Event::WouldRefuse,
+        status: refusal.status().http().unwrap_or_default(),
+        host: counters::host_of(r),
+        context: grounds.label,
+        line: &line(r, event, grounds, ""),
+        reason: &Reason(refusal.reason()).to_string(),
+    });
+}
+
+/// Logs and counts what would have been a refusal (report mode).
 pub fn would_refuse(r: &mut Request<'_>, grounds: &Grounds<'_>, refusal: &Refusal) {
+    counted(r, Event::WouldRefuse, grounds, refusal, Counter::WouldRefuse);
     keep(r, Event::WouldRefuse, grounds, refusal.reason());
     log::request(r, Level::Warning, &line(r, Event::WouldRefuse, grounds, refusal.reason()));
 }
@@ -95,7 +116,8 @@ pub fn warned(r: &mut Request<'_>, grounds: &Grounds<'_>, reason: &str) {
 /// Says and counts that another process makes this request's content, and takes back what said that it runs in its
 /// contexts.
 pub fn made_elsewhere(r: &mut Request<'_>, grounds: &Grounds<'_>, maker: &str) {
-    counters::add(Counter::OutOfProcess);
+    let row = current::row().unwrap_or_else(|| counters::row_of(r, grounds));
+    counters::add(row, Counter::OutOfProcess);
     for name in [CONTEXT, c"REDIRECT_CONFINE_CONTEXT"] {
         r.unset_env(name);
     }

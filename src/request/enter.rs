@@ -1,5 +1,7 @@
 //! The moves of a request into its contexts, all or nothing.
 
+use std::time::Instant;
+
 use confine::{
     backends::replaces_early,
     lsm::{self, Enter, EnterError, Values},
@@ -60,22 +62,29 @@ pub fn enter_and_record(
     reached: State,
     content: Content,
 ) -> Status {
-    let grounds = &grounds.within(&moves.text);
+    let grounds = &grounds.within(moves);
+    let row = counters::row_of(r, grounds);
     let from = From::of_this_thread();
     let extent = if scope.reports_only() { Extent::Tried } else { Extent::Made };
+    // A kept worker moved with its first request.
+    let since = (extent == Extent::Made && !current::has_entered_before()).then(Instant::now);
     if let Err(refusal) = try_moves(r, scope, moves, extent, from) {
         return refuse(r, scope, grounds, &refusal);
+    }
+    if let Some(since) = since {
+        counters::moved(row, since.elapsed());
     }
     if extent == Extent::Tried {
         let (counter, event) = match content {
             Content::Elsewhere => (Counter::WouldBeOutOfProcess, Event::WouldBeOutOfProcess),
             Content::Here => (Counter::WouldConfine, Event::WouldConfine),
         };
-        counters::add(counter);
+        counters::add(row, counter);
         report::passed(r, event, grounds);
         return Status::DECLINED;
     }
     current::reached(reached);
+    current::counts_in(row);
     apply_confined_settings(r, scope.policy);
     if content == Content::Here {
         let event = if reached == State::Early { Event::ConfinedEarly } else { Event::Confined };

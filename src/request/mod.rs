@@ -33,7 +33,7 @@ use crate::{
     httpd::{hooks, request::Request, status::Status},
     report::{
         self, Event, Grounds, Refusal,
-        counters::{self, Counter},
+        counters::{self, Counter, Row},
     },
     thread::current::{self, State},
     worker::{self, Decided, fault},
@@ -237,9 +237,7 @@ fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
         match elsewhere(r, scope) {
             Ok(_) => serve_decided(r, scope, (moves, by)),
             // A refusal needs no thread; in report mode the request goes on as it would in one.
-            Err(refusal) => {
-                refuse(r, scope, &by.within(&moves.text), &refusal).or_else(|| run_unmoved(r, scope))
-            }
+            Err(refusal) => refuse(r, scope, &by.within(&moves), &refusal).or_else(|| run_unmoved(r, scope)),
         }
     })
 }
@@ -344,7 +342,7 @@ fn moves_of<'a>(
             };
         }
     };
-    counters::add(counter);
+    counters::add(counters::row_of(r, &grounds), counter);
     report::passed(r, event, &grounds);
     Ok(None)
 }
@@ -352,7 +350,6 @@ fn moves_of<'a>(
 /// A refusal's status; in report mode a line that says what it would have been, and DECLINED: the request goes on.
 fn refuse(r: &mut Request<'_>, scope: Scope<'_>, grounds: &Grounds<'_>, refusal: &Refusal) -> Status {
     if scope.reports_only() {
-        counters::add(Counter::WouldRefuse);
         report::would_refuse(r, grounds, refusal);
         return Status::DECLINED;
     }
@@ -364,12 +361,12 @@ fn refuse(r: &mut Request<'_>, scope: Scope<'_>, grounds: &Grounds<'_>, refusal:
 fn enter(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, by: &Grounds<'_>) -> Status {
     let elsewhere = match elsewhere(r, scope) {
         Ok(elsewhere) => elsewhere,
-        Err(refusal) => return refuse(r, scope, &by.within(&moves.text), &refusal),
+        Err(refusal) => return refuse(r, scope, &by.within(moves), &refusal),
     };
     let content = if elsewhere.is_some() { Content::Elsewhere } else { Content::Here };
     let status = enter_and_record(r, scope, moves, by, State::Moved, content);
     if let Some(maker) = elsewhere.filter(|_| status == Status::DECLINED && !scope.reports_only()) {
-        made_elsewhere(r, scope, maker, &by.within(&moves.text));
+        made_elsewhere(r, scope, maker, &by.within(moves));
     }
     status
 }
@@ -396,7 +393,9 @@ fn run_unmoved(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
 fn run_moved(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     let (status, refused) = run_confined(r, scope);
     if !refused && !current::was_made_elsewhere() {
-        counters::add(Counter::Confined);
+        let row = current::row().unwrap_or_else(|| counters::row_of(r, &Grounds::of(r)));
+        counters::add(row, Counter::Confined);
+        current::is_first_count();
     }
     status
 }
@@ -405,7 +404,13 @@ fn run_moved(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
 fn continue_confined(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     report::inherit(r);
     apply_confined_settings(r, scope.policy);
-    run_confined(r, scope).0
+    let (status, refused) = run_confined(r, scope);
+    // Where no rule applies, the early move alone confines the request.
+    let counts = !refused && !r.is_subrequest() && !current::was_made_elsewhere();
+    if counts && current::state() == Some(State::Early) && current::is_first_count() {
+        counters::add(current::row().unwrap_or(Row::OTHER), Counter::Confined);
+    }
+    status
 }
 
 /// The handlers in a thread that is in some context, and whether the request was refused before one of them.

@@ -14,6 +14,7 @@ use std::{
 use confine::{
     backends::Backends,
     policy::live_map::{Event, MapState, Watch},
+    tally::{MapNews, Tally},
 };
 
 use crate::{
@@ -23,9 +24,10 @@ use crate::{
         pool::Pool,
         server::Server,
     },
+    report::counters,
     thread::{
         background::{self, Stop},
-        shared_memory,
+        child, shared_memory,
     },
 };
 
@@ -58,7 +60,8 @@ pub fn start(server: &Server<'_>, pool: Pool<'_>) {
     let Some(policy) = policy.filter(|policy| !policy.maps.is_empty()) else { return };
     let watch_of = |it: &WatchedMap| (Watch::new(Arc::clone(&it.map), it.stamp), Arc::clone(&it.backends));
     let watches: Vec<_> = policy.maps.iter().map(watch_of).collect();
-    if let Err(error) = background::start(pool, "confine-maps", move |stop| watch(stop, watches)) {
+    let shared = Shared::of_this_child(&watches);
+    if let Err(error) = background::start(pool, "confine-maps", move |stop| watch(stop, watches, shared)) {
         log::server(
             server,
             Level::Error,
@@ -70,13 +73,20 @@ pub fn start(server: &Server<'_>, pool: Pool<'_>) {
     }
 }
 
-fn watch(stop: &Stop, mut watches: Vec<(Watch, Arc<Backends>)>) {
+fn watch(stop: &Stop, mut watches: Vec<(Watch, Arc<Backends>)>, shared: Option<Shared>) {
     while !stop.is_told() {
         for (number, (watch, backends)) in watches.iter_mut().enumerate() {
             if stop.is_told() {
                 return;
             }
             let event = watch.look(backends);
+            if matches!(event, Event::Nothing) {
+                continue;
+            }
+            let is_first = is_first(number, watch.sight());
+            if let Some(shared) = &shared {
+                shared.tell(number, watch, &event, is_first);
+            }
             let (level, line) = match event {
                 Event::Nothing => continue,
                 Event::Swapped(state) => {
@@ -85,11 +95,55 @@ fn watch(stop: &Stop, mut watches: Vec<(Watch, Arc<Backends>)>) {
                 }
                 Event::Rejected(error) => (Level::Error, format!("{error}; the rules from before stay")),
             };
-            if is_first(number, watch.sight()) {
+            if is_first {
                 stop.unless(|| log::main(level, &format!("confine: {line}")));
             }
         }
         stop.sleep(PERIOD);
+    }
+}
+
+/// What this child says of the maps to whoever looks at the status page.
+struct Shared {
+    tally: &'static Tally<'static>,
+    configuration: u64,
+}
+
+impl Shared {
+    fn of_this_child(watches: &[(Watch, Arc<Backends>)]) -> Option<Self> {
+        let tally = counters::tally()?;
+        let shared = Self { tally, configuration: tally.configuration() };
+        watches.iter().enumerate().for_each(|(number, (watch, _))| shared.has(number, watch));
+        Some(shared)
+    }
+
+    /// Says which rules this child has.
+    fn has(&self, number: usize, watch: &Watch) {
+        if let Some(place) = child::here().and_then(|child| child.map(number)) {
+            place.store(watch.in_force(), Ordering::Relaxed);
+        }
+    }
+
+    /// Says what came of a look. What all children see, the first of them tells for all.
+    fn tell(&self, number: usize, watch: &Watch, event: &Event, is_first: bool) {
+        self.has(number, watch);
+        if !is_first {
+            return;
+        }
+        let now = counters::now();
+        self.tally.sources.map_changed(number, self.configuration, |news| match event {
+            Event::Nothing => {}
+            Event::Swapped(state) => {
+                *news = MapNews {
+                    sight: watch.in_force(),
+                    generation: news.generation + 1,
+                    rules: state.rules as u64,
+                    since: now,
+                    error: None,
+                };
+            }
+            Event::Rejected(error) => news.error = Some((now, error.clone())),
+        });
     }
 }
 

@@ -9,6 +9,7 @@ mod maps;
 mod prepare;
 mod running;
 mod server_context;
+mod tally;
 mod trust;
 
 use confine::{context::BackendName, lsm::Backend};
@@ -22,7 +23,6 @@ use crate::{
         log::{self, Level},
         server::Server,
     },
-    report::counters,
     request::modules::php,
     thread::signals,
 };
@@ -81,11 +81,12 @@ fn say_faults<T>(main: &Server<'_>, result: Result<T, Faults>) -> Option<T> {
 /// post_config: what must be there before the first child, and what the log is to say.
 pub fn finish(main: &Server<'_>) {
     log::set_main(Some(main));
-    counters::prepare();
     map_watch::prepare();
     signals::keep_masks_of_programs();
-    let Some(policy) = ServerConfig::of(main).and_then(ServerConfig::policy) else { return };
-    let Some(written) = main.pool().map(Written::of) else { return };
+    let policy = ServerConfig::of(main).and_then(ServerConfig::policy);
+    let written = main.pool().map(Written::of);
+    tally::prepare(main, policy, written);
+    let (Some(policy), Some(written)) = (policy, written) else { return };
     let say = |level, text: &str| log::server(main, level, &format!("confine: {text}"));
     if let Some(context) = &written.server_context {
         say(Level::Notice, &format!("the server moved to {}", context.words.join(" ")));
@@ -122,6 +123,7 @@ pub fn child(main: &Server<'_>) {
 
 /// child_init, after every other module's (mod_unixd makes a child dumpable again for `CoreDumpDirectory`).
 pub fn child_ready(main: &Server<'_>) {
+    tally::child(main);
     let policy = ServerConfig::of(main).and_then(ServerConfig::policy);
     if policy.is_none_or(|policy| policy.rules.is_empty() || policy.core_dumps) {
         return;

@@ -3,6 +3,7 @@
 use std::{cell::Cell, ffi::CStr};
 
 use apache_sys as sys;
+use confine::tally::Row;
 
 use crate::httpd::{
     local::{PerThread, Slot},
@@ -56,6 +57,10 @@ pub struct Worker<'a> {
     entered_before: Option<&'a CStr>,
     /// Whether anything was refused in this thread.
     refused: Cell<bool>,
+    /// Where the request is counted, once its contexts are known.
+    row: Cell<Option<Row>>,
+    /// Whether it was counted as confined.
+    counted: Cell<bool>,
 }
 
 impl<'a> Worker<'a> {
@@ -68,6 +73,8 @@ impl<'a> Worker<'a> {
             made_elsewhere: no(),
             entered_before: None,
             refused: no(),
+            row: Cell::new(None),
+            counted: no(),
         }
     }
 
@@ -125,9 +132,29 @@ pub fn entered_before<T>(use_it: impl FnOnce(Option<&CStr>) -> T) -> T {
     use_it(unsafe { raw.as_ref() }.and_then(|w| w.entered_before))
 }
 
+/// Whether this is a kept worker that is in its contexts from an earlier request.
+pub fn has_entered_before() -> bool {
+    current(|w| w.entered_before.is_some()).unwrap_or(false)
+}
+
 /// Notes that something was refused: this thread serves no further request.
 pub fn refused() {
     current(|w| w.refused.set(true));
+}
+
+/// Notes where this worker's request is counted.
+pub fn counts_in(row: Row) {
+    current(|w| w.row.set(Some(row)));
+}
+
+/// Where this worker's request is counted, once its contexts are known.
+pub fn row() -> Option<Row> {
+    current(|w| w.row.get()).flatten()
+}
+
+/// Notes that this worker's request is counted as confined. Whether that is the first time.
+pub fn is_first_count() -> bool {
+    current(|w| !w.counted.replace(true)).unwrap_or(true)
 }
 
 /// Notes that this worker has come further.

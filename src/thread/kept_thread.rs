@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use crate::thread::{apr_thread::ThreadPool, attributes::Attributes, futex, signals::Masks};
+use crate::thread::{apr_thread::ThreadPool, attributes::Attributes, child, futex, signals::Masks};
 
 // The word that the thread and its owner share. Each arrow says who changes the word. Only the owner may write to the
 // thread's job, and only while the word is DONE.
@@ -90,13 +90,19 @@ impl KeptThread {
 
     /// Lets the thread rest. It can be [claimed](Self::claim), and it ends after a while.
     pub fn rest(&self) {
+        child::worker_rests();
         // The thread needs no wake-up: it waits for BUSY or GONE, whichever word it saw last.
         self.shared.word.store(IDLE, Ordering::Release);
     }
 
     /// Takes the thread back after a rest. The answer is false if the thread has ended meanwhile.
     pub fn claim(&self) -> bool {
-        self.shared.word.compare_exchange(IDLE, DONE, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        let claimed =
+            self.shared.word.compare_exchange(IDLE, DONE, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        if claimed {
+            child::worker_rests_no_longer();
+        }
+        claimed
     }
 
     /// Whether the thread ended while it rested.
@@ -119,6 +125,8 @@ impl KeptThread {
 
 impl Drop for KeptThread {
     fn drop(&mut self) {
+        // If it rests, that ends here or in the thread itself, whoever is first.
+        self.claim();
         futex::set_and_wake(&self.shared.word, GONE);
     }
 }
@@ -147,6 +155,7 @@ fn serve(shared: &Shared) {
                 let in_time = futex::wait(&shared.word, seen, Some(shared.idle));
                 let end = || shared.word.compare_exchange(IDLE, GONE, Ordering::Relaxed, Ordering::Relaxed);
                 if !in_time && end().is_ok() {
+                    child::worker_rests_no_longer();
                     return;
                 }
             }

@@ -4,6 +4,7 @@
 pub mod apr_thread;
 mod attributes;
 pub mod background;
+pub mod child;
 pub mod current;
 mod futex;
 pub mod kept_thread;

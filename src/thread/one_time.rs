@@ -13,13 +13,15 @@ use crate::{
     httpd::{boundary::guard, log, request::Request, status::Status},
     thread::{
         apr_thread::{AprThread, ThreadPool},
+        child,
         kept_thread::KeptThread,
         signals::Masks,
         slot::WorkerSlot,
     },
 };
 
-/// The number of workers that this process waits for now.
+/// The number of workers that this process waits for now. The end of a child depends on it, so other processes have no
+/// part in it: what they see is in [`child`].
 static IN_FLIGHT: AtomicUsize = AtomicUsize::new(0);
 
 /// The number of workers that this process waits for now.
@@ -89,8 +91,10 @@ fn wait_for<'r, F>(
 ) -> Result<Option<Status>, sys::apr_status_t> {
     let server_thread = r.connection_thread();
     IN_FLIGHT.fetch_add(1, Ordering::Relaxed);
+    child::worker_begins();
     let result = by(Task { request: r, body: Some(body), masks, result: Ok(None) });
     r.set_connection_thread(server_thread);
+    child::worker_ended();
     IN_FLIGHT.fetch_sub(1, Ordering::Relaxed);
     result
 }

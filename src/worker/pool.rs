@@ -50,13 +50,6 @@ fn resting() -> MutexGuard<'static, resting::RestingWorkers<ContextWorker>> {
     RESTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many kept workers rest in this child.
-pub fn resting_count() -> usize {
-    let mut resting = resting();
-    while resting.end_oldest_if(ContextWorker::has_ended).is_some() {}
-    resting.resting()
-}
-
 /// A worker for `key`: one that rests, or a new one. `Ok(None)` where a one-time worker is to serve: there are as
 /// many as may be, or a kept one would not be worth it; the error is the errno of a thread that could not be made.
 pub fn take(key: Key<'_>, limits: &WorkerLimits) -> Result<Option<ContextWorker>, i32> {

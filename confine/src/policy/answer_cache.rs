@@ -26,11 +26,13 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
+
+use crate::tally::DatabaseCounts;
 
 /// The longest time that a request waits for the answer to another request's question. After that it asks, too.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -74,6 +76,10 @@ pub struct AnswerCache<T, F> {
     hits: AtomicU64,
     misses: AtomicU64,
     errors: AtomicU64,
+    /// Where all processes count together, instead of in the three above.
+    shared: OnceLock<DatabaseCounts<'static>>,
+    /// Where this process says how many answers it keeps.
+    told: OnceLock<&'static AtomicU64>,
 }
 
 struct Entries<T, F> {
@@ -123,7 +129,24 @@ impl<T: Clone, F: Clone> AnswerCache<T, F> {
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            shared: OnceLock::new(),
+            told: OnceLock::new(),
         }
+    }
+
+    /// Has several processes count together. To be called before they are forked.
+    pub fn count_in(&self, shared: DatabaseCounts<'static>) {
+        let _ = self.shared.set(shared);
+    }
+
+    /// Says there how many answers are kept, from now on.
+    pub fn tell_entries(&self, place: &'static AtomicU64) {
+        let _ = self.told.set(place);
+    }
+
+    fn counters(&self) -> DatabaseCounts<'_> {
+        let Self { hits, misses, errors, .. } = self;
+        self.shared.get().copied().unwrap_or(DatabaseCounts { hits, misses, errors })
     }
 
     /// The answer for `key`. It is an answer that is kept, or the answer to a question that is being asked, or what
@@ -175,23 +198,24 @@ impl<T: Clone, F: Clone> AnswerCache<T, F> {
     /// What has happened so far.
     pub fn counts(&self) -> Counts {
         let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = self.counters();
         Counts {
             entries: self.lock().answers.len(),
-            hits: number(&self.hits),
-            misses: number(&self.misses),
-            errors: number(&self.errors),
+            hits: number(counters.hits),
+            misses: number(counters.misses),
+            errors: number(counters.errors),
         }
     }
 
     fn hit(&self, answer: T) -> T {
-        self.hits.fetch_add(1, Ordering::Relaxed);
+        self.counters().hits.fetch_add(1, Ordering::Relaxed);
         answer
     }
 
     fn counted(&self, ask: impl FnOnce() -> Result<T, F>) -> Result<T, F> {
-        self.misses.fetch_add(1, Ordering::Relaxed);
+        self.counters().misses.fetch_add(1, Ordering::Relaxed);
         ask().inspect_err(|_| {
-            self.errors.fetch_add(1, Ordering::Relaxed);
+            self.counters().errors.fetch_add(1, Ordering::Relaxed);
         })
     }
 }
@@ -278,6 +302,9 @@ impl<T: Clone, F: Clone> Asking<'_, T, F> {
         let mut state = self.answers.lock();
         if let Outcome::Answer(answer, until) = &outcome {
             state.insert(&self.key, answer.clone(), *until, self.answers.limits.entries);
+            if let Some(told) = self.answers.told.get() {
+                told.store(state.answers.len() as u64, Ordering::Relaxed);
+            }
         }
         state.in_flight.remove(&self.key);
         drop(state);

@@ -10,7 +10,10 @@
 //! assert_eq!(RowsAre::default(), RowsAre::Values);
 //! ```
 
-use std::{ffi::CStr, sync::Arc};
+use std::{
+    ffi::CStr,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use super::{
     answer_cache::{AnswerCache, CacheLimits, Counts},
@@ -21,6 +24,7 @@ use crate::{
     backends::{Backends, Moves, Prepared, SameContext},
     context::{BackendName, excerpt},
     map,
+    tally::DatabaseCounts,
     value::{Given, ValueError},
 };
 
@@ -76,6 +80,16 @@ impl<E> Database<E> {
     /// How often it was asked so far, and what is kept.
     pub fn counts(&self) -> Counts {
         self.answers.counts()
+    }
+
+    /// Has several processes count together. To be called before they are forked.
+    pub fn count_in(&self, shared: DatabaseCounts<'static>) {
+        self.answers.count_in(shared);
+    }
+
+    /// Says there how many answers are kept, from now on.
+    pub fn tell_entries(&self, place: &'static AtomicU64) {
+        self.answers.tell_entries(place);
     }
 
     /// The contexts that a row gives for this request; `None`: the next rule.

@@ -182,6 +182,17 @@ impl Observation {
             Err(error) => Self::Gone(error.raw_os_error().unwrap_or(0)),
         }
     }
+
+    fn number(self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish().max(1)
+    }
+}
+
+/// Stands for a file that looks like this: the same number in every process, and never 0.
+pub fn sight_of(stamp: FileStamp) -> u64 {
+    Observation::There(stamp).number()
 }
 
 /// What came of a look.
@@ -200,6 +211,8 @@ pub struct Watch {
     map: Arc<LiveMap>,
     /// What the rules, or the last complaint, came from.
     handled: Observation,
+    /// What the rules of now came from.
+    in_force: FileStamp,
     /// Something else that was seen once.
     candidate: Option<Observation>,
     /// Rules that requests may still hold: so that the last of these need not clear them away.
@@ -209,7 +222,7 @@ pub struct Watch {
 impl Watch {
     /// Watches a map whose rules came from a file that looked like this.
     pub fn new(map: Arc<LiveMap>, read: FileStamp) -> Self {
-        Self { map, handled: Observation::There(read), candidate: None, retired: Vec::new() }
+        Self { map, handled: Observation::There(read), in_force: read, candidate: None, retired: Vec::new() }
     }
 
     /// The map.
@@ -219,9 +232,12 @@ impl Watch {
 
     /// Stands for what this watch last acted upon: the same number for the same sight in every process.
     pub fn sight(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.handled.hash(&mut hasher);
-        hasher.finish()
+        self.handled.number()
+    }
+
+    /// The same of what the rules of now came from.
+    pub fn in_force(&self) -> u64 {
+        sight_of(self.in_force)
     }
 
     /// Looks once; to be called every quarter of a second or so.
@@ -243,8 +259,9 @@ impl Watch {
         }
         match self.map.load(backends) {
             Ok((_, look)) if Observation::There(look) != now => Event::Nothing,
-            Ok((ready, _)) => {
+            Ok((ready, look)) => {
                 self.handled = now;
+                self.in_force = look;
                 let (old, state) = self.map.swap(ready);
                 self.retired.push(old);
                 Event::Swapped(state)

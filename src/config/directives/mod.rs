@@ -44,6 +44,7 @@ const ALL: &[Entry] = &[
     Entry::of(c"ConfineServerContext", settings::server_context, SERVER, c"CONTEXT [CONTEXT ...]: where the server itself moves at startup"),
     Entry::of(c"ConfineTrustScripts", settings::trust_scripts, SERVER, c"MODULE [MODULE ...]: their scripts are trusted as the server itself is"),
     Entry::of(c"ConfineCoreDumps", settings::core_dumps, SERVER, c"on|off: whether children may leave core dumps, and their memory be read through /proc"),
+    Entry::of(c"ConfineStatusRows", settings::status_rows, SERVER, c"NUMBER: for how many pairs of a virtual host and a context requests are counted apart"),
     Entry::section(c"<ConfineLandlock", landlock::section, SERVER, c"NAME>: a Landlock ruleset"),
     Entry::of(c"LandlockRead", landlock::read, SERVER, c"[-]PATH [[-]PATH ...]: what may be read"),
     Entry::of(c"LandlockWrite", landlock::write, SERVER, c"[-]PATH [[-]PATH ...]: what may be changed"),

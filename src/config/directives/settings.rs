@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use confine::context::BackendName;
+use confine::{context::BackendName, tally::MOST_ROWS};
 
 #[cfg(feature = "fault-injection")]
 use crate::config::Fault;
@@ -135,6 +135,14 @@ pub fn core_dumps(command: &mut Command<'_>) -> Done {
     command.outside_virtual_hosts()?;
     let on = choice(&command.words, &[("on", true), ("off", false)])?;
     edit_written(command, |written| written.core_dumps = on)
+}
+
+pub fn status_rows(command: &mut Command<'_>) -> Done {
+    command.outside_virtual_hosts()?;
+    let word = one(&command.words, "number of rows")?;
+    let number = word.parse().ok().filter(|number| (1..=MOST_ROWS).contains(number));
+    let number = number.ok_or_else(|| format!("{word:?} is no whole number from 1 to {MOST_ROWS}"))?;
+    edit_written(command, |written| written.status_rows = Some(number))
 }
 
 #[cfg(feature = "fault-injection")]

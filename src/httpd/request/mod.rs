@@ -98,6 +98,17 @@ impl<'r> Request<'r> {
         unsafe { table_value(self.rec().headers_in, name) }
     }
 
+    /// What stands behind the question mark of the URL.
+    pub fn query(&self) -> Option<&'r CStr> {
+        self.text(|r| r.args)
+    }
+
+    /// Sets a header of the response.
+    pub fn set_response_header(&mut self, name: &'static CStr, value: &'static CStr) {
+        // SAFETY: a live table of the request; setn keeps the pointers, which are static.
+        unsafe { sys::apr_table_setn(self.rec().headers_out, name.as_ptr(), value.as_ptr()) }
+    }
+
     /// The password of basic authentication, as the client (or a module in its name) sends it.
     pub fn basic_password(&self) -> Option<Vec<u8>> {
         let (scheme, coded) = split_at(self.header(c"Authorization")?.to_bytes(), b' ')?;

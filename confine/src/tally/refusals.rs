@@ -1,0 +1,149 @@
+//! The last refusals: a ring. A refusal that comes takes the place of the oldest one.
+//!
+//! Two processes that write at once have two places. Should one be so slow that the other comes round to its place,
+//! their texts could mix; a sum over each text tells, and what does not fit its sum is not shown.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Label, text};
+
+/// How many are kept.
+const PLACES: usize = 64;
+
+/// In a place: its state, the time, what it is, whose it is, the sum, and the two texts.
+const STATE: usize = 0;
+const TIME: usize = 1;
+const KIND: usize = 2;
+const WHOSE: usize = 3;
+const SUM: usize = 4;
+const FIRST_WORD: usize = 8;
+/// The longest line, without its reason, and the longest reason: in words.
+const LINE: usize = 176;
+const REASON: usize = 136;
+const PLACE: usize = FIRST_WORD + LINE + REASON;
+
+/// A refusal that is to be kept.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRefusal<'a> {
+    /// Milliseconds since 1970.
+    pub time: u64,
+    /// Which count it went into.
+    pub outcome: u8,
+    /// Whether it would have been refused: report mode.
+    pub reported_only: bool,
+    /// The status of the answer.
+    pub status: u16,
+    /// The virtual host.
+    pub host: Label,
+    /// The contexts.
+    pub context: Label,
+    /// The log line without its reason.
+    pub line: &'a str,
+    /// Why, and what to do.
+    pub reason: &'a str,
+}
+
+/// One of the last refusals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastRefusal {
+    /// Milliseconds since 1970.
+    pub time: u64,
+    /// Which count it went into.
+    pub outcome: u8,
+    /// Whether it would have been refused: report mode.
+    pub reported_only: bool,
+    /// The status of the answer.
+    pub status: u16,
+    /// The virtual host.
+    pub host: Label,
+    /// The contexts.
+    pub context: Label,
+    /// The log line without its reason.
+    pub line: String,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
+/// The ring.
+#[derive(Clone, Copy)]
+pub struct Refusals<'m> {
+    /// How many there were.
+    number: &'m AtomicU64,
+    places: &'m [AtomicU64],
+}
+
+impl<'m> Refusals<'m> {
+    pub(super) const WORDS: usize = 8 + PLACES * PLACE;
+
+    pub(super) fn over(memory: &'m [AtomicU64]) -> Self {
+        Self { number: &memory[0], places: &memory[8..] }
+    }
+
+    fn place(&self, number: u64) -> &'m [AtomicU64] {
+        let at = number as usize % PLACES * PLACE;
+        &self.places[at..at + PLACE]
+    }
+
+    /// Keeps one. What is too long is cut.
+    pub fn keep(&self, new: &NewRefusal<'_>) {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let place = self.place(number);
+        let line = text::cut(new.line, LINE * 8);
+        let reason = text::cut(new.reason, REASON * 8);
+        // Odd while it is written.
+        place[STATE].store(number * 2 + 1, Ordering::SeqCst);
+        let kind = u64::from(new.outcome)
+            | u64::from(new.reported_only) << 8
+            | u64::from(new.status) << 16
+            | (line.len() as u64) << 32
+            | (reason.len() as u64) << 48;
+        place[TIME].store(new.time, Ordering::Relaxed);
+        place[KIND].store(kind, Ordering::Relaxed);
+        let whose = u64::from(new.host.number()) << 32 | u64::from(new.context.number());
+        place[WHOSE].store(whose, Ordering::Relaxed);
+        text::write(&place[FIRST_WORD..FIRST_WORD + LINE], line.as_bytes());
+        text::write(&place[FIRST_WORD + LINE..], reason.as_bytes());
+        let sum = sum(kind, new.time, line.as_bytes(), reason.as_bytes());
+        place[SUM].store(sum, Ordering::Relaxed);
+        place[STATE].store(number * 2 + 2, Ordering::SeqCst);
+    }
+
+    /// How many there were since the counting began.
+    pub fn number(&self) -> u64 {
+        self.number.load(Ordering::Relaxed)
+    }
+
+    /// Those that are kept, the newest first.
+    pub fn last(&self) -> Vec<PastRefusal> {
+        let end = self.number();
+        (end.saturating_sub(PLACES as u64)..end).rev().filter_map(|number| self.read(number)).collect()
+    }
+
+    fn read(&self, number: u64) -> Option<PastRefusal> {
+        let place = self.place(number);
+        let load = |at: usize| place[at].load(Ordering::Relaxed);
+        if place[STATE].load(Ordering::SeqCst) != number * 2 + 2 {
+            return None;
+        }
+        let (time, kind, whose) = (load(TIME), load(KIND), load(WHOSE));
+        let line = text::read(&place[FIRST_WORD..FIRST_WORD + LINE], (kind >> 32) as u16 as usize);
+        let reason = text::read(&place[FIRST_WORD + LINE..], (kind >> 48) as usize);
+        if load(SUM) != sum(kind, time, &line, &reason) {
+            return None;
+        }
+        Some(PastRefusal {
+            time,
+            outcome: kind as u8,
+            reported_only: kind >> 8 & 1 == 1,
+            status: (kind >> 16) as u16,
+            host: Label::from_number((whose >> 32) as u32),
+            context: Label::from_number(whose as u32),
+            line: String::from_utf8_lossy(&line).into_owned(),
+            reason: String::from_utf8_lossy(&reason).into_owned(),
+        })
+    }
+}
+
+fn sum(kind: u64, time: u64, line: &[u8], reason: &[u8]) -> u64 {
+    text::spread(kind ^ time.rotate_left(32)) ^ text::hash(line) ^ text::hash(reason).rotate_left(1)
+}

@@ -1,0 +1,46 @@
+//! What this process says of itself to the others: how many workers it waits for, and how many rest.
+
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use confine::tally::Child;
+
+static HERE: OnceLock<Child<'static>> = OnceLock::new();
+
+/// This process has a place of its own from now on. The first one stays.
+pub fn is(child: Child<'static>) {
+    let _ = HERE.set(child);
+}
+
+/// The place of this process, if it has one.
+pub fn here() -> Option<&'static Child<'static>> {
+    HERE.get()
+}
+
+fn change(pick: impl FnOnce(&Child<'static>) -> &'static AtomicU64, by: u64) {
+    if let Some(child) = here() {
+        pick(child).fetch_add(by, Ordering::Relaxed);
+    }
+}
+
+/// A worker begins.
+pub fn worker_begins() {
+    change(Child::in_flight, 1);
+}
+
+/// A worker ended, or rests.
+pub fn worker_ended() {
+    change(Child::in_flight, 1_u64.wrapping_neg());
+}
+
+/// A kept worker has no request.
+pub fn worker_rests() {
+    change(Child::resting, 1);
+}
+
+/// A kept worker rests no longer.
+pub fn worker_rests_no_longer() {
+    change(Child::resting, 1_u64.wrapping_neg());
+}
