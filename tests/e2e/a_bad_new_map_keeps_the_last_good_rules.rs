@@ -40,15 +40,21 @@ fn bad_maps_change_nothing(cell: Cell) {
     let page = server.client().get("/counts").expect_status(200).text();
     let map = server.path("tenants.map").display().to_string();
     for line in [
-        format!("confine_map_generation{{map=\"{map}\"}} 1\n"),
+        format!("confine_map_loads_total{{map=\"{map}\"}} 1\n"),
         format!("confine_map_rules{{map=\"{map}\"}} 2\n"),
         format!("confine_map_stale{{map=\"{map}\"}} 1\n"),
-        format!("# {map}: {map}:2:4: no context given"),
     ] {
         assert!(page.contains(&line), "{line} in:\n{page}");
     }
     let page = server.client().get("/server-status?auto").expect_status(200).text();
-    assert!(page.contains(&format!("ConfineMap: file={map} generation=1 rules=2 age=")), "{page}");
+    for line in [
+        format!("ConfineMap[0]File: {map}\n"),
+        "ConfineMap[0]Generation: 1\n".to_owned(),
+        "ConfineMap[0]Rules: 2\n".to_owned(),
+        format!("ConfineMap[0]Error: {map}:2:4: no context given"),
+    ] {
+        assert!(page.contains(&line), "{line} in:\n{page}");
+    }
 
     write("alice landlock:bob\nbob landlock:nobody\n");
     told_once(&server, "tenants.map:2: landlock:nobody: there is no ruleset of this name");
@@ -63,7 +69,7 @@ fn bad_maps_change_nothing(cell: Cell) {
     thread::sleep(A_WHILE);
     server.client().get_as("alice", &note_of(&server, "bob")).expect_content(NOTE_OF_BOB);
     let page = server.client().get("/counts").expect_status(200).text();
-    assert!(page.contains(&format!("confine_map_generation{{map=\"{map}\"}} 2\n")), "{page}");
+    assert!(page.contains(&format!("confine_map_loads_total{{map=\"{map}\"}} 2\n")), "{page}");
     assert!(page.contains(&format!("confine_map_stale{{map=\"{map}\"}} 0\n")), "{page}");
 }
 

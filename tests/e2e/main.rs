@@ -87,6 +87,8 @@ mod the_final_resource_decides;
 mod the_handler_gate_leaves_the_earlier_phases_to_the_server;
 mod the_server_itself_can_be_confined;
 mod the_servers_thread_is_unconfined_afterwards;
+mod the_status_counts_all_processes;
+mod the_status_page_has_five_forms;
 mod two_contexts_on_one_rule_both_hold;
 mod two_thousand_mixed_requests_are_never_mixed_up;
 mod unconfined_exempts_in_plain_words;
