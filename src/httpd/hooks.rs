@@ -232,12 +232,11 @@ pub fn mpm_name() -> String {
 /// # Safety
 /// `text` is null or a C string.
 unsafe fn text_of(text: *const c_char) -> String {
-    // SAFETY: the caller's promise.
     if text.is_null() {
-        String::new()
-    } else {
-        unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+        return String::new();
     }
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
 /// Registers the module's hooks. `order` is explained where the functions stand.

@@ -3,7 +3,7 @@
 
 use confine_tests::{Cell, ServerBuilder, matrix, tenants::*};
 
-const DIRECTIVES: [&str; 23] = [
+const DIRECTIVES: [&str; 24] = [
     "ConfineContext unconfined",
     "ConfineMap \"@root@/tenants.map\"",
     "ConfineEnv TENANT",
@@ -15,6 +15,7 @@ const DIRECTIVES: [&str; 23] = [
     "ConfineGate handler",
     "ConfineTrustScripts mod_lua",
     "ConfineCoreDumps on",
+    "ConfineStatusRows 10",
     "ConfineBackend landlock",
     "ConfineServerContext landlock:alice",
     "<ConfineLandlock mine>\n</ConfineLandlock>",

@@ -32,7 +32,7 @@ fn ask(client: &Client, host: &str, tenant: &str) -> Response {
 }
 
 fn status(server: &Server, query: &str, accept: &str) -> Response {
-    let request = Request::get(&format!("/status{query}")).header("Host", "status.example.com");
+    let request = Request::get(format!("/status{query}")).header("Host", "status.example.com");
     server.client().send(&request.header("Accept", accept)).expect_status(200)
 }
 
@@ -120,8 +120,11 @@ fn what_is_asked_for(cell: Cell) {
 
 matrix!(what_is_asked_for);
 
-/// The fields that a value must have, and of which kind each is.
-fn has(value: &Value, fields: &[(&str, fn(&Value) -> bool)]) {
+/// A field, and what must hold of it.
+type Field = (&'static str, fn(&Value) -> bool);
+
+/// The fields that a value must have, and no others.
+fn has(value: &Value, fields: &[Field]) {
     let object = value.as_object().unwrap_or_else(|| panic!("no object: {value}"));
     let names: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
     let unknown: Vec<_> = object.keys().filter(|name| !names.contains(&name.as_str())).collect();
