@@ -1,0 +1,179 @@
+//! The status page in a real browser: it is shown without a script, light and dark as the reader likes it, and as wide as
+//! the window is.
+//!
+//! With `CONFINE_PICTURES` set to a folder, the pictures stay there.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use confine_tests::{Cell, Request, Server, matrix, tenants::*};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A server of which there is something to tell: hosts, contexts, refusals, a stale map, kept workers.
+fn busy(cell: Cell) -> Server {
+    let server = leaky_app(cell)
+        .modules(["headers"])
+        .file("tenants.map", "host:shop.example.com landlock:alice\nhost:blog.example.com landlock:bob\n")
+        .file("stale.map", "* landlock:alice\n")
+        .host(
+            "status.example.com",
+            "ConfineContext unconfined\n<Location /status>\nSetHandler confine-status\n</Location>",
+        )
+        .host("shop.example.com", "ConfineMap \"@root@/tenants.map\"")
+        .host("blog.example.com", "ConfineMap \"@root@/tenants.map\"")
+        .host("wiki.example.com", "ConfineMap \"@root@/stale.map\"\nConfineMode report")
+        .host("tenant.example.com", "ConfineExpr \"%{HTTP:X-Tenant}\"")
+        .host("nobody.example.com", "ConfineMap \"@root@/tenants.map\"")
+        .start();
+    let client = server.client();
+    let ask = |host: &str, path: &str, tenant: &str| {
+        client.send(&Request::get(path).header("Host", host).header("X-Tenant", tenant))
+    };
+    for (host, number) in [("shop.example.com", 60), ("blog.example.com", 25), ("wiki.example.com", 12)] {
+        (0..number).for_each(|_| drop(ask(host, "/app/page.txt", "").expect_status(200)));
+    }
+    for tenant in ["alice", "bob", "nobody", "<b>&\"'", "unconfined", "selinux:x_t:s0"] {
+        ask("tenant.example.com", "/app/page.txt", tenant);
+    }
+    ask("nobody.example.com", "/app/page.txt", "").expect_status(403);
+    ask("nobody.example.com", "/app/%3Cscript%3Ealert(1)%3C/script%3E?x", "").expect_status(403);
+    fs::write(server.path("stale.map"), "* landlock:alice\nbob\n").expect("a map");
+    server.wait_for_log(&["stale.map:2:4: no context given", "the rules from before stay"]);
+    server
+}
+
+/// Runs the browser until `done` holds, and ends it: it does not always end by itself.
+fn browse(profile: &Path, arguments: &[String], done: impl Fn(&str) -> bool) -> String {
+    let output = profile.join("output");
+    let file = fs::File::create(&output).expect("a file");
+    let mut browser = Command::new("chromium")
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+        ])
+        .args(["--disable-background-networking", "--disable-component-update", "--hide-scrollbars"])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .args(["--force-device-scale-factor=1", "--enable-logging=stderr"])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(file.try_clone().expect("a file"))
+        .stderr(file)
+        .spawn()
+        .unwrap_or_else(|e| panic!("chromium (Debian: apt-get install chromium): {e}"));
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let ended = browser.try_wait().expect("its state").is_some();
+        let said = String::from_utf8_lossy(&fs::read(&output).unwrap_or_default()).into_owned();
+        if ended || done(&said) || Instant::now() > deadline {
+            let _ = browser.kill();
+            let _ = browser.wait();
+            assert!(done(&said), "the browser did not do it:\n{said}");
+            return said;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A picture: width, height, and its dots in red, green and blue.
+struct Picture {
+    width: usize,
+    height: usize,
+    dots: Vec<[u8; 3]>,
+}
+
+impl Picture {
+    /// `None` until the browser has written all of it.
+    fn read(path: &Path) -> Option<Self> {
+        let mut reader =
+            png::Decoder::new(io::BufReader::new(fs::File::open(path).ok()?)).read_info().ok()?;
+        let mut bytes = vec![0; reader.output_buffer_size()?];
+        let info = reader.next_frame(&mut bytes).ok()?;
+        let per_dot = info.color_type.samples();
+        let dots = bytes[..info.buffer_size()].chunks(per_dot).map(|dot| [dot[0], dot[1], dot[2]]);
+        Some(Self { width: info.width as usize, height: info.height as usize, dots: dots.collect() })
+    }
+
+    /// How bright it is on the whole, from 0 to 255.
+    fn brightness(&self) -> u64 {
+        let sum: u64 = self.dots.iter().flatten().map(|part| u64::from(*part)).sum();
+        sum / (self.dots.len() as u64 * 3)
+    }
+
+    /// How many colours it has: an empty page has one.
+    fn colours(&self) -> usize {
+        self.dots.iter().collect::<std::collections::HashSet<_>>().len()
+    }
+}
+
+fn picture(server: &Server, name: &str, width: usize, dark: bool) -> Picture {
+    let folder = env::var_os("CONFINE_PICTURES").map_or_else(|| server.path("pictures"), PathBuf::from);
+    fs::create_dir_all(&folder).expect("a folder");
+    let file = folder.join(name);
+    let _ = fs::remove_file(&file);
+    let profile = server.path(&format!("browser-{name}"));
+    fs::create_dir_all(&profile).expect("a folder");
+    let mut arguments = vec![
+        format!("--window-size={width},3800"),
+        format!("--screenshot={}", file.display()),
+        // The browser names a host; the server is on this machine.
+        format!("--host-resolver-rules=MAP status.example.com 127.0.0.1:{}", server.port()),
+    ];
+    if dark {
+        arguments.push("--blink-settings=preferredColorScheme=0".to_owned());
+    }
+    arguments.push("http://status.example.com/status".to_owned());
+    let said = browse(&profile, &arguments, |_| Picture::read(&file).is_some());
+    assert!(!said.contains("CONSOLE"), "the browser complains:\n{said}");
+    Picture::read(&file).expect("a picture")
+}
+
+fn it_is_light_or_dark_and_fits_its_window(cell: Cell) {
+    let server = busy(cell);
+    let light = picture(&server, "status-light.png", 1280, false);
+    let dark = picture(&server, "status-dark.png", 1280, true);
+    let narrow = picture(&server, "status-narrow.png", 500, false);
+    assert_eq!((light.width, light.height, narrow.width), (1280, 3800, 500));
+    assert!(light.colours() > 100 && dark.colours() > 100, "{} {}", light.colours(), dark.colours());
+    assert!(
+        light.brightness() > 200 && dark.brightness() < 80,
+        "{} {}",
+        light.brightness(),
+        dark.brightness()
+    );
+}
+
+matrix!(it_is_light_or_dark_and_fits_its_window once);
+
+fn what_the_browser_makes_of_it_is_text(cell: Cell) {
+    let server = busy(cell);
+    let profile = server.path("browser");
+    fs::create_dir_all(&profile).expect("a folder");
+    let arguments = [
+        "--dump-dom".to_owned(),
+        format!("--host-resolver-rules=MAP status.example.com 127.0.0.1:{}", server.port()),
+        "http://status.example.com/status".to_owned(),
+    ];
+    let dom = browse(&profile, &arguments, |said| said.contains("</html>"));
+    for mark in [
+        "<caption>",
+        "<th scope=\"row\" class=\"long\">shop.example.com</th>",
+        "stale.map:2:4: no context given",
+        "no rule matched",
+        "To do:",
+        "<html lang=\"en\">",
+    ] {
+        assert!(dom.contains(mark), "{mark} in:\n{dom}");
+    }
+    assert!(!dom.contains("<script") && !dom.contains("<b>") && !dom.contains("CONSOLE"), "{dom}");
+}
+
+matrix!(what_the_browser_makes_of_it_is_text once);
