@@ -89,6 +89,55 @@ fn a_process_that_is_killed_leaves_nothing_in_flight(cell: Cell) {
     assert_eq!(in_flight(&after), [0_i32; 0], "{after:#}");
 }
 
+/// A process that ends its requests after a graceful restart is told as such, with what it has in flight.
+fn a_process_that_leaves_is_told(cell: Cell) {
+    const SLOW: &str = "function handle(r) r.usleep(3000000) r:puts('done') return apache2.OK end";
+    let server = with_page(cell).file("www/app/slow.lua", SLOW).workers(4).start();
+    let mut slow = server.connect();
+    slow.send("GET /app/slow.lua HTTP/1.1\r\nHost: alice.example.com\r\nConnection: close\r\n\r\n");
+    let process = in_flight(&wait_for(&server, |status| in_flight(status).len() == 1))[0];
+    server.restart_gracefully();
+    let leaving = |status: &Value| {
+        let children = status["children"].as_array().expect("children");
+        children
+            .iter()
+            .any(|child| child["leaving"] == true && child["process"] == process && child["in_flight"] == 1)
+    };
+    let status = wait_for(&server, leaving);
+    let children = status["children"].as_array().expect("children");
+    assert!(children.iter().any(|child| child["leaving"] == false), "{status:#}");
+    assert_eq!(slow.response().text(), "done");
+    wait_for(&server, |status| in_flight(status).is_empty());
+}
+
+matrix!(a_process_that_leaves_is_told for handler_gate);
+
+/// A map that changes is told once for all processes, with how many of them have it.
+fn a_map_is_told_for_all_processes(cell: Cell) {
+    let server = with_page(cell)
+        .file("tenants.map", "* landlock:alice\n")
+        .host("mapped.example.com", "ConfineMap \"@root@/tenants.map\"")
+        .workers(4)
+        .start();
+    let all = |status: &Value| {
+        let children = status["children"].as_array().expect("children").len();
+        status["maps"][0]["children"] == children
+    };
+    let before = wait_for(&server, all);
+    assert_eq!((&before["maps"][0]["generation"], &before["maps"][0]["rules"]), (&1.into(), &1.into()));
+    std::fs::write(server.path("tenants.map"), "bob landlock:bob\n* landlock:alice\n").expect("a map");
+    let after = wait_for(&server, |status| status["maps"][0]["generation"] == 2 && all(status));
+    assert_eq!(after["maps"][0]["rules"], 2);
+    assert!(after["maps"][0]["since"].as_f64() > before["maps"][0]["since"].as_f64(), "{after:#}");
+    std::fs::write(server.path("tenants.map"), "bob\n").expect("a map");
+    let bad = wait_for(&server, |status| !status["maps"][0]["error"].is_null());
+    let error = bad["maps"][0]["error"]["text"].as_str().expect("a text");
+    assert!(error.contains("tenants.map:1:4: no context given"), "{error}");
+    assert!(all(&bad) && bad["maps"][0]["rules"] == 2, "the rules from before stay: {bad:#}");
+}
+
+matrix!(a_map_is_told_for_all_processes for process_gate);
+
 /// The processes that wait for workers. Under the handler gate an exempt request, such as one for the page, has none.
 fn in_flight(status: &Value) -> Vec<i32> {
     let children = status["children"].as_array().expect("children").iter();
