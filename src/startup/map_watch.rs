@@ -136,7 +136,7 @@ impl Shared {
             Event::Swapped(state) => {
                 *news = MapNews {
                     sight: watch.in_force(),
-                    generation: news.generation + 1,
+                    generation: news.generation.saturating_add(1),
                     rules: state.rules as u64,
                     since: now,
                     error: None,

@@ -4,12 +4,16 @@ use std::time::UNIX_EPOCH;
 
 use confine::{
     policy::{database::Database, decide::Source, live_map},
-    tally::MapNews,
+    tally::{Label, MapNews},
 };
 
 use crate::{
     config::{Policy, ServerConfig, Written},
-    httpd::{expression::Expression, server::Server},
+    httpd::{
+        expression::Expression,
+        log::{self, Level},
+        server::Server,
+    },
     report::counters,
     thread::child,
 };
@@ -17,18 +21,21 @@ use crate::{
 /// How many rows there may be, one for each virtual host with each of its contexts: `ConfineStatusRows`.
 const ROWS: usize = 1000;
 
+const NO_NUMBERS: &str = "confine: the status page has no numbers: the kernel gave no memory that all children share; see \
+                          the limits on memory (ulimit -v, vm.overcommit_memory)";
+
 /// post_config: what must be there before the first child.
 pub fn prepare(main: &Server<'_>, policy: Option<&Policy>, written: Option<&Written>) {
-    let Some(tally) = counters::prepare() else { return };
+    let Some(tally) = counters::prepare() else {
+        log::server(main, Level::Warning, NO_NUMBERS);
+        return;
+    };
     let configuration = tally.configured(counters::now() / 1000);
     tally.rows.set_limit(written.and_then(|written| written.status_rows).unwrap_or(ROWS));
     for server in main.with_hosts() {
         if ServerConfig::of(&server).is_some_and(|config| config.has_rules) {
             let name = server.name().unwrap_or_default().to_bytes();
-            ServerConfig::count_as(
-                &server,
-                tally.labels.intern(name).unwrap_or(confine::tally::Label::NO_ROOM),
-            );
+            ServerConfig::count_as(&server, tally.labels.intern(name).unwrap_or(Label::NO_ROOM));
         }
     }
     let Some(policy) = policy else { return };

@@ -108,7 +108,9 @@ impl Here<'_> {
             DatabaseStatus {
                 map: format!("dbd:{}", database.label().to_string_lossy()),
                 rule,
-                entries: self.of_now().map(|child| child.entries.get(number).copied()).sum(),
+                entries: self
+                    .of_now()
+                    .try_fold(0_u64, |all, child| Some(all.saturating_add(*child.entries.get(number)?))),
                 hits: counts.hits,
                 misses: counts.misses,
                 errors: counts.errors,

@@ -11,7 +11,7 @@ use confine_tests::{
     tenants::*,
 };
 
-/// The numbers of the child that answers.
+/// The numbers of all children.
 const STATUS: &str = "<Location \"/status\">\nSetHandler confine-status\nConfineContext unconfined\nRequire all granted\n</Location>";
 
 /// One child, so that all requests meet the same answers.
@@ -85,6 +85,28 @@ fn the_status_counts_what_is_kept(cell: Cell) {
 }
 
 matrix!(the_status_counts_what_is_kept for gates);
+
+/// Each process keeps answers of its own; the counts are those of all.
+fn the_counts_are_those_of_all_processes(cell: Cell) {
+    let table = Table::sqlite();
+    let server =
+        asking(cell, &table, &format!("ConfineMap dbd:tenant ttl=3600\n{STATUS}")).workers(4).start();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    as_alice(&server).expect_content(NOTE_OF_ALICE);
+                }
+            });
+        }
+    });
+    let (hits, misses) = (number(&server, "hits_total"), number(&server, "misses_total"));
+    assert_eq!(hits + misses, 40, "{hits} and {misses}");
+    assert_eq!(number(&server, "entries"), misses, "each process that asked keeps one");
+    assert!(misses > 1, "one process served all: {misses}");
+}
+
+matrix!(the_counts_are_those_of_all_processes once on prefork);
 
 fn there_are_no_more_than_the_limit(cell: Cell) {
     let table = Table::sqlite();

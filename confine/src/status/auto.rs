@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Status;
+use super::{Status, sum};
 use crate::{field::one_line, tally::Counter};
 
 impl Status {
@@ -20,7 +20,7 @@ impl Status {
             put(counter.name(), &self.total(counter).to_string());
         }
         let (buckets, time) = self.moves();
-        put("Moves", &buckets.iter().sum::<u64>().to_string());
+        put("Moves", &sum(buckets).to_string());
         put("MovesNanoseconds", &time.to_string());
         put("Children", &self.children.len().to_string());
         put("WorkersInFlight", &self.in_flight().to_string());

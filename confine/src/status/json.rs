@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Counts, Status, time::seconds};
+use super::{Counts, Status, sum, time::seconds};
 use crate::tally::{BOUNDS, BUCKETS, Counter};
 
 impl Status {
@@ -96,7 +96,7 @@ fn moves(buckets: &[u64; BUCKETS], time: u64) -> Value {
     let bounds = BOUNDS.iter().map(|bound| Value::from(*bound)).chain([Value::Null]);
     let parts = bounds.zip(buckets).map(|(le, count)| json!({ "le": le, "count": count }));
     json!({
-        "count": buckets.iter().sum::<u64>(),
+        "count": sum(*buckets),
         "nanoseconds": time,
         "buckets": parts.collect::<Vec<_>>(),
     })

@@ -73,9 +73,9 @@ impl Status {
         let (buckets, time) = self.moves();
         out.head(NAME, "histogram", "How long it took to move a request into its contexts.");
         let bounds = BOUNDS.iter().map(|bound| fraction(*bound)).chain(["+Inf".to_owned()]);
-        let mut sum = 0;
+        let mut sum = 0_u64;
         for (bound, count) in bounds.zip(buckets) {
-            sum += count;
+            sum = sum.saturating_add(count);
             out.sample(&format!("{NAME}_bucket"), &[("le", &bound)], sum);
         }
         out.value(&format!("{NAME}_sum"), &[], &fraction(time));

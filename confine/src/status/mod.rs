@@ -90,17 +90,17 @@ impl Counts {
 
     /// The counts of a group together.
     pub fn of_group(&self, group: Group) -> u64 {
-        Counter::all().filter(|counter| counter.group() == group).map(|counter| self.get(counter)).sum()
+        sum(Counter::all().filter(|counter| counter.group() == group).map(|counter| self.get(counter)))
     }
 
     /// All counts together.
     pub fn all(&self) -> u64 {
-        self.outcomes.iter().sum()
+        sum(self.outcomes.iter().copied())
     }
 
     /// How often a request was moved.
     pub fn moves(&self) -> u64 {
-        self.buckets.iter().sum()
+        sum(self.buckets)
     }
 }
 
@@ -190,37 +190,43 @@ pub struct ChildStatus {
 impl Status {
     /// A count of all rows together.
     pub fn total(&self, counter: Counter) -> u64 {
-        self.rows.iter().map(|row| row.get(counter)).sum()
+        sum(self.rows.iter().map(|row| row.get(counter)))
     }
 
     /// The counts of a group of all rows together.
     pub fn total_of(&self, group: Group) -> u64 {
-        self.rows.iter().map(|row| row.of_group(group)).sum()
+        sum(self.rows.iter().map(|row| row.of_group(group)))
     }
 
     /// How many moves took how long, and the time of all in nanoseconds.
     pub fn moves(&self) -> ([u64; BUCKETS], u64) {
-        let mut buckets = [0; BUCKETS];
+        let mut buckets = [0_u64; BUCKETS];
         for row in &self.rows {
-            buckets.iter_mut().zip(row.buckets).for_each(|(sum, count)| *sum += count);
+            buckets.iter_mut().zip(row.buckets).for_each(|(all, count)| *all = all.saturating_add(count));
         }
-        (buckets, self.rows.iter().map(|row| row.time).sum())
+        (buckets, sum(self.rows.iter().map(|row| row.time)))
     }
 
     /// The workers of all processes that serve a request.
     pub fn in_flight(&self) -> u64 {
-        self.children.iter().map(|child| child.in_flight).sum()
+        sum(self.children.iter().map(|child| child.in_flight))
     }
 
     /// The kept workers of all processes that have no request.
     pub fn resting(&self) -> u64 {
-        self.children.iter().map(|child| child.resting).sum()
+        sum(self.children.iter().map(|child| child.resting))
     }
 
     /// The rows that say something: all with a count, and `other` only then.
     fn telling_rows(&self) -> impl Iterator<Item = &Counts> {
         self.rows.iter().filter(|row| row.all() > 0 || row.moves() > 0)
     }
+}
+
+/// All together. The numbers stand in memory that any code of the server's processes can write to: whatever they are, this
+/// ends well.
+fn sum(numbers: impl IntoIterator<Item = u64>) -> u64 {
+    numbers.into_iter().fold(0, u64::saturating_add)
 }
 
 /// Puts a number behind each name that stood there before, so that no two are the same.

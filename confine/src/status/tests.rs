@@ -94,6 +94,28 @@ fn no_name_ends_what_it_stands_in() {
     assert!(auto.lines().all(|line| line.starts_with("Confine") && line.contains(": ")), "{auto}");
 }
 
+/// A hostile process can write what it likes where the counts stand.
+#[test]
+fn numbers_of_any_size_are_told() {
+    let mut status = status();
+    for row in &mut status.rows {
+        row.outcomes.fill(u64::MAX);
+        row.buckets.fill(u64::MAX - 7);
+        row.time = u64::MAX;
+    }
+    let child = ChildStatus { process: u32::MAX, is_leaving: false, in_flight: u64::MAX, resting: u64::MAX };
+    status.children = vec![child, child];
+    status.refusals[0].time = u64::MAX;
+    (status.now, status.counted_since, status.rows_used) = (u64::MAX, u64::MAX, u64::MAX);
+    status.maps[0].since = u64::MAX;
+    let forms = [status.html(), status.json(), status.open_metrics(), status.prometheus(), status.auto()];
+    assert!(
+        forms
+            .iter()
+            .all(|form| form.contains("18446744073709551615") || form.contains("18,446,744,073,709,551,615"))
+    );
+}
+
 #[test]
 fn sums_are_those_of_the_rows() {
     let status = status();

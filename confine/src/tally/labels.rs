@@ -107,7 +107,7 @@ impl<'m> Labels<'m> {
     /// Writes a name down, which nobody finds yet.
     fn write(&self, name: &[u8]) -> Option<u32> {
         let words = 1 + text::words(name.len()) as u64;
-        let room = |used: u64| Some(used + words).filter(|end| *end <= ARENA as u64);
+        let room = |used: u64| used.checked_add(words).filter(|end| *end <= ARENA as u64);
         let at = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).ok()?;
         let place = self.arena.get(at as usize..(at + words) as usize)?;
         place[0].store(name.len() as u64, Ordering::Relaxed);

@@ -90,8 +90,7 @@ impl<'m> Refusals<'m> {
         let place = self.place(number);
         let line = text::cut(new.line, LINE * 8);
         let reason = text::cut(new.reason, REASON * 8);
-        // Odd while it is written.
-        place[STATE].store(number * 2 + 1, Ordering::SeqCst);
+        place[STATE].store(begun(number), Ordering::SeqCst);
         let kind = u64::from(new.outcome)
             | u64::from(new.reported_only) << 8
             | u64::from(new.status) << 16
@@ -105,7 +104,7 @@ impl<'m> Refusals<'m> {
         text::write(&place[FIRST_WORD + LINE..], reason.as_bytes());
         let sum = sum(kind, new.time, line.as_bytes(), reason.as_bytes());
         place[SUM].store(sum, Ordering::Relaxed);
-        place[STATE].store(number * 2 + 2, Ordering::SeqCst);
+        place[STATE].store(done(number), Ordering::SeqCst);
     }
 
     /// How many there were since the counting began.
@@ -122,7 +121,7 @@ impl<'m> Refusals<'m> {
     fn read(&self, number: u64) -> Option<PastRefusal> {
         let place = self.place(number);
         let load = |at: usize| place[at].load(Ordering::Relaxed);
-        if place[STATE].load(Ordering::SeqCst) != number * 2 + 2 {
+        if place[STATE].load(Ordering::SeqCst) != done(number) {
             return None;
         }
         let (time, kind, whose) = (load(TIME), load(KIND), load(WHOSE));
@@ -142,6 +141,16 @@ impl<'m> Refusals<'m> {
             reason: String::from_utf8_lossy(&reason).into_owned(),
         })
     }
+}
+
+/// The state of a place while a refusal is written there: odd.
+fn begun(number: u64) -> u64 {
+    number.wrapping_mul(2).wrapping_add(1)
+}
+
+/// The state of a place that holds a whole refusal: even, and not 0.
+fn done(number: u64) -> u64 {
+    begun(number).wrapping_add(1)
 }
 
 fn sum(kind: u64, time: u64, line: &[u8], reason: &[u8]) -> u64 {

@@ -83,7 +83,7 @@ impl<'m> Rows<'m> {
 
     /// How many rows there may be beside `other`.
     pub fn limit(&self) -> u64 {
-        self.limit.load(Ordering::Relaxed)
+        self.limit.load(Ordering::Relaxed).min(MOST_ROWS as u64)
     }
 
     /// How many rows there are beside `other`.
@@ -120,7 +120,7 @@ impl<'m> Rows<'m> {
     #[cold]
     fn make(&self, cell: &AtomicU64, host: Label, context: Label, wanted: u64) -> u64 {
         let limit = self.limit();
-        let one_more = |used: u64| Some(used + 1).filter(|new| *new <= limit);
+        let one_more = |used: u64| used.checked_add(1).filter(|new| *new <= limit);
         let Ok(before) = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) else {
             return 0;
         };

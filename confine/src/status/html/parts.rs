@@ -73,7 +73,7 @@ impl fmt::Display for Span {
 }
 
 fn tenths(number: u64, unit: u64) -> String {
-    let tenths = number * 10 / unit;
+    let tenths = number.saturating_mul(10) / unit;
     if tenths >= 100 || tenths % 10 == 0 {
         (tenths / 10).to_string()
     } else {

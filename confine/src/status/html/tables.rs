@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::parts::{Cell, Number, Span, Table, Text, Time};
 use crate::{
-    status::{Counts, LastRefusal, Status},
+    status::{Counts, LastRefusal, Status, sum},
     tally::{BOUNDS, Counter, Group},
 };
 
@@ -175,7 +175,7 @@ impl Status {
 
     pub(super) fn moves_table(&self, out: &mut String) {
         let (buckets, time) = self.moves();
-        let moves: u64 = buckets.iter().sum();
+        let moves = sum(buckets);
         let mean = time.checked_div(moves).map_or("none yet".to_owned(), |mean| Span(mean).to_string());
         let caption = format!(
             "How long it took to move a request into its contexts: {} moves, mean {mean}. Kept workers move once.",
@@ -190,7 +190,7 @@ impl Status {
                         Some(bound) => format!("up to {}", Span(*bound)),
                         None => format!("more than {}", Span(BOUNDS[BOUNDS.len() - 1])),
                     };
-                    let part = (count * 1000).checked_div(moves).unwrap_or_default();
+                    let part = count.saturating_mul(1000).checked_div(moves).unwrap_or_default();
                     let _ = writeln!(
                         out,
                         "<tr><th scope=\"row\" class=\"nowrap\">{bound}</th>{}<td class=\"bar\">\
