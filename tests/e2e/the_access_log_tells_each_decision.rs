@@ -135,7 +135,11 @@ fn each_line_is_json_and_true(cell: Cell) {
             }
         }
     }
-    // Requests that end before any decision: no password, an empty name, no HTTP at all.
+    before_any_decision_there_is_none(&server);
+}
+
+/// Requests that end before any decision: no password, an empty name, no HTTP at all.
+fn before_any_decision_there_is_none(server: &Server) {
     let open = "GET /confined/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
     for bytes in [
         format!("{open}\r\n"),
@@ -144,7 +148,7 @@ fn each_line_is_json_and_true(cell: Cell) {
         "G\"ET /confined/\\\" HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
         "GET /confined/\u{e4}\\\"\u{85} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(),
     ] {
-        let line = line_of(&server, || {
+        let line = line_of(server, || {
             let mut raw = server.connect();
             raw.send(&bytes);
             raw.rest();

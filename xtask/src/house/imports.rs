@@ -37,77 +37,107 @@ pub fn reexports(root: &str) -> Result<Vec<(String, Vec<String>)>, String> {
     Ok(found)
 }
 
+/// Adds the imports in `tokens`, which stand in the module `module`. `public` says whether they stand in a `pub use`.
 fn walk(tokens: TokenStream, module: &[String], public: bool, found: &mut Vec<Import>) -> Result<(), String> {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let mut in_public_use = public;
-    for (i, token) in tokens.iter().enumerate() {
-        let line = token.span().start().line;
-        let next = |n: usize| tokens.get(i + n);
-        let before = |n: usize| i.checked_sub(n).map(|i| &tokens[i]);
+    let mut is_public = public;
+    for (at, token) in tokens.iter().enumerate() {
+        let place = Place { tokens: &tokens, at, module };
         match token {
-            TokenTree::Group(group) => {
-                let is_module = before(2).is_some_and(|t| is_word(t, "mod"));
-                match before(1) {
-                    Some(TokenTree::Ident(name)) if is_module && group.delimiter() == Delimiter::Brace => {
-                        let inner = [module, &[name.to_string()]].concat();
-                        walk(group.stream(), &inner, false, found)?;
-                    }
-                    _ => walk(group.stream(), module, in_public_use, found)?,
+            TokenTree::Group(group) => match place.before(1) {
+                Some(TokenTree::Ident(name)) if place.opens_module(group.delimiter()) => {
+                    let inner = [module, &[name.to_string()]].concat();
+                    walk(group.stream(), &inner, false, found)?;
                 }
+                _ => walk(group.stream(), module, is_public, found)?,
+            },
+            TokenTree::Punct(punct) if punct.as_char() == ';' => is_public = false,
+            // `pub use` and `pub(crate) use`.
+            TokenTree::Ident(word) if word == "use" => {
+                is_public = [1, 2].iter().any(|n| place.before(*n).is_some_and(|t| is_word(t, "pub")));
             }
-            TokenTree::Punct(punct) if punct.as_char() == ';' => in_public_use = false,
             TokenTree::Ident(word) => {
-                let follows_path = before(1).is_some_and(is_colon) && word != "apache_sys";
-                let base = match word.to_string().as_str() {
-                    "use" => {
-                        // `pub use` and `pub(crate) use`.
-                        in_public_use = before(1).is_some_and(|t| is_word(t, "pub"))
-                            || before(2).is_some_and(|t| is_word(t, "pub"));
-                        continue;
-                    }
-                    "include" if next(1).is_some_and(|t| t.to_string() == "!") => {
-                        return Err(format!("line {line}: include! hides what a file imports"));
-                    }
-                    "path" if before(1).is_none() && next(1).is_some_and(|t| t.to_string() == "=") => {
-                        return Err(format!("line {line}: #[path] hides the room in which a module stands"));
-                    }
-                    "crate" if next(1).is_some_and(|t| is_word(t, "self")) => {
-                        return Err(format!(
-                            "line {line}: another name for the crate hides what is imported"
-                        ));
-                    }
-                    // `pub(in crate::map)`.
-                    "crate" | "super" if i == 1 && before(1).is_some_and(|t| is_word(t, "in")) => continue,
-                    "crate" => Vec::new(),
-                    "super" if !follows_path || before(3).is_some_and(|t| is_word(t, "self")) => {
-                        module[..module.len().saturating_sub(1)].to_vec()
-                    }
-                    "apache_sys" => {
-                        let path = vec!["apache_sys".to_owned()];
-                        found.push(Import { line, path, is_public: in_public_use });
-                        continue;
-                    }
-                    _ => continue,
-                };
-                // Without a path behind it, it is a visibility (`pub(crate)`).
-                let rest = match (next(1), next(2)) {
-                    (Some(a), Some(b)) if is_colon(a) && is_colon(b) => &tokens[i + 3..],
-                    (Some(a), _) if is_word(a, "as") => &tokens[i + 1..],
-                    _ => continue,
-                };
-                let mut leaves = Vec::new();
-                tree(rest, base, &mut leaves);
-                let import = |(at, path): (usize, _)| Import {
-                    line: if at == 0 { line } else { at },
-                    path,
-                    is_public: in_public_use,
-                };
-                found.extend(leaves.into_iter().map(import));
+                let import = |(line, path)| Import { line, path, is_public };
+                found.extend(place.paths(&word.to_string())?.into_iter().map(import));
             }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// A token among those around it.
+struct Place<'t> {
+    tokens: &'t [TokenTree],
+    at: usize,
+    module: &'t [String],
+}
+
+impl Place<'_> {
+    fn next(&self, n: usize) -> Option<&TokenTree> {
+        self.tokens.get(self.at + n)
+    }
+
+    fn before(&self, n: usize) -> Option<&TokenTree> {
+        self.at.checked_sub(n).map(|at| &self.tokens[at])
+    }
+
+    fn line(&self) -> usize {
+        self.tokens[self.at].span().start().line
+    }
+
+    /// Whether this group is the body of a module.
+    fn opens_module(&self, delimiter: Delimiter) -> bool {
+        delimiter == Delimiter::Brace && self.before(2).is_some_and(|t| is_word(t, "mod"))
+    }
+
+    /// The paths that begin with `word`, which stands here, each with its line.
+    fn paths(&self, word: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
+        self.refuse_what_hides(word)?;
+        if word == "apache_sys" {
+            return Ok(vec![(self.line(), vec![word.to_owned()])]);
+        }
+        let Some(base) = self.base(word) else { return Ok(Vec::new()) };
+        // Without a path behind it, it is a visibility (`pub(crate)`).
+        let rest = match (self.next(1), self.next(2)) {
+            (Some(a), Some(b)) if is_colon(a) && is_colon(b) => &self.tokens[self.at + 3..],
+            (Some(a), _) if is_word(a, "as") => &self.tokens[self.at + 1..],
+            _ => return Ok(Vec::new()),
+        };
+        let mut leaves = Vec::new();
+        tree(rest, base, &mut leaves);
+        let with_line = |(line, path)| (if line == 0 { self.line() } else { line }, path);
+        Ok(leaves.into_iter().map(with_line).collect())
+    }
+
+    /// The path from the root of the crate that `word` stands for, where it can begin a path.
+    fn base(&self, word: &str) -> Option<Vec<String>> {
+        // `pub(in crate::map)`.
+        if self.at == 1 && self.before(1).is_some_and(|t| is_word(t, "in")) {
+            return None;
+        }
+        let follows_path = self.before(1).is_some_and(is_colon);
+        let follows_self = self.before(3).is_some_and(|t| is_word(t, "self"));
+        match word {
+            "crate" => Some(Vec::new()),
+            "super" if !follows_path || follows_self => {
+                Some(self.module[..self.module.len().saturating_sub(1)].to_vec())
+            }
+            _ => None,
+        }
+    }
+
+    /// Refuses what would hide an import from this check.
+    fn refuse_what_hides(&self, word: &str) -> Result<(), String> {
+        let is_next = |text: &str| self.next(1).is_some_and(|t| t.to_string() == text);
+        let what = match word {
+            "include" if is_next("!") => "include! hides what a file imports",
+            "path" if self.at == 0 && is_next("=") => "#[path] hides the room in which a module stands",
+            "crate" if is_next("self") => "another name for the crate hides what is imported",
+            _ => return Ok(()),
+        };
+        Err(format!("line {}: {what}", self.line()))
+    }
 }
 
 /// Follows a path behind a `::` to each of its ends.

@@ -205,10 +205,22 @@ impl<'t> Builder<'t> {
         Ok(number)
     }
 
+    /// The header of the block, but for what follows from the arrays.
+    fn header(&self) -> Header {
+        let mut header = Header::zeroed();
+        header.keys = self.keys;
+        (header.any, header.anonymous) = (self.any, self.anonymous);
+        header.rules = self.rules;
+        header.flags = if self.defaulted { DEFAULTED } else { 0 };
+        header.flags |= if self.options.ignore_case { IGNORES_CASE } else { 0 };
+        header
+    }
+
     /// Writes all tables into one block. What is no longer needed is dropped first, because the whole file is in memory
     /// until the end.
     fn finish(mut self) -> io::Result<Block> {
         (self.written, self.written_lists) = (Texts::new(self.keys), Vec::new());
+        let header = self.header();
         let paths = Tree::of(self.paths, &self.source, self.keys);
         let (v4, v6) = (Nets::of(self.v4), Nets::of(self.v6));
         let lists: usize = self.lists.spans.iter().map(|span| span.len as usize).sum();
@@ -234,12 +246,6 @@ impl<'t> Builder<'t> {
         }
         arrays.push((Array::Lists, self.first_lines.len() * size_of::<ListRow>()));
         arrays.push((Array::Text, text));
-        let mut header = Header::zeroed();
-        header.keys = self.keys;
-        (header.any, header.anonymous) = (self.any, self.anonymous);
-        header.rules = self.rules;
-        header.flags = if self.defaulted { DEFAULTED } else { 0 };
-        header.flags |= if self.options.ignore_case { IGNORES_CASE } else { 0 };
         let mut block = BlockBuilder::new(header, &arrays)?;
         let (starts, hits) = block.both(Array::V4Starts, Array::V4Hits);
         v4.fill(starts, hits);
