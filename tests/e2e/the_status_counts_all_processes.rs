@@ -81,7 +81,11 @@ fn a_process_that_is_killed_leaves_nothing_in_flight(cell: Cell) {
     let process = in_flight(&busy)[0];
     // SAFETY: a process of this test's own server, which is no ancestor of anybody.
     unsafe { libc::kill(process, libc::SIGKILL) };
-    thread::sleep(Duration::from_millis(100));
+    // Once the server has noticed, no connection goes to it any more.
+    // SAFETY: asks for the process alone.
+    while unsafe { libc::kill(process, 0) } == 0 {
+        thread::sleep(Duration::from_millis(20));
+    }
     let after = wait_for(&server, |status| {
         let children = status["children"].as_array().expect("children");
         !children.is_empty() && children.iter().all(|child| child["process"] != process)
