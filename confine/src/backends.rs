@@ -35,7 +35,7 @@ pub struct Backends {
     landlock: Arc<Landlock>,
 }
 
-/// The contexts of one rule, prepared: what a request's decision points at.
+/// The prepared contexts of one rule. The decision for a request points to them.
 #[derive(Clone)]
 pub enum Prepared {
     /// The rule says `unconfined`.
@@ -47,11 +47,11 @@ pub enum Prepared {
 /// One or more moves, all or nothing.
 #[derive(Clone)]
 pub struct Moves {
-    /// In the order in which they are entered.
+    /// The moves, in the order in which they are made.
     pub steps: Box<[Arc<dyn Move>]>,
     /// All contexts with their prefixes, separated by a space: the value of `CONFINE_CONTEXT`.
     pub text: CString,
-    /// The first context, if there is one, that would replace that of an early move.
+    /// The first context that would replace the context of an early move, if there is one.
     pub replacing: Option<Context>,
     /// Under which name requests in these contexts are counted.
     pub label: LabelOnce,
@@ -65,20 +65,19 @@ impl Moves {
     }
 }
 
-/// What a rule does with the context that the server itself is in.
-/// Such a move would confine nothing.
+/// What a rule does when its context is the one that the server itself is in. A move to it would confine nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum SameContext {
-    /// It is refused as a mistake: only the word `unconfined` exempts a request.
+    /// The rule is refused as a mistake. Only the word `unconfined` exempts a request.
     Refused,
-    /// The request is exempt and stays in the server's context, as it did under mod_selinux.
+    /// The request is exempt and stays in the server's context, as it did with mod_selinux.
     Exempt,
 }
 
-/// Why a configuration's contexts cannot be used.
+/// Why contexts of the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// The kernel does not offer the backend.
+    /// The backend is not active in the kernel.
     #[error(transparent)]
     Inactive(#[from] Inactive),
     /// The backend refuses this context.
@@ -96,19 +95,22 @@ macro_rules! makers {
 every_backend!(makers);
 
 impl Backends {
-    /// Makes every backend, as the calling thread sees it. Landlock's rulesets are created in the kernel
-    /// here, once. A path of theirs that is missing is a fault.
+    /// Makes every backend for the context of the calling thread. The rulesets of Landlock are made in the kernel here,
+    /// once.
+    ///
+    /// # Errors
+    /// The faults of the rulesets. A path that does not exist is a fault.
     pub fn new(rulesets: Vec<RulesetSpec>) -> Result<Self, Vec<RulesetError>> {
         Ok(Self::with(Landlock::new(rulesets)?))
     }
 
-    /// Makes every backend, with rulesets that are made already.
+    /// Makes every backend, with rulesets that were made before.
     pub fn with(landlock: Landlock) -> Self {
         let landlock = Arc::new(landlock);
         Self { list: MAKERS.iter().map(|make| make(&landlock)).collect(), landlock }
     }
 
-    /// The same backends as the rules of a virtual host see them: its own rulesets before the server's.
+    /// The same backends for the rules of a virtual host. They find the host's own rulesets before the server's.
     pub fn of_host(&self, host: &str) -> Self {
         let mut of_host = Self { list: self.list.clone(), landlock: Arc::new(self.landlock.of_host(host)) };
         let landlock: Arc<dyn Backend> = Arc::<Landlock>::clone(&of_host.landlock);
@@ -116,7 +118,7 @@ impl Backends {
         of_host
     }
 
-    /// Puts a backend in the place of the one of its name: one that knows better where moves start.
+    /// Replaces the backend with the same name, by one that knows better where moves start.
     pub fn put(&mut self, backend: Box<dyn Backend>) {
         self.replace(backend.into());
     }
@@ -127,8 +129,7 @@ impl Backends {
         }
     }
 
-    /// The backends for which it makes a difference that `who` was moved to `contexts`, one after the
-    /// other.
+    /// The backends that check moves in another way once `who` has moved to `contexts`, one after the other.
     pub fn after(&self, contexts: &ContextList, who: Moved) -> Vec<Box<dyn Backend>> {
         let ContextList::Contexts(list) = contexts else { return Vec::new() };
         let mut moved: Vec<Box<dyn Backend>> = Vec::new();
@@ -142,12 +143,12 @@ impl Backends {
         moved
     }
 
-    /// The backend called `name`; one of `moved` before those of this list.
+    /// The backend with this name. One in `moved` comes before those of this list.
     fn seen_from<'b>(&'b self, moved: &'b [Box<dyn Backend>], name: BackendName) -> Option<&'b dyn Backend> {
         moved.iter().map(|b| &**b).find(|b| b.name() == name).or_else(|| self.get(name))
     }
 
-    /// All of them.
+    /// All backends.
     pub fn iter(&self) -> impl Iterator<Item = &dyn Backend> {
         self.list.iter().map(|b| &**b)
     }
@@ -156,17 +157,17 @@ impl Backends {
         self.iter().find(|b| b.name() == name)
     }
 
-    /// The backend called `name`, apart from the others.
+    /// The backend with this name, without the others.
     pub fn into_one(self, name: BackendName) -> Option<Arc<dyn Backend>> {
         self.list.into_iter().find(|b| b.name() == name)
     }
 
-    /// Whether a context that replaces others may stand after `earlier`.
+    /// Checks that a context which replaces others does not stand behind `earlier`.
     fn in_order(&self, context: &Context, earlier: &[Context]) -> Result<(), PrepareError> {
         in_order(context, earlier, |name| self.get(name).is_some_and(Backend::sets_no_new_privs))
     }
 
-    /// Makes a rule's contexts ready. Does no I/O.
+    /// Prepares the contexts of a rule. It does no I/O.
     pub fn prepare(
         &self,
         contexts: &ContextList,
@@ -175,8 +176,8 @@ impl Backends {
         self.prepare_with(contexts, same_context, |backend, text| backend.prepare(text))
     }
 
-    /// Makes a context ready that a request supplied. Does no I/O. The context that the server is in is refused under every
-    /// directive: a value does not exempt.
+    /// Prepares a context that a request supplied. It does no I/O. The server's own context is refused under every
+    /// directive, because a value does not exempt a request.
     pub fn prepare_value(&self, backend: BackendName, given: &Given) -> Result<Prepared, PrepareError> {
         let context = Context { backend, text: given.text().into() };
         let contexts = ContextList::Contexts([context].into());
@@ -216,7 +217,8 @@ impl Backends {
             if !text.is_empty() {
                 text.push(' ');
             }
-            // As the backend writes it: one text must not mean two contexts, for kept workers are known by it.
+            // The text is the one that the backend writes. A kept worker is found by it, so one text must not mean two
+            // contexts.
             text.push_str(&step.context().to_string());
             steps.push(step);
         }
@@ -235,7 +237,7 @@ impl Backends {
         })))
     }
 
-    /// The moves that bring the server itself into `contexts`; none where it is already.
+    /// The moves of the server itself into `contexts`. There are none if it is there already.
     pub fn server_moves(&self, contexts: &ContextList) -> Result<Vec<Arc<dyn Move>>, CheckError> {
         let ContextList::Contexts(list) = contexts else { return Ok(Vec::new()) };
         let mut moves = Vec::new();
@@ -247,8 +249,8 @@ impl Backends {
         Ok(moves)
     }
 
-    /// Asks the kernel whether it would accept these contexts. For startup. `early` is for the rules behind
-    /// an early move. It holds the backends as they are seen from where that move leads ([`Backends::after`]).
+    /// Asks the kernel, at startup, whether it would accept these contexts. `early` is for the rules behind an early
+    /// move. It has the backends that check moves from where the early move leads ([`Backends::after`]).
     pub fn check(
         &self,
         contexts: &ContextList,
@@ -256,7 +258,7 @@ impl Backends {
         early: Option<&[Box<dyn Backend>]>,
     ) -> Result<(), CheckError> {
         let ContextList::Contexts(list) = contexts else { return Ok(()) };
-        // A later context of the list starts where an earlier one led.
+        // The move to a later context of the list starts where an earlier one has led.
         let mut moved: Vec<Box<dyn Backend>> = Vec::new();
         for (i, context) in list.iter().enumerate() {
             let here = moved.iter().rev().chain(early.unwrap_or_default()).map(|b| &**b);
@@ -306,7 +308,7 @@ fn in_order(
     Ok(())
 }
 
-/// A context behind an early move that would replace what that move brought.
+/// The error for a context that would replace the context of an early move.
 pub fn replaces_early(context: &Context) -> PrepareError {
     PrepareError {
         context: context.to_string(),

@@ -1,4 +1,4 @@
-//! Bytes that travel as JSON. JSON holds text, and names of files and of users need not be text.
+//! Bytes in JSON. JSON can only hold text, and the names of files and users need not be text.
 
 use std::{
     fmt::{self, Write},
@@ -52,7 +52,7 @@ impl fmt::Display for Bytes {
 }
 
 impl Bytes {
-    /// Reads what [`Bytes`] displays; `None` where a backslash begins no escape.
+    /// Reads the form that [`Bytes`] displays. `None` says that a backslash does not begin an escape.
     fn read(text: &str) -> Option<Self> {
         let mut bytes = Vec::with_capacity(text.len());
         let mut rest = text;
@@ -63,7 +63,7 @@ impl Bytes {
                 behind
             } else {
                 let digits = escaped.strip_prefix('x')?.get(..2)?;
-                // from_str_radix takes a sign, too.
+                // `from_str_radix` would also accept a sign.
                 let digits = Some(digits).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
                 bytes.push(u8::from_str_radix(digits, 16).ok()?);
                 &escaped[3..]

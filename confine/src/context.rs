@@ -26,11 +26,11 @@ macro_rules! names {
     ($($(#[$about:meta])* $name:ident, $text:literal, $example:literal, $make:expr;)*) => {
         impl BackendName {
             $($(#[$about])* pub const $name: Self = Self($text);)*
-            /// Every backend there is.
+            /// All backends of this build.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
         }
 
-        /// What a context of this backend may look like.
+        /// An example of a context of this backend.
         fn example(backend: &BackendName) -> &'static str {
             match backend.0 {
                 $($text => $example,)*
@@ -43,12 +43,12 @@ macro_rules! names {
 every_backend!(names);
 
 impl BackendName {
-    /// The backend called `name`, if there is one.
+    /// The backend with this name, if there is one.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|b| b.0 == name)
     }
 
-    /// The name as written in configurations.
+    /// The name, as configurations have it.
     pub fn as_str(self) -> &'static str {
         self.0
     }
@@ -63,16 +63,16 @@ impl fmt::Display for BackendName {
 /// The word that exempts a request, in place of a list of contexts.
 pub(crate) const UNCONFINED: &str = "unconfined";
 
-/// LSMs with labels of their own that later versions may offer. Their prefixes are reserved, so that
-/// a configuration written for such a version fails here instead of meaning something else.
+/// LSMs that later versions may support. Their prefixes are reserved. A configuration for such a version fails here,
+/// and does not mean something else.
 const RESERVED: &[&str] = &["smack"];
 
-/// One LSM's label for a subject, as written: not yet known to be accepted by the kernel.
+/// A context as it is written. The kernel may still refuse it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Context {
-    /// The LSM whose label this is.
+    /// The LSM that the context belongs to.
     pub backend: BackendName,
-    /// The label in that LSM's own form, without the prefix. Never empty, no control bytes.
+    /// The context in the form of that LSM, without the prefix. It is never empty and has no control characters.
     pub text: Box<str>,
 }
 
@@ -82,12 +82,12 @@ impl fmt::Display for Context {
     }
 }
 
-/// What a rule gives: contexts to enter one after the other, or, in so many words, none.
+/// What a rule gives: contexts that are entered one after the other, or the word `unconfined`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ContextList {
     /// The word `unconfined`: the request is exempt.
     Unconfined,
-    /// One or more contexts, applied in this order, all or nothing.
+    /// One or more contexts. They are entered in this order, all of them or none.
     Contexts(Box<[Context]>),
 }
 
@@ -110,19 +110,19 @@ impl fmt::Display for ContextList {
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ContextError {
-    /// No word at all.
+    /// There is no word.
     #[error("no context given; write at least one, such as landlock:NAME, or the word unconfined")]
     Missing,
-    /// A word of no text, or of blanks only.
+    /// A word is empty, or has only blanks.
     #[error("an empty word is no context; write one, such as landlock:NAME, or leave the word out")]
     Empty,
-    /// A prefix with nothing behind it.
+    /// A prefix has nothing behind it.
     #[error("{backend}: has no context behind it; write it there without a blank, such as {}", example(.backend))]
     PrefixAlone {
         /// The backend that the prefix names.
         backend: BackendName,
     },
-    /// A byte that no log line could show and that no LSM accepts.
+    /// A word has a control character, which no LSM accepts and no log line can show.
     #[error(
         "{word:?} holds the control character U+{:04X} at byte {at}; contexts are printable text, remove it",
         u32::from(*.character)
@@ -132,10 +132,10 @@ pub enum ContextError {
         word: String,
         /// The character, NUL among them.
         character: char,
-        /// Where in the word, in bytes from 1.
+        /// Its place in the word, in bytes from 1.
         at: usize,
     },
-    /// The prefix of an LSM that this build knows only by name.
+    /// The prefix is that of an LSM which this build does not support.
     #[error(
         "{word:?} names the LSM {lsm}, which this version does not offer; \
          the backends are {}, later versions add {lsm}",
@@ -147,7 +147,7 @@ pub enum ContextError {
         /// The LSM.
         lsm: &'static str,
     },
-    /// A backend's name in other letters.
+    /// The prefix is the name of a backend in other letters.
     #[error("{word:?}: backends are written in lower case; write {backend}: before the context")]
     PrefixCase {
         /// The word as written, cut where it is long.
@@ -183,16 +183,16 @@ pub enum ContextError {
         /// The backend of contexts that name none.
         default: BackendName,
     },
-    /// `unconfined` where a context must stand.
+    /// `unconfined` stands where a context must stand.
     #[error("unconfined is not a context but the exemption from all of them; write a context here")]
     Unconfined,
-    /// `unconfined` in a list with others.
+    /// `unconfined` stands in a list with contexts.
     #[error(
         "unconfined must stand alone: it exempts the request, and the list also confines it; \
          keep either the word or the contexts"
     )]
     UnconfinedNotAlone,
-    /// The same context twice in one list.
+    /// A context is in the list twice.
     #[error(
         "{} is in the list twice; contexts are entered one after the other and the second \
          time would change nothing, remove one",
@@ -219,7 +219,7 @@ fn backends() -> String {
     BackendName::ALL.iter().map(|b| b.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// A text for a message: all of it, or the beginning of one that would fill the log.
+/// A text for a message. Only the beginning of a long text is shown, so that it does not fill the log.
 pub(crate) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 100;
     match text.char_indices().nth(LONGEST) {
@@ -257,17 +257,16 @@ impl Context {
         Ok(Self { backend, text: text.into() })
     }
 
-    /// A context of this very backend, where no prefix can stand before it.
+    /// Reads a context of this backend. No prefix can stand before it.
     ///
     /// # Errors
-    /// As [`Context::parse`], but for prefixes.
+    /// As [`Context::parse`], apart from prefixes.
     pub fn of(backend: BackendName, text: &str) -> Result<Self, ContextError> {
         Self::parse(&format!("{backend}:{text}"), backend)
     }
 }
 
-/// Takes a backend's prefix off, or finds that there is none. `default`: the backend of a text that names none, where
-/// that is known.
+/// Removes the prefix of a backend. `None` says that there is no prefix.
 fn split_prefix(
     word: &str,
     default: Option<BackendName>,
@@ -276,7 +275,7 @@ fn split_prefix(
     if let Some(backend) = BackendName::parse(prefix) {
         return Ok(Some((backend, text)));
     }
-    // `SELinux:dog` would otherwise be a security context of the SELinux user `SELinux`.
+    // Without this check `SELinux:dog` would be a security context of the SELinux user `SELinux`.
     if let Some(&backend) = BackendName::ALL.iter().find(|b| prefix.eq_ignore_ascii_case(b.as_str())) {
         return Err(ContextError::PrefixCase { word: excerpt(word), backend });
     }
@@ -312,16 +311,18 @@ fn is_nearly_unconfined(word: &str) -> bool {
     others && word.starts_with(['u', 'U']) && !word.ends_with("_t")
 }
 
-/// Whether this stands for an LSM where a colon follows: of this build or of later ones, in letters of any case.
+/// Whether `word` is a prefix where a colon follows: the name of an LSM of this build or of later ones, in letters of
+/// any case.
 pub(crate) fn is_prefix(word: &str) -> bool {
     let known = BackendName::ALL.iter().map(|backend| backend.as_str()).chain(RESERVED.iter().copied());
     known.into_iter().any(|lsm| word.eq_ignore_ascii_case(lsm))
 }
 
-/// Takes the prefix of a backend off text that stands literally in a configuration; `None` where there is none.
+/// Removes the prefix of a backend from text that stands literally in a configuration. `None` says that there is no
+/// prefix.
 ///
 /// # Errors
-/// It is that of an LSM that this build does not offer, or in other letters.
+/// The prefix is that of an LSM that this build does not support, or it is written in other letters.
 pub fn literal_prefix(text: &str) -> Result<Option<(BackendName, &str)>, ContextError> {
     split_prefix(text, None)
 }
@@ -338,8 +339,8 @@ impl ContextList {
         Self::parse_indexed(words, default).map_err(|(_, error)| error)
     }
 
-    /// As [`ContextList::parse`], and says which word is at fault, from 0; one past the last where a
-    /// word is missing.
+    /// As [`ContextList::parse`]. The error also gives the number of the word at fault, from 0. Where a word is missing
+    /// it is the number after the last.
     pub(crate) fn parse_indexed<'a>(
         words: impl IntoIterator<Item = &'a str>,
         default: BackendName,

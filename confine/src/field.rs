@@ -16,11 +16,11 @@
 
 use std::fmt::{self, Write as _};
 
-/// Longer values are cut, so that all fields of a line fit httpd's 8192 bytes (`MAX_STRING_LEN`), and a long path
-/// cannot push those behind it out of the line.
+/// The longest value, in bytes. A longer one is cut. All fields of a line then fit into httpd's 8192 bytes
+/// (`MAX_STRING_LEN`), and a long path cannot push the fields behind it out of the line.
 const MAX: usize = 1024;
 
-/// Stands behind what was cut: no value holds it, as `%` is followed by digits there.
+/// Stands at the end of a value that was cut. No value contains it, because two digits follow each `%` of a value.
 const CUT: &str = "%...";
 
 /// A value in a log line, as one word: `-` where there is none.
@@ -41,8 +41,8 @@ impl fmt::Display for Field<'_> {
     }
 }
 
-/// Contexts in a log line: as a [`Field`] where they are one word, and otherwise in double quotes, with their
-/// blanks. Nothing in the quotes is a quote or a backslash.
+/// Contexts in a log line. If they are one word, they are written as a [`Field`]. Otherwise they stand in double
+/// quotes, with their blanks. Between the quotes there is neither a quote nor a backslash.
 pub struct Words<'a>(pub Option<&'a str>);
 
 impl fmt::Display for Words<'_> {
@@ -54,7 +54,7 @@ impl fmt::Display for Words<'_> {
     }
 }
 
-/// Contexts on their own, where no quotes are needed to tell where they end: as [`Words`] writes them between its own.
+/// Contexts in a place where they end without quotes. They are written as [`Words`] writes them between its quotes.
 pub struct Bare<'a>(pub &'a [u8]);
 
 impl fmt::Display for Bare<'_> {
@@ -68,13 +68,13 @@ impl fmt::Display for Bare<'_> {
     }
 }
 
-/// Writes `bytes`, those that are not plain as `%` and two digits.
+/// Writes `bytes`. A byte that is not plain becomes `%` and two digits.
 fn encode(f: &mut impl fmt::Write, bytes: &[u8], max: usize, also_plain: fn(u8) -> bool) -> fmt::Result {
     let mut written = 0;
     for (at, &byte) in bytes.iter().enumerate() {
         let plain = match byte {
             b'\\' => bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric),
-            // Who looks for `user=root` finds the field alone.
+            // A search for `user=root` must only find the field.
             b'=' => !MARKS.iter().any(|mark| mark.ends_with('=') && bytes[..=at].ends_with(mark.as_bytes())),
             _ => byte.is_ascii_alphanumeric() || b"._/:@+~,*?&!$'()[];#-".contains(&byte) || also_plain(byte),
         };
@@ -90,14 +90,14 @@ fn encode(f: &mut impl fmt::Write, bytes: &[u8], max: usize, also_plain: fn(u8) 
     Ok(())
 }
 
-/// What begins a line, and the names of its fields: nothing else in it may look like them.
+/// The start of each line, and the names of its fields. No value of a line may look like one of them.
 const MARKS: [&str; 6] = ["confine: ", "user=", "addr=", "vhost=", "rule=", "context="];
 
-/// The text at the end of a log line: why, and what to do. It may hold values of a request in any form, so here
-/// is seen to it that none of them passes for a field or for the beginning of a line, or ends a quote.
+/// The text at the end of a log line. It says why, and what to do, and it may hold values of a request. No such value
+/// can look like a field or like the start of a line, and none can end a quote.
 ///
-/// What cannot be printed, and what is no ASCII, is written as in a [`Field`]; so is an escaped quote (`\"`, as
-/// Rust's `{:?}` writes it), and the last byte of what reads like a field's name.
+/// A character that cannot be printed, or is not ASCII, is written as in a [`Field`]. So is an escaped quote (`\"`, as
+/// `{:?}` of Rust writes it), and the last byte of a text that looks like the name of a field.
 pub struct Reason<'a>(pub &'a str);
 
 impl fmt::Display for Reason<'_> {
@@ -127,7 +127,7 @@ impl fmt::Display for Reason<'_> {
     }
 }
 
-/// Writes what can be printed as it is, and all else as its bytes in UTF-8.
+/// Writes a character that can be printed as it is, and any other as its bytes in UTF-8.
 fn printable(f: &mut impl fmt::Write, c: char) -> fmt::Result {
     if c == ' ' || c.is_ascii_graphic() {
         return f.write_char(c);

@@ -1,7 +1,7 @@
-//! The bodies of the fuzz targets: each takes bytes, and panics where what must hold does not.
+//! The bodies of the fuzz targets. A body takes bytes, and it panics if something does not hold that must hold.
 //!
-//! They are here, and not beside libFuzzer in `fuzz/`, so that they see what is private, and so that tests
-//! replay all inputs of the archives in `fuzz/corpus` and of `fuzz/findings` with the stable compiler.
+//! The bodies are here and not in `fuzz/`, because they need private items, and because tests replay all inputs of the
+//! archives in `fuzz/corpus` and of `fuzz/findings` with the stable compiler.
 
 use crate::{
     context::{BackendName, Context, ContextList},
@@ -29,8 +29,8 @@ pub fn run(name: &str, data: &[u8]) {
     body(data);
 }
 
-/// The words of a context, as a directive or a map has them, and behind NUL bytes values for the
-/// expressions of a path.
+/// Reads the words of a context as a directive or a map has them. Behind NUL bytes stand the values for expressions of
+/// a path.
 fn context(data: &[u8]) {
     let mut fields = data.split(|b| *b == 0);
     let text = String::from_utf8_lossy(fields.next().unwrap_or_default());
@@ -45,7 +45,7 @@ fn context(data: &[u8]) {
     lsm::landlock::fuzz::text(&text, &values);
 }
 
-/// What is displayed reads back, whatever the default backend is.
+/// Checks that a displayed context reads back to the same context, whatever the default backend is.
 fn one_word(text: &str, default: BackendName) {
     match Context::parse(text, default) {
         Ok(context) => {

@@ -9,13 +9,13 @@
 
 use std::net::IpAddr;
 
-/// What is known of the party behind one request. Borrowed from the server for one decision.
+/// The facts of one request. They are borrowed from the server for one decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Subject<'a> {
-    /// The HTTP user, only when authentication proved it. A name that was merely typed is `None`.
-    /// Bytes, because HTTP does not promise UTF-8.
+    /// The HTTP user, but only if authentication has proved it. A name that somebody only typed is `None`. It is bytes,
+    /// because HTTP does not require UTF-8.
     pub user: Option<&'a [u8]>,
-    /// The client's address as the server sees it (`useragent_ip`: mod_remoteip is respected).
+    /// The address of the client as the server knows it (`useragent_ip`, which mod_remoteip sets).
     pub addr: Option<IpAddr>,
     /// The virtual host's ServerName.
     pub host: Option<&'a [u8]>,

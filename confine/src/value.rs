@@ -25,21 +25,21 @@ use std::ops::Range;
 
 use crate::context::{self, BackendName, Context, ContextError, UNCONFINED, excerpt};
 
-/// A context's text (without a backend's prefix) of which a request supplied some bytes, or all.
+/// The text of a context, without the prefix of a backend. A request supplied all its bytes or some of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
     text: String,
-    /// The bytes that are the request's, in their order. A part may be empty.
+    /// The bytes that the request supplied, in their order. A part may be empty.
     parts: Vec<Range<usize>>,
 }
 
 impl Given {
-    /// All of it is the request's.
+    /// A text that the request supplied as a whole.
     pub fn whole(text: &str) -> Self {
         Self { text: text.to_owned(), parts: std::iter::once(0..text.len()).collect() }
     }
 
-    /// Joins pieces; `true` stands before those of the request.
+    /// Joins pieces. The `bool` before a piece says whether the request supplied it.
     pub fn join<'a>(pieces: impl IntoIterator<Item = (bool, &'a str)>) -> Self {
         let mut joined = Self { text: String::new(), parts: Vec::new() };
         for (is_value, piece) in pieces {
@@ -57,12 +57,12 @@ impl Given {
         &self.text
     }
 
-    /// Whether nothing of it stands in the configuration.
+    /// Whether the request supplied the whole text.
     pub fn is_whole(&self) -> bool {
         self.parts.iter().map(ExactSizeIterator::len).sum::<usize>() == self.text.len()
     }
 
-    /// Where the request's parts are.
+    /// The places of the parts that the request supplied.
     pub fn parts(&self) -> &[Range<usize>] {
         &self.parts
     }
@@ -72,40 +72,40 @@ impl Given {
         self.parts.iter().any(|part| part.start < bytes.end && bytes.start < part.end)
     }
 
-    /// Whether one of the request's parts, beside text of the configuration, is empty.
+    /// Whether a part that the request should supply is empty, beside text of the configuration.
     pub fn has_gap(&self) -> bool {
         !self.is_whole() && self.parts.iter().any(Range::is_empty)
     }
 
-    /// Without its first bytes.
+    /// The text without its first `length` bytes.
     fn behind(&self, length: usize) -> Self {
         let parts = self.parts.iter().map(|p| p.start.saturating_sub(length)..p.end.saturating_sub(length));
         Self { text: self.text[length..].to_owned(), parts: parts.collect() }
     }
 }
 
-/// Why a value is no context. None of these is the next rule's to answer.
+/// Why a value is not a context. In none of these cases the next rule is asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
-    /// Not text.
+    /// It is not UTF-8.
     #[error("it is not UTF-8; contexts are plain text")]
     NotText,
-    /// `unconfined`, in letters of any case.
+    /// It is `unconfined`, in letters of any case.
     #[error("only a configuration or a map may say `unconfined`; write it there, or give a context")]
     Unconfined,
-    /// The prefix of a backend.
+    /// It begins with the prefix of a backend.
     #[error(
         "a value may not name a backend, the configuration alone does: it is {backend} here; take \"{prefix}:\" out of \
          the value, and where another backend is meant write it in the directive before the value, or in ConfineBackend"
     )]
     NamesBackend {
-        /// What stands before the colon.
+        /// The text before the colon.
         prefix: String,
         /// The backend of the directive.
         backend: BackendName,
     },
-    /// A blank, a control character, or one that cannot be seen.
+    /// It holds a blank, a control character, or a character that cannot be seen.
     #[error(
         "it holds U+{:04X}, {}, at byte {at}; a value is one word and is taken as it is, byte for byte: remove it from \
          the value",
@@ -115,15 +115,15 @@ pub enum ValueError {
     Blank {
         /// The character.
         character: char,
-        /// Where in the whole text, in bytes from 1.
+        /// Its place in the whole text, in bytes from 1.
         at: usize,
     },
-    /// Whatever else makes it no context.
+    /// Another reason why the text is not a context.
     #[error(transparent)]
     Context(#[from] ContextError),
 }
 
-/// What a character is that a value may not hold.
+/// The kind of a character that a value may not hold.
 fn kind(character: char) -> &'static str {
     match character {
         c if c.is_control() => "a control character",
@@ -132,9 +132,9 @@ fn kind(character: char) -> &'static str {
     }
 }
 
-/// Whether a character is a blank, controls something, or cannot be seen: White_Space, Cc, Cf and the rest of
-/// Default_Ignorable_Code_Point (Unicode 16, PropList.txt and DerivedCoreProperties.txt). Two names that look
-/// alike could then not be told apart.
+/// Whether a character is a blank, a control character, or one that cannot be seen: White_Space, Cc, Cf and the rest of
+/// Default_Ignorable_Code_Point (Unicode 16, PropList.txt and DerivedCoreProperties.txt). With such characters two
+/// different names could look alike.
 pub fn is_blank(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control() || c == ' ';
@@ -150,11 +150,11 @@ pub fn is_blank(c: char) -> bool {
             | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// The context that `given` is, of the directive's backend. `named` says that this backend stands literally before
-/// it; where it does not, a value may say the same once more, which changes nothing.
+/// Reads `given` as a context of the directive's backend. `named` says that the prefix of this backend stands literally
+/// before it. If it does not, the value may begin with the same prefix, which changes nothing.
 ///
 /// # Errors
-/// It is more than one word of that backend, or less.
+/// The value is not exactly one word of that backend.
 pub fn of_backend(given: &Given, backend: BackendName, named: bool) -> Result<Given, ValueError> {
     if given.text.eq_ignore_ascii_case(UNCONFINED) {
         return Err(ValueError::Unconfined);
@@ -175,21 +175,21 @@ pub fn of_backend(given: &Given, backend: BackendName, named: bool) -> Result<Gi
     Ok(rest)
 }
 
-/// A stretch of a string expression as it is written.
+/// A part of a string expression, as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stretch<'a> {
     /// Literal text without escapes.
     Plain(&'a str),
-    /// Literal text with escapes, for the expressions' compiler to read. Nothing of a request is in it.
+    /// Literal text with escapes, which the compiler of expressions reads. A request supplies nothing of it.
     Escaped(&'a str),
-    /// With its `%{` and `}`: what a request gives.
+    /// A value of the request, with `%{` and `}`.
     Value(&'a str),
 }
 
-/// Takes a string expression (ap_expr) apart. What a request has a part in begins with `%{`, unless a backslash
-/// stands before it (httpd: server/util_expr_scan.l, the state `str`); everything else is literal. Braces nest, so
-/// that a value in a value is one stretch; one that is not closed reaches to the end, which is the compiler's to
-/// complain of.
+/// Splits a string expression (ap_expr). A value of the request begins with `%{`, unless a backslash stands before it
+/// (httpd: server/util_expr_scan.l, the state `str`). All other text is literal. Braces can nest, so a value inside a
+/// value belongs to one part. Where a brace is not closed, the part goes to the end, and the compiler reports the
+/// error.
 pub fn stretches(text: &str) -> Vec<Stretch<'_>> {
     let bytes = text.as_bytes();
     let (mut found, mut start, mut at, mut escaped) = (Vec::new(), 0, 0, false);
@@ -202,7 +202,7 @@ pub fn stretches(text: &str) -> Vec<Stretch<'_>> {
     while at < bytes.len() {
         match bytes[at] {
             b'\\' => (escaped, at) = (true, at + 2),
-            // A back reference: of nothing here, but not a dollar sign.
+            // A back reference has nothing to refer to here, but it is not a dollar sign either.
             b'$' if bytes.get(at + 1).is_some_and(u8::is_ascii_digit) => (escaped, at) = (true, at + 2),
             b'%' if bytes.get(at + 1) == Some(&b'{') => {
                 literal(&mut found, start, at, escaped);
@@ -217,7 +217,7 @@ pub fn stretches(text: &str) -> Vec<Stretch<'_>> {
     found
 }
 
-/// How long the value at the beginning of `bytes` is, its closing brace included.
+/// The length of the value at the start of `bytes`, with its closing brace.
 fn value_length(bytes: &[u8]) -> usize {
     let (mut depth, mut at) = (0_usize, 0);
     while let Some(byte) = bytes.get(at) {

@@ -1,4 +1,4 @@
-//! Which rules can never match, because one earlier rule alone takes all that they are for. For tools.
+//! Finds rules that can never match, because one earlier rule matches all their requests. It is for tools.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -9,16 +9,16 @@ use super::{syntax::subject::MapSubject, table::Hit};
 /// The rules so far, by their subjects.
 #[derive(Default)]
 pub struct Cover {
-    /// Users, virtual hosts in lower case, and patterns, each as a map would write it.
+    /// Users, virtual hosts in lower case, and patterns, each in the form of a map.
     words: HashMap<String, Hit>,
-    /// For each prefix length in use, the networks' first addresses.
+    /// The first addresses of the networks, for each prefix length that is in use.
     nets: HashMap<(bool, u8), HashMap<IpAddr, Hit>>,
     any: Option<Hit>,
 }
 
 impl Cover {
-    /// Adds the next rule. Gives the first of the earlier ones that alone match all that this one does,
-    /// with its subject: the same, `*`, or a network that holds the address.
+    /// Adds the next rule. Gives the first earlier rule that alone matches all requests of this rule, with its subject.
+    /// That subject is the same one, or `*`, or a network that holds the address.
     pub fn add<'a>(&mut self, subject: MapSubject<'a>, hit: Hit) -> Option<(MapSubject<'a>, Hit)> {
         let any = self.any.map(|hit| (MapSubject::Any, hit));
         let found = match subject {
@@ -52,7 +52,7 @@ impl Cover {
     }
 }
 
-/// The same text for the same subject.
+/// A text that is the same for equal subjects, and only for them.
 fn key(subject: MapSubject<'_>) -> String {
     match subject {
         MapSubject::Host(name) => MapSubject::Host(&name.to_ascii_lowercase()).to_string(),

@@ -1,4 +1,4 @@
-//! Map files: opened with care, looked at, read or mapped.
+//! Map files: how they are opened, looked at, read, and mapped into memory.
 
 use std::{
     fs::{File, FileType, Metadata, OpenOptions},
@@ -26,26 +26,27 @@ use super::{
 };
 use crate::context::BackendName;
 
-/// The largest compiled map that is read, in bytes. A text of the largest size takes 0.5 to 2 times its size.
+/// The largest compiled map that is read, in bytes. The compiled form of a text has 0.5 to 2 times its size.
 const MAX_COMPILED: u64 = 4 << 30;
 
-/// What a file looks like from outside. Whoever changes it changes this, but within the granularity of the
-/// file system's clock (milliseconds): look twice.
+/// The state of a file, without its content. A change of the file changes this, but not if it comes within the
+/// granularity of the file system's clock (milliseconds) after another change. So look twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileStamp {
     device: u64,
     inode: u64,
     size: u64,
     modified: (i64, i64),
-    /// Also changed by a rename in the file's place that keeps the modification time.
+    /// The time of the last change of the inode. A rename that puts another file in this place changes it, even if the
+    /// modification time stays.
     changed: (i64, i64),
 }
 
 impl FileStamp {
-    /// Looks at the file of this name, without opening it.
+    /// The state of the file `path`. The file is not opened.
     ///
     /// # Errors
-    /// There is none, or a directory above it may not be searched.
+    /// The file does not exist, or a directory above it may not be searched.
     pub fn at(path: &Path) -> io::Result<Self> {
         std::fs::metadata(path).map(|m| Self::of(&m))
     }
@@ -61,8 +62,8 @@ impl FileStamp {
     }
 }
 
-/// Opens a regular file. A FIFO without a writer does not make it wait, and a device is not opened at all: for
-/// some (a watchdog, a tape) that alone does something.
+/// Opens a regular file. This does not wait for the writer of a FIFO. A device is not even opened, because opening
+/// alone has an effect on some devices (a watchdog, a tape).
 pub(crate) fn open(path: &Path) -> Result<(File, Metadata), MapError> {
     let shared = || Arc::from(path);
     let regular = |metadata: Metadata| match metadata.is_file() {
@@ -76,12 +77,12 @@ pub(crate) fn open(path: &Path) -> Result<(File, Metadata), MapError> {
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)
         .map_err(unopened)?;
-    // What was opened counts; the name may lead elsewhere by now.
+    // The file that was opened counts. The name may already lead to another file.
     let metadata = regular(file.metadata().map_err(|source| MapError::Read { path: shared(), source })?)?;
     Ok((file, metadata))
 }
 
-/// What something other than a regular file is.
+/// The kind of a file that is not a regular file.
 fn kind(file_type: FileType) -> &'static str {
     if file_type.is_dir() {
         "a directory"
@@ -92,8 +93,7 @@ fn kind(file_type: FileType) -> &'static str {
     }
 }
 
-/// Loads a map, text or compiled, and says what the file looked like. The copy of a compiled one is shared by
-/// way of `shelf`.
+/// Loads a map, text or compiled, with the state of its file. The copy of a compiled map is shared through `shelf`.
 pub(super) fn load(
     path: &Path,
     default: BackendName,
@@ -115,7 +115,7 @@ pub(super) fn load(
     Ok((map, look))
 }
 
-/// Reads a map's text, and says what its file is like: the very one that was read.
+/// Reads the text of a map, and the metadata of the very file that was read.
 pub(super) fn read_text(path: &Path) -> Result<(Vec<u8>, Metadata), MapError> {
     let unreadable = |source| MapError::Read { path: Arc::from(path), source };
     let (file, metadata) = open(path)?;
@@ -138,8 +138,9 @@ fn is_compiled(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Reads the text of a file of `len` bytes: never more, though it may grow meanwhile. What is no text ends the
-/// reading (a hole in a sparse file reads as NUL bytes): it is among the bytes given, and the parser tells of it.
+/// Reads the text of a file of `len` bytes. It never reads more, even if the file grows meanwhile. Reading ends at
+/// bytes that are not text, such as the NUL bytes of a hole in a sparse file. They are among the bytes that are given,
+/// and the parser reports them.
 fn read(path: &Path, file: &File, len: u64) -> Result<Vec<u8>, MapError> {
     if len > MAX_FILE {
         return Err(MapError::TooLarge { path: Arc::from(path) });
@@ -155,7 +156,7 @@ fn read(path: &Path, file: &File, len: u64) -> Result<Vec<u8>, MapError> {
             line = next.len();
             longest.max(line)
         });
-        // Some bytes more than the parser takes: a byte order mark, a carriage return.
+        // A line can have a few bytes that the parser does not count: a byte order mark, a carriage return.
         longest <= MAX_LINE + 8 && !piece.contains(&0)
     });
     match done {
@@ -164,8 +165,8 @@ fn read(path: &Path, file: &File, len: u64) -> Result<Vec<u8>, MapError> {
     }
 }
 
-/// A compiled map of `len` bytes, in memory that stays as it is. Its size, its head and its checksum are looked
-/// at before there is memory for it.
+/// Reads a compiled map of `len` bytes into memory that cannot change. Its size, its header and its checksum are
+/// checked before memory is taken for it.
 fn read_compiled(path: &Path, file: &File, len: u64, shelf: Option<&Shelf>) -> Result<Mmap, MapError> {
     if len > MAX_COMPILED {
         return Err(compiled_error(path, Damage::Length));
@@ -188,7 +189,7 @@ fn read_compiled(path: &Path, file: &File, len: u64, shelf: Option<&Shelf>) -> R
     })
 }
 
-/// Why a compiled map is not taken into memory.
+/// Why a compiled map was not read into memory.
 enum Unfit {
     Damaged(Damage),
     Missed(Missed),
@@ -201,11 +202,11 @@ impl From<Missed> for Unfit {
 }
 
 impl Missed {
-    /// As an error of the map in this file.
+    /// The error for the map in the file `path`.
     fn of(self, path: &Path) -> MapError {
         let path = Arc::from(path);
         match self {
-            // Both are over soon, and whoever watches the file looks again.
+            // Both states end soon, and whoever watches the file looks again.
             Self::Cut | Self::Busy => MapError::Changed { path },
             Self::Io(source) => MapError::Read { path, source },
         }
@@ -222,7 +223,7 @@ fn compiled_error(path: &Path, damage: Damage) -> MapError {
     MapError::Compiled { path: Arc::from(path), problem }
 }
 
-/// The map that a compiled map's bytes are.
+/// The map in the bytes of a compiled map.
 pub(super) fn of_block(path: &Path, bytes: Mmap, default: BackendName) -> Result<Map, MapError> {
     let error = |problem| MapError::Compiled { path: Arc::from(path), problem };
     let block = Block::check(bytes).map_err(|damage| compiled_error(path, damage))?;
@@ -231,7 +232,7 @@ pub(super) fn of_block(path: &Path, bytes: Mmap, default: BackendName) -> Result
         return Err(error(CompiledError::Default { made_for, here: default }));
     }
     let source = Path::new(std::ffi::OsStr::from_bytes(block.array(Array::Source)));
-    // Where the source is not on this machine, the compiled map is all there is.
+    // If the source is not on this machine, the compiled map is used alone.
     if let Ok(metadata) = std::fs::metadata(source) {
         if stamp(&metadata) != block.header().source {
             return Err(error(CompiledError::Stale { source_path: source.to_owned() }));
@@ -255,11 +256,11 @@ impl Map {
         load(path, default, None).map(|(map, _)| map)
     }
 
-    /// As [`Map::load`], and says what the file looked like. On `shelf` lie copies of compiled maps that other
-    /// processes have, too.
+    /// As [`Map::load`], with the state of the file. On `shelf` are copies of compiled maps that other processes have,
+    /// too.
     ///
     /// # Errors
-    /// As [`Map::load`]; and the file changed while it was read, or another process is just making the copy.
+    /// As [`Map::load`]. Also if the file changed while it was read, or if another process is making the copy.
     pub fn load_stamped(
         path: &Path,
         default: BackendName,
@@ -268,11 +269,10 @@ impl Map {
         load(path, default, shelf)
     }
 
-    /// The bytes of the compiled form of the map in the file `path`: what [`Map::load`] maps instead of
-    /// reading it.
+    /// The compiled form of the map in the file `path`. [`Map::load`] can use it without parsing it.
     ///
     /// # Errors
-    /// As [`Map::load`]; and the file is compiled already.
+    /// As [`Map::load`]. Also if the file is compiled already.
     pub fn compile(path: &Path, default: BackendName) -> Result<CompiledMap, MapError> {
         Self::compile_watched(path, default, &Arc::default())
     }
@@ -306,7 +306,7 @@ impl MapText {
         Self::load_with_metadata(path, default).map(|(text, _)| text)
     }
 
-    /// As [`MapText::load`], and says what the file is like: the very one that was read.
+    /// As [`MapText::load`], with the metadata of the very file that was read.
     ///
     /// # Errors
     /// As [`MapText::load`].
@@ -323,12 +323,12 @@ pub struct CompiledMap {
 }
 
 impl CompiledMap {
-    /// What the file is to hold.
+    /// The content for the file.
     pub fn bytes(&self) -> &[u8] {
         self.block.bytes()
     }
 
-    /// What the file was like that it was made from.
+    /// The metadata of the file that it was made from.
     pub fn source(&self) -> &Metadata {
         &self.source
     }

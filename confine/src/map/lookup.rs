@@ -1,4 +1,4 @@
-//! The rules of a map, and which of them counts for a request.
+//! The rules of a map, and the one that counts for a request.
 
 use std::{convert::Infallible, fmt, net::IpAddr, path::Path, sync::Arc};
 
@@ -15,15 +15,15 @@ use super::{
 };
 use crate::{ContextList, Origin, Subject, context::BackendName};
 
-/// The rules of one map file, ready to be looked up. Immutable.
+/// The rules of one map file, ready for look-ups. They never change.
 pub struct Map {
     pub(super) path: Arc<Path>,
     pub(super) block: Block,
-    /// The backend of contexts that named none.
+    /// The backend of contexts that name none.
     pub(super) default: BackendName,
 }
 
-/// What one or more rules of a map give.
+/// The contexts that one or more rules of a map give.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapList {
     /// The contexts, or the exemption.
@@ -35,14 +35,14 @@ pub struct MapList {
 impl Map {
     /// Whether it was read from a compiled map.
     pub fn is_compiled(&self) -> bool {
-        // Only the form in a file says what it was made from.
+        // Only the form in a file has the path of its source.
         !self.block.array::<u8>(Array::Source).is_empty()
     }
 
-    /// Reads a map from the bytes of a file. `path` is only named in messages.
+    /// Reads a map from the bytes of a file. `path` only stands in messages.
     ///
     /// # Errors
-    /// As [`Map::load`], but for the file.
+    /// As [`Map::load`], apart from errors of the file.
     pub fn parse(path: &Path, bytes: &[u8], default: BackendName) -> Result<Self, MapError> {
         Self::parse_watched(path, bytes, default, &Arc::default())
     }
@@ -55,7 +55,7 @@ impl Map {
     ) -> Result<Self, MapError> {
         let path: Arc<Path> = Arc::from(path);
         let block = Builder::new(bytes, default).watched_by(progress).build(&path, Err)?;
-        // Without tables there was an error, which ended the reading.
+        // The tables are only missing if an error ended the reading.
         let block = block.ok_or_else(|| MapError::Empty { path: Arc::clone(&path) })?;
         Ok(Self { path, block, default })
     }
@@ -65,7 +65,7 @@ impl Map {
         &self.path
     }
 
-    /// How many rules there are; never 0.
+    /// How many rules there are. There is at least one.
     #[expect(clippy::len_without_is_empty, reason = "an empty map is refused")]
     pub fn len(&self) -> usize {
         self.block.header().rules as usize
@@ -76,8 +76,8 @@ impl Map {
         self.block.bytes().len()
     }
 
-    /// The rule of the lowest line that matches, if one does. Allocates nothing but for paths of more than
-    /// 30 components, and for users of more than 255 bytes where their case is ignored.
+    /// The rule with the lowest line that matches. It allocates nothing, except for paths of more than 30 components,
+    /// and for users of more than 255 bytes in a map that ignores their case.
     pub fn lookup(&self, subject: &Subject<'_>) -> Option<Hit> {
         let header = self.block.header();
         let mut best = header.any.found();
@@ -99,19 +99,19 @@ impl Map {
         }
     }
 
-    /// The distinct lists of contexts, in the order in which they first occur. Each is made anew from the
-    /// tables.
+    /// All lists of contexts, each of them once, in the order in which they first occur. Each is made from the tables
+    /// when it is asked for.
     pub fn lists(&self) -> impl Iterator<Item = MapList> {
         (0..self.list_count()).filter_map(|number| self.list(number))
     }
 
-    /// How many distinct lists there are.
+    /// How many different lists there are.
     pub fn list_count(&self) -> u32 {
-        // At most one list a line, and a u32 counts lines.
+        // A line has at most one list, and a `u32` can count lines.
         self.block.array::<ListRow>(Array::Lists).len() as u32
     }
 
-    /// The list of this number.
+    /// The list with this number.
     pub fn list(&self, number: u32) -> Option<MapList> {
         let row = self.list_row(number)?;
         let words = self.list_text(number)?.split(BETWEEN);
@@ -119,7 +119,7 @@ impl Map {
         Some(MapList { contexts, first_line: row.first_line })
     }
 
-    /// The text that stands for a list: the same for the same contexts, in every map.
+    /// A text for a list. It is the same for the same contexts, in every map.
     pub fn list_text(&self, number: u32) -> Option<&str> {
         let row = self.list_row(number)?;
         let text = self.block.array::<u8>(Array::Text).get(row.start as usize..)?.get(..row.len as usize)?;
@@ -130,7 +130,7 @@ impl Map {
         self.block.array(Array::Lists).get(number as usize).copied()
     }
 
-    /// Where a rule is written. Cheap: the path is shared.
+    /// The line of a rule. It is cheap, because the path is shared.
     pub fn origin(&self, hit: Hit) -> Origin {
         Origin { file: Arc::clone(&self.path), line: hit.line }
     }
@@ -140,12 +140,12 @@ impl Map {
         Table { slots, text, keys: self.block.header().keys }
     }
 
-    /// Whether a rule is for a user.
+    /// Whether the map has rules for users.
     pub fn has_users(&self) -> bool {
         !self.block.array::<names::Slot>(Array::Users).is_empty()
     }
 
-    /// Whether users match in any case of ASCII letters.
+    /// Whether the case of ASCII letters in the names of users is ignored.
     pub fn ignores_case(&self) -> bool {
         self.block.header().flags & IGNORES_CASE != 0
     }
@@ -166,7 +166,7 @@ impl Map {
         }
     }
 
-    /// The rule for a virtual host, in any case, with or without the dot at its end.
+    /// The rule for a virtual host. The case of letters and a dot at the end are ignored.
     fn host(&self, name: &[u8]) -> Option<Hit> {
         let table = self.table(Array::Hosts);
         if table.slots.is_empty() {
@@ -174,7 +174,7 @@ impl Map {
         }
         let name = name.strip_suffix(b".").unwrap_or(name);
         let mut buffer = [0; MAX_HOST];
-        // A longer name is in no map.
+        // No map has a longer name.
         let lower = buffer.get_mut(..name.len())?;
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
@@ -203,7 +203,7 @@ impl Map {
     }
 }
 
-/// The one on the lower line.
+/// The rule with the lower line.
 fn lower(a: Option<Hit>, b: Option<Hit>) -> Option<Hit> {
     match (a, b) {
         (Some(a), Some(b)) => Some(if b.line < a.line { b } else { a }),
@@ -212,7 +212,7 @@ fn lower(a: Option<Hit>, b: Option<Hit>) -> Option<Hit> {
 }
 
 impl fmt::Debug for Map {
-    /// In short: a map may have a million lines.
+    /// Shows only a summary, because a map can have a million lines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Map").field("path", &self.path).field("rules", &self.len()).finish_non_exhaustive()
     }
@@ -227,11 +227,11 @@ impl MapText {
         Map::parse(&self.path, &self.bytes, self.default)
     }
 
-    /// As [`MapText::map`], and goes on after a bad line, so that all of them can be mended at once. At
-    /// most 100 are reported.
+    /// As [`MapText::map`], but it goes on after a bad line, so that somebody can mend all of them at once. It reports
+    /// at most 100.
     ///
     /// # Errors
-    /// As [`MapText::map`]; at least one.
+    /// As [`MapText::map`]. There is at least one.
     pub fn all_errors(&self) -> Result<Map, Vec<MapError>> {
         match self.readable() {
             Readable { map: Some(map), errors, .. } if errors.is_empty() => Ok(map),

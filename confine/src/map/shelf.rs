@@ -1,16 +1,16 @@
-//! Compiled maps are copied from their files into memory that nobody can change any more, once for all
+//! Compiled maps are copied from their files into memory that nobody can change any more. This happens once for all
 //! processes of a server.
 //!
-//! A file that is mapped changes under its readers when somebody writes it, and reading behind its new end
-//! kills a process (SIGBUS) when somebody cuts it short. So nothing is answered from the file itself. The
-//! copy lies in a memory file (`memfd_create`) that is sealed: the kernel lets nobody write it, cut it or
-//! lengthen it, whoever holds a descriptor.
+//! A file that is mapped into memory changes under its readers when somebody writes to it. When somebody cuts it short,
+//! a read behind its new end kills the process (SIGBUS). So no answer comes from the file itself. The copy is in a
+//! memory file (`memfd_create`) that is sealed: the kernel lets nobody write to it, cut it or lengthen it, not even
+//! with a descriptor of it.
 //!
-//! One copy is enough. What is loaded before the server forks is mapped in all of them anyway. For what is
-//! loaded later there is a [`Shelf`]: a pair of sockets that was made before the fork, in which the process
-//! that copied a file leaves a descriptor of the copy, and from which the others take it by a look
-//! (`MSG_PEEK`), so that it stays for the next. No process trusts another with rules: each reads the file for
-//! itself, and takes a copy from the shelf only where every byte is the same.
+//! One copy is enough. A map that is loaded before the server forks is mapped in all its processes. For a map that is
+//! loaded later there is a [`Shelf`], a pair of sockets that was made before the fork. The process that makes a copy
+//! leaves a descriptor of it there. The other processes take the descriptor with `MSG_PEEK`, so it stays for the next
+//! one. No process trusts another with rules: each reads the file itself, and it only uses the copy on the shelf if
+//! every byte is the same.
 
 use std::{
     fs::File,
@@ -33,25 +33,25 @@ use rustix::{
     },
 };
 
-/// Files are read in pieces of this size, so that what is found unfit costs no more memory than that.
+/// How many bytes of a file are read at a time. A file that is refused costs no more memory than that.
 pub(super) const PIECE: usize = 256 << 10;
 
-/// How often a process lets another one finish its copy before it makes one of its own: with four looks at a
-/// map a second, half a minute.
+/// How often a process waits for another one to finish its copy, before it makes one itself. A map is looked at four
+/// times a second, and a change takes two looks, so this is half a minute.
 const PATIENCE: u32 = 60;
 
-/// Nobody can write, cut or lengthen what has these.
+/// A memory file with these seals cannot be written to, cut or lengthened by anybody.
 const SEALS: SealFlags =
     SealFlags::WRITE.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::SEAL);
 
-/// Where the processes of a server find the copy of a compiled map that one of them made.
+/// The place where the processes of a server find the copy that one of them made.
 #[derive(Debug)]
 pub struct Shelf {
-    /// What is sent into `put` waits in `look` for everybody.
+    /// What is sent into `put` stays in `look`, where each process can see it.
     put: OwnedFd,
     look: OwnedFd,
-    /// An empty memory file: who holds its lock is making a copy. The kernel takes the lock from a process
-    /// that ends.
+    /// An empty memory file. A process that is making a copy holds its lock. The kernel releases the lock when the
+    /// process ends.
     lock: OwnedFd,
     waited: AtomicU32,
 }
@@ -61,9 +61,9 @@ pub struct Shelf {
 pub(super) enum Missed {
     /// The file is shorter than it was a moment ago.
     Cut,
-    /// Another process is making the copy: ask again soon.
+    /// Another process is making the copy. It will be there soon.
     Busy,
-    /// The kernel's answer to a read, or to the wish for memory.
+    /// The kernel's answer to a read or to a request for memory.
     Io(io::Error),
 }
 
@@ -74,7 +74,7 @@ impl From<io::Error> for Missed {
 }
 
 impl Shelf {
-    /// An empty one, for this process and those that it forks. It takes three descriptors.
+    /// An empty shelf, for this process and the processes that it forks. It needs three descriptors.
     ///
     /// # Errors
     /// The kernel gives no socket or no memory file.
@@ -84,8 +84,8 @@ impl Shelf {
         Ok(Self { put, look, lock: memory_file()?, waited: AtomicU32::new(0) })
     }
 
-    /// The copy of the `len` bytes of `file`: the one on the shelf if it is the same, or a new one that is put
-    /// there. `check` looks at the file before any memory is taken for it.
+    /// The copy of the `len` bytes of `file`. It is the one on the shelf, if that is the same, or a new one that is put
+    /// there. `check` looks at the file before memory is taken for it.
     pub(super) fn copy<E: From<Missed>>(
         &self,
         file: &File,
@@ -103,7 +103,7 @@ impl Shelf {
             return Ok(copy(file, len)?.0);
         }
         let done = self.make(file, len, check);
-        // It goes with the process at the latest.
+        // If this fails, the lock ends with the process.
         let _ = fcntl_lock(&self.lock, FlockOperation::NonBlockingUnlock);
         self.waited.store(0, Ordering::Relaxed);
         done
@@ -127,7 +127,7 @@ impl Shelf {
         Ok(copy)
     }
 
-    /// The copy on the shelf, if it is of these bytes.
+    /// The copy on the shelf, if it has these bytes.
     fn same(&self, file: &File, len: u64) -> Result<Option<Mmap>, Missed> {
         let Some(sealed) = self.peek() else { return Ok(None) };
         let is_sealed = fcntl_get_seals(&sealed).is_ok_and(|seals| seals.contains(SEALS));
@@ -164,10 +164,10 @@ impl Shelf {
         })
     }
 
-    /// Puts a descriptor in the place of all that is there. Where that fails the others make copies of their
-    /// own.
+    /// Puts a descriptor on the shelf, and takes all others away. If this fails, the other processes make copies of
+    /// their own.
     fn replace(&self, sealed: &File) {
-        // A process that is not what it should be could go on filling it.
+        // A process that was taken over could fill the shelf again and again.
         for _ in 0..64 {
             if self.receive(RecvFlags::empty()).is_none() {
                 break;
@@ -183,7 +183,7 @@ impl Shelf {
     }
 }
 
-/// A copy for this process and those that it forks, in a sealed memory file if the kernel gives one.
+/// A copy for this process and those that it forks. It is in a sealed memory file if the kernel gives one.
 pub(super) fn copy(file: &File, len: u64) -> Result<(Mmap, Option<File>), Missed> {
     match memory_file() {
         Ok(memory) => {
@@ -197,7 +197,7 @@ pub(super) fn copy(file: &File, len: u64) -> Result<(Mmap, Option<File>), Missed
             fcntl_add_seals(&memory, SEALS).map_err(io::Error::from)?;
             Ok((map(&memory)?, Some(memory)))
         }
-        // An old kernel, or an LSM's policy. Memory without a name is the process's own after a change.
+        // The kernel is old, or the policy of an LSM forbids it. Memory without a name belongs to this process alone.
         Err(_) => {
             let len = usize::try_from(len).map_err(|_| Missed::Io(Errno::NOMEM.into()))?;
             let mut memory = MmapMut::map_anon(len.max(1))?;
@@ -207,8 +207,8 @@ pub(super) fn copy(file: &File, len: u64) -> Result<(Mmap, Option<File>), Missed
     }
 }
 
-/// Reads `len` bytes from the start of `file`, and gives them to `take` until that says no. Never more memory
-/// than a piece.
+/// Reads `len` bytes from the start of `file` and gives them to `take`, until `take` says no. It never uses more memory
+/// than one piece.
 pub(super) fn in_pieces(file: &File, len: u64, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), Missed> {
     let mut buffer = vec![0; PIECE];
     let mut at = 0;
@@ -225,12 +225,12 @@ pub(super) fn in_pieces(file: &File, len: u64, mut take: impl FnMut(&[u8]) -> bo
 
 fn memory_file() -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // Before Linux 6.3 the last flag is unknown; since then a setting (vm.memfd_noexec) may ask for it.
+    // Linux before 6.3 does not know the last flag. Since then a setting (vm.memfd_noexec) can require it.
     Ok(memfd_create("confine-map", flags | MemfdFlags::NOEXEC_SEAL)
         .or_else(|_| memfd_create("confine-map", flags))?)
 }
 
-/// Maps all of a sealed memory file.
+/// Maps a whole sealed memory file into memory.
 fn map(sealed: &File) -> io::Result<Mmap> {
     // A private mapping, as before Linux 6.7 a shared one of a file that is sealed against writing is refused
     // even for reading. Nothing writes to it, so that its pages are the file's own all the same.

@@ -1,7 +1,8 @@
-//! Contexts that stand in a database: which statement is asked, with which values, and what its answer means.
+//! Contexts in a database: which statement is asked, with which values, and what the answer means.
 //!
-//! The server asks ([`Facts::ask`]); what it was told is kept for a while ([`AnswerCache`]), prepared, so that a
-//! request whose answer is kept costs about what one costs that a map decides. A failure is never kept.
+//! The server asks the database ([`Facts::ask`]). The prepared contexts of an answer are kept for some time
+//! ([`AnswerCache`]). A request whose answer is kept costs about as much as one that a map decides. A failure is never
+//! kept.
 //!
 //! ```
 //! use confine::policy::database::RowsAre;
@@ -28,40 +29,41 @@ use crate::{
     value::{Given, ValueError},
 };
 
-/// The longest text of a row that is looked at, in bytes. A message shows what is wrong with it.
+/// The longest text of a row, in bytes. A message shows a part of a longer one.
 const LONGEST: usize = 4096;
 
-/// What is put in for a statement's parameters.
+/// The values for the parameters of a statement.
 #[derive(Clone)]
 pub enum Parameters<E> {
-    /// The proven user for the only one. A request without one asks nothing and goes on to the next rule.
+    /// The statement has one parameter, which is the proven user. A request without one asks nothing, and the next rule
+    /// is asked.
     User,
-    /// An expression's value for each.
+    /// Each parameter gets the value of an expression.
     Values(Box<[E]>),
 }
 
 /// What a row is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RowsAre {
-    /// Data: one context of the directive's backend, byte for byte.
+    /// A row is data: one context of the directive's backend, byte for byte.
     #[default]
     Values,
-    /// Configuration, in plain words (`rows=rules`): what stands behind the subject on a map's line.
+    /// A row is configuration (`rows=rules`): what can stand behind the subject on a line of a map.
     Rules,
 }
 
-/// A rule whose contexts stand in a database.
+/// A rule whose contexts are in a database.
 pub struct Database<E> {
     statement: Statement,
     parameters: Parameters<E>,
     default: BackendName,
     rows: RowsAre,
-    /// No contexts: no row has any.
+    /// The answer without contexts says that there is no row.
     answers: AnswerCache<Option<Arc<Moves>>, Failure>,
 }
 
 impl<E> Database<E> {
-    /// Nothing is asked yet. `default` is the backend of contexts that name none.
+    /// A rule that has not asked yet. `default` is the backend of contexts that name none.
     pub fn new(
         statement: Statement,
         parameters: Parameters<E>,
@@ -92,7 +94,7 @@ impl<E> Database<E> {
         self.answers.tell_entries(place);
     }
 
-    /// The contexts that a row gives for this request; `None`: the next rule.
+    /// The contexts of the row for this request. `None` means that the next rule is asked.
     ///
     /// # Errors
     /// The request must be refused.
@@ -126,7 +128,7 @@ impl<E> Database<E> {
         let unusable = |value: String, why: String| Failure::Row { label: label(), value, why };
         match rows.map_err(|error| Failure::Database { label: label(), error })? {
             Rows::None => Ok(None),
-            // Which of them comes first is up to the database's mood.
+            // The order of rows is not defined, so none of them may count.
             Rows::Several => Err(unusable(
                 "more than one row".to_owned(),
                 "which one counts would be left to chance; select one, say by LIMIT 1 behind an ORDER BY"
@@ -138,7 +140,10 @@ impl<E> Database<E> {
         }
     }
 
-    /// What a row means. The error says why it means nothing.
+    /// The moves of a row.
+    ///
+    /// # Errors
+    /// Why the row cannot be used.
     fn prepare(&self, row: &[u8], backends: &Backends) -> Result<Option<Arc<Moves>>, String> {
         if row.len() > LONGEST {
             return Err(format!("it is longer than {LONGEST} bytes, which no contexts are"));
@@ -156,7 +161,7 @@ impl<E> Database<E> {
         }
     }
 
-    /// One context of the directive's backend.
+    /// Reads one context of the directive's backend.
     fn value(&self, text: &str, backends: &Backends) -> Result<Option<Prepared>, String> {
         let prepared = supplied::prepare(&Given::whole(text), self.default, false, backends);
         prepared.map(Some).map_err(|unusable| match unusable {
@@ -169,8 +174,8 @@ impl<E> Database<E> {
         })
     }
 
-    /// What stands behind the subject on a map's line. `unconfined` is refused: databases are often written by
-    /// applications, and an application must not exempt requests.
+    /// Reads what can stand behind the subject on a line of a map. `unconfined` is refused: applications often write to
+    /// databases, and an application must not exempt requests.
     fn rule(&self, text: &str, backends: &Backends) -> Result<Option<Prepared>, String> {
         let text = text.trim_matches([' ', '\t', '\r', '\n']);
         if text.is_empty() {
@@ -181,8 +186,8 @@ impl<E> Database<E> {
     }
 }
 
-/// Calls `body` with the bytes that tell this question from others: each value behind its length. Most fit
-/// into a buffer on the stack, so that a request whose answer is kept allocates nothing.
+/// Calls `body` with a key that only this question has: each value with its length before it. Most keys fit into a
+/// buffer on the stack, so a request whose answer is kept allocates nothing.
 fn with_key<T>(database: usize, values: &[&[u8]], body: impl FnOnce(&[u8]) -> T) -> T {
     const NUMBER: usize = size_of::<usize>();
     let length = values.iter().fold(NUMBER, |sum, value| sum + NUMBER + value.len());

@@ -59,16 +59,16 @@ use crate::{
     value::{Given, ValueError},
 };
 
-/// One rule, ready to be asked. `E` is the server's compiled expression.
+/// A rule in its final form. `E` is the compiled expression of the server.
 pub struct Rule<E> {
-    /// Where it stands in the configuration.
+    /// The line of the configuration.
     pub origin: Origin,
     /// Where its context comes from.
     pub source: Source<E>,
-    /// What this rule does with the context that the server itself is in. `Exempt` marks the rules of
-    /// mod_selinux's directives.
+    /// What this rule does when its context is the server's own. `Exempt` is for the rules of mod_selinux's directives.
     pub same_context: SameContext,
-    /// The backends as they are seen from where the rule stands; `None` where that is as the server sees them.
+    /// The backends for the place of this rule, such as a virtual host with its own rulesets. `None` means the backends
+    /// of the server.
     pub backends: Option<Arc<Backends>>,
 }
 
@@ -76,44 +76,44 @@ pub struct Rule<E> {
 pub enum Source<E> {
     /// The same for every request.
     Constant(Prepared),
-    /// A map's first matching line.
+    /// The first line of a map that matches.
     Map(Arc<LiveMap>),
-    /// The first matching line of a table of patterns; a file that none matches is refused.
+    /// The first line of a table of patterns that matches. If none matches the file, the request is refused.
     Transitions(Arc<TransitionMap>),
-    /// An environment variable; unset or empty: the next rule.
+    /// An environment variable. If it is not set or empty, the next rule is asked.
     Env {
         /// The variable.
         name: Box<CStr>,
-        /// Whose context the value is.
+        /// The backend of the value.
         backend: BackendName,
-        /// Whether the directive says so itself.
+        /// Whether the directive itself names this backend.
         named: bool,
     },
-    /// An expression; empty: the next rule.
+    /// An expression. If its value is empty, the next rule is asked.
     Expr {
-        /// In the order in which they are joined.
+        /// Its parts, in their order.
         pieces: Box<[Piece<E>]>,
         /// Whose context the value is.
         backend: BackendName,
         /// Whether the directive says so itself.
         named: bool,
     },
-    /// A row of a database; no row: the next rule.
+    /// A row of a database. If there is no row, the next rule is asked.
     Database(Box<Database<E>>),
 }
 
-/// A stretch of a string expression.
+/// A part of a string expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece<E> {
     /// Literal text.
     Literal(Box<str>),
-    /// Literal text in the expressions' own notation; compiled by the server.
+    /// Literal text in the notation of expressions. The server has compiled it.
     Escaped(E),
-    /// What the request gives; compiled by the server.
+    /// A value of the request. The server has compiled it.
     Value(E),
 }
 
-/// The rule that decided, as shown to people.
+/// The place of the rule that decided, for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleAt<'a> {
     /// Configuration file or map.
@@ -130,10 +130,10 @@ impl std::fmt::Display for RuleAt<'_> {
 
 /// Moves prepared at startup, or held by this request.
 pub enum MovesOf<'a> {
-    /// Prepared at startup.
+    /// They were prepared at startup.
     Prepared(&'a Moves),
-    /// Of a map, which may be replaced meanwhile; or made for this request alone, from a variable's or an
-    /// expression's value.
+    /// They are of a map, which can be replaced meanwhile. Or they were made for this request, from the value of a
+    /// variable or an expression.
     Held(Arc<Moves>),
 }
 
@@ -147,19 +147,19 @@ impl std::ops::Deref for MovesOf<'_> {
     }
 }
 
-/// What the rules say of one request.
+/// The decision of the rules for one request.
 pub enum Decision<'a> {
-    /// Move into these contexts.
+    /// The request must move into these contexts.
     Confine(MovesOf<'a>, RuleAt<'a>),
-    /// Exempt, in plain words.
+    /// The request is exempt, because a rule says `unconfined`.
     Unconfined(RuleAt<'a>),
     /// No rule matched.
     Unmatched,
-    /// A rule matched and cannot be carried out: the request must be refused.
+    /// A rule matched, but it cannot be carried out. The request must be refused.
     Failed(RuleAt<'a>, Failure),
 }
 
-/// Asks `rules` in order; the first that matches decides.
+/// Asks `rules` in their order. The first that matches decides.
 pub fn decide<'a, E: 'a>(
     rules: impl IntoIterator<Item = &'a Rule<E>>,
     facts: &dyn Facts<E>,
@@ -201,7 +201,7 @@ pub fn decide<'a, E: 'a>(
     Decision::Unmatched
 }
 
-/// What a map's rules of now say, if one matches.
+/// The decision of a map's current rules, if one matches.
 fn by_map<'a>(live: &'a LiveMap, subject: &Subject<'_>, backends: &Backends) -> Option<Decision<'a>> {
     let ready = live.current();
     let hit = ready.map().lookup(subject)?;
@@ -219,7 +219,7 @@ fn fixed<'a>(prepared: &'a Prepared, at: RuleAt<'a>) -> Decision<'a> {
     }
 }
 
-/// As [`fixed`], for contexts that may not live as long as the decision.
+/// As [`fixed`], for contexts that may end before the decision.
 fn held<'a>(prepared: &Prepared, at: RuleAt<'a>) -> Decision<'a> {
     match prepared {
         Prepared::Unconfined => Decision::Unconfined(at),
@@ -241,10 +241,10 @@ fn transition<'a>(table: &'a TransitionMap, path: Option<&[u8]>, at: RuleAt<'a>)
     }
 }
 
-/// What a piece gives; `true` stands before what is the request's.
+/// The text of a part. The `bool` says whether the request supplied it.
 type Evaluated<'p> = (bool, Cow<'p, [u8]>);
 
-/// What an expression's pieces give.
+/// The texts of an expression's parts.
 fn evaluate<'p, E>(pieces: &'p [Piece<E>], facts: &dyn Facts<E>) -> Result<Vec<Evaluated<'p>>, String> {
     let piece = |piece: &'p Piece<E>| match piece {
         Piece::Literal(text) => Ok((false, Cow::Borrowed(text.as_bytes()))),
@@ -254,7 +254,7 @@ fn evaluate<'p, E>(pieces: &'p [Piece<E>], facts: &dyn Facts<E>) -> Result<Vec<E
     pieces.iter().map(piece).collect()
 }
 
-/// What is prepared for one context that a request supplied.
+/// The decision for one context that a request supplied.
 fn made<'v>(
     pieces: impl IntoIterator<Item = Evaluated<'v>>,
     of: &'static str,

@@ -1,4 +1,4 @@
-//! What a decision asks of the server for one request, and why a rule may fail on it.
+//! What a decision needs to know of one request, and why a rule can fail on it.
 //!
 //! ```
 //! use confine::policy::facts::Statement;
@@ -12,40 +12,39 @@ use std::ffi::{CStr, CString};
 use super::answer_cache::Holds;
 use crate::{lsm::PrepareError, subject::Subject, value::ValueError};
 
-/// What the server can say of one request.
+/// The facts of one request, which the server gives.
 pub trait Facts<E> {
     /// Who is behind it.
     fn subject(&self) -> Subject<'_>;
     /// A variable of the request's environment.
     fn env(&self, name: &CStr) -> Option<&[u8]>;
-    /// An expression's value, or the evaluator's message. A user name that is not proven must be
-    /// empty in it.
+    /// The value of an expression. The error is the evaluator's message. A user name that is not proven must be empty
+    /// in the value.
     fn expr(&self, expr: &E) -> Result<Vec<u8>, String>;
-    /// Which of the server's databases this request would ask: answers of one are not given for another.
+    /// The number of the database that this request would ask. An answer of one database is not used for another.
     fn database(&self) -> usize;
-    /// Whether this request may hold a connection to a database, for which others could be waiting.
+    /// Whether this request may hold a connection to a database that another request could be waiting for.
     fn holds(&self) -> Holds;
-    /// Asks that database. `values` are as many as the statement has parameters. The error says what went
-    /// wrong, in the words of whoever knows.
+    /// Asks that database. There are as many `values` as the statement has parameters. The error says what went wrong.
     fn ask(&self, statement: &Statement, values: &[&[u8]]) -> Result<Rows, String>;
 }
 
-/// A statement that the server has prepared.
+/// A statement that the server has prepared in its database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// The name that it was prepared under.
+    /// The name under which it was prepared.
     pub label: CString,
     /// Its text.
     pub sql: CString,
 }
 
-/// Why a statement cannot be asked with texts.
+/// Why a statement cannot be asked with texts as its values.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StatementError {
-    /// `%` before a byte that a locale may or may not take for a letter.
+    /// A `%` stands before a byte that is a letter in some locales and not in others.
     #[error("its text holds {0:?}; write %% for a percent sign, and %s for a parameter")]
     Percent(String),
-    /// A parameter that is no text.
+    /// A parameter does not take a text.
     #[error("its parameter {0} is for binary data; write %s")]
     Binary(String),
 }
@@ -63,7 +62,7 @@ impl Statement {
             let shown = || format!("%{}", String::from_utf8_lossy(&rest[..rest.len().min(3)]));
             match rest {
                 [b'%', behind @ ..] => rest = behind,
-                // Each takes four values.
+                // A parameter of these types takes four values.
                 [b'p', b'D', b'b' | b'c', ..] => return Err(StatementError::Binary(shown())),
                 [letter, ..] if letter.is_ascii_alphabetic() => count += 1,
                 [byte, ..] if !byte.is_ascii() => return Err(StatementError::Percent(shown())),
@@ -74,12 +73,12 @@ impl Statement {
     }
 }
 
-/// What a statement gave: the first column of its rows.
+/// The answer to a statement: the first column of its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rows {
     /// No row.
     None,
-    /// One row. Empty also for NULL.
+    /// One row. It is empty for NULL, too.
     One(Vec<u8>),
     /// More than one.
     Several,
@@ -114,7 +113,7 @@ pub enum Failure {
         /// The word as it was given.
         value: String,
     },
-    /// A table's line without its context: a fault of this program, refused like any other.
+    /// A line of a table has no prepared context. This is a fault of this program, and the request is refused.
     #[error("the table's line has no prepared context; report this as a bug of mod_confine")]
     NoContext,
     /// No pattern of a table matches the file.

@@ -52,7 +52,7 @@ use crate::{
     policy::prepared_map::{self, PreparedMap},
 };
 
-/// How a map's file becomes rules.
+/// How the rules of a map's file are read and prepared.
 pub struct LoadOptions {
     /// The backend of contexts that name none.
     pub default: BackendName,
@@ -62,12 +62,12 @@ pub struct LoadOptions {
     pub early: Option<Vec<Box<dyn Backend>>>,
 }
 
-/// A map, its rules of now, and how they came.
+/// A map with its current rules, and when they were taken over.
 pub struct LiveMap {
     path: Box<Path>,
     options: LoadOptions,
-    /// Where the children find the copy that one of them makes when the file of a compiled map changes.
-    /// Without one, each makes its own.
+    /// The place where child processes find the copy that one of them makes when the file of a compiled map has
+    /// changed. Without it each makes a copy of its own.
     shelf: Option<Shelf>,
     current: RwLock<Arc<PreparedMap>>,
     state: Mutex<MapState>,
@@ -75,24 +75,24 @@ pub struct LiveMap {
     swaps: Arc<AtomicU64>,
 }
 
-/// How a map is, for people.
+/// The state of a map, for people.
 #[derive(Clone, Debug)]
 pub struct MapState {
-    /// How often its rules were taken over, the start included.
+    /// How often rules were taken over, the start included.
     pub generation: u64,
     /// The number of rules.
     pub rules: usize,
     /// When they were taken over.
     pub since: SystemTime,
-    /// Why the file as it is now was not taken over, where it was not.
+    /// Why the rules in the file are not taken over, if they are not.
     pub error: Option<String>,
 }
 
 impl LiveMap {
-    /// A map whose rules were read from the file `path` just now. `swaps` is counted up after every swap.
+    /// A map whose rules were just read from the file `path`. Each swap adds 1 to `swaps`.
     pub fn new(path: &Path, options: LoadOptions, ready: PreparedMap, swaps: Arc<AtomicU64>) -> Self {
         let rules = ready.map().len();
-        // A text is tables of each child's own after a change, and needs none of the descriptors.
+        // After a change each child makes its own tables from a text, so it needs no shelf.
         let shelf = ready.map().is_compiled().then(Shelf::new).and_then(Result::ok);
         Self {
             path: path.into(),
@@ -109,17 +109,17 @@ impl LiveMap {
         &self.path
     }
 
-    /// The rules of now. Whoever holds them keeps them, whatever happens to the file.
+    /// The current rules. Whoever holds them keeps them, whatever happens to the file.
     pub fn current(&self) -> Arc<PreparedMap> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// How the map is.
+    /// The state of the map.
     pub fn state(&self) -> MapState {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes new rules over; gives the old ones.
+    /// Replaces the rules. Gives the old ones.
     fn swap(&self, ready: PreparedMap) -> (Arc<PreparedMap>, MapState) {
         let rules = ready.map().len();
         let new = Arc::new(ready);
@@ -135,7 +135,7 @@ impl LiveMap {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).error = Some(error.to_owned());
     }
 
-    /// Reads the file anew and makes everything ready.
+    /// Reads the file and prepares everything.
     fn load(&self, backends: &Backends) -> Result<(PreparedMap, FileStamp), LoadError> {
         let LoadOptions { default, same_context, early } = &self.options;
         let map = Map::load_stamped(&self.path, *default, self.shelf.as_ref());
@@ -159,19 +159,19 @@ impl LiveMap {
     }
 }
 
-/// Why a changed file was not taken over.
+/// Why the rules of a changed file were not taken over.
 enum LoadError {
-    /// It is being written: look again.
+    /// Somebody is writing it, so look again.
     Unsettled,
-    /// The text says what is wrong with it.
+    /// It has a fault, which the text describes.
     Bad(String),
 }
 
-/// What a look saw.
+/// What a look at the file has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Observation {
     There(FileStamp),
-    /// The kernel's answer instead.
+    /// There is no file. This is the kernel's answer.
     Gone(i32),
 }
 
@@ -190,37 +190,37 @@ impl Observation {
     }
 }
 
-/// Stands for a file that looks like this: the same number in every process, and never 0.
+/// A number for this state of a file. It is the same in every process, and never 0.
 pub fn sight_of(stamp: FileStamp) -> u64 {
     Observation::There(stamp).number()
 }
 
-/// What came of a look.
+/// The result of a look.
 #[derive(Debug)]
 pub enum Event {
-    /// The file is as it was, or not settled yet.
+    /// The file has not changed, or it may still be changing.
     Nothing,
     /// New rules count from now on.
     Swapped(MapState),
-    /// The file changed and the rules did not, for this reason.
+    /// The file has changed, but its rules were not taken over, for this reason.
     Rejected(String),
 }
 
-/// One process's eye on a map.
+/// Watches a map for one process.
 pub struct Watch {
     map: Arc<LiveMap>,
-    /// What the rules, or the last complaint, came from.
+    /// The state of the file that was last read, whether its rules were taken over or not.
     handled: Observation,
-    /// What the rules of now came from.
+    /// The state of the file from which the current rules were read.
     in_force: FileStamp,
-    /// Something else that was seen once.
+    /// A new state that was seen only once so far.
     candidate: Option<Observation>,
-    /// Rules that requests may still hold: so that the last of these need not clear them away.
+    /// Old rules that requests may still hold. They are kept here so that no request has to free their memory.
     retired: Vec<Arc<PreparedMap>>,
 }
 
 impl Watch {
-    /// Watches a map whose rules came from a file that looked like this.
+    /// Watches a map whose rules were read from a file in this state.
     pub fn new(map: Arc<LiveMap>, read: FileStamp) -> Self {
         Self { map, handled: Observation::There(read), in_force: read, candidate: None, retired: Vec::new() }
     }
@@ -230,19 +230,20 @@ impl Watch {
         &self.map
     }
 
-    /// Stands for what this watch last acted upon: the same number for the same sight in every process.
+    /// A number for the state of the file that this watch last read. It is the same in every process for the same
+    /// state.
     pub fn sight(&self) -> u64 {
         self.handled.number()
     }
 
-    /// The same of what the rules of now came from.
+    /// The same number for the file from which the current rules were read.
     pub fn in_force(&self) -> u64 {
         sight_of(self.in_force)
     }
 
-    /// Looks once; to be called every quarter of a second or so.
+    /// Looks at the file once. Call it about every quarter of a second.
     pub fn look(&mut self, backends: &Backends) -> Event {
-        // Nobody takes a new reference to what is retired, so the count only goes down.
+        // No request takes a new reference to old rules, so their count only goes down.
         self.retired.retain(|old| Arc::strong_count(old) > 1);
         let now = Observation::of(&self.map.path);
         if now == self.handled {

@@ -30,39 +30,43 @@ use crate::{
     problem::Problem,
 };
 
-/// How many distinct lists of contexts of a map are kept prepared, some hundred bytes each. What is beyond
-/// is prepared at the start, too, to find what is wrong, and again on each request that meets it.
+/// How many different lists of contexts of a map are kept prepared. A list takes some hundred bytes. Further lists are
+/// prepared at startup, too, to find their faults, and then again on each request that needs them.
 const MOST_PREPARED: usize = 1 << 16;
 
-/// How many distinct lists the kernel is asked about. A question can take a thread that tries the move, some
-/// 50 us; beyond, the move itself is the question.
+/// How many different lists the kernel is asked about. A question may need a thread that tries the move, which takes
+/// about 50 us. For further lists only the move itself shows it.
 const MOST_ASKED: usize = 10_000;
 
-/// How many lists that the kernel refuses are reported.
+/// How many of the lists that the kernel refuses are reported.
 const MOST_REPORTED: usize = 100;
 
 /// A map whose contexts are prepared.
 pub struct PreparedMap {
     map: Map,
     same_context: SameContext,
-    /// For the first of the map's lists, in the same order.
+    /// The prepared contexts of the first lists of the map, in the same order.
     prepared: Vec<Prepared>,
 }
 
-/// What the kernel said of a map's contexts.
+/// The kernel's answers about the contexts of a map.
 #[derive(Default)]
 pub struct KernelAnswers {
-    /// What it refuses: the first line that gives the contexts, these, and why. At most 100.
+    /// The lists that it refuses: the first line with the list, the list, and why. There are at most 100.
     pub refused: Vec<(u32, ContextList, CheckError)>,
     /// How many lists were not asked about, because there are too many.
     pub unasked: usize,
 }
 
-/// The lists of a map that is in use: the kernel need not be asked about them again, nor they be prepared.
+/// The prepared lists of a map that is in use. The kernel need not be asked about them again, and they need not be
+/// prepared again.
 pub type PreparedLists = HashMap<Box<str>, Prepared>;
 
 impl PreparedMap {
-    /// Prepares every context of `map`. The error carries the first line that uses the context.
+    /// Prepares every context of `map`.
+    ///
+    /// # Errors
+    /// The first line with a context that cannot be prepared, and why.
     pub fn new(
         map: Map,
         backends: &Backends,
@@ -71,7 +75,7 @@ impl PreparedMap {
         Self::with(map, backends, same_context, &PreparedLists::new())
     }
 
-    /// As [`PreparedMap::new`], and takes what is prepared already.
+    /// As [`PreparedMap::new`], and it uses lists that are prepared already.
     pub fn with(
         map: Map,
         backends: &Backends,
@@ -96,8 +100,7 @@ impl PreparedMap {
         &self.map
     }
 
-    /// The contexts of a list of this map, ready: as they were prepared, or for a list beyond those that are
-    /// kept, anew.
+    /// The prepared contexts of a list of this map. A list that is not kept is prepared now.
     pub fn contexts(&self, list: u32, backends: &Backends) -> Result<Cow<'_, Prepared>, PrepareError> {
         match self.prepared.get(list as usize) {
             Some(prepared) => Ok(Cow::Borrowed(prepared)),
@@ -105,7 +108,7 @@ impl PreparedMap {
         }
     }
 
-    /// What is prepared, by the lists' texts.
+    /// The prepared lists, by their texts.
     pub fn known(&self) -> PreparedLists {
         let texts = (0..).map_while(|number| self.map.list_text(number));
         texts.map(Box::from).zip(self.prepared.iter().cloned()).collect()
@@ -118,7 +121,7 @@ fn prepare(
     backends: &Backends,
     same_context: SameContext,
 ) -> Result<Prepared, (u32, PrepareError)> {
-    // Only a damaged compiled map holds a list that does not read back; nothing may run by it.
+    // Only a damaged compiled map has a list that cannot be read. No request may run by it.
     let list = map.list(number).ok_or_else(|| {
         let context = map.list_text(number).unwrap_or("?").escape_debug().to_string();
         let why = "the compiled map holds it, and it is no list of contexts".into();
@@ -133,8 +136,8 @@ fn prepare(
     backends.prepare(&list.contexts, same_context).map_err(|e| (list.first_line, e))
 }
 
-/// Asks the kernel about each distinct list of `map` that is not `known`, as far as that takes bounded time.
-/// `early`: see [`Backends::check`].
+/// Asks the kernel about each list of `map` that is not in `known`, as long as there are not too many. `early` is as in
+/// [`Backends::check`].
 pub fn ask(
     map: &Map,
     backends: &Backends,
@@ -153,7 +156,7 @@ pub fn ask(
             continue;
         }
         asked += 1;
-        // What does not read back is an error of its own, when it is prepared.
+        // A list that cannot be read is an error when it is prepared.
         let Some(list) = map.list(number) else { continue };
         if let Err(error) = backends.check(&list.contexts, same_context, early) {
             answers.refused.push((list.first_line, list.contexts, error));

@@ -20,8 +20,8 @@ use crate::{
     value::{self, Given, ValueError},
 };
 
-/// What is prepared for a context that a request supplied. The context that the server
-/// itself is in would confine nothing. It is an error under every directive, as a value does not exempt.
+/// Prepares a context that a request supplied. The server's own context would confine nothing. It is an error under
+/// every directive, because a value does not exempt a request.
 pub fn prepare(
     given: &Given,
     backend: BackendName,
@@ -32,13 +32,13 @@ pub fn prepare(
     Ok(backends.prepare_value(backend, &given)?)
 }
 
-/// Why nothing could be prepared for a value.
+/// Why a value could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
-    /// It is no context.
+    /// It is not a context.
     #[error(transparent)]
     Value(#[from] ValueError),
-    /// The backend does not take it.
+    /// The backend refuses it.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
 }

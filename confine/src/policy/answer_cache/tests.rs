@@ -111,7 +111,7 @@ fn a_key_that_is_asked_again_takes_one_place() {
     assert!(state.answers.len() <= 1 && state.ends.len() <= 5, "{} ends", state.ends.len());
 }
 
-/// Starts `number` threads that want the same while one asks; `end` is what comes of the in_flight.
+/// Starts `number` threads that need the same answer while one of them asks. `end` is what comes of the question.
 fn wait_together(
     answers: &Texts,
     number: usize,
