@@ -11,7 +11,7 @@ payload_key() {
     [[ ! -e $MODULE ]] || module=$(sha256sum "$MODULE" | cut -c1-16)
     [[ ! -e $COMMAND ]] || command=$(sha256sum "$COMMAND" | cut -c1-16)
     printf '%s-%s-%s-%s\n' "$(<"$CACHE/root.img.key")" "$module" "$command" \
-        "$(hash_of lab/guest lab/src lab/tests lab/www lab/app lab/policy conf lab/lib/payload.sh)"
+        "$(hash_of lab/guest lab/src lab/tests lab/www lab/app lab/policy conf docs/guides manual/src lab/lib/payload.sh)"
 }
 
 # Built against this machine's httpd headers, which are the guest's.
@@ -28,6 +28,15 @@ compile_programs() {
     done
 }
 
+# The guides of the manual, as scripts.
+write_guides() {
+    local name
+    mkdir -p -- "$1"
+    for name in apparmor selinux tomoyo; do
+        (cd -- "$REPO_DIR" && cargo run -q --locked -p confine-manual -- script "docs/guides/$name.md") >"$1/$name.sh"
+    done
+}
+
 # Everyone's Basic credentials, so that a test needs no program to make them.
 credentials() {
     local name
@@ -40,12 +49,13 @@ build_payload() {
     local tree
     tree=$(mktemp -d)
     mkdir -p -- "$tree/lab"
-    cp -- "$LAB_DIR"/guest/{run,shell,lib.sh,kinds.sh,reach.sh,mixed.pl,upgrade.pl,speed.awk,users,*.map,*.conf,*.tomoyo} "$tree/lab/"
+    cp -- "$LAB_DIR"/guest/{run,shell,lib.sh,guide.sh,kinds.sh,reach.sh,mixed.pl,upgrade.pl,speed.awk,users,*.map,*.conf,*.tomoyo} "$tree/lab/"
     cp -R -- "$LAB_DIR"/{tests,www,app} "$REPO_DIR/conf" "$tree/lab/"
     mkdir -- "$tree/lab/policy"
     cp -R -- "$LAB_DIR"/policy/{apparmor,tomoyo} "$tree/lab/policy/"
     credentials <"$LAB_DIR/guest/users" >"$tree/lab/credentials"
     compile_programs "$tree/lab"
+    write_guides "$tree/lab/guides"
     [[ ! -e $MODULE ]] || cp -- "$MODULE" "$tree/lab/modules/mod_confine.so"
     # Without its symbols it fits on the disk beside everything else.
     [[ ! -e $COMMAND ]] || strip -o "$tree/lab/bin/confinectl" -- "$COMMAND"

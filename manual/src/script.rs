@@ -33,7 +33,7 @@ put() {
 
 answers() {
     local tries=1 answer
-    case $2 in curl\ * | sudo\ tail\ * | sudo\ grep\ *) tries=40 ;; esac
+    case $2 in curl\ * | *\ /var/log/apache2/*.log) tries=40 ;; esac
     while :; do
         bash -c "$2" >"$out" 2>&1 </dev/null
         answer=$(<"$out")

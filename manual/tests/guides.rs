@@ -55,11 +55,12 @@ macro_rules! guides {
 }
 
 /// Guides about a kernel that enforces a policy: their scripts run in the lab's guests (lab/lib/payload.sh).
-const IN_THE_LAB: [&str; 0] = [];
+const IN_THE_LAB: [&str; 3] = ["apparmor", "selinux", "tomoyo"];
 
 guides! {
     five_minutes: "five-minutes",
     hosting_php: "hosting-php",
+    wordpress_end_to_end: "wordpress",
     users_from_ldap: "ldap",
     why_was_this_request_refused: "refused",
 }
