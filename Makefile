@@ -4,6 +4,8 @@ SETUP = scripts/setup
 CARGO = cargo --locked
 # Where `make install` puts things; packages set DESTDIR.
 PREFIX ?= /usr
+# Where the module looks for what LandlockInclude names: as it was told when it was built.
+export CONFINE_DATA_DIR ?= $(PREFIX)/share/mod_confine
 APXS ?= $(shell command -v apxs2 || command -v apxs || echo /usr/bin/apxs2)
 
 .DEFAULT_GOAL := help
@@ -87,11 +89,13 @@ man: build ## manual pages and completions of shells, in target/share
 # where rustup installed it for a user.
 BUILT = target/release/libmod_confine.so target/release/confinectl
 
-install: ## install what `make build` built: module, confinectl, manual pages, completions (DESTDIR, PREFIX)
+install: ## install what `make build` built: module, confinectl, manual pages, completions, parts of rulesets (DESTDIR, PREFIX)
 	@for file in $(BUILT); do test -f $$file || { echo "install: $$file is missing; run make build first, as yourself and not as root" >&2; exit 1; }; done
 	install -D -m 0644 target/release/libmod_confine.so $(DESTDIR)$(shell $(APXS) -q LIBEXECDIR)/mod_confine.so
 	install -D -m 0755 target/release/confinectl $(DESTDIR)$(PREFIX)/bin/confinectl
 	target/release/confinectl generate $(DESTDIR)$(PREFIX)/share
+	install -d $(DESTDIR)$(PREFIX)/share/mod_confine/landlock
+	install -m 0644 conf/landlock/*.conf $(DESTDIR)$(PREFIX)/share/mod_confine/landlock
 
 clean: ## remove what was built
 	@cargo clean

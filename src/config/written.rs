@@ -2,9 +2,10 @@
 
 use std::{
     cell::{OnceCell, RefCell},
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     ffi::CString,
     ops::Range,
+    path::PathBuf,
 };
 
 use confine::{
@@ -36,6 +37,8 @@ pub struct Written {
     pub rulesets: Vec<WrittenRuleset>,
     /// The ruleset whose section is being read.
     pub open: Option<WrittenRuleset>,
+    /// `LandlockIncludeDir`: the folders in which included files are looked for first, in their order.
+    pub include_folders: Vec<PathBuf>,
     /// Expressions in Landlock paths, by index.
     pub path_expressions: Vec<Expression>,
     /// Where the server itself is to move.
@@ -84,6 +87,8 @@ pub struct WrittenRuleset {
     pub spec: RulesetSpec,
     /// The virtual host that it stands in; `None` outside of those.
     pub host: Option<ServerId>,
+    /// `LandlockInclude`: the names of what was put into it already.
+    pub included: BTreeSet<Box<str>>,
 }
 
 /// `ConfineServerContext`, as written.

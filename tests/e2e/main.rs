@@ -76,6 +76,7 @@ mod report_mode_moves_nothing_and_says_what_it_would;
 mod requests_are_counted_by_outcome;
 mod requests_by_database_are_never_mixed_up;
 mod rulesets_grant_what_they_say;
+mod shipped_parts_of_rulesets_are_enough;
 mod signals_go_to_the_server_and_not_to_workers;
 mod stock_httpd_serves;
 mod stopping_a_busy_server_crashes_nothing;

@@ -49,6 +49,8 @@ const ALL: &[Entry] = &[
     Entry::of(c"LandlockRead", landlock::read, SERVER, c"[-]PATH [[-]PATH ...]: what may be read"),
     Entry::of(c"LandlockWrite", landlock::write, SERVER, c"[-]PATH [[-]PATH ...]: what may be changed"),
     Entry::of(c"LandlockExecute", landlock::execute, SERVER, c"[-]PATH [[-]PATH ...]: what may be run"),
+    Entry::of(c"LandlockInclude", landlock::include, SERVER, c"NAME [NAME ...]: parts that many rulesets share"),
+    Entry::of(c"LandlockIncludeDir", landlock::include_dir, SERVER, c"FOLDER: where LandlockInclude looks first"),
     Entry::of(c"LandlockTrustPaths", landlock::trust_paths, SERVER, c"PATH [PATH ...]: where links are followed, whoever made them"),
     Entry::of(c"LandlockConnect", landlock::connect, SERVER, c"PORT [PORT ...] | any | none: TCP ports to connect to"),
     Entry::of(c"LandlockBind", landlock::bind, SERVER, c"PORT [PORT ...] | any | none: TCP ports to listen on"),

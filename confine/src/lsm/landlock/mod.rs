@@ -62,6 +62,7 @@ mod advice;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod grants;
+pub mod include;
 mod kernel;
 mod place;
 mod ruleset;
