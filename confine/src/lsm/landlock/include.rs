@@ -257,7 +257,7 @@ mod tests {
         let names = names(&[&folder]);
         assert_eq!(names, ["base", "cgi", "dav", "git", "perl", "php", "python"]);
         for name in &names {
-            let (file, text) = find(name, &[folder.clone()]).expect("a file");
+            let (file, text) = find(name, std::slice::from_ref(&folder)).expect("a file");
             let lines = parse(&text).unwrap_or_else(|e| panic!("{}:{}: {e}", file.display(), e.line));
             for IncludeLine { grant, words, line } in lines {
                 for word in words {
