@@ -123,6 +123,7 @@ fn answered() -> Dump {
             reason: None,
         }),
         kernel: Vec::new(),
+        attempted: Vec::new(),
     };
     Dump { answer: Some(answer), ..described() }
 }
@@ -232,6 +233,7 @@ fn a_request_is_asked_about_as_it_is_described() {
         headers: vec![b"X-Y: z"[..].into()],
         env: vec![b"K=V=W"[..].into(), b"L="[..].into()],
         kernel: true,
+        attempts: Vec::new(),
     };
     assert_eq!(question, expected);
     assert!(

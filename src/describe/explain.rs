@@ -7,11 +7,12 @@ use confine::{
     Context, ContextList, Origin,
     backends::SameContext,
     bytes::Bytes,
-    dump::{Answer, Found, Kernel, Outcome, Question, Verdict},
+    dump::{Answer, Attempted, Found, Kernel, Outcome, Question, Verdict},
     lsm::{Backend, Moved},
     policy::decide::{Decision, MovesOf, Rule, RuleAt, Source, decide},
 };
 
+use super::access;
 use crate::{
     config::{DirectoryConfig, OutOfProcess, Unmatched},
     httpd::{
@@ -82,6 +83,7 @@ fn arrival(r: &Request<'_>) -> Answer {
         verdicts: Vec::new(),
         outcome: None,
         kernel: Vec::new(),
+        attempted: Vec::new(),
     }
 }
 
@@ -98,6 +100,7 @@ fn ask(
     if let Some(early) = early {
         answer.early = Some(early.verdict);
         answer.kernel.extend(early.kernel);
+        answer.attempted.extend(early.attempted);
         (answer.outcome, after) = (early.outcome, early.contexts);
     }
     if answer.outcome.is_none() && answer.status.is_none() && after.is_none() && scope.rules.is_some() {
@@ -139,6 +142,7 @@ struct Early {
     /// The contexts that the worker is in from then on.
     contexts: Option<ContextList>,
     kernel: Option<Kernel>,
+    attempted: Vec<Attempted>,
 }
 
 fn early_move(r: &mut Request<'_>, scope: Scope<'_>, question: &Question) -> Option<Early> {
@@ -147,7 +151,7 @@ fn early_move(r: &mut Request<'_>, scope: Scope<'_>, question: &Question) -> Opt
     let verdict = verdict_of(r, scope, question, index, rule);
     let decided = decision(r, scope, question, [rule]);
     let report = scope.reports_only();
-    let mut early = Early { verdict, outcome: None, contexts: None, kernel: None };
+    let mut early = Early { verdict, outcome: None, contexts: None, kernel: None, attempted: Vec::new() };
     let decided = verdict::Verdict::under(scope, Grounds::of(r), decided);
     let at = decided.grounds.rule();
     match decided.outcome {
@@ -156,7 +160,11 @@ fn early_move(r: &mut Request<'_>, scope: Scope<'_>, question: &Question) -> Opt
                 early.kernel = Some(ask_kernel(scope, &moves, rule.same_context, None));
             }
             match try_moves(r, scope, &moves, Extent::Tried, From::Server) {
-                Ok(()) => early.contexts = Some(contexts(&moves)).filter(|_| !report),
+                Ok(()) => {
+                    early.contexts = Some(contexts(&moves)).filter(|_| !report);
+                    // The request's own file is not known yet, and the ruleset of the later move is asked about it.
+                    early.attempted = access::judge(r, scope, &moves, &question.attempts);
+                }
                 Err(refusal) if !report => early.outcome = Some(refused(scope, at, Some(&moves), &refusal)),
                 Err(_) => {}
             }
@@ -203,6 +211,11 @@ fn decide_here(
             }
             let maker = elsewhere(r, scope)
                 .and_then(|maker| try_moves(r, scope, &moves, Extent::Tried, from).map(|()| maker));
+            // What another process makes no ruleset reaches.
+            if matches!(maker, Ok(None)) {
+                let attempts = access::attempts(r, question);
+                answer.attempted.extend(access::judge(r, scope, &moves, &attempts));
+            }
             match maker {
                 Ok(maker) => Outcome {
                     contexts: Some(moves.text.to_string_lossy().into_owned()),

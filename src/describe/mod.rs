@@ -5,6 +5,7 @@
 //! A configuration with faults is described in check_config, where the faults are found, and the server stops as
 //! it always does. One without faults is described in test_config, which the server runs last under `-t`.
 
+mod access;
 pub mod explain;
 
 use std::{

@@ -53,6 +53,7 @@ mod confined_lua_has_no_way_to_native_code;
 mod content_of_another_process_is_refused_or_warned_of;
 mod directives_are_refused_in_htaccess;
 mod each_reads_theirs_and_not_the_others;
+mod explain_says_what_a_ruleset_refuses;
 mod explain_says_what_the_server_does;
 mod filters_of_a_refused_request_do_not_run;
 mod finalizers_of_lua_run_confined;

@@ -32,6 +32,41 @@ pub struct Question {
     pub env: Vec<Bytes>,
     /// Whether the kernel is to be asked about the contexts that come of it.
     pub kernel: bool,
+    /// What its application would do, for the rulesets to answer.
+    pub attempts: Vec<Attempt>,
+}
+
+/// Something that an application does and a ruleset may refuse.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    /// The word of the access, as logs have it.
+    pub access: String,
+    /// To what.
+    pub object: Object,
+}
+
+/// What an application reaches for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Object {
+    /// A file or folder, by its whole path.
+    Path(Bytes),
+    /// A TCP port.
+    Port(u16),
+    /// An abstract UNIX socket of another process.
+    AbstractSocket,
+}
+
+/// What one ruleset answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempted {
+    /// The ruleset, as a context.
+    pub context: String,
+    /// What was asked.
+    pub attempt: Attempt,
+    /// What to do where it is refused, or why that is not known.
+    pub refused: Option<String>,
 }
 
 /// What the request meets.
@@ -65,6 +100,8 @@ pub struct Answer {
     pub outcome: Option<Outcome>,
     /// What the kernel says.
     pub kernel: Vec<Kernel>,
+    /// What the rulesets among the contexts say.
+    pub attempted: Vec<Attempted>,
 }
 
 /// What one rule alone says.

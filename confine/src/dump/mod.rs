@@ -19,7 +19,7 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, Found, Kernel, Outcome, Question, Verdict};
+pub use answer::{Answer, Attempt, Attempted, Found, Kernel, Object, Outcome, Question, Verdict};
 pub use configuration::{Dump, Kind, Rule, Ruleset, Section, Server, Setting, User};
 pub use lines::DumpError;
 

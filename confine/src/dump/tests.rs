@@ -83,6 +83,7 @@ fn whole() -> Dump {
                 reason: Some("no".to_owned()),
             }),
             kernel: vec![Kernel { contexts: "landlock:a".to_owned(), refused: None }],
+            attempted: Vec::new(),
         }),
     }
 }
@@ -204,6 +205,11 @@ fn a_question_passes_through_an_environment_variable() {
         headers: vec![bytes(b"X: 1"), bytes(b"Y:2")],
         env: vec![bytes(b"K=V=W"), bytes(b"EMPTY=")],
         kernel: true,
+        attempts: vec![
+            Attempt { access: "read".to_owned(), object: Object::Path(bytes(b"/x\xff")) },
+            Attempt { access: "connect".to_owned(), object: Object::Port(80) },
+            Attempt { access: "connect".to_owned(), object: Object::AbstractSocket },
+        ],
     };
     for question in [question, Question::default()] {
         let text = question.to_json().expect("JSON");

@@ -1,12 +1,20 @@
 //! Explains a request to a whole configuration: the server chooses the virtual host and merges the sections.
 
-use std::{ffi::OsString, io::Write, net::SocketAddr, os::unix::ffi::OsStrExt};
+use std::{
+    ffi::OsString,
+    io::Write,
+    net::SocketAddr,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
 
 use anstyle::{AnsiColor, Style};
+use clap::builder::PossibleValuesParser;
 use confine::{
     bytes::Bytes,
-    dump::{Answer, Dump, Found, Outcome as Decided, Question, Verdict},
+    dump::{Answer, Attempt, Attempted, Dump, Found, Object, Outcome as Decided, Question, Verdict},
     field::{Field, Reason, Words},
+    lsm::landlock::FileAccess,
 };
 use serde_json::{Value, json};
 
@@ -35,9 +43,71 @@ pub struct RequestArgs {
     /// of --host is reached.
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "map")]
     to: Option<SocketAddr>,
+    /// What the application would do to the file of --path. The rulesets of the request answer; its own file is found
+    /// by --uri then. May be given several times.
+    #[arg(long, value_name = "ACCESS", conflicts_with = "map", requires = "path", value_parser = accesses())]
+    access: Vec<String>,
+    /// A program that the application would run.
+    #[arg(long, value_name = "FILE", conflicts_with = "map")]
+    exec: Option<PathBuf>,
+    /// A TCP port that the application would connect to, or the file of a UNIX socket, or @NAME of an abstract one.
+    #[arg(long, value_name = "PORT|SOCKET", conflicts_with = "map")]
+    connect: Option<OsString>,
     /// Print one JSON object instead of lines of text.
     #[arg(long, conflicts_with = "map")]
     json: bool,
+}
+
+/// The words of what can be done to a file.
+fn accesses() -> PossibleValuesParser {
+    let mut words = FileAccess::ALL.map(FileAccess::word).to_vec();
+    words.dedup();
+    PossibleValuesParser::new(words)
+}
+
+impl RequestArgs {
+    /// What the rulesets are asked about.
+    fn attempts(&self, path: Option<&Path>) -> Result<Vec<Attempt>, Failure> {
+        let object = |path: &Path| Object::Path(Bytes::from(path.as_os_str().as_bytes()));
+        let of = |access: &str, object| Attempt { access: access.to_owned(), object };
+        let mut attempts: Vec<_> = path
+            .into_iter()
+            .flat_map(|path| self.access.iter().map(move |access| of(access, object(path))))
+            .collect();
+        if let Some(program) = &self.exec {
+            absolute("--exec", program)?;
+            attempts.push(of(FileAccess::Execute.word(), object(program)));
+        }
+        if let Some(to) = &self.connect {
+            let text = to.to_string_lossy();
+            let to = match text.parse() {
+                Ok(port) => Object::Port(port),
+                Err(_) if text.starts_with('@') => Object::AbstractSocket,
+                Err(_) => {
+                    absolute("--connect", Path::new(to))?;
+                    object(Path::new(to))
+                }
+            };
+            attempts.push(of(FileAccess::ConnectSocket.word(), to));
+        }
+        Ok(attempts)
+    }
+}
+
+fn absolute(option: &str, path: &Path) -> Result<(), Failure> {
+    match path.is_absolute() {
+        true => Ok(()),
+        false => Err(Failure::Refused(format!("{option} {}: write the whole path from /", path.display()))),
+    }
+}
+
+/// `read /etc/passwd`.
+fn attempt(attempt: &Attempt) -> String {
+    match &attempt.object {
+        Object::Path(path) => format!("{} {}", attempt.access, Field(Some(path))),
+        Object::Port(port) => format!("{} to TCP port {port}", attempt.access),
+        Object::AbstractSocket => format!("{} to an abstract socket of another process", attempt.access),
+    }
 }
 
 /// Asks the server and writes its answer.
@@ -84,9 +154,9 @@ fn question(args: &super::Args) -> Result<Question, Failure> {
     if let Some(uri) = request.uri.as_ref().filter(|u| !u.as_bytes().starts_with(b"/")) {
         return refused(format!("--uri {}: a URL's path begins with /", uri.to_string_lossy()));
     }
-    if let Some(path) = args.path.as_ref().filter(|p| !p.is_absolute()) {
-        return refused(format!("--path {}: write the whole path from /", path.display()));
-    }
+    args.path.as_ref().map_or(Ok(()), |path| absolute("--path", path))?;
+    // Of what the application does, the path is not the request's own.
+    let own_path = args.path.as_ref().filter(|_| request.access.is_empty());
     if let Some(env) = request.env.iter().find(|e| !e.as_bytes().iter().skip(1).any(|b| *b == b'=')) {
         return refused(format!("--env {}: write NAME=VALUE", env.to_string_lossy()));
     }
@@ -98,12 +168,13 @@ fn question(args: &super::Args) -> Result<Question, Failure> {
         addr: args.ip,
         host: args.host.as_ref().map(|h| h.to_string_lossy().into_owned()),
         to: request.to,
-        path: args.path.as_ref().map(|p| Bytes::from(p.as_os_str().as_bytes())),
+        path: own_path.map(|p| Bytes::from(p.as_os_str().as_bytes())),
         uri: request.uri.as_ref().map(bytes),
         method: request.method.clone(),
         headers: request.headers.iter().map(bytes).collect(),
         env: request.env.iter().map(bytes).collect(),
         kernel: args.kernel,
+        attempts: request.attempts(args.path.as_deref())?,
     })
 }
 
@@ -119,8 +190,9 @@ impl Explained<'_> {
     fn outcome(&self) -> Outcome {
         let decided = self.answer.outcome.as_ref().map(|o| o.event.as_str());
         let accepted = self.answer.kernel.iter().all(|k| k.refused.is_none());
+        let granted = self.answer.attempted.iter().all(|a| a.refused.is_none());
         match decided {
-            Some("confined" | "would confine" | "exempt") if accepted => Outcome::Good,
+            Some("confined" | "would confine" | "exempt") if accepted && granted => Outcome::Good,
             _ => Outcome::Bad,
         }
     }
@@ -142,7 +214,28 @@ impl Explained<'_> {
                 Some(why) => writeln!(out, "kernel: {}: {why}", kernel.contexts)?,
             }
         }
+        self.write_attempts(out)?;
         self.write_decision(out)
+    }
+
+    /// What the rulesets answer the application.
+    fn write_attempts(&self, out: &mut Out<impl Write>) -> Result<(), Failure> {
+        for Attempted { context, attempt: asked, refused } in &self.answer.attempted {
+            match refused {
+                None => writeln!(out, "{context}: {}: granted", attempt(asked))?,
+                Some(why) => writeln!(out, "{context}: {}: refused; {why}", attempt(asked))?,
+            }
+        }
+        if self.answer.attempted.is_empty() && !self.question.attempts.is_empty() {
+            writeln!(
+                out,
+                "no ruleset of Landlock reaches this request's application, so none can refuse it anything"
+            )?;
+        }
+        if !self.question.attempts.is_empty() {
+            writeln!(out, "note: modes of files and other LSMs are not asked here")?;
+        }
+        Ok(())
     }
 
     /// Where the request arrives, and the settings that count there.
@@ -299,6 +392,7 @@ impl Explained<'_> {
             "context": decided.and_then(|d| d.contexts.as_ref()),
             "reason": decided.and_then(|d| d.reason.as_ref()),
             "kernel": kernel,
+            "access": self.answer.attempted.iter().map(attempted_json).collect::<Vec<_>>(),
         })
     }
 
@@ -315,6 +409,11 @@ impl Explained<'_> {
             "text": verdict.text,
         })
     }
+}
+
+fn attempted_json(answer: &Attempted) -> Value {
+    let Attempted { context, attempt: asked, refused } = answer;
+    json!({"context": context, "what": attempt(asked), "granted": refused.is_none(), "remedy": refused})
 }
 
 fn painted(event: &str) -> String {

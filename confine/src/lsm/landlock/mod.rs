@@ -59,6 +59,7 @@ use crate::{
 mod absent;
 mod access;
 mod advice;
+mod attempt;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod grants;
@@ -74,6 +75,7 @@ mod way;
 
 pub use access::FileAccess;
 pub use advice::{Directive, is_shared, path_to_grant, quoted_path};
+pub use attempt::attempt;
 pub use grants::{Denied, Grants};
 pub use place::{FileId, Place};
 pub use ruleset::RulesetError;
