@@ -7,6 +7,7 @@
 //! The modules stand in layers, and each imports only what stands below it:
 //!
 //! ```text
+//! watch         what a request does, seen while it runs unconfined
 //! policy        the rules, and the decision they give for one request
 //! map           files of rules: syntax, tables, copies
 //! backends      all backends of this build, and contexts prepared by them
@@ -41,6 +42,7 @@ pub mod status;
 pub mod subject;
 pub mod tally;
 pub mod value;
+pub mod watch;
 
 pub use context::{BackendName, Context, ContextList};
 pub use origin::Origin;

@@ -113,8 +113,8 @@ impl Grants {
             return Ok(());
         }
         let add = access.granted_by().map(|granted| {
-            let path = path_to_grant(place.path(), place.is_folder());
-            Directive::path(granted, &path)
+            let (path, is_folder) = place.to_grant();
+            Directive::path(granted, &path_to_grant(path, is_folder))
         });
         Err(Denied { add })
     }

@@ -1,6 +1,7 @@
 //! Where a file lies, as a ruleset sees it: the file itself and every folder above it, each by its inode.
 
 use std::{
+    ffi::OsStr,
     fs::{self, Metadata},
     io,
     os::unix::fs::MetadataExt,
@@ -33,6 +34,8 @@ pub struct Place {
     path: PathBuf,
     /// Whether it is a folder.
     folder: bool,
+    /// Whether it stands for an entry of a folder, whose rights it has.
+    is_entry: bool,
     /// From the place itself up to the root.
     ids: Vec<FileId>,
 }
@@ -51,15 +54,28 @@ impl Place {
         for above in path.ancestors().skip(1) {
             ids.push(FileId::of(&fs::symlink_metadata(above)?));
         }
-        Ok(Self { path: path.to_owned(), folder: own.is_dir(), ids })
+        Ok(Self { path: path.to_owned(), folder: own.is_dir(), is_entry: false, ids })
     }
 
-    /// The same for a file whose own inode is known, though its name may be gone: the folders above it are looked at.
-    pub fn of_known(path: &Path, own: &Metadata) -> io::Result<Self> {
-        let above = path.parent().map(Self::at).transpose()?;
-        let above = above.into_iter().flat_map(|above| above.ids);
-        let ids = [FileId::of(own)].into_iter().chain(above).collect();
-        Ok(Self { path: path.to_owned(), folder: own.is_dir(), ids })
+    /// The same for a file whose own inode is known, though its name may be gone: the folders above it are looked at, and
+    /// those that are gone are left out.
+    pub fn of_known(path: &Path, own: &Metadata) -> Self {
+        let above = path.ancestors().skip(1).filter_map(|above| fs::symlink_metadata(above).ok());
+        let ids = [own.clone()].iter().chain(&above.collect::<Vec<_>>()).map(FileId::of).collect();
+        Self { path: path.to_owned(), folder: own.is_dir(), is_entry: false, ids }
+    }
+
+    /// An entry of this folder that is to be made or removed. What may be done to it is the folder's to say.
+    pub fn entry(&self, name: &OsStr) -> Self {
+        Self { path: self.path.join(name), folder: false, is_entry: true, ids: self.ids.clone() }
+    }
+
+    /// The path that a directive is to grant, and whether it is a folder's.
+    pub(super) fn to_grant(&self) -> (&Path, bool) {
+        match self.path.parent() {
+            Some(folder) if self.is_entry => (folder, true),
+            _ => (&self.path, self.folder),
+        }
     }
 
     /// Its path.

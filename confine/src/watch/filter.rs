@@ -1,0 +1,151 @@
+//! Which system calls are watched: the filter as the kernel runs it, in classic BPF.
+
+use std::mem::offset_of;
+
+use libc::{seccomp_data, sock_filter};
+
+/// Kernel: include/uapi/linux/audit.h.
+#[cfg(target_arch = "x86_64")]
+const NATIVE: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const NATIVE: u32 = 0xc000_00b7;
+
+/// The bit of x32's calls, which say that they are native (kernel: arch/x86/include/uapi/asm/unistd.h).
+const X32: u32 = 0x4000_0000;
+
+/// Calls of the other architecture that this kernel serves (32-bit programs), by which such a program is known: open,
+/// execve, openat, openat2.
+#[cfg(target_arch = "x86_64")]
+const FOREIGN: [u32; 4] = [5, 11, 295, 437];
+#[cfg(target_arch = "aarch64")]
+const FOREIGN: [u32; 4] = [5, 11, 322, 437];
+
+/// The native calls that are watched whatever their arguments.
+const WATCHED: &[libc::c_long] = &[
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_creat,
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_truncate,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mkdir,
+    libc::SYS_mkdirat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mknod,
+    libc::SYS_mknodat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_symlink,
+    libc::SYS_symlinkat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_link,
+    libc::SYS_linkat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rename,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_renameat,
+    libc::SYS_renameat2,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_unlink,
+    libc::SYS_unlinkat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rmdir,
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_kill,
+    libc::SYS_tkill,
+    libc::SYS_tgkill,
+    libc::SYS_rt_sigqueueinfo,
+    libc::SYS_rt_tgsigqueueinfo,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_io_uring_setup,
+];
+
+/// Controls that Landlock refuses on no device (kernel: security/landlock/fs.c, is_masked_device_ioctl): FIONCLEX,
+/// FIOCLEX, FIONBIO, FIOASYNC, FIOQSIZE, FIGETBSZ, FS_IOC_FIEMAP.
+const ANY_DEVICE: [u32; 7] = [0x5450, 0x5451, 0x5421, 0x5452, 0x5460, 2, 0xc020_660b];
+
+const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+const IF_AT_LEAST: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
+const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+
+/// A program that grows, with the two ends that everything leads to.
+struct Program(Vec<sock_filter>);
+
+impl Program {
+    fn push(&mut self, code: u16, k: u32, jt: u8, jf: u8) {
+        self.0.push(sock_filter { code, jt, jf, k });
+    }
+
+    fn load(&mut self, offset: usize) {
+        self.push(LOAD, u32::try_from(offset).unwrap_or(u32::MAX), 0, 0);
+    }
+
+    /// One half of an argument, as words of 32 bits are loaded.
+    fn load_argument(&mut self, number: usize, high: bool) {
+        let upper = high == cfg!(target_endian = "little");
+        self.load(offset_of!(seccomp_data, args) + 8 * number + if upper { 4 } else { 0 });
+    }
+
+    /// Ends with `answer` if what is loaded is one of `values`.
+    fn answer_if(&mut self, values: impl IntoIterator<Item = u32>, answer: u32) {
+        for value in values {
+            self.push(IF_EQUAL, value, 0, 1);
+            self.answer(answer);
+        }
+    }
+
+    fn answer(&mut self, answer: u32) {
+        self.push(RETURN, answer, 0, 0);
+    }
+}
+
+const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+const NOTIFY: u32 = libc::SECCOMP_RET_USER_NOTIF;
+
+/// The filter.
+pub(super) fn program() -> Vec<sock_filter> {
+    let number = |call: libc::c_long| u32::try_from(call).unwrap_or(u32::MAX);
+    let mut p = Program(Vec::with_capacity(160));
+    p.load(offset_of!(seccomp_data, arch));
+    // Calls of another architecture have other numbers.
+    let foreign = 2 + 2 * FOREIGN.len() as u8;
+    p.push(IF_EQUAL, NATIVE, foreign, 0);
+    p.load(offset_of!(seccomp_data, nr));
+    p.answer_if(FOREIGN, NOTIFY);
+    p.answer(ALLOW);
+
+    p.load(offset_of!(seccomp_data, nr));
+    if cfg!(target_arch = "x86_64") {
+        p.push(IF_AT_LEAST, X32, 0, 1);
+        p.answer(NOTIFY);
+    }
+    p.answer_if(WATCHED.iter().map(|call| number(*call)), NOTIFY);
+
+    // ioctl(fd, command, ...)
+    let ioctl = 2 + 2 * ANY_DEVICE.len() as u8;
+    p.push(IF_EQUAL, number(libc::SYS_ioctl), 0, ioctl);
+    p.load_argument(1, false);
+    p.answer_if(ANY_DEVICE, ALLOW);
+    p.answer(NOTIFY);
+
+    // sendto(fd, data, length, flags, address, ...): with an address alone.
+    p.push(IF_EQUAL, number(libc::SYS_sendto), 1, 0);
+    p.answer(ALLOW);
+    p.load_argument(4, false);
+    p.push(IF_EQUAL, 0, 1, 0);
+    p.answer(NOTIFY);
+    p.load_argument(4, true);
+    p.answer_if([0], ALLOW);
+    p.answer(NOTIFY);
+    p.0
+}
+
+/// Whether a call was made by the kernel's other table of calls, whose numbers mean something else.
+pub(super) fn is_foreign(data: &seccomp_data) -> bool {
+    data.arch != NATIVE || (cfg!(target_arch = "x86_64") && data.nr as u32 >= X32)
+}
