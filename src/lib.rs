@@ -36,7 +36,7 @@ use httpd::{
 use report::{Grounds, Refusal, counters};
 use request::modules::{php, scripts};
 use startup::map_watch;
-use thread::{apr_thread, current, one_time};
+use thread::{apr_thread, current, one_time, watched};
 
 /// The module record. `LoadModule confine_module` finds it by this name.
 #[unsafe(no_mangle)]
@@ -335,6 +335,7 @@ unsafe extern "C" fn child_ready(pool: *mut sys::apr_pool_t, s: *mut sys::server
             if let (Some(pool), Some(server)) = unsafe { (Pool::from_raw(pool), Server::from_raw(s)) } {
                 startup::child_ready(&server);
                 map_watch::start(&server, pool);
+                startup::start_watching(&server, pool);
             }
         },
         |panic| log::main(Level::Error, &format!("confine: panic in child_init: {panic}")),
@@ -443,6 +444,7 @@ unsafe extern "C" fn child_status(
 /// leaving without that is the safe way out. Threaded MPMs join their threads first.
 unsafe extern "C" fn child_stopping(_: *mut sys::apr_pool_t, graceful: c_int) {
     if graceful == 0 && one_time::in_flight() > 0 && !hooks::threaded_mpm() {
+        watched::leave_behind();
         // SAFETY: ends the process; nothing after it runs.
         unsafe { libc::_exit(0) };
     }

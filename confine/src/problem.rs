@@ -49,6 +49,7 @@ pub fn errno_name(errno: i32) -> String {
         libc::ENOENT => "ENOENT",
         libc::EACCES => "EACCES",
         libc::EINVAL => "EINVAL",
+        libc::EBUSY => "EBUSY",
         libc::ENOSYS => "ENOSYS",
         libc::EOPNOTSUPP => "EOPNOTSUPP",
         libc::ENOMEM => "ENOMEM",

@@ -44,6 +44,8 @@ pub struct Policy {
     pub php: Option<Php>,
     /// Whether children may leave core dumps (`ConfineCoreDumps on`).
     pub core_dumps: bool,
+    /// Whether requests under rulesets are watched anywhere.
+    pub watches: bool,
 }
 
 /// A map that rules name.

@@ -96,6 +96,8 @@ pub struct Settings {
     pub unmatched: Option<Unmatched>,
     /// `ConfineMode`.
     pub mode: Option<Mode>,
+    /// `ConfineExplain`.
+    pub explain: Option<bool>,
     /// `ConfineOutOfProcess`.
     pub out_of_process: Option<OutOfProcess>,
     /// `ConfineAllowCache`.
@@ -113,6 +115,7 @@ impl Settings {
         Self {
             unmatched: self.unmatched.or(outer.unmatched),
             mode: self.mode.or(outer.mode),
+            explain: self.explain.or(outer.explain),
             out_of_process: self.out_of_process.or(outer.out_of_process),
             allow_cache: self.allow_cache.or(outer.allow_cache),
             php_cache: self.php_cache.or(outer.php_cache),

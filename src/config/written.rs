@@ -59,6 +59,8 @@ pub struct Written {
     pub core_dumps: bool,
     /// `ConfineStatusRows`.
     pub status_rows: Option<usize>,
+    /// Whether requests are watched anywhere.
+    pub watches: bool,
 }
 
 /// The place of what is written, in the configuration's pool.

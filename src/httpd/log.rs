@@ -70,6 +70,27 @@ pub fn startup(s: &Server<'_>, line: &str) {
     write(s.as_ptr(), Level::Error.raw() | sys::APLOG_STARTUP as c_int, line);
 }
 
+/// A server's log for a thread that serves no request.
+pub struct ServerLog(*const sys::server_rec);
+
+// SAFETY: a child's servers live until its configuration's pool is destroyed, and they are only read. Who uses this
+// outside of a request does so in `Stop::unless`, for which the end of the child waits.
+unsafe impl Send for ServerLog {}
+// SAFETY: as above; the server's functions for its log may be called by several threads.
+unsafe impl Sync for ServerLog {}
+
+impl ServerLog {
+    /// That of a virtual host.
+    pub fn of(s: &Server<'_>) -> Self {
+        Self(s.as_ptr())
+    }
+
+    /// One line.
+    pub fn write(&self, level: Level, line: &str) {
+        write(self.0, level.raw(), line);
+    }
+}
+
 /// One line where no server is at hand (a panic in a cleanup, say): the main log.
 pub fn main(level: Level, line: &str) {
     write(MAIN.load(Ordering::Acquire), level.raw(), line);

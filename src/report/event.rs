@@ -23,6 +23,10 @@ pub enum Event {
     WouldBeOutOfProcess,
     /// Report mode: would have been refused.
     WouldRefuse,
+    /// Report mode: a ruleset would have refused an access.
+    WouldDeny,
+    /// A ruleset refused an access (`ConfineExplain on`).
+    Denied,
     /// Goes on, and somebody should look.
     Warned,
     /// No handler took the request.
@@ -42,6 +46,8 @@ impl Event {
             Self::WouldConfine => c"would confine",
             Self::WouldBeOutOfProcess => c"would be out-of-process",
             Self::WouldRefuse => c"would refuse",
+            Self::WouldDeny => c"would deny",
+            Self::Denied => c"denied",
             Self::Warned => c"warned",
             Self::Unanswered => c"unanswered",
         }

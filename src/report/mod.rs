@@ -4,6 +4,7 @@ pub mod counters;
 mod event;
 mod log_line;
 mod refusal;
+pub mod watched;
 
 use std::ffi::CStr;
 

@@ -159,6 +159,15 @@ impl Refusal {
         )
     }
 
+    /// The worker is under a filter and nobody answers it.
+    pub fn watch_stuck() -> Self {
+        Self::new(
+            Status::SERVICE_UNAVAILABLE,
+            Counter::NoThread,
+            "the kernel has no room to watch this request; raise the limit on watches (sysctl fs.epoll.max_user_watches)",
+        )
+    }
+
     /// A fault of this module, described in the line before.
     pub fn panic() -> Self {
         Self::new(

@@ -9,7 +9,7 @@ use confine::{
     problem::Problem,
 };
 
-use super::{apply_confined_settings, refuse, scope::Scope};
+use super::{apply_confined_settings, refuse, scope::Scope, watch::Watching};
 use crate::{
     httpd::{request::Request, status::Status},
     report::{
@@ -66,6 +66,8 @@ pub fn enter_and_record(
     let row = counters::row_of(r, grounds);
     let from = From::of_this_thread();
     let extent = if scope.reports_only() { Extent::Tried } else { Extent::Made };
+    // Looked up with the server's privileges.
+    let watching = Watching::of(r, scope, moves);
     // A kept worker moved with its first request.
     let since = (extent == Extent::Made && !current::has_entered_before()).then(Instant::now);
     if let Err(refusal) = try_moves(r, scope, moves, extent, from) {
@@ -73,6 +75,9 @@ pub fn enter_and_record(
     }
     if let Some(since) = since {
         counters::moved(row, since.elapsed());
+    }
+    if let Some(Err(refusal)) = watching.map(|watching| watching.begin(r, grounds, reached)) {
+        return report::refused(r, grounds, &refusal);
     }
     if extent == Extent::Tried {
         let (counter, event) = match content {

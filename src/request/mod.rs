@@ -18,6 +18,7 @@ pub mod handlers;
 pub mod modules;
 pub mod scope;
 pub mod verdict;
+pub mod watch;
 
 use confine::policy::decide::MovesOf;
 
@@ -254,9 +255,9 @@ fn serve_decided(r: &mut Request<'_>, scope: Scope<'_>, decided: Decided<'_>) ->
 }
 
 /// Whether a kept worker may serve this request: its contexts are the same for every request that they are
-/// decided for, and they are to be entered.
+/// decided for, they are to be entered, and no filter of a watch stays on the thread.
 fn can_be_kept(scope: Scope<'_>, moves: &MovesOf<'_>) -> bool {
-    moves.steps.iter().all(|step| step.is_constant()) && !scope.reports_only()
+    moves.steps.iter().all(|step| step.is_constant()) && !scope.reports_only() && scope.watched_as().is_none()
 }
 
 /// The content, in a worker that the handler gate made because rules apply.

@@ -8,7 +8,7 @@ use confine::{
 use crate::{
     config::{DirectoryConfig, Mode, Policy, ServerConfig, Settings, Unmatched},
     httpd::{expression::Expression, request::Request, status::Status},
-    report::{self, Grounds, Refusal},
+    report::{self, Event, Grounds, Refusal},
     thread::current::{self, State},
 };
 
@@ -78,6 +78,15 @@ impl<'r> Scope<'r> {
         match self.rules().next() {
             Some(rule) => !matches!(rule.source, Source::Constant(Prepared::Unconfined)),
             None => self.server.early.is_some() && current::state().is_none(),
+        }
+    }
+
+    /// Whether requests here are watched, and what the log then says of an access that a ruleset refuses.
+    pub fn watched_as(&self) -> Option<Event> {
+        match (self.reports_only(), self.settings.explain) {
+            (true, _) => Some(Event::WouldDeny),
+            (false, Some(true)) => Some(Event::Denied),
+            (false, _) => None,
         }
     }
 

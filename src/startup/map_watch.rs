@@ -26,7 +26,7 @@ use crate::{
     },
     report::counters,
     thread::{
-        background::{self, Stop},
+        background::{self, Job, Stop},
         child, shared_memory,
     },
 };
@@ -61,7 +61,8 @@ pub fn start(server: &Server<'_>, pool: Pool<'_>) {
     let watch_of = |it: &WatchedMap| (Watch::new(Arc::clone(&it.map), it.stamp), Arc::clone(&it.backends));
     let watches: Vec<_> = policy.maps.iter().map(watch_of).collect();
     let shared = Shared::of_this_child(&watches);
-    if let Err(error) = background::start(pool, "confine-maps", move |stop| watch(stop, watches, shared)) {
+    let job = Job { name: "confine-maps", yields: true, loss: "changed maps no longer count here" };
+    if let Err(error) = background::start(pool, job, move |stop| watch(stop, watches, shared)) {
         log::server(
             server,
             Level::Error,

@@ -21,10 +21,11 @@ use crate::{
     httpd::{
         config_tree, hooks,
         log::{self, Level},
+        pool::Pool,
         server::Server,
     },
-    request::modules::php,
-    thread::signals,
+    request::{modules::php, watch},
+    thread::{signals, watched},
 };
 
 /// check_config: makes everything that requests use, or says what is wrong.
@@ -82,6 +83,7 @@ fn say_faults<T>(main: &Server<'_>, result: Result<T, Faults>) -> Option<T> {
 pub fn finish(main: &Server<'_>) {
     log::set_main(Some(main));
     map_watch::prepare();
+    watch::prepare();
     signals::keep_masks_of_programs();
     let policy = ServerConfig::of(main).and_then(ServerConfig::policy);
     let written = main.pool().map(Written::of);
@@ -119,6 +121,21 @@ const NO_CORE_DUMPS: &str = "children leave no core dumps, so that no confined c
 pub fn child(main: &Server<'_>) {
     let policy = ServerConfig::of(main).and_then(ServerConfig::policy);
     policy.into_iter().flat_map(|policy| policy.backends.iter()).for_each(Backend::start_child);
+}
+
+/// child_init: what watches requests, where any is to be watched.
+pub fn start_watching(main: &Server<'_>, pool: Pool<'_>) {
+    let policy = ServerConfig::of(main).and_then(ServerConfig::policy);
+    if !policy.is_some_and(|policy| policy.watches) {
+        return;
+    }
+    if let Err(error) = watched::start(pool) {
+        let line = format!(
+            "confine: no threads to watch requests ({error}): this child does not tell what rulesets refuse; raise the \
+             limits on threads (TasksMax, ulimit -u) and open files"
+        );
+        log::server(main, Level::Error, &line);
+    }
 }
 
 /// child_init, after every other module's (mod_unixd makes a child dumpable again for `CoreDumpDirectory`).

@@ -70,6 +70,7 @@ pub fn policy(
         nothing_of_lua,
         php,
         core_dumps: written.core_dumps,
+        watches: written.watches && !written.rulesets.is_empty(),
     })
 }
 

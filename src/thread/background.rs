@@ -70,27 +70,37 @@ impl Drop for Owner {
     }
 }
 
+/// A thread to start.
+pub struct Job {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether requests come first.
+    pub yields: bool,
+    /// What there is no more if it panics, for the log.
+    pub loss: &'static str,
+}
+
 /// Starts the thread. It ends when `pool` is destroyed. All signals are blocked in it, because the threads of the server
-/// handle them. Its priority is lower than that of requests.
+/// handle them. Its priority is lower than that of requests, if it is to yield to them.
 ///
 /// `body` owns all that it uses, because the process may end around it.
-pub fn start<F>(pool: Pool<'_>, name: &str, body: F) -> io::Result<()>
+pub fn start<F>(pool: Pool<'_>, job: Job, body: F) -> io::Result<()>
 where
     F: FnOnce(&Stop) + Send + 'static,
 {
     let stop = Arc::new(Stop::default());
     let its_stop = Arc::clone(&stop);
     let mask = block_signals();
-    let made = thread::Builder::new().name(name.to_owned()).spawn(move || {
-        // SAFETY: a plain call that concerns the calling thread alone (Linux: 0 is the caller). Where it is
-        // refused the thread is as urgent as any other.
-        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
+    let made = thread::Builder::new().name(job.name.to_owned()).spawn(move || {
+        if job.yields {
+            // SAFETY: a plain call that concerns the calling thread alone (Linux: 0 is the caller). Where it is
+            // refused the thread is as urgent as any other.
+            unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
+        }
         guard(
             || body(&its_stop),
             |panic| {
-                let line = format!(
-                    "confine: panic in a thread of this child: {panic}; changed maps no longer count here"
-                );
+                let line = format!("confine: panic in a thread of this child: {panic}; {}", job.loss);
                 its_stop.unless(|| log::main(log::Level::Error, &line));
             },
         );

@@ -1,9 +1,13 @@
 //! What the calling thread is: a worker, and how far it has come, or a thread of the server's.
 
-use std::{cell::Cell, ffi::CStr};
+use std::{
+    cell::{Cell, RefCell},
+    ffi::CStr,
+    sync::Arc,
+};
 
 use apache_sys as sys;
-use confine::tally::Row;
+use confine::{lsm::landlock::Grants, tally::Row, watch::Handle};
 
 use crate::httpd::{
     local::{PerThread, Slot},
@@ -61,6 +65,10 @@ pub struct Worker<'a> {
     row: Cell<Option<Row>>,
     /// Whether it was counted as confined.
     counted: Cell<bool>,
+    /// The watch that it is under.
+    watch: RefCell<Option<Handle>>,
+    /// The rulesets of its early move, where it is watched.
+    early_rulesets: RefCell<Vec<Arc<Grants>>>,
 }
 
 impl<'a> Worker<'a> {
@@ -75,7 +83,14 @@ impl<'a> Worker<'a> {
             refused: no(),
             row: Cell::new(None),
             counted: no(),
+            watch: RefCell::default(),
+            early_rulesets: RefCell::default(),
         }
+    }
+
+    /// The same under the watch of the worker that it is made by: its thread inherits that.
+    pub fn under(self, watch: Option<Handle>) -> Self {
+        Self { watch: RefCell::new(watch), ..self }
     }
 
     /// A kept worker that is in these contexts since an earlier request, or in none yet.
@@ -155,6 +170,24 @@ pub fn row() -> Option<Row> {
 /// Notes that this worker's request is counted as confined. Whether that is the first time.
 pub fn is_first_count() -> bool {
     current(|w| !w.counted.replace(true)).unwrap_or(true)
+/// The watch that this thread is under.
+pub fn watch() -> Option<Handle> {
+    current(|w| w.watch.borrow().clone()).flatten()
+}
+
+/// Notes that this thread is watched from now on.
+pub fn set_watch(watch: Handle) {
+    current(|w| *w.watch.borrow_mut() = Some(watch));
+}
+
+/// The rulesets of this worker's early move, where it is watched.
+pub fn early_rulesets() -> Vec<Arc<Grants>> {
+    current(|w| w.early_rulesets.borrow().clone()).unwrap_or_default()
+}
+
+/// Notes the rulesets of this worker's early move.
+pub fn set_early_rulesets(rulesets: Vec<Arc<Grants>>) {
+    current(|w| *w.early_rulesets.borrow_mut() = rulesets);
 }
 
 /// Notes that this worker has come further.

@@ -14,3 +14,4 @@ pub mod shared_memory;
 pub mod signals;
 mod slot;
 mod stack;
+pub mod watched;

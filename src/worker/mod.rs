@@ -3,7 +3,7 @@
 pub mod fault;
 pub mod pool;
 
-use confine::policy::decide::MovesOf;
+use confine::{policy::decide::MovesOf, watch::Handle};
 
 use self::pool::Key;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     httpd::{request::Request, status::Status},
     report::{self, Grounds, Refusal},
     thread::{
-        current::{State, Worker, state},
+        current::{self, State, Worker, state},
         one_time,
     },
 };
@@ -24,10 +24,17 @@ pub type Decided<'a> = (MovesOf<'a>, Grounds<'a>);
 pub fn serve(r: &mut Request<'_>, job: impl FnOnce(&mut Request<'_>) -> Status + Send) -> Status {
     // A worker made by a worker inherits the contexts that the kernel holds its maker to.
     let inherited = if state() == Some(State::Early) { State::Early } else { State::Unmoved };
+    let watch = current::watch();
+    let observer = watch.as_ref().map(Handle::observer);
+    let inner = watch.clone();
     let outcome = one_time::run(r, |r| {
-        let worker = Worker::new(r, inherited);
+        let worker = Worker::new(r, inherited).under(inner);
         work(r, &worker, job)
     });
+    // What this thread does next is its own request's again.
+    if let Some((watch, observer)) = watch.zip(observer) {
+        watch.tell(observer);
+    }
     answer(r, outcome)
 }
 

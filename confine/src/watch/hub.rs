@@ -53,7 +53,8 @@ pub enum NotWatched {
 
 /// What belongs to one watched thread.
 struct Watched {
-    observer: Arc<dyn Observer>,
+    /// Who is told of what is done from now on. The lock is held to copy the pointer, and for nothing else.
+    observer: Mutex<Arc<dyn Observer>>,
     /// Whoever has it closed is answered ENOSYS by the kernel, so it stays open until the last task is gone.
     listener: OnceLock<OwnedFd>,
     thread: i32,
@@ -63,9 +64,35 @@ struct Watched {
     lost: AtomicBool,
 }
 
+impl Watched {
+    fn observer(&self) -> Arc<dyn Observer> {
+        Arc::clone(&self.observer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The watch of one thread, and of what it starts.
+#[derive(Clone)]
+pub struct Handle(Arc<Watched>);
+
+impl Handle {
+    /// Who is told of what is done.
+    pub fn observer(&self) -> Arc<dyn Observer> {
+        self.0.observer()
+    }
+
+    /// Has another be told of what is done from now on.
+    pub fn tell(&self, observer: Arc<dyn Observer>) {
+        let mut place = self.0.observer.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = mem::replace(&mut *place, observer);
+        drop(place);
+        drop(before);
+    }
+}
+
 /// What goes from the answering thread to the judging thread.
 struct Sent {
     by: Option<Arc<Watched>>,
+    to: Option<Arc<dyn Observer>>,
     record: Record,
 }
 
@@ -88,7 +115,7 @@ impl Hub {
             filter: kernel::filter(),
             places: (0..MOST_LISTENERS).map(|_| Mutex::new(None)).collect(),
             open: AtomicUsize::new(0),
-            ring: Ring::new(WAITING, || Sent { by: None, record: Record::empty() }),
+            ring: Ring::new(WAITING, || Sent { by: None, to: None, record: Record::empty() }),
             root: (root.dev(), root.ino()),
         })
     }
@@ -97,9 +124,9 @@ impl Hub {
     ///
     /// This forbids them to gain privileges by executing a program (`no_new_privs`), as a ruleset does. A thread that is
     /// watched already, or that inherits a watch, is refused with EBUSY.
-    pub fn watch_this_thread(&self, observer: Arc<dyn Observer>) -> Result<(), NotWatched> {
+    pub fn watch_this_thread(&self, observer: Arc<dyn Observer>) -> Result<Handle, NotWatched> {
         let watched = Arc::new(Watched {
-            observer,
+            observer: Mutex::new(observer),
             listener: OnceLock::new(),
             thread: kernel::own_thread(),
             name: kernel::own_name(),
@@ -117,7 +144,8 @@ impl Hub {
         };
         self.open.fetch_add(1, Ordering::Relaxed);
         kernel::epoll_add(self.epoll.as_raw_fd(), listener, mark(place, listener))
-            .map_err(|_| NotWatched::Stuck)
+            .map_err(|_| NotWatched::Stuck)?;
+        Ok(Handle(watched))
     }
 
     /// Puts a thread into a place that is free.
@@ -194,6 +222,7 @@ impl Hub {
             let sends = fits && sent.record.says_something();
             if sends {
                 sent.by = Some(Arc::clone(&watched));
+                sent.to = Some(watched.observer());
             }
             sends
         });
@@ -203,13 +232,15 @@ impl Hub {
         }
     }
 
-    /// The work of the judging thread: says what was done. It may wait for whatever it likes.
-    pub fn judge(&self, is_over: impl Fn() -> bool) {
+    /// The work of the judging thread: says what was done. It may wait for whatever it likes. Observers are called in
+    /// `during`, which may leave out the call.
+    pub fn judge(&self, is_over: impl Fn() -> bool, during: impl Fn(&mut dyn FnMut())) {
         while !is_over() {
             self.ring.receive(PERIOD, |sent| {
                 let Some(watched) = sent.by.take() else { return };
+                let observer = sent.to.take().unwrap_or_else(|| watched.observer());
                 if watched.lost.swap(false, Ordering::Relaxed) {
-                    watched.observer.missed(Remark::Lost);
+                    during(&mut || observer.missed(Remark::Lost));
                 }
                 if !sent.record.says_something() {
                     return;
@@ -218,8 +249,12 @@ impl Hub {
                 let found = judge::judge(&sent.record, &mut memory);
                 drop(memory);
                 sent.record.clear();
-                found.acts.iter().for_each(|act| watched.observer.saw(act));
-                found.remark.into_iter().for_each(|remark| watched.observer.missed(remark));
+                if !found.acts.is_empty() || found.remark.is_some() {
+                    during(&mut || {
+                        found.acts.iter().for_each(|act| observer.saw(act));
+                        found.remark.into_iter().for_each(|remark| observer.missed(remark));
+                    });
+                }
             });
         }
     }

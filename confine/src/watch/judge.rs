@@ -39,7 +39,6 @@ pub(super) struct Memory {
 const MOST: usize = 1024;
 
 /// What a call comes to.
-#[derive(Default)]
 pub(super) struct Found {
     pub acts: Vec<Act>,
     pub remark: Option<Remark>,
@@ -54,8 +53,8 @@ impl Found {
 
 /// Judges a call. What the kernel would refuse before it asks a ruleset is left out.
 pub(super) fn judge(record: &Record, memory: &mut Memory) -> Found {
-    let mut found = Found::default();
-    found.remark = record.unreadable.map(|errno| Remark::Unreadable { errno });
+    let remark = record.unreadable.map(|errno| Remark::Unreadable { errno });
+    let mut found = Found { acts: Vec::new(), remark };
     if memory.tasks.len() < MOST {
         memory.tasks.insert(record.task);
     }

@@ -43,9 +43,9 @@
 //! let (hub, over, seen) = (Hub::new()?, AtomicBool::new(false), Arc::new(Seen::default()));
 //! let is_over = || over.load(Ordering::Relaxed);
 //! thread::scope(|s| {
-//!     s.spawn(|| hub.answer(&is_over));
-//!     s.spawn(|| hub.judge(&is_over));
-//!     let watched = s.spawn(|| hub.watch_this_thread(seen.clone()).map(|()| std::fs::read("/etc/passwd")));
+//!     s.spawn(|| hub.answer(is_over));
+//!     s.spawn(|| hub.judge(is_over, |tell| tell()));
+//!     let watched = s.spawn(|| hub.watch_this_thread(seen.clone()).map(|_| std::fs::read("/etc/passwd")));
 //!     let answer = watched.join().unwrap();
 //!     while answer.is_ok() && seen.0.lock().unwrap().is_empty() {
 //!         thread::yield_now();
@@ -68,5 +68,5 @@ mod task;
 mod tests;
 
 pub use act::{Act, Remark};
-pub use hub::{Hub, NotWatched, Observer};
+pub use hub::{Handle, Hub, NotWatched, Observer};
 pub use kernel::NotInstalled;

@@ -59,10 +59,10 @@ fn watched<T: Send>(work: impl FnOnce() -> T + Send) -> (T, Vec<String>, Vec<Rem
     let (hub, over, seen) = (Hub::new().unwrap(), AtomicBool::new(false), Arc::new(Seen::default()));
     let is_over = || over.load(Ordering::Relaxed);
     let result = thread::scope(|s| {
-        s.spawn(|| hub.answer(&is_over));
-        s.spawn(|| hub.judge(&is_over));
+        s.spawn(|| hub.answer(is_over));
+        s.spawn(|| hub.judge(is_over, |tell| tell()));
         let worker = s.spawn(|| {
-            hub.watch_this_thread(seen.clone()).expect("a kernel that takes filters");
+            hub.watch_this_thread(seen.clone()).ok().expect("a kernel that takes filters");
             work()
         });
         let result = worker.join();
@@ -354,7 +354,7 @@ fn other_threads_have_no_filter_and_a_second_watch_is_refused() {
     assert_eq!((inside, own()), (("2".to_owned(), "1".to_owned()), before));
     let hub = Hub::new().unwrap();
     let (second, ..) = watched(|| hub.watch_this_thread(Arc::new(Seen::default())));
-    assert_eq!(second, Err(NotWatched::Refused(NotInstalled(libc::EBUSY))));
+    assert_eq!(second.err(), Some(NotWatched::Refused(NotInstalled(libc::EBUSY))));
     assert_eq!(hub.open(), 0);
 }
 
@@ -408,10 +408,10 @@ fn an_act_is_judged_by_a_ruleset() {
     let (hub, over) = (Hub::new().unwrap(), AtomicBool::new(false));
     let is_over = || over.load(Ordering::Relaxed);
     thread::scope(|s| {
-        s.spawn(|| hub.answer(&is_over));
-        s.spawn(|| hub.judge(&is_over));
+        s.spawn(|| hub.answer(is_over));
+        s.spawn(|| hub.judge(is_over, |tell| tell()));
         let worker = s.spawn(|| {
-            hub.watch_this_thread(judged.clone()).unwrap();
+            hub.watch_this_thread(judged.clone()).ok().unwrap();
             fs::read(&file).unwrap();
         });
         worker.join().unwrap();

@@ -32,6 +32,7 @@ const ALL: &[Entry] = &[
     Entry::of(c"ConfineExpr", rules::expr, ANYWHERE, c"EXPRESSION: a string expression that gives the context"),
     Entry::of(c"ConfineUnmatched", settings::unmatched, ANYWHERE, c"deny|allow: what a request without a matching rule gets"),
     Entry::of(c"ConfineMode", settings::mode, ANYWHERE, c"enforce|report: whether decisions are carried out or only logged"),
+    Entry::of(c"ConfineExplain", settings::explain, ANYWHERE, c"on|off: whether each access that a Landlock ruleset refuses is logged, for debugging"),
     Entry::of(c"ConfineOutOfProcess", settings::out_of_process, ANYWHERE, c"deny|warn|allow: content that another process makes"),
     Entry::of(c"ConfineAllowCache", settings::allow_cache, ANYWHERE, c"on|off: whether httpd's cache may hold confined responses"),
     // Core's own directive, which the server gives to both.

@@ -24,7 +24,18 @@ pub fn unmatched(command: &mut Command<'_>) -> Done {
 
 pub fn mode(command: &mut Command<'_>) -> Done {
     let value = choice(&command.words, &[("enforce", Mode::Enforce), ("report", Mode::Report)])?;
+    if value != Mode::Enforce {
+        edit_written(command, |written| written.watches = true)?;
+    }
     edit_settings(command, |s| s.mode = Some(value))
+}
+
+pub fn explain(command: &mut Command<'_>) -> Done {
+    let on = choice(&command.words, &[("on", true), ("off", false)])?;
+    if on {
+        edit_written(command, |written| written.watches = true)?;
+    }
+    edit_settings(command, |s| s.explain = Some(on))
 }
 
 pub fn out_of_process(command: &mut Command<'_>) -> Done {

@@ -1,0 +1,118 @@
+//! Watching a request that its rulesets do not hold (report mode), or do (`ConfineExplain`), for the log to say what they
+//! refuse. Nothing is enforced by this.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use confine::{
+    lsm::{Values, landlock::Grants},
+    policy::decide::MovesOf,
+    problem::errno_name,
+    watch::{NotInstalled, NotWatched},
+};
+
+use super::scope::Scope;
+use crate::{
+    httpd::{
+        log::{self, Level},
+        request::Request,
+    },
+    report::{Event, Grounds, Refusal, watched::WatchedRequest},
+    subject::PathValues,
+    thread::{
+        current::{self, State},
+        shared_memory, watched,
+    },
+};
+
+/// A request to be watched: how, and the rulesets that it is decided for.
+pub struct Watching {
+    event: Event,
+    rulesets: Vec<Arc<Grants>>,
+}
+
+impl Watching {
+    /// What a request that is to make these moves is watched for; `None` where it is not, as nearly everywhere.
+    pub fn of(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>) -> Option<Self> {
+        let event = scope.watched_as().filter(|_| scope.policy.watches)?;
+        let values = PathValues::of(r, &scope.policy.path_expressions);
+        let rulesets = rulesets(moves, &values);
+        (!rulesets.is_empty()).then_some(Self { event, rulesets })
+    }
+
+    /// Begins to watch this thread, which has come to its decision. A thread that cannot be watched goes on as if nobody
+    /// had asked for it, and the log says so once.
+    pub fn begin(self, r: &mut Request<'_>, grounds: &Grounds<'_>, reached: State) -> Result<(), Refusal> {
+        let Self { event, rulesets } = self;
+        let mut all = Vec::new();
+        if reached == State::Early {
+            current::set_early_rulesets(rulesets.clone());
+        } else {
+            all = current::early_rulesets();
+        }
+        all.extend(rulesets);
+        match watched::begin(Arc::new(WatchedRequest::new(r, event, grounds, all))) {
+            Ok(()) => Ok(()),
+            Err(NotWatched::Stuck) => Err(Refusal::watch_stuck()),
+            Err(error) => {
+                say_once(&error);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The rulesets among the contexts. One that cannot be had is refused by the move, which says why.
+fn rulesets(moves: &MovesOf<'_>, values: &dyn Values) -> Vec<Arc<Grants>> {
+    moves.steps.iter().filter_map(|step| step.grants(values).ok().flatten()).collect()
+}
+
+/// What the log said already, shared by all children.
+static SAID: OnceLock<Option<&'static [AtomicU64; 1]>> = OnceLock::new();
+
+/// Makes what children share, before they are forked.
+pub fn prepare() {
+    SAID.get_or_init(shared_memory::numbers);
+}
+
+fn say_once(error: &NotWatched) {
+    let said = SAID.get().copied().flatten();
+    let bit = match error {
+        NotWatched::TooMany => 1,
+        NotWatched::Refused(_) | NotWatched::Stuck => 2,
+    };
+    if said.is_some_and(|said| said[0].fetch_or(bit, Ordering::Relaxed) & bit != 0) {
+        return;
+    }
+    let (why, remedy) = match error {
+        NotWatched::Refused(NotInstalled(errno)) => (
+            format!("the kernel takes no filter on a request's thread ({})", errno_name(*errno)),
+            remedy(*errno),
+        ),
+        _ => ("more than 1024 requests or programs are watched".to_owned(), "watch fewer hosts at one time"),
+    };
+    let line = format!(
+        "confine: what rulesets refuse is not told: {why}; {remedy}; report mode and ConfineExplain go on without"
+    );
+    log::main(Level::Warning, &line);
+}
+
+/// Kernel: kernel/seccomp.c, seccomp_set_mode_filter and init_listener.
+fn remedy(errno: i32) -> &'static str {
+    match errno {
+        libc::EBUSY => {
+            "a filter with a listener is on the server already: start it outside of the container or the tracer that put \
+             it there"
+        }
+        libc::EINVAL => "boot Linux 5.5 or newer, built with CONFIG_SECCOMP_FILTER=y",
+        libc::ENOSYS => "boot a kernel that is built with CONFIG_SECCOMP=y",
+        libc::EPERM | libc::EACCES => {
+            "a filter forbids seccomp(2): let the container's or the service's filter pass it (SystemCallFilter=)"
+        }
+        libc::EMFILE => "raise the server's limit of open files (LimitNOFILE=, ulimit -n)",
+        libc::ENOMEM => "there are too many filters, or there is too little memory",
+        _ => "see the kernel's log, and report this with its version",
+    }
+}
