@@ -170,6 +170,8 @@ pub fn row() -> Option<Row> {
 /// Notes that this worker's request is counted as confined. Whether that is the first time.
 pub fn is_first_count() -> bool {
     current(|w| !w.counted.replace(true)).unwrap_or(true)
+}
+
 /// The watch that this thread is under.
 pub fn watch() -> Option<Handle> {
     current(|w| w.watch.borrow().clone()).flatten()
