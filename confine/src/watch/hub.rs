@@ -1,7 +1,7 @@
 //! All watched threads of a process: one thread answers their calls, another judges what they asked for.
 
 use std::{
-    io, mem,
+    fmt, io, mem,
     os::{
         fd::{AsRawFd, OwnedFd, RawFd},
         unix::fs::MetadataExt,
@@ -73,6 +73,12 @@ impl Watched {
 /// The watch of one thread, and of what it starts.
 #[derive(Clone)]
 pub struct Handle(Arc<Watched>);
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the watch of thread {}", self.0.thread)
+    }
+}
 
 impl Handle {
     /// Who is told of what is done.

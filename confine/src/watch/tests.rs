@@ -62,7 +62,7 @@ fn watched<T: Send>(work: impl FnOnce() -> T + Send) -> (T, Vec<String>, Vec<Rem
         s.spawn(|| hub.answer(is_over));
         s.spawn(|| hub.judge(is_over, |tell| tell()));
         let worker = s.spawn(|| {
-            hub.watch_this_thread(seen.clone()).ok().expect("a kernel that takes filters");
+            hub.watch_this_thread(seen.clone()).expect("a kernel that takes filters");
             work()
         });
         let result = worker.join();
@@ -411,7 +411,7 @@ fn an_act_is_judged_by_a_ruleset() {
         s.spawn(|| hub.answer(is_over));
         s.spawn(|| hub.judge(is_over, |tell| tell()));
         let worker = s.spawn(|| {
-            hub.watch_this_thread(judged.clone()).ok().unwrap();
+            hub.watch_this_thread(judged.clone()).unwrap();
             fs::read(&file).unwrap();
         });
         worker.join().unwrap();
