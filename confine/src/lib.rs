@@ -30,6 +30,7 @@ pub mod field;
 pub mod fuzz;
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzz_log;
+pub mod hints;
 pub mod lsm;
 pub mod map;
 pub mod origin;

@@ -7,6 +7,7 @@
 
 mod access;
 pub mod explain;
+mod hints;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -108,7 +109,8 @@ fn describe(main: &Server<'_>, written: &Written, policy: Option<&Policy>) -> Du
         rules[early].early = true;
     }
     let warnings = policy.into_iter().flat_map(|policy| {
-        policy.backends.iter().flat_map(|b| b.warnings()).chain(policy.warnings.iter().cloned())
+        let hints = hints::of(main, written, policy);
+        policy.backends.iter().flat_map(|b| b.warnings()).chain(policy.warnings.iter().cloned()).chain(hints)
     });
     Dump {
         rules,

@@ -49,6 +49,7 @@ mod bad_directives_stop_the_server;
 mod bad_maps_stop_the_server;
 mod bodies_arrive_whole;
 mod cgi_scripts_inherit_the_context;
+mod check_tells_what_applications_trip_over;
 mod code_that_htaccess_names_runs_confined_or_not_at_all;
 mod confined_lua_has_no_way_to_native_code;
 mod content_of_another_process_is_refused_or_warned_of;

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    path::Path,
 };
 
 use confine::{
@@ -133,6 +134,22 @@ impl Config {
     pub fn argument(&self, name: &str) -> Option<&str> {
         let directives = self.directives.as_ref().ok()?;
         directives.iter().rev().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, argument)| &**argument)
+    }
+
+    /// Whether a ruleset names the folder of time zones, or one above it, or includes what has it.
+    pub fn grants_time_zones(&self) -> bool {
+        let zones = Path::new("/usr/share/zoneinfo");
+        let above = |word: &str| {
+            let word = word.trim_matches('"');
+            let path = word.strip_prefix('-').unwrap_or(word);
+            path.starts_with('/') && zones.starts_with(path)
+        };
+        let directives = self.directives.as_ref().map(Vec::as_slice).unwrap_or_default();
+        directives.iter().any(|(name, words)| match name.to_ascii_lowercase().as_str() {
+            "landlockinclude" => true,
+            "landlockread" | "landlockexecute" => words.split_whitespace().any(above),
+            _ => false,
+        })
     }
 
     /// Whether its rules may lead to more than one context, as far as their words tell.

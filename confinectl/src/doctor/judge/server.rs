@@ -1,6 +1,6 @@
 //! What there is to say of the server: its configuration, the modules beside this one, PHP, and limits of threads.
 
-use confine::php;
+use confine::{hints, php};
 
 use super::super::{
     Diagnosis, Level,
@@ -82,6 +82,10 @@ pub fn config(d: &mut Diagnosis, config: &Config) {
             d.mend(level, area, format!("{module} is loaded: {text}"), remedy);
         }
     }
+    let per_context = config.argument("ConfineWorkers").is_some_and(|words| words.starts_with("per-context"));
+    if config.has("wsgi_module") && config.has("confine_module") && !per_context {
+        d.mend(Level::Note, area, hints::WSGI_ONE_TIME, hints::WSGI_REMEDY);
+    }
     php_threads(d, config);
     php_in_contexts(d, config);
     d.seen(area, "the directives", &config.directives);
@@ -111,6 +115,14 @@ fn php_in_contexts(d: &mut Diagnosis, config: &Config) {
         d.mend(Level::Note, "php", php::SHARED, php::SHARED_REMEDY);
     }
     let by_landlock = config.directives.iter().flatten().any(|(name, _)| is(name, "<ConfineLandlock"));
+    if by_landlock && !config.grants_time_zones() {
+        d.mend(
+            Level::Note,
+            "php",
+            "no ruleset grants time zones: PHP that is built to use the system's ends the child in date() without them",
+            "write LandlockInclude php in the rulesets of PHP; confinectl check tells each",
+        );
+    }
     if let Some(text) = config.mail_fails.as_ref().filter(|_| by_landlock) {
         d.mend(Level::Warning, "php", text, php::MAIL_REMEDY);
     }
@@ -168,6 +180,11 @@ pub fn limits(d: &mut Diagnosis, limits: &ThreadLimits, config: Option<&Config>)
     d.seen(area, "threads of the server's user", &limits.processes);
     d.seen(area, "threads of the server's control group", &limits.group);
     let Some(config) = config.filter(|c| c.directives.is_ok()) else { return };
+    let bytes = config.argument("ThreadStackSize").and_then(|size| size.parse().ok());
+    if let Some((text, remedy)) = bytes.filter(|_| config.php_threads.is_some()).and_then(hints::php_stack) {
+        d.mend(Level::Warning, area, text, remedy);
+        return;
+    }
     match config.argument("ThreadStackSize") {
         Some(size) => d.ok(area, format!("ThreadStackSize {size}")),
         None => d.mend(

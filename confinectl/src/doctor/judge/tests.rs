@@ -192,6 +192,33 @@ fn what_contexts_share_in_php_is_named() {
 }
 
 #[test]
+fn what_applications_trip_over_is_told() {
+    let php = |directives: &[(&str, &str)]| {
+        let mut config = config(&["confine_module", "php_module", "mpm_prefork_module"], directives);
+        config.php_threads = Some(Ok(false));
+        with(config)
+    };
+    let stack = |size| level(&php(&[("ThreadStackSize", size)]), "is small for PHP");
+    assert_eq!((stack("262144"), stack("1048576")), (Some(Level::Warning), None));
+    let zones = |more: &[(&str, &str)]| {
+        level(&php(&[&[("<ConfineLandlock", "a>")], more].concat()), "grants time zones")
+    };
+    assert_eq!(zones(&[("LandlockRead", "\"/srv\"")]), Some(Level::Note));
+    for granted in
+        [("LandlockRead", "/srv \"-/usr/share\""), ("LandlockInclude", "php"), ("LandlockExecute", "/usr")]
+    {
+        assert_eq!(zones(&[granted]), None, "{granted:?}");
+    }
+    assert_eq!(level(&php(&[]), "grants time zones"), None);
+    let wsgi = |directives: &[(&str, &str)]| {
+        level(&with(config(&["confine_module", "wsgi_module"], directives)), "for each new thread")
+    };
+    assert_eq!(wsgi(&[]), Some(Level::Note));
+    assert_eq!(wsgi(&[("ConfineWorkers", "one-time")]), Some(Level::Note));
+    assert_eq!(wsgi(&[("ConfineWorkers", "per-context max=4")]), None);
+}
+
+#[test]
 fn limits_are_compared_with_twice_the_requests() {
     let facts = |max: u64, directives: &[(&str, &str)]| {
         let mut facts = with(config(&["confine_module", "mpm_event_module"], directives));
