@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anstyle::AnsiColor;
 use confine::{
     context::BackendName,
     lsm::{PrepareError, selinux::SecurityContext, tomoyo::Domain},
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Failure, Outcome, described,
-    out::{Out, shown},
+    out::{Out, paint, shown},
     term::{during, size},
 };
 
@@ -66,7 +67,7 @@ pub struct Args {
     server_domain: Domain,
     /// Print one JSON object instead of lines of text.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// A security context, for the command line.
@@ -251,17 +252,16 @@ fn counted(n: usize, what: &str) -> String {
 impl Report {
     fn write(&self, file: &str, out: &mut Out<impl Write>) -> Result<(), Failure> {
         for Finding { line, column, text, .. } in &self.findings {
-            write!(out, "{file}:")?;
-            for number in line.map(u64::from).into_iter().chain(column.map(|c| c as u64)) {
-                write!(out, "{number}:")?;
-            }
-            writeln!(out, " {text}")?;
+            let numbers = line.map(u64::from).into_iter().chain(column.map(|c| c as u64));
+            let place = numbers.fold(format!("{file}:"), |place, number| format!("{place}{number}:"));
+            writeln!(out, "{} {text}", paint(AnsiColor::Red.on_default(), &place))?;
         }
         for note in &self.notes {
-            writeln!(out, "{file}: note: {note}")?;
+            writeln!(out, "{file}: {} {note}", paint(AnsiColor::Cyan.on_default(), "note:"))?;
         }
         for (what, why) in &self.unchecked {
-            writeln!(out, "{file}: not checked: {what}: {why}")?;
+            let word = paint(AnsiColor::Yellow.on_default(), "not checked:");
+            writeln!(out, "{file}: {word} {what}: {why}")?;
         }
         let findings = counted(self.findings.len(), "finding");
         let (rules, contexts) = (counted(self.rules, "rule"), counted(self.contexts, "context"));

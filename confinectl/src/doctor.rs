@@ -39,7 +39,7 @@ pub struct Args {
     server_domain: Option<Domain>,
     /// Print one JSON object instead of lines of text.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// How bad a finding is.

@@ -75,6 +75,13 @@ pub struct Args {
     server_domain: Domain,
 }
 
+impl Args {
+    /// Whether JSON is asked for.
+    pub fn json(&self) -> bool {
+        self.request.json
+    }
+}
+
 /// Why a rule for `rule` does not match `subject`; `None` where it does.
 fn mismatch(rule: MapSubject<'_>, subject: &Subject<'_>) -> Option<&'static str> {
     if rule.matches(subject) {

@@ -99,17 +99,29 @@ fn main() -> ExitCode {
     let matches = match command.clone().try_get_matches() {
         Ok(matches) => matches,
         Err(error) if error.use_stderr() => {
-            out::complain_of_usage(&error, command);
+            let text = out::usage(&error, command);
+            let json = std::env::args_os().any(|word| word == "--json");
+            if json {
+                failed(&[text.trim_end().to_owned()], true)
+            } else {
+                eprint!("confinectl: {text}")
+            }
             return ExitCode::from(2);
         }
         // Help was asked for, or the version.
         Err(error) => error.exit(),
     };
     if let Some((generate::NAME, arguments)) = matches.subcommand() {
-        return ended(generate::run(arguments, Cli::command()));
+        return ended(generate::run(arguments, Cli::command()), false);
     }
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     let mut out = Out::standard();
+    let json = match &cli.command {
+        Command::Check(args) => args.json,
+        Command::Doctor(args) => args.json,
+        Command::Explain(args) => args.json(),
+        Command::Map(_) | Command::SelinuxDomain(_) => false,
+    };
     let result = match &cli.command {
         Command::Check(args) => check::run(args, &mut out),
         Command::Doctor(args) => doctor::run(args, &mut out),
@@ -117,29 +129,33 @@ fn main() -> ExitCode {
         Command::Map(command) => map::run(command, &mut out),
         Command::SelinuxDomain(args) => selinux_domain::run(args, &mut out),
     };
-    ended(result.and_then(|outcome| out.flush().map(|()| outcome).map_err(Failure::from)))
+    ended(result.and_then(|outcome| out.flush().map(|()| outcome).map_err(Failure::from)), json)
 }
 
-/// Says what kept a command from being carried out, and gives the exit status.
-fn ended(result: Result<Outcome, Failure>) -> ExitCode {
-    match result {
-        Ok(Outcome::Good) => ExitCode::SUCCESS,
-        Ok(Outcome::Bad) => ExitCode::from(1),
-        Err(Failure::Map(errors)) => {
-            for error in errors {
-                complain(&error);
-            }
-            ExitCode::from(2)
-        }
-        Err(Failure::Refused(text)) => {
-            complain(&format_args!("confinectl: {text}"));
-            ExitCode::from(2)
-        }
+/// Says what kept a command from being carried out, and gives the exit status: one line a fault on standard error, or
+/// one JSON object on standard output where JSON was asked for.
+fn ended(result: Result<Outcome, Failure>, json: bool) -> ExitCode {
+    let texts = match result {
+        Ok(Outcome::Good) => return ExitCode::SUCCESS,
+        Ok(Outcome::Bad) => return ExitCode::from(1),
         // Whoever reads has seen enough (`confinectl check MAP | head`).
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(1),
-        Err(Failure::Output(error)) => {
-            complain(&format_args!("confinectl: cannot write the output: {error}"));
-            ExitCode::from(2)
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::from(1),
+        Err(Failure::Map(errors)) => errors.iter().map(ToString::to_string).collect(),
+        Err(Failure::Refused(text)) => vec![text],
+        Err(Failure::Output(error)) => vec![format!("cannot write the output: {error}")],
+    };
+    failed(&texts, json);
+    ExitCode::from(2)
+}
+
+/// Writes why there is no answer.
+fn failed(texts: &[String], json: bool) {
+    if json {
+        let mut out = Out::standard();
+        // Where standard output is gone, standard error is what is left.
+        if out.json(&serde_json::json!({"errors": texts})).and_then(|()| out.flush()).is_ok() {
+            return;
         }
     }
+    texts.iter().for_each(|text| complain(&format_args!("confinectl: {text}")));
 }

@@ -85,14 +85,14 @@ pub fn complain(text: &dyn Display) {
 }
 
 /// What the command line's parser complains of, which quotes what was typed. Its text has several lines of its own,
-/// so it complains once more, of words that are shown already.
-pub fn complain_of_usage(error: &clap::Error, command: clap::Command) {
+/// so it complains once more, of words that are shown already. Without its first word, `error`.
+pub fn usage(error: &clap::Error, command: clap::Command) -> String {
     let words = std::env::args_os().map(|word| one_line(&word.to_string_lossy()));
     let text = match command.try_get_matches_from(words) {
         Err(again) => clean(again.render().to_string().as_bytes(), false),
         Ok(_) => one_line(&error.render().to_string()) + "\n",
     };
-    let _ = write!(io::stderr(), "{text}");
+    text.strip_prefix("error: ").map_or_else(|| text.clone(), str::to_owned)
 }
 
 /// A file's name, on one line.

@@ -144,13 +144,51 @@ fn a_map_that_cannot_be_read_is_an_error() {
         let run = confinectl(d.path(), &[command, "none"]);
         assert_eq!(
             run.err,
-            "none: cannot be opened: No such file or directory (os error 2); create it, or correct the name\n"
+            "confinectl: none: cannot be opened: No such file or directory (os error 2); create it, or correct the name\n"
         );
         assert_eq!((run.status, run.out.as_str()), (Some(2), ""));
     }
     let run = confinectl(d.path(), &["check", "."]);
-    assert_eq!(run.err, ".: is a directory, not a regular file; name the file that holds the rules\n");
+    assert_eq!(
+        run.err,
+        "confinectl: .: is a directory, not a regular file; name the file that holds the rules\n"
+    );
     assert_eq!(run.status, Some(2));
+}
+
+/// Every fault is one line that begins with the command's name, or where JSON is asked for, JSON.
+#[test]
+fn errors_have_one_form() {
+    let d = with_map("alice\nbob\n");
+    for args in [
+        &["check", "none"][..],
+        &["check", "-f", "none"],
+        &["check", "--nonsense"],
+        &["explain", "m", "--ip", "x"],
+        &["explain", "--path", "relative"],
+        &["doctor", "--server-domain", "x"],
+    ] {
+        let run = confinectl(d.path(), args);
+        assert_eq!((run.status, run.out.as_str()), (Some(2), ""), "{args:?}");
+        assert!(run.err.starts_with("confinectl: "), "{args:?}: {}", run.err);
+        if args.contains(&"m") {
+            continue;
+        }
+        let run = confinectl(d.path(), &[args, &["--json"]].concat());
+        assert_eq!((run.status, run.err.as_str()), (Some(2), ""), "{args:?}");
+        let json: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
+        let errors = json["errors"].as_array().expect("errors");
+        assert!(
+            !errors.is_empty() && errors.iter().all(|e| !e.as_str().unwrap_or_default().is_empty()),
+            "{json}"
+        );
+    }
+    let run = confinectl(d.path(), &["explain", "m"]);
+    assert!(
+        run.err.lines().count() == 2 && run.err.lines().all(|l| l.starts_with("confinectl: m:")),
+        "{}",
+        run.err
+    );
 }
 
 #[test]
@@ -290,7 +328,7 @@ fn explain_knows_paths() {
 fn a_map_with_an_error_explains_nothing() {
     let d = with_map("alice landlock:a\nbob\n");
     let run = confinectl(d.path(), &["explain", "m", "--user", "alice"]);
-    assert!(run.err.starts_with("m:2:4: no context given; "), "{}", run.err);
+    assert!(run.err.starts_with("confinectl: m:2:4: no context given; "), "{}", run.err);
     assert_eq!((run.status, run.out.as_str()), (Some(2), ""));
 }
 
@@ -317,7 +355,7 @@ fn map_compile_writes_beside_the_map_and_the_result_is_used_like_it() {
     assert_eq!(run.out, "user=alice addr=- vhost=-: landlock:x from m.compiled:1\n");
     let run = confinectl(d.path(), &["check", "m.compiled"]);
     assert_eq!(run.status, Some(2));
-    assert_eq!(run.err, "m.compiled: is a compiled map; name the text that it was made from\n");
+    assert_eq!(run.err, "confinectl: m.compiled: is a compiled map; name the text that it was made from\n");
     assert_eq!(fs::read_dir(d.path()).expect("a folder").count(), 2, "nothing is left behind");
 }
 
@@ -326,7 +364,7 @@ fn map_compile_refuses_what_check_does() {
     let d = with_map("alice landlock:x\nbob\n");
     let run = confinectl(d.path(), &["map", "compile", "m"]);
     assert_eq!((run.status, run.out.as_str()), (Some(2), ""));
-    assert!(run.err.starts_with("m:2:4: no context given"), "{}", run.err);
+    assert!(run.err.starts_with("confinectl: m:2:4: no context given"), "{}", run.err);
     let run = confinectl(d.path(), &["map", "compile", "m", "-o", "no/where"]);
     assert_eq!(run.status, Some(2));
     let d = with_map("alice landlock:x\n");

@@ -49,7 +49,7 @@ fn fmt_leaves_a_map_with_an_error_alone() {
     let d = with_maps(&[("m", "alice   landlock:a\nbob\n")]);
     let (status, out, err) = map(d.path(), &["fmt", "m"]);
     assert_eq!((status, out.as_str()), (Some(2), ""));
-    assert!(err.starts_with("m:2:4: no context given"), "{err}");
+    assert!(err.starts_with("confinectl: m:2:4: no context given"), "{err}");
     assert!(fs::read_to_string(d.path().join("m")).expect("the map").starts_with("alice   "));
 }
 

@@ -55,9 +55,9 @@ fn a_bar_grows_at_a_terminal_and_is_gone_at_the_end() {
         assert!(percentages.is_sorted() && percentages.iter().all(|p| *p <= 100), "{percentages:?}");
         assert!(percentages.last() > percentages.first(), "{arguments}: {percentages:?}");
         // The line is cleared before the answer comes.
-        let (_, end) = screen.rsplit_once(what).expect("a bar");
+        let (bars, end) = screen.rsplit_once(what).expect("a bar");
         assert!(end.contains("\r\x1b[2K") && !end.ends_with('%'), "{end:?}");
-        assert!(!screen.contains("\x1b[3"), "it has no colours");
+        assert!(!bars.contains("\x1b[3"), "it has no colours");
     }
 }
 
@@ -82,10 +82,15 @@ fn short_work_shows_nothing() {
 #[test]
 fn colours_are_for_terminals_of_people_who_want_them() {
     let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("m"), "alice landlok:kernel\n").expect("a map");
     let colourful = |variables: &[(&str, &str)]| {
-        let (screen, _) = at_a_terminal(&folder, "doctor", variables);
-        assert!(screen.contains("kernel"), "{screen}");
-        screen.contains("\x1b[")
+        let by = ["doctor", "check m"].map(|arguments| {
+            let (screen, _) = at_a_terminal(&folder, arguments, variables);
+            assert!(screen.contains("kernel"), "{screen}");
+            screen.contains("\x1b[")
+        });
+        assert_eq!(by[0], by[1], "each command has them where doctor has");
+        by[0]
     };
     assert!(colourful(&[]));
     assert!(colourful(&[("NO_COLOR", "")]), "an empty value asks for nothing");

@@ -48,3 +48,21 @@ fn wsgi(cell: Cell) {
 }
 
 matrix!(wsgi once);
+
+/// The command never ends as if all were well where a setting lets content be made that no context reaches.
+fn what_no_context_reaches(cell: Cell) {
+    let server = |setting: &str| {
+        cell.server()
+            .modules(["proxy", "proxy_fcgi"])
+            .ruleset("app", "LandlockRead \"@root@/www\"")
+            .config(format!("{setting}\nConfineContext landlock:app"))
+    };
+    let said = [": not confined: what other processes make, by mod_proxy"];
+    notes(&server("ConfineOutOfProcess allow"), &said, true);
+    notes(&server("ConfineOutOfProcess warn"), &said, true);
+    notes(&server("ConfineOutOfProcess deny"), &said, false);
+    let json = server("ConfineOutOfProcess allow").confinectl("check", &["--json"]).expect_status(0).out;
+    assert!(json.contains("\"not_confined\": [\n    \"mod_proxy"), "{json}");
+}
+
+matrix!(what_no_context_reaches once);

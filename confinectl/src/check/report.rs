@@ -139,8 +139,27 @@ impl Report {
             counted(self.findings.len(), "finding"),
             counted(self.notes.len(), "note"),
         ];
+        let beyond = self.beyond();
+        if !beyond.is_empty() {
+            let word = out::paint(AnsiColor::Yellow.on_default(), "not confined:");
+            writeln!(out, "{shown}: {word} what other processes make, by {}", beyond.join(", "))?;
+        }
         writeln!(out, "{shown}: {}", counts.join(", "))?;
         Ok(())
+    }
+
+    /// Modules whose content no context reaches, and that a setting lets make it where rules apply.
+    fn beyond(&self) -> Vec<&str> {
+        let lets = |setting: &Setting| {
+            let word = setting.words.first().map(|word| word.to_ascii_lowercase());
+            setting.directive.eq_ignore_ascii_case("ConfineOutOfProcess")
+                && matches!(word.as_deref(), Some("allow" | "warn"))
+        };
+        if self.dump.rules.is_empty() || !self.dump.settings.iter().any(lets) {
+            return Vec::new();
+        }
+        let name = |module: &'_ String| module.rsplit_once('.').map_or(module.len(), |(name, _)| name.len());
+        self.dump.modules.iter().map(|module| &module[..name(module)]).collect()
     }
 
     /// Every rule, by server and section, in the order in which they are asked.
@@ -197,6 +216,7 @@ impl Report {
             "rulesets": self.dump.rulesets.iter().map(ruleset).collect::<Vec<_>>(),
             "findings": self.findings.iter().map(Remark::json).collect::<Vec<_>>(),
             "notes": self.notes.iter().map(Remark::json).collect::<Vec<_>>(),
+            "not_confined": self.beyond(),
         })
     }
 }

@@ -55,7 +55,7 @@ pub struct RequestArgs {
     connect: Option<OsString>,
     /// Print one JSON object instead of lines of text.
     #[arg(long, conflicts_with = "map")]
-    json: bool,
+    pub json: bool,
 }
 
 /// The words of what can be done to a file.
