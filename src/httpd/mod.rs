@@ -1,5 +1,6 @@
-//! The server's objects, each wrapped once. Outside this folder the module is safe Rust, except for
-//! the C-visible functions that hand their pointers to these wrappers.
+//! The server's objects, each wrapped once. Unsafe code stands here and in `thread`. Beside these, the functions of
+//! `lib.rs` that the server calls hand their pointers to the wrappers, and `config/scopes.rs` says of its slots that the
+//! module record uses their functions.
 
 mod address;
 pub mod boundary;
