@@ -122,7 +122,7 @@ fn here(path: u64) -> Name {
 }
 
 /// The calls that newer architectures do without.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x"))]
 fn older(number: libc::c_long, args: [u64; 6]) -> Option<Call> {
     let first = here(args[0]);
     let found = match number {
@@ -144,7 +144,7 @@ fn older(number: libc::c_long, args: [u64; 6]) -> Option<Call> {
     Some(found)
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x")))]
 fn older(_: libc::c_long, _: [u64; 6]) -> Option<Call> {
     None
 }

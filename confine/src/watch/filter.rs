@@ -4,54 +4,69 @@ use std::mem::offset_of;
 
 use libc::{seccomp_data, sock_filter};
 
-/// Kernel: include/uapi/linux/audit.h.
-#[cfg(target_arch = "x86_64")]
-const NATIVE: u32 = 0xc000_003e;
-#[cfg(target_arch = "aarch64")]
-const NATIVE: u32 = 0xc000_00b7;
+/// Kernel: include/uapi/linux/audit.h. On an architecture that is not here nothing is watched, and the log says so: the
+/// kernel takes no empty filter.
+const NATIVE: Option<u32> = if cfg!(target_arch = "x86_64") {
+    Some(0xc000_003e)
+} else if cfg!(target_arch = "aarch64") {
+    Some(0xc000_00b7)
+} else if cfg!(target_arch = "riscv64") {
+    Some(0xc000_00f3)
+} else if cfg!(all(target_arch = "powerpc64", target_endian = "little")) {
+    Some(0xc000_0015)
+} else if cfg!(target_arch = "s390x") {
+    Some(0x8000_0016)
+} else {
+    None
+};
 
 /// The bit of x32's calls, which say that they are native (kernel: arch/x86/include/uapi/asm/unistd.h).
 const X32: u32 = 0x4000_0000;
 
 /// Calls of the other architecture that this kernel serves (32-bit programs), by which such a program is known: open,
 /// execve, openat, openat2.
-#[cfg(target_arch = "x86_64")]
-const FOREIGN: [u32; 4] = [5, 11, 295, 437];
-#[cfg(target_arch = "aarch64")]
-const FOREIGN: [u32; 4] = [5, 11, 322, 437];
+const FOREIGN: [u32; 4] = [5, 11, OPENAT, 437];
+
+const OPENAT: u32 = if cfg!(target_arch = "x86_64") {
+    295
+} else if cfg!(target_arch = "aarch64") {
+    322
+} else {
+    288
+};
 
 /// The native calls that are watched whatever their arguments.
 const WATCHED: &[libc::c_long] = &[
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x"))]
     libc::SYS_open,
     libc::SYS_openat,
     libc::SYS_openat2,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x"))]
     libc::SYS_creat,
     libc::SYS_execve,
     libc::SYS_execveat,
     libc::SYS_truncate,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x"))]
     libc::SYS_mkdir,
     libc::SYS_mkdirat,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x"))]
     libc::SYS_mknod,
     libc::SYS_mknodat,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x"))]
     libc::SYS_symlink,
     libc::SYS_symlinkat,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x"))]
     libc::SYS_link,
     libc::SYS_linkat,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x"))]
     libc::SYS_rename,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x"))]
     libc::SYS_renameat,
     libc::SYS_renameat2,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x"))]
     libc::SYS_unlink,
     libc::SYS_unlinkat,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x"))]
     libc::SYS_rmdir,
     libc::SYS_connect,
     libc::SYS_bind,
@@ -110,11 +125,12 @@ const NOTIFY: u32 = libc::SECCOMP_RET_USER_NOTIF;
 /// The filter.
 pub(super) fn program() -> Vec<sock_filter> {
     let number = |call: libc::c_long| u32::try_from(call).unwrap_or(u32::MAX);
+    let Some(native) = NATIVE else { return Vec::new() };
     let mut p = Program(Vec::with_capacity(160));
     p.load(offset_of!(seccomp_data, arch));
     // Calls of another architecture have other numbers.
     let foreign = 2 + 2 * FOREIGN.len() as u8;
-    p.push(IF_EQUAL, NATIVE, foreign, 0);
+    p.push(IF_EQUAL, native, foreign, 0);
     p.load(offset_of!(seccomp_data, nr));
     p.answer_if(FOREIGN, NOTIFY);
     p.answer(ALLOW);
@@ -147,5 +163,5 @@ pub(super) fn program() -> Vec<sock_filter> {
 
 /// Whether a call was made by the kernel's other table of calls, whose numbers mean something else.
 pub(super) fn is_foreign(data: &seccomp_data) -> bool {
-    data.arch != NATIVE || (cfg!(target_arch = "x86_64") && data.nr as u32 >= X32)
+    Some(data.arch) != NATIVE || (cfg!(target_arch = "x86_64") && data.nr as u32 >= X32)
 }

@@ -215,8 +215,11 @@ pub(super) fn own_thread() -> i32 {
 
 /// Forks without the C library's handlers, which take its locks. The answer is whether this is the child.
 pub(super) fn fork() -> io::Result<bool> {
+    let signal = libc::SIGCHLD as libc::c_long;
+    // s390x has the stack first (clone(2)).
+    let (first, second) = if cfg!(target_arch = "s390x") { (0, signal) } else { (signal, 0) };
     // SAFETY: as fork(2). The child calls only what this module offers, which takes no lock of the C library's.
-    let child = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD as libc::c_long, 0, 0, 0, 0) };
+    let child = unsafe { libc::syscall(libc::SYS_clone, first, second, 0, 0, 0) };
     checked(child).map(|child| child == 0)
 }
 
