@@ -1,6 +1,10 @@
 //! What there is to say of the kernel's security modules.
 
-use confine::{BackendName, lsm::apparmor::Mode};
+use confine::{
+    BackendName,
+    lsm::{Inactive, apparmor::Mode},
+    problem::Problem,
+};
 
 use super::super::{
     Diagnosis, Level,
@@ -47,9 +51,10 @@ const GIVES_CONTEXTS: [&str; 6] =
 
 /// Every backend in turn, and whether any of them is active.
 pub fn backends(d: &mut Diagnosis, facts: &Facts, used: &Used) {
+    let not_listed = not_listed(facts);
     let mut active = vec![
         state(d, used, BackendName::SELINUX, &facts.selinux, selinux),
-        state(d, used, BackendName::TOMOYO, &facts.tomoyo, tomoyo),
+        state(d, used, BackendName::TOMOYO, not_listed.as_ref().unwrap_or(&facts.tomoyo), tomoyo),
         state(d, used, BackendName::APPARMOR, &facts.apparmor, |d, level, profiles| {
             apparmor(d, level, profiles, facts.running.as_ref());
         }),
@@ -71,6 +76,23 @@ pub fn backends(d: &mut Diagnosis, facts: &Facts, used: &Used) {
                       command line)";
         d.mend(Level::Error, "kernel", "no LSM that could confine a request is active", remedy);
     }
+}
+
+/// TOMOYO's interface lies in securityfs, which may not be mounted. Where the kernel itself lists its modules, and not
+/// this one, to mount that would change nothing.
+fn not_listed(facts: &Facts) -> Option<Presence<Tomoyo>> {
+    let modules = facts.modules.as_ref().ok()?;
+    let is_listed = modules.iter().any(|module| module == "tomoyo");
+    (matches!(facts.tomoyo, Presence::Inactive(_)) && !is_listed).then(|| {
+        Presence::Inactive(Inactive {
+            backend: BackendName::TOMOYO,
+            problem: Problem::new(
+                "it is not among the active security modules",
+                "boot with tomoyo in lsm= on the kernel's command line; this takes a kernel with \
+                 CONFIG_SECURITY_TOMOYO=y and the package tomoyo-tools",
+            ),
+        })
+    })
 }
 
 /// Says what a backend's state is, and whether it may be active.

@@ -307,6 +307,24 @@ fn what_the_library_finds_in_tomoyos_policy_comes_with_its_remedy() {
     assert_eq!(level(&facts, "does not hold the server's domain"), Some(Level::Warning));
 }
 
+/// The kernel's own list says more than a file system that is not mounted.
+#[test]
+fn tomoyo_is_judged_by_the_kernels_list() {
+    let told = |modules: Seen<Vec<String>>| {
+        let mut facts = machine();
+        facts.modules = modules;
+        facts.tomoyo = inactive(BackendName::TOMOYO);
+        let found = judge(&facts).findings.into_iter().find(|f| f.area == "tomoyo").expect("a finding");
+        (found.text, found.remedy.unwrap_or_default())
+    };
+    let (text, remedy) = told(Ok(vec!["capability".into(), "landlock".into()]));
+    assert_eq!(text, "not active: it is not among the active security modules");
+    assert!(remedy.contains("then boot with tomoyo in lsm="), "{remedy}");
+    for modules in [hidden(), Ok(vec!["tomoyo".into()])] {
+        assert_eq!(told(modules).0, "not active: not built in");
+    }
+}
+
 #[test]
 fn profiles_that_complain_are_named() {
     let mut facts = machine();
