@@ -30,6 +30,24 @@ const CUT: &str = "%...";
 /// what reads like a field's name.
 pub struct Field<'a>(pub Option<&'a [u8]>);
 
+impl Field<'_> {
+    /// The value where a line has it byte for byte, as nearly every line does: it need not be formatted then.
+    ///
+    /// ```
+    /// use confine::field::Field;
+    ///
+    /// assert_eq!(Field(Some(b"alice")).as_it_is(), Some(&b"alice"[..]));
+    /// assert_eq!(Field(Some(b"al ice")).as_it_is(), None);
+    /// ```
+    pub fn as_it_is(&self) -> Option<&[u8]> {
+        self.0.filter(|bytes| {
+            let is_word = !bytes.is_empty() && *bytes != b"-" && bytes.len() <= MAX;
+            // Without a branch a byte: this is asked on every request under a rule.
+            is_word && bytes.iter().fold(true, |plain, &byte| plain & PLAIN[usize::from(byte)])
+        })
+    }
+}
+
 impl fmt::Display for Field<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -68,26 +86,65 @@ impl fmt::Display for Bare<'_> {
     }
 }
 
-/// Writes `bytes`. A byte that is not plain becomes `%` and two digits.
+/// Whether a byte stands for itself wherever it is.
+const PLAIN: [bool; 256] = {
+    let signs = b"._/:@+~,*?&!$'()[];#-";
+    let mut plain = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        plain[at] = (at as u8).is_ascii_alphanumeric();
+        at += 1;
+    }
+    at = 0;
+    while at < signs.len() {
+        plain[signs[at] as usize] = true;
+        at += 1;
+    }
+    plain
+};
+
+/// Writes `bytes`, those that are not plain as `%` and two digits.
+///
+/// A value of a request is written down for its notes on every request under a rule, and nearly always is plain: such
+/// bytes are written together.
 fn encode(f: &mut impl fmt::Write, bytes: &[u8], max: usize, also_plain: fn(u8) -> bool) -> fmt::Result {
-    let mut written = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        let plain = match byte {
-            b'\\' => bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric),
-            // A search for `user=root` must only find the field.
-            b'=' => !MARKS.iter().any(|mark| mark.ends_with('=') && bytes[..=at].ends_with(mark.as_bytes())),
-            _ => byte.is_ascii_alphanumeric() || b"._/:@+~,*?&!$'()[];#-".contains(&byte) || also_plain(byte),
-        };
-        written += if plain { 1 } else { 3 };
-        if written > max {
+    let mut left = max;
+    let mut at = 0;
+    while at < bytes.len() {
+        let plain = plain_run(bytes, at, also_plain);
+        // All of it is ASCII.
+        f.write_str(std::str::from_utf8(&plain[..plain.len().min(left)]).map_err(|_| fmt::Error)?)?;
+        if plain.len() > left {
             return f.write_str(CUT);
         }
-        match plain {
-            true => f.write_char(char::from(byte))?,
-            false => write!(f, "%{byte:02X}")?,
+        left -= plain.len();
+        at += plain.len();
+        let Some(byte) = bytes.get(at) else { break };
+        if left < 3 {
+            return f.write_str(CUT);
         }
+        write!(f, "%{byte:02X}")?;
+        left -= 3;
+        at += 1;
     }
     Ok(())
+}
+
+/// The bytes from `from` on that stand for themselves.
+fn plain_run(bytes: &[u8], from: usize, also_plain: fn(u8) -> bool) -> &[u8] {
+    let is_plain = |at: usize, byte: u8| {
+        PLAIN[usize::from(byte)]
+            || match byte {
+                b'\\' => bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric),
+                // A search for `user=root` must only find the field.
+                b'=' => {
+                    !MARKS.iter().any(|mark| mark.ends_with('=') && bytes[..=at].ends_with(mark.as_bytes()))
+                }
+                _ => also_plain(byte),
+            }
+    };
+    let length = bytes[from..].iter().enumerate().take_while(|&(i, &byte)| is_plain(from + i, byte)).count();
+    &bytes[from..from + length]
 }
 
 /// The start of each line, and the names of its fields. No value of a line may look like one of them.
@@ -231,6 +288,9 @@ mod tests {
         fn any_value_reads_back(bytes in prop::collection::vec(any::<u8>(), 1..200)) {
             let shown = Field(Some(&bytes)).to_string();
             prop_assert!(shown.bytes().all(|b| b.is_ascii_graphic() && b != b'"'), "{}", shown);
+            if let Some(as_it_is) = Field(Some(&bytes)).as_it_is() {
+                prop_assert_eq!(as_it_is, shown.as_bytes());
+            }
             let mut read = Vec::new();
             let mut rest = shown.as_bytes();
             while let Some((first, behind)) = rest.split_first() {

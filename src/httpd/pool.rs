@@ -47,10 +47,15 @@ impl<'p> Pool<'p> {
 
     /// Writes a value down in the pool, without other memory where it is short.
     pub fn written(self, value: &dyn fmt::Display) -> &'p CStr {
+        self.written_behind(b"", value)
+    }
+
+    /// The same, with `first` before the value.
+    pub fn written_behind(self, first: &[u8], value: &dyn fmt::Display) -> &'p CStr {
         let mut short = Short { bytes: [0; Short::ROOM], used: 0 };
-        match write!(short, "{value}") {
+        match short.push(first).and_then(|()| write!(short, "{value}")) {
             Ok(()) => self.text(&short.bytes[..short.used]),
-            Err(_) => self.text(value.to_string().as_bytes()),
+            Err(_) => self.text(&[first, value.to_string().as_bytes()].concat()),
         }
     }
 
@@ -156,14 +161,18 @@ struct Short {
 
 impl Short {
     const ROOM: usize = 256;
+
+    fn push(&mut self, bytes: &[u8]) -> fmt::Result {
+        let room = self.bytes.get_mut(self.used..self.used + bytes.len()).ok_or(fmt::Error)?;
+        room.copy_from_slice(bytes);
+        self.used += bytes.len();
+        Ok(())
+    }
 }
 
 impl fmt::Write for Short {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.bytes.get_mut(self.used..self.used + text.len()).ok_or(fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.used += text.len();
-        Ok(())
+        self.push(text.as_bytes())
     }
 }
 

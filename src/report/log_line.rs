@@ -28,9 +28,16 @@ pub fn field(text: Option<&CStr>) -> Field<'_> {
 /// Where a rule stands.
 pub struct Place<'a>(pub RuleAt<'a>);
 
+impl<'a> Place<'a> {
+    /// The configuration file or map.
+    pub fn file(&self) -> Field<'a> {
+        Field(Some(self.0.file.as_os_str().as_bytes()))
+    }
+}
+
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", Field(Some(self.0.file.as_os_str().as_bytes())), self.0.line)
+        write!(f, "{}:{}", self.file(), self.0.line)
     }
 }
 

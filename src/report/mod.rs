@@ -6,22 +6,23 @@ mod log_line;
 mod refusal;
 pub mod watched;
 
-use std::ffi::CStr;
+use std::{ffi::CStr, fmt};
 
 use confine::{
     backends::Moves,
-    field::{Bare, Reason},
+    field::{Bare, Field, Reason},
     policy::decide::RuleAt,
     tally::{Label, NewRefusal},
 };
 
 use self::{
     counters::Counter,
-    log_line::{Place, field, line},
+    log_line::{Place, line},
 };
 use crate::{
     httpd::{
         log::{self, Level},
+        pool::Pool,
         request::Request,
         said::Said,
         status::Status,
@@ -170,11 +171,28 @@ fn keep(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, reason: &str) 
         event: event.name(),
         weight: event.weight(),
         of_subrequest: false,
-        user: grounds.user.map(|user| pool.written(&field(Some(user)))),
-        rule: grounds.rule.map(|rule| pool.written(&Place(rule))),
-        context: grounds.context.map(|context| pool.written(&Bare(context.to_bytes()))),
+        user: grounds.user.map(|user| {
+            let user = user.to_bytes();
+            word(pool, user, &Field(Some(user)))
+        }),
+        rule: grounds.rule.map(|rule| match Place(rule).file().as_it_is() {
+            Some(file) => pool.written_behind(file, &format_args!(":{}", rule.line)),
+            None => pool.written(&Place(rule)),
+        }),
+        context: grounds.context.map(|context| {
+            let context = context.to_bytes();
+            word(pool, context, &Bare(context))
+        }),
         reason: (!reason.is_empty()).then(|| pool.written(&Reason(reason))),
     });
+}
+
+/// A value as its log line has it, which is `shown` where it is more than one plain word, written down in the pool.
+fn word<'p>(pool: Pool<'p>, value: &[u8], shown: &dyn fmt::Display) -> &'p CStr {
+    match Field(Some(value)).as_it_is() {
+        Some(as_it_is) => pool.text(as_it_is),
+        None => pool.written(shown),
+    }
 }
 
 /// A redirect or subrequest inside the worker: it shares the contexts of the request it comes from.
