@@ -11,7 +11,7 @@ APXS ?= $(shell command -v apxs2 || command -v apxs || echo /usr/bin/apxs2)
 .DEFAULT_GOAL := help
 LAB = LAB_MODULE=$(CURDIR)/target/release/libmod_confine.so lab/lab
 
-.PHONY: help setup build docs site guides demo test unit e2e e2e-without-lua bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-speed lab-shell lint deny fmt fuzz man install clean
+.PHONY: help setup build docs site guides demo test unit e2e e2e-without-lua bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-speed lab-shell lint deny fmt fuzz man vendor deb test-packages install clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,7 +74,7 @@ lab-shell: build ## a prompt in a guest with the module loaded and the log in vi
 	@$(LAB) shell $(ARGS)
 
 lint: ## formatting, clippy, shell scripts, the layers of the sources, files that texts name
-	@$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets --all-features -- -D warnings && shellcheck -x manual/machine scripts/setup .ci/run lab/lab lab/lib/*.sh && $(CARGO) run -q -p xtask -- house
+	@$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets --all-features -- -D warnings && shellcheck -x manual/machine scripts/setup scripts/deb .ci/run lab/lab lab/lib/*.sh tests/packages/run tests/packages/*.sh tests/packages/scenes/*.sh debian/rustc-remap debian/third-party debian/tests/first-request debian/*.postinst debian/*.postrm debian/*.prerm && $(CARGO) run -q -p xtask -- house
 
 deny: ## licences and advisories of the dependencies
 	@cargo deny --locked check
@@ -84,6 +84,15 @@ fmt: ## format the sources
 
 man: build ## manual pages and completions of shells, in target/share
 	@target/release/confinectl generate target/share
+
+vendor: ## fetch the crates of Cargo.lock into target/vendor, for builds without a network (this step uses it)
+	@scripts/deb vendor
+
+deb: ## Debian packages, in target/deb; the crates are fetched once, the build itself uses no network
+	@$(SETUP) deb && scripts/deb build
+
+test-packages: ## install, upgrade, remove and purge them in clean Debian 12 and 13 roots (as root; ARGS=--native: built there)
+	@$(SETUP) packages && tests/packages/run $(ARGS)
 
 # Compiles nothing: as root the compiler would run with all rights, leave files of root's in target/, and not be found
 # where rustup installed it for a user.
@@ -96,6 +105,8 @@ install: ## install what `make build` built: module, confinectl, manual pages, c
 	target/release/confinectl generate $(DESTDIR)$(PREFIX)/share
 	install -d $(DESTDIR)$(PREFIX)/share/mod_confine/landlock
 	install -m 0644 conf/landlock/*.conf $(DESTDIR)$(PREFIX)/share/mod_confine/landlock
+	install -D -m 0644 docs/man/mod_confine.8 $(DESTDIR)$(PREFIX)/share/man/man8/mod_confine.8
+	install -D -m 0644 docs/man/confine.map.5 $(DESTDIR)$(PREFIX)/share/man/man5/confine.map.5
 
 clean: ## remove what was built
 	@cargo clean

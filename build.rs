@@ -4,7 +4,9 @@ fn main() {
     // The server unloads modules between two readings of its configuration. Code that threads, panic
     // hooks and thread-local destructors may still refer to must stay mapped.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
-    cc::Build::new().file("src/httpd/local.c").pic(true).warnings_into_errors(true).compile("local");
+    // Warnings are shown and stop nothing: a compiler that is newer than this file may have new ones, and a
+    // distribution builds with the compiler it has.
+    cc::Build::new().file("src/httpd/local.c").pic(true).warnings(true).compile("local");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=src/httpd/local.c");
 }

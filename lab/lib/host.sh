@@ -14,6 +14,16 @@ HOST_TOOLS=(
     'openssl openssl'
 )
 
+installed_version() { dpkg-query -W -f='${db:Status-Status} ${Version}' "$1" 2>/dev/null | sed -n 's/^installed //p'; }
+
+# Is a qemu-utils here that does not belong to the QEMU that apt would install?
+foreign_qemu_utils() {
+    local here candidate
+    here=$(installed_version qemu-utils)
+    candidate=$(apt-cache policy qemu-system-x86 | sed -n 's/ *Candidate: //p')
+    [[ -n $here && $here != "$candidate" ]]
+}
+
 host_packages() {
     local tool package need=()
     for tool in "${HOST_TOOLS[@]}"; do
@@ -22,9 +32,17 @@ host_packages() {
     done
     ((${#need[@]})) || return 0
 
-    # A qemu-utils from a newer release, as some images carry it, conflicts with
-    # this release's QEMU. The minus lets apt take it away; the lab has no use for it.
-    [[ " ${need[*]} " != *" qemu-system-x86 "* ]] || need+=(qemu-utils-)
+    # A qemu-utils from a newer release, as some images carry it, conflicts with this release's QEMU. The lab has no use
+    # for it, but somebody else on this machine may: it is taken away (the minus) only where that was asked for.
+    if [[ " ${need[*]} " == *" qemu-system-x86 "* ]] && foreign_qemu_utils; then
+        if [[ ${LAB_REPLACE_QEMU_UTILS:-} != 1 ]]; then
+            echo "skip lab: installing qemu-system-x86 would remove qemu-utils $(installed_version qemu-utils);" \
+                "LAB_REPLACE_QEMU_UTILS=1 allows that"
+            [[ -z ${CI:-} ]]
+            exit
+        fi
+        need+=(qemu-utils-)
+    fi
     say "installing with apt: ${need[*]}"
     timed 'apt-get update' as_root apt-get -q update
     timed 'apt-get install' as_root env DEBIAN_FRONTEND=noninteractive \

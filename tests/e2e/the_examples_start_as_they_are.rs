@@ -37,7 +37,7 @@ matrix!(exactly_the_shipped_pair);
 /// The same on a machine that has what it names: it reports, and without that line it confines.
 fn on_a_machine_that_has_what_it_names(cell: Cell) {
     let text = manual::page(EXAMPLE).replace("/srv", "@root@/srv");
-    let enforced = text.replace("    ConfineMode report\n", "");
+    let enforced = text.replace("\nConfineMode report\n", "\n");
     assert_ne!(text, enforced);
     for (config, event) in [(text, "would confine"), (enforced, "confined")] {
         let server = passwords(shipped(cell, &config), "confine.passwords")

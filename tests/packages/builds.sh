@@ -1,0 +1,83 @@
+# shellcheck shell=bash
+# The packages under test, twice: `old` is what the changelog says, `new` one revision higher, for the upgrade.
+
+# newer FOLDER: one more entry in the changelog.
+newer() {
+    local version
+    version=$(dpkg-parsechangelog -l "$1/debian/changelog" -S Version)
+    {
+        printf 'mod-confine (%s.1) unstable; urgency=medium\n\n  * A higher version, for the test of upgrades.\n\n' "$version"
+        printf ' -- mod_confine maintainers <mod-confine@packages.debian.org>  %s\n\n' "$(date -R)"
+        cat "$1/debian/changelog"
+    } >"$1/debian/changelog.new"
+    mv "$1/debian/changelog.new" "$1/debian/changelog"
+}
+
+# moved FROM TO: what a build left beside its sources.
+moved() {
+    mkdir -p "$2"
+    mv "$1"/*.deb "$1"/*.buildinfo "$1"/*.changes "$2"
+}
+
+# The one tag that is left: there is no bug yet that asks for the package.
+lint() {
+    lintian --fail-on none --display-info --suppress-tags initial-upload-closes-no-bugs "$1"/*.changes >"$WORK/lintian" 2>&1
+    ! grep -E '^[EWI]:' "$WORK/lintian"
+}
+
+# No folder of this machine stands in the files, and they are stripped.
+clean_binaries() {
+    local debs=$1 tree=$WORK/tree file problems=0
+    shift
+    rm -rf "$tree"
+    for file in "$debs"/libapache2-mod-confine_*.deb "$debs"/confinectl_*.deb; do dpkg-deb -x "$file" "$tree"; done
+    for file in "$tree/usr/lib/apache2/modules/mod_confine.so" "$tree/usr/bin/confinectl"; do
+        echo "# $(stat -c %s "$file") bytes: ${file#"$tree"}"
+        if strings -a "$file" | grep -F -m 3 "$@"; then problems=1; fi
+        if file "$file" | grep -q 'not stripped'; then problems=1; fi
+    done
+    return "$problems"
+}
+
+# Links of the installed pages lead to files that are there.
+whole_links() {
+    local doc=$WORK/tree/usr/share/doc page link broken=0
+    while IFS= read -r page; do
+        while IFS= read -r link; do
+            [[ $link == *:* || -z ${link%%#*} || -e $(dirname "$page")/${link%%#*} ]] || { echo "# $page: $link" && broken=1; }
+        done < <(grep -oE '\]\([^() ]+\)' "$page" | sed 's/^](//; s/)$//')
+    done < <(find "$doc" -name '*.md')
+    return "$broken"
+}
+
+result() { if "${@:2}"; then echo "ok packages: $1"; else echo "not ok packages: $1"; fi; }
+
+# packages_of_here FOLDER: by `make deb`.
+packages_of_here() {
+    local tree
+    if ! scripts/deb build; then
+        echo "not ok packages: make deb"
+        return 1
+    fi
+    tree=$(find "$REPO/target/deb" -maxdepth 1 -name 'mod-confine-*' -type d)
+    moved "$REPO/target/deb" "$1/old"
+    cp "$1"/old/* "$REPO/target/deb/"
+    newer "$tree"
+    (cd "$tree" && DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -b -us -uc -nc -d) >"$CACHE/log/newer.log" 2>&1 || return 1
+    mkdir -p "$1/new"
+    mv "$REPO"/target/deb/*-[0-9]*.1_*.{deb,changes,buildinfo} "$1/new"
+    result "lintian" lint "$1/old"
+    result "no path of the build, stripped" clean_binaries "$1/old" -e "$REPO" -e "$HOME"
+    result "links of the pages" whole_links
+}
+
+# native_packages RELEASE FOLDER: in a root of that release, by its own compiler, in two folders, without a network.
+native_packages() {
+    local release=$1 out=$2 root words
+    read -ra words <<<"$(builders "$release")"
+    root=$(root_folder "$release" build "${words[@]}")
+    scripts/deb vendor
+    scripts/deb stage "$out/source"
+    in_a_root "$root" "$out" "$REPO/tests/packages/native-build.sh" "$CACHE/log/native-$release.txt" || return 1
+    mv "$out"/native/* "$out"
+}

@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# The first process of a scene: mounts the root, and gives the scene its words. See `in_a_root` in roots.sh.
+# Environment: LOWER, COPY, DEBS, SCENE, TRANSCRIPT.
+set -euo pipefail
+
+readonly ROOT=$COPY/root
+mount --make-rprivate /
+mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$COPY/upper,workdir=$COPY/work" "$ROOT"
+mount -t proc proc "$ROOT/proc"
+mount -t sysfs -o ro sysfs "$ROOT/sys"
+mount -t tmpfs -o mode=0755 tmpfs "$ROOT/run"
+mount -t tmpfs -o mode=1777 tmpfs "$ROOT/tmp"
+mount -t tmpfs -o mode=0755 tmpfs "$ROOT/dev"
+for device in null zero full random urandom tty; do
+    touch "$ROOT/dev/$device"
+    mount --bind "/dev/$device" "$ROOT/dev/$device"
+done
+ln -s /proc/self/fd "$ROOT/dev/fd"
+mkdir "$ROOT/debs" "$ROOT/dev/shm"
+mount --bind "$DEBS" "$ROOT/debs"
+ip link set lo up
+: >"$TRANSCRIPT"
+
+inside() {
+    chroot "$ROOT" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+        DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+# run COMMAND...: in the root; the transcript shows the command and what it says. The last output is in $said.
+said='' status=0
+run() {
+    printf '\n# %s\n' "$*" >>"$TRANSCRIPT"
+    status=0
+    inside "$@" </dev/null >"$COPY/said" 2>&1 || status=$?
+    said=$(<"$COPY/said")
+    printf '%s\n' "$said" >>"$TRANSCRIPT"
+    [ "$status" = 0 ] || echo "(status $status)" >>"$TRANSCRIPT"
+}
+
+ok() { echo "ok Debian $(cut -d. -f1 "$ROOT/etc/debian_version"), $SCENE_NAME: $*"; }
+not_ok() {
+    echo "not ok Debian $(cut -d. -f1 "$ROOT/etc/debian_version"), $SCENE_NAME: $*"
+    tail -n 15 "$TRANSCRIPT" | sed 's/^/  | /'
+}
+# check NAME COMMAND...: one result.
+check() {
+    local name=$1
+    shift
+    if "$@"; then ok "$name"; else not_ok "$name: failed: $*"; fi
+}
+succeeds() { run "$@" && [ "$status" = 0 ]; }
+fails() { run "$@" && [ "$status" != 0 ]; }
+says() { grep -qE -- "$1" <<<"$said"; }
+silent_about() { ! says "$1"; }
+
+# What a client gets: `answers PATH STATUS [CONTENT]`.
+answers() {
+    local got
+    got=$(curl -s -m 10 -o "$COPY/body" -w '%{http_code}' "http://127.0.0.1$1") || true
+    printf '\n# curl http://127.0.0.1%s\n%s %s\n' "$1" "$got" "$(head -c 300 "$COPY/body" 2>/dev/null | head -n 3)" >>"$TRANSCRIPT"
+    [ "$got" = "$2" ] && { [ $# -lt 3 ] || grep -q -- "$3" "$COPY/body"; }
+}
+logged() {
+    grep -E -- "$1" "$ROOT/var/log/apache2/error.log" | tail -n 2 | tee -a "$TRANSCRIPT" | grep -q .
+}
+server_pid() { cat "$ROOT/run/apache2/apache2.pid" 2>/dev/null; }
+running() { [ -n "$(server_pid)" ] && [ -d "$ROOT/proc/$(server_pid)" ]; }
+not_running() { ! running; }
+
+# apt takes what it needs from its cache; there is no network here.
+apt() { run apt-get -q -y --no-download "$@"; }
+install_server() { apt install apache2 curl && [ "$status" = 0 ]; }
+install_old() { apt install /debs/old/libapache2-mod-confine_*.deb /debs/old/confinectl_*.deb && [ "$status" = 0 ]; }
+
+# A site that needs the module: one folder that the ruleset grants, one that it does not.
+pages() {
+    mkdir -p "$ROOT/srv/www" "$ROOT/srv/other"
+    echo granted >"$ROOT/srv/www/page.html"
+    echo secret >"$ROOT/srv/other/page.html"
+}
+site() {
+    pages
+    cat >"$ROOT/etc/apache2/conf-available/site.conf"
+    run a2enconf -q site
+    run service apache2 restart
+}
+confining_site() {
+    site <<'CONF'
+LogLevel confine:info
+<ConfineLandlock pages>
+    LandlockABI 2
+    LandlockRead /srv/www
+</ConfineLandlock>
+Alias "/granted" "/srv/www"
+Alias "/other" "/srv/other"
+<Directory "/srv">
+    Require all granted
+    ConfineContext landlock:pages
+</Directory>
+CONF
+}
+confines() { answers /granted/page.html 200 granted && answers /other/page.html 403; }
+
+# Files outside of what packages' managers and logs write for themselves.
+files() {
+    find "$ROOT" -xdev \( -path "$ROOT/var/lib/dpkg" -o -path "$ROOT/var/cache" -o -path "$ROOT/var/log" \
+        -o -path "$ROOT/var/lib/apt" -o -path "$ROOT/debs" -o -path "$ROOT/etc/ld.so.cache" \) -prune \
+        -o -printf '%P %l\n' | LC_ALL=C sort
+}
+
+SCENE_NAME=$(basename "$SCENE" .sh | tr - ' ')
+# shellcheck source=/dev/null
+. "$SCENE"
+if running; then run service apache2 stop; fi
