@@ -105,3 +105,16 @@ fn the_table_is_read_as_it_is_written() {
          Entry::of_another(c\"SSLUserName\", m, OF_MOD_SSL, c\"\"),\n";
     assert_eq!(own_directives(table), [("A".to_owned(), true), ("B".to_owned(), false)]);
 }
+
+/// mod_confine(8) has a line for each.
+#[test]
+fn the_manual_page_names_each_directive() {
+    const MANUAL_PAGE: &str = "docs/man/mod_confine.8";
+    let page = read(MANUAL_PAGE);
+    let words: Vec<&str> = page.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let directives = own_directives(&read(TABLE));
+    assert!(directives.len() > 20, "{directives:?}");
+    for (name, _) in directives {
+        assert!(words.contains(&name.as_str()), "{MANUAL_PAGE} does not name {name}");
+    }
+}

@@ -67,7 +67,7 @@ packages_of_here() {
     mkdir -p "$1/new"
     mv "$REPO"/target/deb/*-[0-9]*.1_*.{deb,changes,buildinfo} "$1/new"
     result "lintian" lint "$1/old"
-    result "no path of the build, stripped" clean_binaries "$1/old" -e "$REPO" -e "$HOME"
+    result "no path of the build, stripped" clean_binaries "$1/old" -e "$REPO" -e /.cargo/ -e /.rustup/
     result "links of the pages" whole_links
 }
 
