@@ -62,12 +62,20 @@ root_folder() {
     echo "$folder"
 }
 
-# in_a_root FOLDER PACKAGES SCENE TRANSCRIPT: plays a scene in a copy of the root, with processes, mounts and a
-# network of its own. All of them end with the scene.
+# in_a_root LAYERS PACKAGES SCENE TRANSCRIPT: plays a scene in a copy of the root, with processes, mounts and a network
+# of its own. All of them end with the scene.
 in_a_root() {
     local copy
     copy=$(mktemp -d "$WORK/root.XXXXXX")
     mkdir "$copy/upper" "$copy/work" "$copy/root"
     LOWER=$1 COPY=$copy DEBS=$2 SCENE=$3 TRANSCRIPT=$4 \
         unshare --mount --pid --fork --kill-child --net --uts --ipc "$REPO/tests/packages/stage.sh"
+}
+
+# with_a_server ROOT FOLDER: makes the layer that a root needs on top to have Debian's httpd and a client.
+with_a_server() {
+    local copies
+    in_a_root "$1" "$WORK" "$REPO/tests/packages/server.sh" "$CACHE/log/server.txt" || return 1
+    copies=("$WORK"/root.*)
+    mv "${copies[-1]}/upper" "$2"
 }

@@ -16,9 +16,18 @@ for device in null zero full random urandom tty; do
     mount --bind "/dev/$device" "$ROOT/dev/$device"
 done
 ln -s /proc/self/fd "$ROOT/dev/fd"
-mkdir "$ROOT/debs" "$ROOT/dev/shm"
+mkdir -m 1777 "$ROOT/dev/shm" "$ROOT/run/lock"
+mkdir -p "$ROOT/debs"
 mount --bind "$DEBS" "$ROOT/debs"
+mkdir "$ROOT/dev/pts"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$ROOT/dev/pts"
+ln -s pts/ptmx "$ROOT/dev/ptmx"
 ip link set lo up
+hostname server.example
+echo '127.0.0.1 localhost server.example' >"$ROOT/etc/hosts"
+# Without an init system invoke-rc.d blocks what packages ask for, unless somebody says that they may.
+printf '#!/bin/sh\nexit 0\n' >"$ROOT/usr/sbin/policy-rc.d"
+chmod 0755 "$ROOT/usr/sbin/policy-rc.d"
 : >"$TRANSCRIPT"
 
 inside() {
@@ -68,9 +77,8 @@ running() { [ -n "$(server_pid)" ] && [ -d "$ROOT/proc/$(server_pid)" ]; }
 not_running() { ! running; }
 
 # apt takes what it needs from its cache; there is no network here.
-apt() { run apt-get -q -y --no-download "$@"; }
-install_server() { apt install apache2 curl && [ "$status" = 0 ]; }
-install_old() { apt install /debs/old/libapache2-mod-confine_*.deb /debs/old/confinectl_*.deb && [ "$status" = 0 ]; }
+apt() { run sh -c "apt-get -q -y $*"; }
+install_old() { apt install '/debs/old/libapache2-mod-confine_*.deb /debs/old/confinectl_*.deb' && [ "$status" = 0 ]; }
 
 # A site that needs the module: one folder that the ruleset grants, one that it does not.
 pages() {
@@ -101,11 +109,12 @@ CONF
 }
 confines() { answers /granted/page.html 200 granted && answers /other/page.html 403; }
 
-# Files outside of what packages' managers and logs write for themselves.
+# Files outside of what packages' managers and logs write for themselves. a2enmod and its kin make folders for what they
+# remember at their first use; those are the server's own.
 files() {
     find "$ROOT" -xdev \( -path "$ROOT/var/lib/dpkg" -o -path "$ROOT/var/cache" -o -path "$ROOT/var/log" \
         -o -path "$ROOT/var/lib/apt" -o -path "$ROOT/debs" -o -path "$ROOT/etc/ld.so.cache" \) -prune \
-        -o -printf '%P %l\n' | LC_ALL=C sort
+        -o -path "$ROOT/var/lib/apache2/*_by_*" -type d -o -printf '%P %l\n' | LC_ALL=C sort
 }
 
 SCENE_NAME=$(basename "$SCENE" .sh | tr - ' ')

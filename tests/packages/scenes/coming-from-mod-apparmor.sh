@@ -2,7 +2,6 @@
 # shellcheck disable=SC2016,SC2153,SC2154 # $status and $said are of stage.sh; what bash -c runs expands there
 # Purging libapache2-mod-apparmor deletes the server's profile; README.Debian says how to keep it.
 
-install_server
 apt install libapache2-mod-apparmor
 check "mod_apparmor is installed" [ "$status" = 0 ]
 install_old

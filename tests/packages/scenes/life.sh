@@ -2,7 +2,6 @@
 # shellcheck disable=SC2016,SC2153,SC2154 # $status and $said are of stage.sh; what bash -c runs expands there
 # Install, first requests, upgrade under load, reinstall, remove, purge.
 
-check "the server is installed" install_server
 run service apache2 start
 files >"$COPY/before"
 run curl -s -D - -o /run/page http://127.0.0.1/
@@ -60,7 +59,7 @@ load /granted/page.html "$COPY/load.1" & load /granted/page.html "$COPY/load.2" 
 load /other/page.html "$COPY/load.3" & load /other/page.html "$COPY/load.4" &
 sleep 1
 old_pid=$(server_pid)
-apt install /debs/new/libapache2-mod-confine_*.deb /debs/new/confinectl_*.deb
+apt install '/debs/new/libapache2-mod-confine_*.deb /debs/new/confinectl_*.deb'
 check "upgrading under load succeeds" [ "$status" = 0 ]
 sleep 1
 touch "$COPY/stop"
@@ -77,7 +76,7 @@ check "nobody got anything else" bash -c '! cut -d" " -f1 "$@" | grep -vxE "200|
 check "it confines" confines
 check "no child crashed" bash -c '! grep -E "exit signal|AH00052" "$1"' - "$ROOT/var/log/apache2/error.log"
 
-apt install --reinstall /debs/new/libapache2-mod-confine_*.deb
+apt install --reinstall '/debs/new/libapache2-mod-confine_*.deb'
 check "reinstalling succeeds" [ "$status" = 0 ]
 check "it confines still" confines
 

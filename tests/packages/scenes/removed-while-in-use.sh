@@ -2,7 +2,6 @@
 # shellcheck disable=SC2016,SC2153,SC2154 # $status and $said are of stage.sh; what bash -c runs expands there
 # The package goes while sites use it. The running server is not lost and not unconfined; a new start fails, and says why.
 
-install_server
 install_old
 confining_site
 check "it confines" confines
