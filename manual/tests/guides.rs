@@ -1,11 +1,54 @@
 //! Each guide, followed from its first line to its last.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use confine_manual::{guide, machine, script, target_folder, workspace};
 
-/// Follows a page. A machine without Debian's packages cannot; that it was not done is said, and is no success in CI.
+/// Follows a page, with the packages that `make deb` made beside the reader.
 fn follow(name: &str) {
+    follow_with(name, packages);
+}
+
+/// Follows the page about upgrades, with the same packages as a later version in a folder `new`.
+fn follow_with_later_packages(name: &str) {
+    let folder = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
+    follow_with(name, || {
+        let mut files = packages();
+        let new = folder.path().join("new");
+        fs::create_dir(&new).unwrap_or_else(|e| panic!("{}: {e}", new.display()));
+        files.iter().for_each(|package| as_later_version(package, folder.path(), &new));
+        files.push(new);
+        files
+    });
+}
+
+/// The same package as a later version, in the folder `new`.
+fn as_later_version(package: &Path, work: &Path, new: &Path) {
+    let tree = work.join("tree");
+    dpkg_deb(&["--raw-extract".as_ref(), package, &tree]);
+    let control = tree.join("DEBIAN/control");
+    let text = fs::read_to_string(&control).unwrap_or_else(|e| panic!("{}: {e}", control.display()));
+    let later = |line: &str| {
+        if line.starts_with("Version: ") { format!("{line}+later\n") } else { format!("{line}\n") }
+    };
+    fs::write(&control, text.lines().map(later).collect::<String>())
+        .unwrap_or_else(|e| panic!("{}: {e}", control.display()));
+    dpkg_deb(&["--root-owner-group".as_ref(), "-Zgzip".as_ref(), "--build".as_ref(), &tree, new]);
+    fs::remove_dir_all(&tree).unwrap_or_else(|e| panic!("{}: {e}", tree.display()));
+}
+
+fn dpkg_deb(arguments: &[&Path]) {
+    let output =
+        Command::new("dpkg-deb").args(arguments).output().unwrap_or_else(|e| panic!("dpkg-deb: {e}"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Follows a page. A machine without Debian's packages cannot; that it was not done is said, and is no success in CI.
+fn follow_with(name: &str, files: impl FnOnce() -> Vec<PathBuf>) {
     let page = format!("docs/guides/{name}.md");
     if !machine::is_possible() {
         assert!(env::var_os("CI").is_none(), "{page} was not followed: it is written for Debian");
@@ -14,7 +57,7 @@ fn follow(name: &str) {
     }
     let text = fs::read_to_string(workspace().join(&page)).unwrap_or_else(|e| panic!("{page}: {e}"));
     let steps = guide::steps(&text).unwrap_or_else(|e| panic!("{page}: {e}"));
-    let output = machine::follow(&script::of(&page, &steps), &packages());
+    let output = machine::follow(&script::of(&page, &steps), &files());
     let output = output.unwrap_or_else(|e| panic!("manual/machine: {e}"));
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}");
@@ -35,8 +78,8 @@ fn packages() -> Vec<PathBuf> {
 }
 
 macro_rules! guides {
-    ($($test:ident: $page:literal,)*) => {
-        $(#[test] fn $test() { follow($page); })*
+    ($($test:ident: $follow:ident $page:literal,)*) => {
+        $(#[test] fn $test() { $follow($page); })*
 
         /// No page is left out.
         #[test]
@@ -58,9 +101,12 @@ macro_rules! guides {
 const IN_THE_LAB: [&str; 3] = ["apparmor", "selinux", "tomoyo"];
 
 guides! {
-    five_minutes: "five-minutes",
-    hosting_php: "hosting-php",
-    wordpress_end_to_end: "wordpress",
-    users_from_ldap: "ldap",
-    why_was_this_request_refused: "refused",
+    five_minutes: follow "five-minutes",
+    hosting_php: follow "hosting-php",
+    wordpress_end_to_end: follow "wordpress",
+    users_from_ldap: follow "ldap",
+    why_was_this_request_refused: follow "refused",
+    coming_from_suexec: follow "from-suexec",
+    hardening: follow "hardening",
+    upgrading: follow_with_later_packages "upgrading",
 }
