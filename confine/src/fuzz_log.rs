@@ -1,4 +1,4 @@
-//! What each body expects of a text that goes into a log.
+//! Checks of texts that go into a log. All bodies use them.
 
 /// Checks that the text of an error is one line and not too long.
 pub(crate) fn fit_for_a_log(text: &str) {

@@ -1,15 +1,16 @@
-//! Workers that rest between two requests, and who gets one: a table, and what it may cost.
+//! Decides which workers stay for further requests, and what this may cost.
 //!
-//! A worker that is kept for further requests of its context saves what making a thread costs, each time it is used
-//! again; one that is not used again costs more than a worker that serves one request and ends. So whoever comes may
-//! not simply have one: with more contexts than places, every request would end somebody's worker and make another.
-//! - A newcomer takes the place of another worker only where it was asked for again sooner than that one rests
-//!   already: it is the busier of the two.
-//! - Making a worker takes credit. Each request gives a little of it, each use of a resting worker more, and no more
-//!   than it saved: whatever is asked for, in whatever order, the sum of what is made in vain stays below one in a
-//!   hundred.
+//! A worker that is kept for further requests of its context saves the cost of a thread each time it is used again. A
+//! worker that is never used again costs more than a worker that serves one request and ends. So not every request
+//! may have its worker kept: with more contexts than places, each request would end somebody's worker and make
+//! another one.
+//! - A new worker takes the place of another one only if its context was asked for again sooner than that one rests
+//!   already. Its context is then the busier of the two.
+//! - To make a kept worker costs credit. Each request gives a little credit, and each use of a resting worker gives
+//!   more, but never more than it saved. So whatever is asked for, in whatever order, the total cost of useless
+//!   workers stays below one percent.
 //!
-//! Every step takes the same time, however many rest.
+//! Every step takes the same time, however many workers rest.
 //!
 //! ```
 //! use confine::resting::{Admission, RestingWorkers};
@@ -25,32 +26,32 @@ use std::{
     hash::{BuildHasherDefault, Hasher},
 };
 
-/// What making a worker takes, in units of credit. A unit is a hundredth of what a worker costs that is made to be
-/// kept, some half a microsecond.
+/// The credit that a new kept worker costs. One unit is a hundredth of the cost of such a worker, about half a
+/// microsecond.
 const COST: u64 = 100;
-/// What a request gives that no resting worker serves.
+/// The credit that a request gives if no resting worker serves it.
 const FOR_A_MISS: u64 = 1;
-/// What a request gives that a resting worker serves: much less than it saves.
+/// The credit that a request gives if a resting worker serves it. It is much less than what the request saves.
 const FOR_A_HIT: u64 = 4;
-/// For so many workers there is credit at the start, where fewer are allowed, too.
+/// The number of workers for which there is credit at the start, even if fewer are allowed.
 const AT_LEAST: usize = 64;
-/// So many hashes are remembered, each in the one place that it can have.
+/// The number of hashes that are remembered. Each has one place where it can be.
 const REMEMBERED: usize = 4096;
 
-/// No entry.
+/// The index of no entry.
 const NONE: u32 = u32::MAX;
 
-/// Resting workers of type `W`, and what was asked for lately. Keys are hashes that are spread well.
+/// Resting workers of type `W`, and what was asked for lately. The keys are hashes that are well distributed.
 pub struct RestingWorkers<W> {
     entries: Vec<Entry<W>>,
     free: Vec<u32>,
-    /// The last one of each hash that came to rest.
+    /// For each hash, the worker that came to rest last.
     newest_of: HashMap<u64, u32, BuildHasherDefault<AsItIs>>,
-    /// All that rest, the one that rests longest first.
+    /// All resting workers, the one that has rested longest first.
     all: Ends,
-    /// Workers that are kept, resting or at work.
+    /// The number of kept workers, resting or at work.
     alive: usize,
-    /// Requests so far.
+    /// The number of requests so far.
     clock: u64,
     seen: Vec<Seen>,
     /// `None` before the first worker.
@@ -60,7 +61,7 @@ pub struct RestingWorkers<W> {
 struct Entry<W> {
     worker: Option<W>,
     hash: u64,
-    /// The request after which it came to rest.
+    /// The number of the request after which it came to rest.
     since: u64,
     in_all: Link,
     in_same: Link,
@@ -81,18 +82,18 @@ struct Link {
 #[derive(Clone, Copy, Default)]
 struct Seen {
     hash: u64,
-    /// When it was asked for last; 0: never.
+    /// The number of the request that asked for it last. 0 is never.
     at: u64,
 }
 
 /// Whether a worker may be made.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Admission<W> {
-    /// It may, and counts as alive from now on.
+    /// Yes. The worker counts as alive from now on.
     Granted,
-    /// It may, in the place of this one, which rested.
+    /// Yes, in place of this worker, which rested.
     InPlaceOf(W),
-    /// It may not.
+    /// No.
     Refused,
 }
 
@@ -103,7 +104,7 @@ impl<W> Default for RestingWorkers<W> {
 }
 
 impl<W> RestingWorkers<W> {
-    /// Nobody rests.
+    /// An empty table.
     pub const fn new() -> Self {
         Self {
             entries: Vec::new(),
@@ -117,12 +118,12 @@ impl<W> RestingWorkers<W> {
         }
     }
 
-    /// How many rest.
+    /// The number of resting workers.
     pub fn resting(&self) -> usize {
         self.entries.len() - self.free.len()
     }
 
-    /// The worker of this hash that came to rest last, of those that are wanted (the same hash may be another key's).
+    /// The worker of this hash that came to rest last and that `wanted` accepts. Another key may have the same hash.
     pub fn take(&mut self, hash: u64, mut wanted: impl FnMut(&W) -> bool) -> Option<W> {
         let mut at = self.newest_of.get(&hash).copied().unwrap_or(NONE);
         while let Some(entry) = self.entries.get(at as usize) {
@@ -134,13 +135,13 @@ impl<W> RestingWorkers<W> {
         None
     }
 
-    /// A worker that rested serves a request. `max` is as for [`Self::admit`].
+    /// Notes that a resting worker serves a request. `max` is as for [`Self::admit`].
     pub fn used(&mut self, max: usize) {
         self.clock += 1;
         self.earn(FOR_A_HIT, max);
     }
 
-    /// Whether a worker may be made for a request that no resting one serves; there are to be no more than `max`.
+    /// Whether a worker may be made for a request that no resting worker serves. There are at most `max` workers.
     pub fn admit(&mut self, hash: u64, max: usize) -> Admission<W> {
         self.clock += 1;
         self.earn(FOR_A_MISS, max);
@@ -162,7 +163,7 @@ impl<W> RestingWorkers<W> {
         self.remove(self.all.oldest).map_or(Admission::Refused, Admission::InPlaceOf)
     }
 
-    /// A worker of this hash comes to rest.
+    /// Notes that a worker of this hash comes to rest.
     pub fn rest(&mut self, hash: u64, worker: W) {
         let same = self.newest_of.get(&hash).copied().unwrap_or(NONE);
         let entry = Entry {
@@ -179,7 +180,7 @@ impl<W> RestingWorkers<W> {
             }
             None => {
                 self.entries.push(entry);
-                // There is no room for so many threads.
+                // A process cannot have so many threads, so the number fits.
                 (self.entries.len() - 1) as u32
             }
         };
@@ -194,12 +195,12 @@ impl<W> RestingWorkers<W> {
         self.newest_of.insert(hash, at);
     }
 
-    /// A worker that was taken, or was admitted, ended.
+    /// Notes that a worker ended that was taken or admitted.
     pub fn gone(&mut self) {
         self.alive = self.alive.saturating_sub(1);
     }
 
-    /// Takes the one that rests longest out, if that holds of it; it counts as ended.
+    /// Removes the worker that has rested longest if `holds` accepts it. The worker counts as ended.
     pub fn end_oldest_if(&mut self, holds: impl FnOnce(&W) -> bool) -> Option<W> {
         let at = self.all.oldest;
         self.entries.get(at as usize)?.worker.as_ref().filter(|worker| holds(worker))?;
@@ -207,18 +208,19 @@ impl<W> RestingWorkers<W> {
         self.remove(at)
     }
 
-    /// Takes all out that rest; they count as ended.
+    /// Removes all resting workers. They count as ended.
     pub fn end_all(&mut self) -> Vec<W> {
         std::iter::from_fn(|| self.end_oldest_if(|_| true)).collect()
     }
 
     fn earn(&mut self, units: u64, max: usize) {
-        // Enough for a whole set of workers, with which it also starts.
+        // The most credit is enough for a whole set of workers. It is also the credit at the start.
         let most = (max.max(AT_LEAST) as u64).saturating_mul(COST);
         self.credit = Some(self.credit.map_or(most, |credit| (credit + units).min(most)));
     }
 
-    /// Notes that this was asked for now. When it was before, as far as that is remembered.
+    /// Notes that this hash is asked for now. The result says when it was asked for before, if that is still
+    /// remembered.
     fn see(&mut self, hash: u64) -> Option<u64> {
         if self.seen.is_empty() {
             self.seen.resize(REMEMBERED, Seen::default());
@@ -253,7 +255,7 @@ impl<W> RestingWorkers<W> {
     }
 }
 
-/// The hash of what is one already.
+/// A hasher for values that are hashes already.
 #[derive(Default)]
 pub struct AsItIs(u64);
 

@@ -1,4 +1,4 @@
-//! The one boundary that every function called by C passes: no panic crosses it.
+//! The one boundary that every function called by C passes. No panic crosses it.
 
 use std::{
     any::Any,
@@ -7,10 +7,10 @@ use std::{
 
 /// Runs `body`; a panic in it becomes the value that `fallback` makes of the panic's message.
 ///
-/// Unwinding through C frames is undefined, so each `extern "C"` function of this module consists
-/// of one call of this. `AssertUnwindSafe` holds because a request that panicked is refused as a
-/// whole and what it alone touched is dropped with it; state shared between requests consists of
-/// atomics and of configuration that requests only read.
+/// To unwind through frames of C is undefined behaviour. So the body of every `extern "C"` function of this module is
+/// one call of `guard`. `AssertUnwindSafe` is right here for two reasons. A request whose code panicked is refused as
+/// a whole, and what only this request used is dropped with it. What requests share is atomics, configuration that
+/// they only read, and values behind locks, whose users go on after a panic of another user.
 pub fn guard<T>(body: impl FnOnce() -> T, fallback: impl FnOnce(&str) -> T) -> T {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => value,

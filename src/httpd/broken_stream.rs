@@ -7,12 +7,14 @@ use apache_sys as sys;
 use super::{request::Request, status::Status};
 
 impl Request<'_> {
-    /// Says on the stream that no more comes, where the server would say nothing: the handler answered AP_FILTER_ERROR,
-    /// and part of the response is sent. The server takes that for a broken connection (modules/http/http_request.c,
-    /// ap_die_r; it makes a 500 of every other answer that is none, server/config.c, ap_invoke_handler). A stream of
-    /// HTTP/2 breaks only when it is told to: without a bucket that says so, mod_http2 finds out by chance, or the
-    /// client waits until it gives up. On HTTP/1.1 nothing is to be said: the response ends without its end, and the
-    /// connection with it.
+    /// Tells an HTTP/2 stream that its response breaks off, because the server itself does not tell it.
+    ///
+    /// This concerns a handler that answers AP_FILTER_ERROR after a part of the response was sent. (Every other
+    /// answer that is no status becomes 500: server/config.c, ap_invoke_handler.) The server takes AP_FILTER_ERROR
+    /// for a broken connection and sends nothing more (modules/http/http_request.c, ap_die_r). An HTTP/2 stream
+    /// breaks only if a bucket says so. Without this bucket mod_http2 finds out by chance, or the client waits until
+    /// it gives up. HTTP/1.1 needs no bucket: the connection ends early, and so the client sees that the response is
+    /// incomplete.
     pub fn break_stream(&mut self, status: Status) {
         if status.as_raw() != sys::AP_FILTER_ERROR as c_int {
             return;

@@ -11,13 +11,14 @@ use confine::Origin;
 
 use crate::httpd::{boundary::guard, core_files, log, pool::Pool, server::Server};
 
-/// The parameters of one directive, for the length of its command function.
+/// The parameters of one directive. They live as long as the call of its command function.
 pub struct Command<'c> {
     raw: NonNull<sys::cmd_parms>,
     /// The words behind the directive's name.
     pub words: Vec<&'c str>,
     directory: *mut c_void,
-    /// The error to be told is a directive's inside this section, and names that one already.
+    /// Whether the error to be told comes from a directive inside this section. Such an error names its directive
+    /// already.
     inner_error: bool,
 }
 
@@ -32,7 +33,7 @@ impl<'c> Command<'c> {
         unsafe { self.raw.as_ref() }
     }
 
-    /// A directive whose words nobody took apart.
+    /// A directive whose words are not split.
     ///
     /// # Safety
     /// `parms` is null or live for the length of the command function, `directory` this module's part.
@@ -40,20 +41,20 @@ impl<'c> Command<'c> {
         NonNull::new(parms).map(|raw| Self { raw, words: Vec::new(), directory, inner_error: false })
     }
 
-    /// Whether it stands in a `.htaccess` file: that is read with the request's pool alone (server/core.c,
-    /// ap_check_cmd_context).
+    /// Whether the directive stands in a `.htaccess` file. Such a file is read with the request's pool alone
+    /// (server/core.c, ap_check_cmd_context).
     pub fn in_htaccess(&self) -> bool {
         let parms = self.parms();
         std::ptr::eq(parms.pool, parms.temp_pool)
     }
 
-    /// Whether another directive left something for this one, which nobody can write.
+    /// Whether another directive left data for this one. A configuration cannot write such data.
     pub fn has_data(&self) -> bool {
         // SAFETY: a directive always belongs to a node of the configuration tree.
         unsafe { !(*self.parms().directive).data.is_null() }
     }
 
-    /// The first word of `arguments`, as the server takes words apart.
+    /// The first word of `arguments`, split as the server splits words.
     pub fn first_word(&self, arguments: &[u8]) -> Option<&'c CStr> {
         let pool = self.pool()?;
         let mut rest = pool.text(arguments).as_ptr();
@@ -68,13 +69,13 @@ impl<'c> Command<'c> {
         unsafe { CStr::from_ptr((*self.parms().cmd).name).to_str().unwrap_or("?") }
     }
 
-    /// The name as it reads in a message: a section's with both its angle brackets.
+    /// The directive's name for a message. The name of a section gets both its angle brackets.
     fn title(&self) -> String {
         let name = self.name();
         if name.starts_with('<') { format!("{name}>") } else { name.to_owned() }
     }
 
-    /// File and line.
+    /// The file and line of the directive.
     pub fn origin(&self) -> Origin {
         // SAFETY: a directive always belongs to a node of the configuration tree with a file name.
         unsafe {
@@ -84,7 +85,7 @@ impl<'c> Command<'c> {
         }
     }
 
-    /// The sections around it, the innermost first: each as it is written, and where.
+    /// The sections around the directive, the innermost first, each as it is written and with its place.
     pub fn sections(&self) -> Vec<(String, Origin)> {
         let mut sections = Vec::new();
         // SAFETY: a directive's node and those above it live as long as the configuration is read; names
@@ -110,7 +111,7 @@ impl<'c> Command<'c> {
         unsafe { Pool::from_raw(self.parms().pool) }
     }
 
-    /// Refuses a virtual host: what the directive sets is the whole server's.
+    /// Refuses a directive inside a virtual host, because it sets something for the whole server.
     pub fn outside_virtual_hosts(&self) -> Result<(), String> {
         // SAFETY: the live server section that the directive stands in.
         match unsafe { (*self.parms().server).is_virtual } {
@@ -125,7 +126,7 @@ impl<'c> Command<'c> {
         unsafe { Server::from_raw(self.parms().server) }
     }
 
-    /// Which section the directive stands in, for whoever only tells sections apart.
+    /// A number that differs for each section, for a caller that only tells sections apart.
     pub fn section_id(&self) -> usize {
         self.directory.addr()
     }
@@ -135,8 +136,9 @@ impl<'c> Command<'c> {
         self.directory
     }
 
-    /// Has the server read the files of the section that the directive stands in. Confined requests read them
-    /// in any case ([`Request::read_files`]); said here, it costs them nothing.
+    /// Has the server read the files of the section that the directive stands in, and not map them. Confined requests
+    /// read files in any case ([`Request::read_files`]). If the configuration says it here, a request has nothing to
+    /// do for it.
     ///
     /// [`Request::read_files`]: super::request::Request::read_files
     pub fn read_files(&self) {
@@ -152,7 +154,7 @@ impl<'c> Command<'c> {
         core.into_iter().for_each(core_files::read);
     }
 
-    /// A file's path, relative ones below ServerRoot.
+    /// The absolute path of a file. A relative path begins at ServerRoot.
     pub fn below_server_root(&self, file: &str) -> Option<String> {
         let file = std::ffi::CString::new(file).ok()?;
         // SAFETY: live pool, NUL-terminated name; the result lives in the pool and is copied.
@@ -162,8 +164,8 @@ impl<'c> Command<'c> {
         }
     }
 
-    /// Reads the directives inside this section, with the same server and directory; their names must
-    /// all begin with `prefix`, so that no line acts outside of the section it stands in.
+    /// Reads the directives inside this section, for the same server and directory. All their names must begin with
+    /// `prefix`, because another directive would also act outside of this section.
     pub fn walk_section(&mut self, prefix: &str) -> Result<(), String> {
         // SAFETY: live parameters and tree; the children run through the command table, each behind
         // a boundary of its own.
@@ -194,13 +196,14 @@ impl<'c> Command<'c> {
 /// and line.
 pub type Run = fn(&mut Command<'_>) -> Result<(), String>;
 
-/// Runs the directives of a table: each of them passes through here.
+/// Runs the directives of a table. Every directive of the table is run through it.
 pub trait Runner {
-    /// Calls `run`, and does what is to be done besides.
+    /// Calls `run`, and does what else is to be done for each directive.
     fn run(command: &mut Command<'_>, run: Run) -> Result<(), String>;
 }
 
-/// What this module learns of another module's directive, which takes one word. The error is all that is shown.
+/// What this module notes when another module's directive, which takes one word, is read. The error is all that is
+/// shown.
 pub type Learn = fn(&Command<'_>, &CStr) -> Result<(), String>;
 
 /// The command function of directives whose words the server has split.
@@ -278,7 +281,7 @@ fn panicked(panic: &str) -> Result<(), String> {
     Err(format!("a fault of mod_confine itself: {panic}"))
 }
 
-/// What a command function answers.
+/// Turns the result into what a command function returns.
 fn finish(parms: *mut sys::cmd_parms, result: Result<(), String>) -> *const c_char {
     match result {
         Ok(()) => std::ptr::null(),

@@ -18,12 +18,12 @@ impl AllowedIn {
     pub const SERVER: Self = Self(sys::RSRC_CONF);
     /// Directory sections of the server's configuration.
     pub const SECTION: Self = Self(sys::ACCESS_CONF);
-    /// Anywhere, and `.htaccess` files under `AllowOverride FileInfo`.
+    /// Anywhere, and also in `.htaccess` files under `AllowOverride FileInfo`.
     pub const FILE_INFO: Self = Self(sys::OR_FILEINFO);
-    /// Directory sections, and `.htaccess` files under `AllowOverride AuthConfig`.
+    /// Directory sections, and also `.htaccess` files under `AllowOverride AuthConfig`.
     pub const AUTH_CONFIG: Self = Self(sys::OR_AUTHCFG);
 
-    /// Where this one or the other allows it.
+    /// All places that `self` or `other` allows.
     pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -56,7 +56,7 @@ impl DirectiveEntry {
         Self { name, kind: Kind::Section(run), place, help }
     }
 
-    /// A directive of another module, where that module allows it. This module only learns what it says.
+    /// Another module's directive, allowed where that module allows it. This module only notes what it says.
     pub const fn of_another(
         name: &'static CStr,
         learn: Learn,
@@ -66,7 +66,7 @@ impl DirectiveEntry {
         Self { name, kind: Kind::OfAnother(learn), place, help }
     }
 
-    /// As the server reads it. `R` runs it.
+    /// The entry for the server. `R` runs the directive.
     const fn record<R: Runner>(self) -> sys::command_rec {
         let (func, args_how, data) = match self.kind {
             Kind::Words(run) => {
@@ -119,7 +119,7 @@ impl<const N: usize> CommandTable<N> {
     }
 }
 
-/// What stands behind the last directive: an entry without a name.
+/// The entry behind the last directive. It has no name.
 pub const END: sys::command_rec = sys::command_rec {
     name: null(),
     func: sys::cmd_func { no_args: None },

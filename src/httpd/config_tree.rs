@@ -22,14 +22,14 @@ pub struct Line {
 }
 
 impl Line {
-    /// Whether it counts for `server`: it stands in it, or outside of virtual hosts.
+    /// Whether it applies to `server`: it stands in that server's section, or outside of all virtual hosts.
     pub fn counts_for(&self, server: &Server<'_>) -> bool {
         self.host.as_ref().is_none_or(|(file, line)| server.defined_at() == Some((file, *line)))
     }
 }
 
-/// Every directive called `name`, in the order in which they stand. To be called once the configuration is read
-/// and before the first request.
+/// Every directive called `name`, in their order. It must be called after the configuration was read and before the
+/// first request.
 pub fn lines(main: &Server<'_>, name: &CStr) -> Vec<Line> {
     let mut found = Vec::new();
     // SAFETY: the tree of the configuration that was just read, in the configuration's pool; the main server and
@@ -41,7 +41,7 @@ pub fn lines(main: &Server<'_>, name: &CStr) -> Vec<Line> {
     found
 }
 
-/// The words of every directive called `name`. To be called once the configuration was taken apart.
+/// The words of every directive called `name`. It must be called after the server has parsed the files.
 pub fn words_of(pool: Pool<'_>, name: &CStr) -> Vec<CString> {
     let mut found = Vec::new();
     // SAFETY: as in lines().
@@ -49,7 +49,7 @@ pub fn words_of(pool: Pool<'_>, name: &CStr) -> Vec<CString> {
     found.into_iter().flat_map(|line| line.words).collect()
 }
 
-/// A file's path, relative ones below ServerRoot.
+/// The absolute path of a file. A relative path begins at ServerRoot.
 pub fn below_server_root(main: &Server<'_>, file: &CStr) -> Option<PathBuf> {
     // SAFETY: the main server and its process record are live, and the result lives in the configuration's pool.
     unsafe {
@@ -59,8 +59,8 @@ pub fn below_server_root(main: &Server<'_>, file: &CStr) -> Option<PathBuf> {
     }
 }
 
-/// Goes through a list of siblings and what stands in each. Sections that are processed while they are read
-/// (`<IfModule>`, `<IfDefine>`, a macro's use) left their content in their place.
+/// Goes through a list of siblings and through what stands inside each. The server replaces some sections by their
+/// content while it reads them (`<IfModule>`, `<IfDefine>`, a use of a macro), so these sections are not in the tree.
 ///
 /// # Safety
 /// `node` is null or a live node of the tree; `pool` is live and used by this thread alone.
@@ -93,7 +93,7 @@ unsafe fn collect(
     }
 }
 
-/// The words of a directive, as the server itself takes them apart and fills variables in.
+/// The words of a directive. The server's own function splits them and replaces variables.
 ///
 /// # Safety
 /// `args` is null or a C string; `pool` is live and used by this thread alone.

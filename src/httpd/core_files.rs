@@ -1,19 +1,20 @@
-//! How the server's own file handler gets at the content of files: read, or mapped into memory (`EnableMMAP`).
+//! How the server's own file handler gets the content of a file: it reads the file or maps it into memory
+//! (`EnableMMAP`).
 //!
-//! Under a rule files are read. A tenant who cuts a file short while the server has it mapped and looks at it (TLS,
-//! compression, HTTP/2) ends the process with SIGBUS, and so everybody's requests in it. And mapping is dear for a
-//! worker: unmapping interrupts every processor that a thread of the process was on, and all threads wait for each
-//! other to change what is mapped.
+//! Under a rule files are read. When a tenant truncates a file while the server has it mapped and looks at it (for
+//! TLS, compression or HTTP/2), the process gets SIGBUS and ends, with the requests of everybody in it. A mapping is
+//! also expensive for a worker: to unmap it interrupts every processor on which a thread of the process ran, and all
+//! threads wait for each other to change the mappings.
 
 use std::ffi::c_uint;
 
 use apache_sys as sys;
 
-/// What is read at a time of files where `ReadBufferSize` is not set, in bytes: httpd's 8 kB are meant for where
-/// nothing much is read.
+/// How many bytes are read at once where `ReadBufferSize` is not set. The default of httpd, 8 kB, is small, because
+/// httpd maps most files.
 const PIECE: sys::apr_size_t = 64 << 10;
 
-/// The field's value for files that are read.
+/// The value of the field when files are read.
 const OFF: c_uint = sys::ENABLE_MMAP_OFF as c_uint;
 
 /// Whether files are mapped.
@@ -21,7 +22,7 @@ pub fn maps(core: &sys::core_dir_config) -> bool {
     core.enable_mmap() != OFF
 }
 
-/// Has them read.
+/// Sets that files are read.
 pub fn read(core: &mut sys::core_dir_config) {
     core.set_enable_mmap(OFF);
     if core.read_buf_size == 0 {

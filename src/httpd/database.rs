@@ -1,9 +1,9 @@
-//! The database behind mod_dbd: a connection of its pool for one question.
+//! The database behind mod_dbd: a connection of its pool for one query.
 //!
-//! The connection goes back before the request goes on, so that no application finds it on the request. Where one
-//! is held for the request already (mod_authn_dbd keeps it to the end), that one is asked: waiting for a second
-//! connection while holding a first would stop the server for good once all requests did so. Not every connection
-//! that a request holds is known, so that no wait is without end (`limited_wait.rs`).
+//! The connection goes back before the request goes on, so no application finds it on the request. If the request
+//! holds a connection already (mod_authn_dbd keeps one to the end of the request), that connection is used. Otherwise
+//! each request could hold one connection and wait for a second, and if all did this, the server would stand still
+//! for ever. Some connections that a request holds are not known here, so every wait has an end (`limited_wait.rs`).
 
 use std::{
     ffi::{CStr, c_char, c_int},
@@ -27,13 +27,13 @@ const MODULE: &CStr = c"mod_dbd.c";
 pub type Open = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::server_rec) -> *mut sys::ap_dbd_t;
 /// The type of `ap_dbd_close`.
 pub type Close = unsafe extern "C" fn(*mut sys::server_rec, *mut sys::ap_dbd_t);
-/// Opens a connection for a server and waits for it, but not without end; to be called as `ap_dbd_open` is.
+/// Opens a connection for a server and waits for it, for a limited time. It is called as `ap_dbd_open` is.
 pub type Wait = unsafe fn(Open, Close, *mut sys::server_rec) -> Result<Opened, NoConnection>;
 
 type Acquire = unsafe extern "C" fn(*mut sys::request_rec) -> *mut sys::ap_dbd_t;
 
-/// Behind the values that a statement takes stand so many null pointers: a driver reads as many as its statement
-/// has parameters, and another module could have put a statement of its own under the label.
+/// How many null pointers follow the values for a statement. A driver reads as many values as its statement has
+/// parameters, and another module could have stored a statement of its own under the same label.
 const SPARE_VALUES: usize = 64;
 
 const NO_CONNECTION: &str = "no connection; the line of mod_dbd before this one says why (not configured: add DBDDriver and DBDParams)";
@@ -46,36 +46,36 @@ pub fn is_there() -> bool {
     hooks::module_loaded(MODULE)
 }
 
-/// Asks the database of the request's virtual host. The error is the driver's, or says where to look.
-/// `wait` opens a connection where the request holds none.
+/// Runs a statement in the database of the request's virtual host. The error is the driver's text, or says where to
+/// look. `wait` opens a connection if the request holds none.
 pub fn ask(r: &Request<'_>, statement: &Statement, values: &[&[u8]], wait: Wait) -> Result<Rows, String> {
     let connection = Connection::of(r, wait)?;
-    // Results go before the connection does.
+    // The connection is dropped before the pool of the results.
     let scratch = r.pool().scratch().ok_or("no memory for the answer")?;
     connection.select(statement, values, scratch.pool())
 }
 
-/// Whether a connection is held for this request whatever happens, so that others may have to wait for it.
+/// Whether a connection is held for this request in any case, so that other requests may have to wait for it.
 pub fn holds(r: &Request<'_>) -> Holds {
     if is_held(r) { Holds::Something } else { Holds::Nothing }
 }
 
 /// Why there is no connection.
 pub enum NoConnection {
-    /// All are in use, and stayed so.
+    /// All connections are in use and stayed so.
     AllInUse,
-    /// mod_dbd gave none, and logged why.
+    /// mod_dbd gave none and wrote the reason into the log.
     Refused,
-    /// No thread or no memory to wait with: an errno.
+    /// There was no thread or no memory for the wait. The value is an errno.
     NoThread(c_int),
 }
 
-/// A connection, the pool that it may live in, and how it is given back.
+/// A connection, the pool that it may live in, and the function that gives it back.
 pub struct Opened {
     raw: NonNull<sys::ap_dbd_t>,
     server: *mut sys::server_rec,
     close: Close,
-    /// Last: the connection goes before its pool does.
+    /// The last field, because the connection must be dropped before its pool.
     _pool: Box<dyn Send>,
 }
 
@@ -111,9 +111,9 @@ impl Drop for Opened {
     }
 }
 
-/// A connection for the length of one question.
+/// A connection for one query.
 enum Connection {
-    /// The request held it before, and keeps it.
+    /// The request held it before, and keeps it afterwards.
     Held(NonNull<sys::ap_dbd_t>),
     /// It goes back when this is dropped.
     Own(Opened),
@@ -177,9 +177,9 @@ impl Connection {
         ask(prepared.cast()).or_else(|first| self.select_anew(statement, &first, pool, ask))
     }
 
-    /// Prepares a statement again after it failed, and asks once more: a connection that the driver had to open
-    /// anew knows none of its statements (apr-util, dbd/apr_dbd_pgsql.c, check_conn), and one of SQLite's is void
-    /// once the database's tables were changed. Whatever else was the reason is there the second time, too.
+    /// Prepares a statement again after it failed, and runs it once more. A connection that the driver had to open
+    /// again knows none of its statements (apr-util, dbd/apr_dbd_pgsql.c, check_conn). A statement of SQLite becomes
+    /// invalid when the tables of the database change. If the statement failed for another reason, it fails again.
     fn select_anew(
         &self,
         statement: &Statement,
@@ -228,8 +228,8 @@ impl Connection {
         if status == 0 && !prepared.is_null() { Ok(prepared) } else { Err(self.error(status)) }
     }
 
-    /// Asks, and reads the first column of what comes. Everything is fetched before the first row is looked at
-    /// (the 1, APR's `random`), so that nothing is left on the connection.
+    /// Runs the statement and reads the first column of its rows. All rows are fetched before the first one is looked
+    /// at (the argument 1, which APR calls `random`), so nothing is left on the connection.
     fn query(
         &self,
         prepared: *mut sys::apr_dbd_prepared_t,
@@ -284,7 +284,7 @@ impl Connection {
         }
     }
 
-    /// The driver's own words about what failed last, on one line and in quotes.
+    /// The driver's own text about its last error, on one line and in quotes.
     fn error(&self, status: c_int) -> String {
         let rec = self.rec();
         // SAFETY: the connection's own driver and handle; null or a C string of the driver's.
@@ -300,7 +300,7 @@ impl Connection {
     }
 }
 
-/// Whether a connection is held for this request to its end: what ap_dbd_acquire looks at.
+/// Whether a connection is held for this request until it ends. This looks at what ap_dbd_acquire looks at.
 fn is_held(r: &Request<'_>) -> bool {
     match r.redirected_from().or_else(|| r.main()) {
         Some(source) => is_held(&source),
@@ -316,8 +316,8 @@ fn optional_function(name: &CStr) -> Option<Function> {
     unsafe { sys::apr_dynamic_fn_retrieve(name.as_ptr()) }
 }
 
-/// For so long nobody prepares a statement again that was prepared again in vain: SQLite's driver keeps each that
-/// was ever prepared until the connection ends.
+/// For so long after a repeated preparation did not help, no statement is prepared again. SQLite's driver keeps each
+/// prepared statement until the connection ends, so repeated preparations would use more and more memory.
 const IN_VAIN: Duration = Duration::from_secs(10);
 
 static LAST_IN_VAIN: Mutex<Option<Instant>> = Mutex::new(None);

@@ -1,4 +1,5 @@
-//! Directives of other modules that this one gives to single requests, as an innermost section would.
+//! Directives of other modules that this module gives to single requests. They act as if they stood in the innermost
+//! section.
 
 use std::{
     ffi::CStr,
@@ -10,7 +11,7 @@ use apache_sys as sys;
 
 use crate::httpd::server::Server;
 
-/// Directives, read; they live as long as the configuration.
+/// Directives that were read. They live as long as the configuration.
 pub struct Directives(NonNull<sys::ap_conf_vector_t>);
 
 // SAFETY: a vector in the configuration's pool that nobody changes once it is made.
@@ -19,9 +20,9 @@ unsafe impl Send for Directives {}
 unsafe impl Sync for Directives {}
 
 impl Directives {
-    /// Reads directives of modules that are loaded: names and arguments. The error is the server's text.
+    /// Reads directives of loaded modules, given by their names and arguments. The error is the server's text.
     ///
-    /// To be called while the configuration is read, by the one thread there is.
+    /// It must be called while the configuration is read, when there is one thread.
     pub fn read(main: &Server<'_>, lines: &[(&CStr, &CStr)]) -> Result<Self, String> {
         // SAFETY: the main server and its process record are live, and so is the configuration's pool.
         let (server, pool) = unsafe { (main.as_ptr(), (*(*main.as_ptr()).process).pconf) };
@@ -50,7 +51,7 @@ impl Directives {
         NonNull::new(vector).map(Self).ok_or_else(|| "the server made no configuration".to_owned())
     }
 
-    /// For a merge.
+    /// The vector, to be merged with another one.
     pub(super) fn vector(&self) -> *mut sys::ap_conf_vector_t {
         self.0.as_ptr()
     }

@@ -1,9 +1,9 @@
-//! The guard of a resource's filters: one filter before all others of a request, on what is read and on what is
-//! sent, through which everything passes that would reach them.
+//! The guard of a resource's filters. It is one input filter and one output filter that stand before all others of a
+//! request, so everything that would reach the resource's filters passes through it first.
 //!
 //! The filters of a resource may be a tenant's code. The server runs them wherever somebody reads a body to its end
-//! or ends a stream, also in its own thread, after a refusal: so the guard stands in front of them from the moment
-//! on when the rules of the request are known, and leads past them where they may not run.
+//! or ends a stream, also in its own thread and also after a refusal. So the guard is inserted as soon as the rules
+//! of the request are known. Where the filters may not run, the guard passes the data around them.
 
 use std::{
     ffi::{CStr, c_int},
@@ -28,10 +28,10 @@ pub type Input = unsafe extern "C" fn(
 pub type Output =
     unsafe extern "C" fn(*mut sys::ap_filter_t, *mut sys::apr_bucket_brigade) -> sys::apr_status_t;
 
-/// Before every filter of a resource (SSI, a tenant's), which come at RESOURCE.
+/// Before every filter of a resource (such as SSI, or a tenant's), which have the type RESOURCE.
 const BEFORE_ALL: sys::ap_filter_type = (sys::AP_FTYPE_RESOURCE - 1) as sys::ap_filter_type;
 
-/// Where a subrequest's own filters end. The server keeps names in lower case (server/util_filter.c).
+/// The filter that ends a subrequest's own filters. The server keeps names in lower case (server/util_filter.c).
 const END_OF_SUBREQUEST: &CStr = c"subreq_core";
 
 static INPUT: AtomicPtr<sys::ap_filter_rec_t> = AtomicPtr::new(null_mut());
@@ -55,7 +55,7 @@ pub(super) unsafe fn register(input: Input, output: Output) {
 }
 
 impl Request<'_> {
-    /// Puts the guards in front of the filters that this request has and will get.
+    /// Inserts the guards before the filters that this request has and will get.
     pub fn guard_filters(&mut self) {
         let (r, input, output) =
             (self.as_ptr(), INPUT.load(Ordering::Acquire), OUTPUT.load(Ordering::Acquire));
@@ -114,7 +114,7 @@ impl Guard {
         if past { self.beyond() } else { unsafe { (*self.0).next } }
     }
 
-    /// Reads from the filters behind; `past` those of the resource.
+    /// Reads from the filters behind this one. With `past`, it goes around the resource's filters.
     ///
     /// # Safety
     /// `brigade` is live, as the server handed it to this filter.
@@ -130,7 +130,7 @@ impl Guard {
         unsafe { sys::ap_get_brigade(self.next(past), brigade, mode, block, bytes) }
     }
 
-    /// Sends through the filters behind; `past` those of the resource.
+    /// Sends to the filters behind this one. With `past`, it goes around the resource's filters.
     ///
     /// # Safety
     /// `brigade` is live, as the server handed it to this filter.
@@ -140,5 +140,5 @@ impl Guard {
     }
 }
 
-/// What a filter answers that sends nothing more.
+/// The answer of a filter that sends nothing more.
 pub const NOT_PERMITTED: c_int = libc::EPERM;

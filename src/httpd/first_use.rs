@@ -1,7 +1,7 @@
-//! Libraries that other libraries load when they are first used.
+//! Libraries that other libraries load at their first use.
 //!
-//! A confined request can seldom read them, so whether it worked would depend on who came first in its child. What is
-//! loaded in the server's first process is there in all children.
+//! A confined request can seldom read these files. So whether it works would depend on which request came first in
+//! its child. A library that the server's first process loads is there in all children.
 
 use std::{ffi::CStr, ptr::null_mut};
 
@@ -9,11 +9,11 @@ use apache_sys as sys;
 
 use crate::httpd::server::Server;
 
-/// Loads APR's driver for this type of DBM file (`default`, `gdbm`, ...). One that is not installed is missing for
-/// everybody, which is for its user to say.
+/// Loads APR's driver for this type of DBM file (`default`, `gdbm`, ...). If a driver is not installed, it is missing
+/// for everybody, and whoever uses it will report that.
 pub fn load_dbm(main: &Server<'_>, kind: &CStr) {
-    // The function that names the files of a database opens none of them, but looks its driver up, which stays loaded
-    // for as long as the process lives (apr-util, dbm/apr_dbm.c, dbm_open_type).
+    // The function that names the files of a database does not open them. But it looks up the driver, and the driver
+    // then stays loaded until the process ends (apr-util, dbm/apr_dbm.c, dbm_open_type).
     let (mut first, mut second) = (std::ptr::null(), std::ptr::null());
     // SAFETY: the live pool of this configuration and C strings; places for the answers.
     unsafe {
@@ -22,10 +22,10 @@ pub fn load_dbm(main: &Server<'_>, kind: &CStr) {
     }
 }
 
-/// Loads the C library's converters between this character set and UTF-8. One that is not known is not loaded.
+/// Loads the C library's converters between this character set and UTF-8. An unknown character set is skipped.
 pub fn load_charset(main: &Server<'_>, name: &CStr) {
-    // Closed, a converter would be unloaded after a while, and so they stay open. The mark is in the process's pool:
-    // the server reads its configuration again and again, and may unload this module in between.
+    // The C library unloads a converter some time after it was closed, so these stay open. The mark that says so is
+    // in the process's pool: the server reads its configuration several times, and may unload this module in between.
     let mark = format!("confine-charset-{}", name.to_string_lossy());
     // SAFETY: the process's own pool, which this thread alone uses now; C strings, of which the pool keeps its own copy
     // of the mark; the descriptors are meant to stay open, or are -1.

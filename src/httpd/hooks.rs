@@ -1,4 +1,4 @@
-//! Where the module hangs itself into the server, and a look at who else hangs there.
+//! How the module registers its hooks, and which other modules registered theirs.
 
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
@@ -9,28 +9,28 @@ use apache_sys as sys;
 
 use crate::httpd::{filters, pool::Pool, request::Request, server::Server, status::Status};
 
-/// A content handler that a module hung into the server.
+/// A content handler that a module registered.
 #[derive(Clone, Copy)]
 pub struct ContentHandler {
     function: unsafe extern "C" fn(*mut sys::request_rec) -> c_int,
     /// The source file of the module it belongs to, such as `mod_cgid.c`.
     pub module: &'static CStr,
-    /// Where it stands among the others (`APR_HOOK_MIDDLE` and the like).
+    /// Its order among the others (`APR_HOOK_MIDDLE` and the like).
     pub order: c_int,
 }
 
 impl ContentHandler {
-    /// Whether it is this function.
+    /// Whether its function is this one.
     pub fn is(&self, function: RequestHook) -> bool {
         std::ptr::fn_addr_eq(self.function, function)
     }
 
-    /// Whether it stands as far in front as the server's own hooks do.
+    /// Whether it is ordered as early as the server's own hooks.
     pub fn is_really_first(&self) -> bool {
         self.order <= sys::APR_HOOK_REALLY_FIRST as c_int
     }
 
-    /// Runs it, in the handlers' phase of this request.
+    /// Runs it. The request must be in the phase of the content handlers.
     pub fn run(&self, r: &mut Request<'_>) -> Status {
         // SAFETY: a handler hook of a loaded module, called as ap_run_handler does, with a live request whose
         // only user is this thread.
@@ -38,8 +38,8 @@ impl ContentHandler {
     }
 }
 
-/// The content handlers, in the order in which the server runs them. To be called once the configuration is
-/// read; the server sorts its hooks before check_config (server/main.c).
+/// The content handlers, in the order in which the server runs them. It must be called after the configuration was
+/// read. The server sorts its hooks before check_config (server/main.c).
 pub fn content_handlers() -> Vec<ContentHandler> {
     // SAFETY: an array of the configuration's pool that nobody changes any more, read before the next reading of
     // the configuration; what is kept of it are functions and names of loaded modules.
@@ -58,8 +58,8 @@ pub fn content_handlers() -> Vec<ContentHandler> {
     }
 }
 
-/// Functions that ask one module alone in a phase: they run its hooks in the server's order until one does not
-/// decline.
+/// Functions that run one phase for one module alone. They run the module's hooks in the server's order until one
+/// does not decline.
 macro_rules! phase_of_one_module {
     ($(#[$doc:meta])* $name:ident, $links:ident, $link:ty $(, $argument:ident: $kind:ty)?) => {
         $(#[$doc])*
@@ -105,8 +105,8 @@ phase_of_one_module! {
     run_type_checker_of, ap_hook_get_type_checker, sys::ap_LINK_type_checker_t
 }
 
-/// Runs the first post_config hook of the module whose source file is `module`, as the server does when it starts;
-/// DECLINED where it has none.
+/// Runs the first post_config hook of the module whose source file is `module`, as the server does when it starts.
+/// The answer is DECLINED if there is none.
 pub fn run_post_config_of(server: &Server<'_>, pool: Pool<'_>, module: &CStr) -> c_int {
     // SAFETY: as in content_handlers(); the hook gets a live server and pools that outlive what it keeps.
     unsafe {
@@ -154,15 +154,15 @@ pub fn module_loaded(name: &CStr) -> bool {
     unsafe { !sys::ap_find_linked_module(name.as_ptr()).is_null() }
 }
 
-/// Who started the server, or as whom it runs.
+/// The effective user: who started the server, or the user that it changed to.
 pub fn started_by() -> u32 {
     // SAFETY: a plain query.
     unsafe { libc::geteuid() }
 }
 
-/// Makes this process's memory nobody's to read through /proc, its own threads' neither, for good: its files there
-/// become root's (fs/proc/base.c, task_dump_owner). It leaves no core dump. Programs that it starts are not
-/// concerned.
+/// Closes this process's memory to all readers through /proc, for good. Its own threads are no exception: its files
+/// there now belong to root (fs/proc/base.c, task_dump_owner). The process also leaves no core dump. Programs that it
+/// starts are not affected.
 pub fn forbid_dumps() -> Result<(), i32> {
     // SAFETY: a plain setting of this process.
     match unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) } {
@@ -171,7 +171,7 @@ pub fn forbid_dumps() -> Result<(), i32> {
     }
 }
 
-/// Whether the server only looks at its configuration (`-t`, `-D DUMP_...`).
+/// Whether the server only checks its configuration (`-t`, `-D DUMP_...`).
 pub fn only_testing() -> bool {
     // SAFETY: a plain query.
     let mode = unsafe { sys::ap_state_query(sys::AP_SQ_RUN_MODE as c_int) };
@@ -191,15 +191,15 @@ pub fn first_reading() -> bool {
     state == sys::AP_SQ_MS_CREATE_PRE_CONFIG as c_int
 }
 
-/// Whether a server that runs reads its configuration again (httpd: server/main.c counts the readings from 1, the first
-/// of the two at start not included).
+/// Whether a running server reads its configuration again. httpd counts the readings from 1 and does not count the
+/// first of the two readings at start (server/main.c).
 pub fn reads_again() -> bool {
     // SAFETY: a plain query.
     unsafe { sys::ap_state_query(sys::AP_SQ_CONFIG_GEN as c_int) > 1 }
 }
 
-/// Whether this process is only to tell a running server something (`-k graceful` and the like). It reads the
-/// configuration first, as that names the server's PidFile.
+/// Whether this process only sends a signal to a running server (`-k graceful` and the like). It reads the
+/// configuration first, because the configuration names the server's PidFile.
 pub fn only_signals() -> bool {
     const SIGNALS: [&str; 4] = ["restart", "graceful", "graceful-stop", "stop"];
     let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
@@ -216,14 +216,14 @@ pub fn threaded_mpm() -> bool {
     answer != 0
 }
 
-/// The server's name and version, the first word of what it tells of itself.
+/// The server's name and version. They are the first word of its description.
 pub fn server_version() -> String {
     // SAFETY: a string that lives as long as the configuration.
     let all = unsafe { text_of(sys::ap_get_server_description()) };
     all.split(' ').next().unwrap_or_default().to_owned()
 }
 
-/// How the server is cut into processes and threads: the MPM's name.
+/// The name of the MPM.
 pub fn mpm_name() -> String {
     // SAFETY: a string of the MPM's.
     unsafe { text_of(sys::ap_show_mpm()) }
@@ -239,7 +239,7 @@ unsafe fn text_of(text: *const c_char) -> String {
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
-/// Registers the module's hooks. `order` is explained where the functions stand.
+/// Registers the module's hooks. The comments in `lib.rs` explain the order of the functions.
 ///
 /// # Safety
 /// To be called by the server's register_hooks, with functions that keep the hooks' contracts.
@@ -272,7 +272,7 @@ pub unsafe fn register(hooks: &Hooks) {
         sys::ap_hook_protocol_switch(Some(hooks.protocol_switch), null(), null(), first);
         sys::ap_hook_mpm_register_timed_callback(Some(hooks.callback_wanted), null(), null(), first);
         filters::register(hooks.guard_input, hooks.guard_output);
-        // mod_status's hook is optional: the name is all that is needed, whether it is loaded or not.
+        // mod_status's hook is optional, so only its name is needed. It does not matter whether mod_status is loaded.
         let function = std::mem::transmute::<QuickHook, unsafe extern "C" fn()>(hooks.server_status);
         sys::apr_optional_hook_add(
             c"status_hook".as_ptr(),
@@ -281,7 +281,7 @@ pub unsafe fn register(hooks: &Hooks) {
             null(),
             sys::APR_HOOK_MIDDLE as c_int,
         );
-        // So is mod_lua's (modules/lua/mod_lua.h).
+        // mod_lua's hook is optional, too (modules/lua/mod_lua.h).
         let function = std::mem::transmute::<LuaHook, unsafe extern "C" fn()>(hooks.lua_runs);
         let name = c"lua_request".as_ptr();
         sys::apr_optional_hook_add(name, Some(function), null(), null(), sys::APR_HOOK_MIDDLE as c_int);
@@ -300,7 +300,7 @@ type ConfigHook = unsafe extern "C" fn(
     *mut sys::server_rec,
 ) -> c_int;
 
-/// The module's hook functions, by the names that the design gives them.
+/// The module's hook functions.
 pub struct Hooks {
     /// quick_handler.
     pub process_gate: QuickHook,
@@ -308,15 +308,15 @@ pub struct Hooks {
     pub handler_gate: RequestHook,
     /// handler of `confine-status`.
     pub status_page: RequestHook,
-    /// post_perdir_config, before all others: the first hook that may meet what a `.htaccess` says.
+    /// post_perdir_config, before all others. It is the first hook that can see what a `.htaccess` file says.
     pub directory_found: RequestHook,
     /// post_perdir_config, between the directory configuration and authentication.
     pub directory_known: RequestHook,
     /// log_transaction, before all others.
     pub log_begins: RequestHook,
-    /// auth_checker, which only runs after a user was proven.
+    /// auth_checker, which only runs after the server has accepted a user.
     pub user_proven: RequestHook,
-    /// check_user_id, just before mod_authn_core, the last of all.
+    /// check_user_id, just before mod_authn_core, whose hook is the last.
     pub nobody_asked: RequestHook,
     /// pre_config, when all modules are loaded and no directive was read.
     pub pre_config:

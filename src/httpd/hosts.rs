@@ -1,4 +1,4 @@
-//! What the servers of a configuration are called, where they listen, and whom they run as.
+//! The names of a configuration's servers, their addresses, and the user that their children run as.
 
 use std::{
     ffi::{CStr, c_char},
@@ -11,8 +11,8 @@ use confine::{Origin, dump::User};
 use crate::httpd::server::Server;
 
 impl<'s> Server<'s> {
-    /// This, the main server, and the virtual hosts in the order in which they were read: the server's list
-    /// begins with the last (server/core.c, virtualhost_section).
+    /// The main server (this one), then the virtual hosts in the order in which they were read. The server's own list
+    /// begins with the host that was read last (server/core.c, virtualhost_section).
     pub fn with_hosts(self) -> Vec<Server<'s>> {
         let all = std::iter::successors(Some(self), |server| {
             // SAFETY: live for 's; the next one is null or lives as long.
@@ -23,7 +23,7 @@ impl<'s> Server<'s> {
         servers
     }
 
-    /// Its further names, ServerAlias.
+    /// Its other names (ServerAlias).
     pub fn aliases(&self) -> Vec<String> {
         // SAFETY: live for 's; two arrays of C strings, or null.
         unsafe {
@@ -32,7 +32,7 @@ impl<'s> Server<'s> {
         }
     }
 
-    /// Its addresses, as `<VirtualHost ...>` has them.
+    /// Its addresses, as they are written in `<VirtualHost ...>`.
     pub fn addresses(&self) -> Vec<String> {
         let shown = |record: &sys::server_addr_rec| {
             // SAFETY: a C string of the configuration.
@@ -42,7 +42,7 @@ impl<'s> Server<'s> {
             if record.host_port == 0 { host } else { format!("{host}:{}", record.host_port) }
         };
         let mut shown: Vec<_> = self.address_records().map(shown).filter(|text| !text.is_empty()).collect();
-        // `*` is an address of IPv4 and one of IPv6.
+        // The server keeps `*` as two addresses, one of IPv4 and one of IPv6.
         shown.dedup();
         shown
     }
@@ -54,7 +54,7 @@ impl<'s> Server<'s> {
         std::iter::successors(first, |record| unsafe { record.next.as_ref() })
     }
 
-    /// Where its section begins; none for the main server.
+    /// The line where its section begins. The main server has none.
     pub fn begins_at(&self) -> Option<Origin> {
         // SAFETY: live for 's; null or a C string of the configuration.
         unsafe {
@@ -80,7 +80,7 @@ unsafe fn strings(array: *const sys::apr_array_header_t) -> Vec<String> {
     }
 }
 
-/// Whom the children run as: `User`, where it is set and this process may change to it.
+/// The user that the children run as: `User`, if it is set and this process may change to it.
 pub fn child_user() -> Option<User> {
     // SAFETY: the server's own settings, which only the reading of a configuration changes.
     let (name, id) = unsafe {

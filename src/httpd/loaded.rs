@@ -1,5 +1,5 @@
-//! Where a loaded library calls other libraries: the table through which its calls go, as the dynamic linker filled
-//! it in (System V ABI, dynamic section).
+//! The table through which a loaded library calls functions of other libraries. The dynamic linker fills it in
+//! (System V ABI, dynamic section).
 
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
@@ -14,7 +14,7 @@ use super::memory::page_size;
 pub struct Library {
     base: usize,
     dynamic: NonNull<Dynamic>,
-    /// The addresses that the dynamic linker protected against writing once it had filled them in.
+    /// The addresses that the dynamic linker made read-only after it had filled them in.
     protected: (usize, usize),
 }
 
@@ -25,7 +25,7 @@ struct Dynamic {
     value: usize,
 }
 
-/// A relocation with an addend: where, which symbol, what to add.
+/// A relocation with an addend: the place, the symbol, and what is added.
 #[repr(C)]
 struct Relocation {
     offset: usize,
@@ -59,9 +59,9 @@ pub struct Call {
 }
 
 impl Library {
-    /// The library that `address` lies in.
+    /// The library that contains `address`.
     ///
-    /// Only for systems whose libraries have the tables that are read here: 64 bits, relocations with addends.
+    /// The tables are only understood on systems of 64 bits whose relocations have addends.
     pub fn at(address: *const c_void) -> Option<Self> {
         struct Search {
             address: usize,
@@ -107,7 +107,7 @@ impl Library {
         search.found
     }
 
-    /// A value of the dynamic section. Some C libraries leave addresses in it as they are in the file.
+    /// A value of the dynamic section. Some C libraries do not relocate the addresses in it.
     fn entry(&self, tag: i64) -> Option<usize> {
         let mut next = self.dynamic.as_ptr();
         // SAFETY: the section of a loaded library, which ends with an entry of tag 0.
@@ -136,7 +136,7 @@ impl Library {
         })
     }
 
-    /// Every place through which this library calls `name`, and where the name is its own, the function.
+    /// Every place through which this library calls `name`. If the library itself defines `name`, also the function.
     pub fn calls(&self, name: &CStr) -> (Vec<Call>, Option<*const c_void>) {
         let tables = self.table::<Symbol>(DT_SYMTAB).zip(self.table::<c_char>(DT_STRTAB));
         let Some((symbols, strings)) = tables else { return (Vec::new(), None) };
@@ -169,13 +169,13 @@ impl Library {
 }
 
 impl Call {
-    /// The function that is called now.
+    /// The function that this call reaches now.
     pub fn target(&self) -> *const c_void {
         // SAFETY: a place in a loaded library's data.
         unsafe { self.slot.read() as *const c_void }
     }
 
-    /// Has it call `function`. The error is errno.
+    /// Makes this call reach `function` instead. The error is an errno.
     ///
     /// # Safety
     /// `function` is one of the same type, which is there as long as the process; and no other thread runs.

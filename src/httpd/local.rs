@@ -1,5 +1,4 @@
-//! A pointer for each thread, which is null in every new thread. The file local.c tells why this is not
-//! `thread_local!`.
+//! One pointer for each thread. It is null in every new thread. `local.c` says why this is not `thread_local!`.
 
 use std::{
     ffi::{c_uint, c_void},
@@ -14,11 +13,11 @@ unsafe extern "C" {
 /// Names one of the places in local.c. Each place is used for one type.
 #[derive(Clone, Copy)]
 pub enum Slot {
-    /// The worker that the thread is.
+    /// The worker that this thread runs.
     Worker = 0,
-    /// The masks of the server's thread that it works for.
+    /// The masks of the server's thread that this thread works for.
     WorksFor = 1,
-    /// The masks of the thread itself, once asked for.
+    /// The masks of this thread itself. They are set when they are first needed.
     Masks = 2,
     /// Whether the thread is in PHP's handler.
     Php = 3,
@@ -36,7 +35,7 @@ impl<T> PerThread<T> {
         Self { slot, pointee: PhantomData }
     }
 
-    /// This thread's pointer.
+    /// The pointer of the calling thread.
     pub fn get(&self) -> *const T {
         confine_slot_get(self.slot as c_uint).cast()
     }
@@ -46,7 +45,7 @@ impl<T> PerThread<T> {
         confine_slot_set(self.slot as c_uint, std::ptr::from_ref(pointer).cast());
     }
 
-    /// Sets this thread's pointer while `run` runs, then what it was before.
+    /// Sets the calling thread's pointer while `run` runs, and restores it afterwards.
     pub fn with<R>(&self, pointer: *const T, run: impl FnOnce() -> R) -> R {
         struct Reset(Slot, *const c_void);
         impl Drop for Reset {

@@ -14,11 +14,11 @@ use crate::httpd::{request::Request, server::Server, slot::module_index};
 pub enum Level {
     /// Something was refused or is broken.
     Error,
-    /// Works, but somebody should look.
+    /// It works, but somebody should look.
     Warning,
     /// Normal and worth a line at every start.
     Notice,
-    /// One line a decision.
+    /// One line for each decision.
     Info,
 }
 
@@ -91,7 +91,7 @@ impl ServerLog {
     }
 }
 
-/// One line where no server is at hand (a panic in a cleanup, say): the main log.
+/// Writes one line to the main server's log, where no other server is known (for example after a panic in a cleanup).
 pub fn main(level: Level, line: &str) {
     write(MAIN.load(Ordering::Acquire), level.raw(), line);
 }
@@ -121,9 +121,9 @@ fn write(s: *const sys::server_rec, level: c_int, line: &str) {
     }
 }
 
-/// The line for C, which is one line also where httpd was built to write it as it is
+/// The line as C takes it. It stays one line even if httpd was built to write lines without escapes
 /// (`AP_UNSAFE_ERROR_LOG_UNESCAPED`).
 fn line_of(line: &str) -> CString {
-    // No NUL byte is left, which is a control character.
+    // `one_line` escapes control characters, so no NUL byte is left.
     CString::new(confine::field::one_line(line)).unwrap_or_default()
 }

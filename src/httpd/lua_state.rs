@@ -1,15 +1,18 @@
-//! What Lua states of confined requests must not have: ways to native code.
+//! Removes the ways to native code from Lua states of confined requests.
 //!
-//! Native code in a worker is the server's whole memory: other requests, keys, descriptors. Lua maps libraries
-//! (`package.loadlib`, `require` of a C module; no LSM but SELinux and AppArmor looks at that), runs bytecode that
-//! nobody checked (`load`, and a script file may be bytecode itself), and can give a function of C's an object
-//! that is not what it takes it for (`debug.setmetatable`, `debug.setupvalue` and the like).
+//! Native code in a worker can reach the whole memory of the server: other requests, keys, descriptors. Lua offers
+//! three ways to it:
+//! - Lua maps libraries (`package.loadlib`, `require` of a C module). Of the LSMs, only SELinux and AppArmor look at
+//!   that.
+//! - Lua runs bytecode that nobody has checked (`load`; a script file may also be bytecode).
+//! - Lua can give a C function an object of another type than the function expects (`debug.setmetatable`,
+//!   `debug.setupvalue` and the like).
 //!
-//! mod_lua declares a hook for new states (`lua_open`) and never runs it, and `lua_request` comes after the
-//! script's own first code. So the calls themselves are led through here, once, before the first child: where the
-//! Lua library asks the C library for a library (`dlopen`) and where it takes a chunk of code (`lua_load`), and where
-//! mod_lua fills a new state. Each asks whether this thread is confined, and goes on as ever where it is not. A
-//! script cannot reach these places, whatever it finds in its state.
+//! mod_lua declares a hook for new states (`lua_open`) but never runs it, and `lua_request` runs only after the
+//! script's first code. So this file redirects three calls, once, before the first child: the Lua library's call of
+//! `dlopen` for libraries, its call of `lua_load` for code, and mod_lua's calls that fill a new state. Each
+//! replacement asks whether the thread is confined. If it is not, the original runs unchanged. A script cannot reach
+//! these places, whatever it finds in its state.
 
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
@@ -34,18 +37,19 @@ type Open = unsafe extern "C" fn(State);
 type Reader = unsafe extern "C" fn(State, *mut c_void, *mut usize) -> *const c_char;
 type Load = unsafe extern "C" fn(State, Reader, *mut c_void, *const c_char, *const c_char) -> c_int;
 
-/// Whether the configuration that counts wants states guarded. Libraries may stay when it is read anew.
+/// Whether the current configuration wants states guarded. A library can stay loaded when the configuration is read
+/// again.
 static ON: AtomicBool = AtomicBool::new(false);
 
-/// Tells whether the calling thread is confined.
+/// Whether the calling thread is confined.
 static CONFINED: OnceLock<fn() -> bool> = OnceLock::new();
 
-/// Lets confined states be as mod_lua makes them, until [`guard_states`].
+/// Stops guarding: confined states are as mod_lua makes them, until [`guard_states`] is called.
 pub fn leave() {
     ON.store(false, Ordering::Release);
 }
 
-/// A function that is called in place of another, and the other.
+/// A function that replaces another one, and the original.
 struct Through {
     name: &'static CStr,
     function: *const c_void,
@@ -72,10 +76,11 @@ const INTERFACE: [&CStr; 7] = [
 static FUNCTIONS: [AtomicPtr<c_void>; INTERFACE.len()] =
     [const { AtomicPtr::new(null_mut()) }; INTERFACE.len()];
 
-/// Leads mod_lua's and its Lua library's calls through this file; the error says why that cannot be. To be called
-/// where mod_lua is loaded, before the first child. `is_confined` tells whether the calling thread is.
+/// Redirects the calls of mod_lua and of its Lua library to this file. The error says why that is not possible. It
+/// must be called when mod_lua is loaded, before the first child. `is_confined` tells whether the calling thread is
+/// confined.
 pub fn guard_states(is_confined: fn() -> bool) -> Result<(), String> {
-    // It is the same at every reading of the configuration.
+    // Every reading of the configuration gives the same function.
     let _ = CONFINED.set(is_confined);
     // SAFETY: a loaded module's record lies in the module's library.
     let record = unsafe { sys::ap_find_linked_module(c"mod_lua.c".as_ptr()) };
@@ -90,12 +95,13 @@ pub fn guard_states(is_confined: fn() -> bool) -> Result<(), String> {
     }
     lead(&lua, &Through { name: c"lua_load", function: loads as Load as _, original: &LOAD })?;
     lead(&lua, &Through { name: c"dlopen", function: maps as *const c_void, original: &DLOPEN })?;
-    // Its own call of lua_load takes sections of the configuration apart.
+    // mod_lua itself calls lua_load to compile sections of the configuration.
     let _ = lead(&mod_lua, &Through { name: c"lua_load", function: loads as Load as _, original: &LOAD });
     let section =
         Through { name: c"luaL_loadbufferx", function: loads_section as *const c_void, original: &SECTION };
     lead(&mod_lua, &section)?;
-    // What comes last before the script; mod_lua sets package.cpath between the two. It may be called directly.
+    // The last function before the script. Between the two, mod_lua sets package.cpath. mod_lua may call this one
+    // directly, without the table, and then there is no entry to redirect.
     let last = c"ap_lua_load_config_lmodule";
     let _ = lead(&mod_lua, &Through { name: last, function: opened as Open as _, original: &LAST_OPEN });
     ON.store(true, Ordering::Release);
@@ -135,7 +141,7 @@ fn lead(library: &Library, through: &Through) -> Result<(), String> {
     let (calls, own) = library.calls(through.name);
     let stranger = |call: &&Call| call.target() != through.function;
     let Some(first) = calls.first() else { return Err(format!("it calls {name} in a way that is not seen")) };
-    // A call that is led here already keeps the original that is known.
+    // If a call was redirected here before, its original is known already.
     if let Some(original) = own.or_else(|| calls.iter().find(stranger).map(Call::target)) {
         through.original.store(original.cast_mut(), Ordering::Release);
     } else if through.original.load(Ordering::Acquire).is_null() || first.target().is_null() {
@@ -150,12 +156,12 @@ fn lead(library: &Library, through: &Through) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether this thread runs a tenant's code.
+/// Whether this thread may run a tenant's code, so that states must be stripped.
 fn is_confined() -> bool {
     guard(|| ON.load(Ordering::Acquire) && CONFINED.get().is_none_or(|is_confined| is_confined()), |_| true)
 }
 
-/// luaL_openlibs, for mod_lua.
+/// Replaces luaL_openlibs for mod_lua.
 unsafe extern "C" fn opens(state: State) {
     // SAFETY: the original with its own argument. An error in it or in strip() jumps past this frame, which owns
     // nothing.
@@ -167,7 +173,7 @@ unsafe extern "C" fn opens(state: State) {
     }
 }
 
-/// ap_lua_load_config_lmodule: the last that mod_lua does with a new state before the script.
+/// Replaces ap_lua_load_config_lmodule, the last function that mod_lua calls on a new state before the script.
 unsafe extern "C" fn opened(state: State) {
     // SAFETY: as in opens().
     unsafe {
@@ -178,7 +184,7 @@ unsafe extern "C" fn opened(state: State) {
     }
 }
 
-/// lua_load, for the Lua library itself: load, loadfile, dofile, require and the files that mod_lua runs.
+/// Replaces lua_load for the Lua library itself: load, loadfile, dofile, require, and the files that mod_lua runs.
 unsafe extern "C" fn loads(
     state: State,
     reader: Reader,
@@ -191,7 +197,7 @@ unsafe extern "C" fn loads(
     unsafe { original_load()(state, reader, data, name, mode) }
 }
 
-/// What is left of a mode without bytecode.
+/// The same mode without bytecode.
 fn text_only(mode: *const c_char) -> *const c_char {
     // SAFETY: null or the caller's string.
     let takes_text = mode.is_null() || unsafe { CStr::from_ptr(mode) }.to_bytes().contains(&b't');
@@ -203,7 +209,8 @@ fn original_load() -> Load {
     unsafe { transmute::<*mut c_void, Load>(LOAD.load(Ordering::Acquire)) }
 }
 
-/// luaL_loadbufferx, for mod_lua: the bytecode that mod_lua itself made of a section's text a moment ago.
+/// Replaces luaL_loadbufferx for mod_lua. Its argument is bytecode that mod_lua itself compiled just before from the
+/// text of a section.
 unsafe extern "C" fn loads_section(
     state: State,
     buffer: *const c_char,
@@ -225,7 +232,7 @@ unsafe extern "C" fn loads_section(
     unsafe { original_load()(state, once, (&raw mut piece).cast(), name, mode) }
 }
 
-/// dlopen, for the Lua library.
+/// Replaces dlopen for the Lua library.
 unsafe extern "C" fn maps(file: *const c_char, mode: c_int) -> *mut c_void {
     if is_confined() {
         // SAFETY: a name that no file has, so that dlerror() has something to tell.
@@ -235,11 +242,11 @@ unsafe extern "C" fn maps(file: *const c_char, mode: c_int) -> *mut c_void {
     unsafe { libc::dlopen(file, mode) }
 }
 
-/// What the loader is asked for in place of a library.
+/// The name that the loader is given in place of a library.
 const REFUSED: &CStr = c"/dev/null/mod_confine: no native code in a confined request";
 
-/// Functions of the library `debug` that can hand a function of C's what it does not expect, or change values that
-/// such a function still uses. `debug.debug` waits for a terminal.
+/// Functions of the library `debug` that can give a C function what it does not expect, or change values that the
+/// function still uses. `debug.debug` is among them because it waits for a terminal.
 const UNSAFE_OF_DEBUG: [&CStr; 8] = [
     c"setmetatable",
     c"getregistry",
@@ -251,7 +258,7 @@ const UNSAFE_OF_DEBUG: [&CStr; 8] = [
     c"debug",
 ];
 
-/// Takes what leads to native code from a state in which no script has run yet.
+/// Removes the ways to native code from a state in which no script has run yet.
 ///
 /// # Safety
 /// `state` is a live state with its standard libraries, whose globals are as they were made; [`FUNCTIONS`] are set.
@@ -272,7 +279,8 @@ unsafe fn strip(state: State) {
         set_field(state, -2, c"loadlib".as_ptr());
         push_string(state, c"".as_ptr());
         set_field(state, -2, c"cpath".as_ptr());
-        // Preloaded functions and Lua files stay; the third and fourth look for libraries.
+        // The searchers for preloaded functions and for Lua files stay. The third and the fourth search for C
+        // libraries.
         get_field(state, -1, c"searchers".as_ptr());
         for number in [4, 3] {
             push_nil(state);

@@ -1,4 +1,4 @@
-//! What the system says of memory.
+//! Facts about memory that the system knows.
 
 /// The size of a page of memory, in bytes.
 pub fn page_size() -> usize {

@@ -1,6 +1,6 @@
-//! The server's objects, each wrapped once. Unsafe code stands here and in `thread`. Beside these, the functions of
-//! `lib.rs` that the server calls hand their pointers to the wrappers, and `config/scopes.rs` says of its slots that the
-//! module record uses their functions.
+//! Wrappers of the server's objects, one for each kind of object. Unsafe code is here and in `thread`, with two
+//! exceptions. The functions of `lib.rs` that the server calls hand their pointers to these wrappers. And
+//! `config/scopes.rs` promises that the module record uses the functions of its slots.
 
 mod address;
 pub mod boundary;

@@ -1,10 +1,11 @@
-//! A look at directives of other modules while the server reads them, in `.htaccess` files too.
+//! Watches directives of other modules while the server reads them, also in `.htaccess` files.
 //!
-//! The server calls every module that has a directive of a name, the one that was added last first, and gives each
-//! its own part of the directory configuration (server/config.c, ap_walk_config_sub). So once all modules are
-//! loaded, a second record of this module is added. It has the names that are to be watched, as the loaded modules
-//! have them, and shares this module's place in the configuration vectors. No name comes into being that was not
-//! there, and `AllowOverride` means what it does for the module that the name belongs to.
+//! Several modules can have a directive of the same name. The server then calls each of these modules, beginning with
+//! the one that was added last, and gives each its own part of the directory configuration (server/config.c,
+//! ap_walk_config_sub). So when all modules are loaded, a second record of this module is added. It has the names of
+//! the directives to watch, with the attributes that they have in the loaded modules, and it shares this module's
+//! place in the configuration vectors. No new name comes into being, and `AllowOverride` still decides as it does for
+//! the module that the name belongs to.
 
 use std::{
     ffi::{CStr, c_char, c_int, c_uint, c_void},
@@ -24,7 +25,7 @@ use crate::httpd::{
     slot::{CreateDirectory, module_index},
 };
 
-/// A directive that was read, and where; both lie in the pool of the configuration that it belongs to.
+/// A directive that was read, and its place. Both are in the pool of the configuration that it belongs to.
 #[derive(Clone, Copy)]
 pub struct Directive {
     name: NonNull<c_char>,
@@ -33,7 +34,7 @@ pub struct Directive {
 }
 
 impl Directive {
-    /// What is being read.
+    /// The directive that is being read.
     pub fn of(command: &Command<'_>) -> Option<Self> {
         let (pool, origin) = (command.pool()?, command.origin());
         let keep = |text: &[u8]| NonNull::new(pool.text(text).as_ptr().cast_mut());
@@ -54,37 +55,37 @@ impl fmt::Display for Directive {
 /// What a directive of another module does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// Names code for the phases before the content; its first word is a file with it.
+    /// Names code for the phases before the content. Its first word is a file with this code.
     Early,
-    /// Names code for when the request is logged.
+    /// Names code that runs when the request is logged.
     Log,
-    /// Says where code of mod_lua looks for more code.
+    /// Sets where mod_lua's code looks for more code.
     Paths,
     /// Changes what other requests run.
     Everybody,
-    /// Runs a program at once where its word begins with `exec:`.
+    /// Runs a program at once if its word begins with `exec:`.
     Exec,
 }
 
-/// What is done with the directives that are watched.
+/// What is done with the watched directives.
 #[derive(Clone, Copy)]
 pub struct Watcher {
-    /// What the directive of a module (its source file) does, where it is to be watched.
+    /// What a module's directive does, if it is to be watched. The module is named by its source file.
     pub kind_of: fn(module: &CStr, directive: &str) -> Option<Kind>,
     /// Notes a directive with its arguments, or refuses it.
     pub seen: fn(&Command<'_>, Kind, &[u8]) -> Result<(), String>,
-    /// Makes this module's part of a directory configuration, as in its own record.
+    /// Makes this module's part of a directory configuration, as this module's own record does.
     pub create_directory: CreateDirectory,
 }
 
-/// A directive that is watched: what its entry of the table points to.
+/// A watched directive. Its entry of the table points to this.
 #[derive(Clone, Copy)]
 struct Watched {
     kind: Kind,
     seen: fn(&Command<'_>, Kind, &[u8]) -> Result<(), String>,
 }
 
-/// Begins to watch, for as long as this configuration lives. To be called once its modules are loaded.
+/// Begins to watch, for as long as this configuration lives. It must be called after the modules were loaded.
 pub fn watch(pconf: Pool<'_>, watcher: Watcher) -> Result<(), String> {
     let trusted = config_tree::words_of(pconf, c"ConfineTrustScripts");
     let mut table = Vec::new();
@@ -113,9 +114,9 @@ pub fn watch(pconf: Pool<'_>, watcher: Watcher) -> Result<(), String> {
 
 const KEY: &CStr = c"mod_confine: watched directives";
 
-/// The `<Directory>` sections of a server, and of the main server, whose `AllowOverride` or `AllowOverrideList` lets
-/// a `.htaccess` file use a directive that is watched: what the server asks before it runs one (server/config.c,
-/// invoke_cmd).
+/// The `<Directory>` sections of a server and of the main server whose `AllowOverride` or `AllowOverrideList` allows
+/// a watched directive in a `.htaccess` file. The test is the server's own before it runs a directive
+/// (server/config.c, invoke_cmd).
 pub fn places_with_overrides(server: &Server<'_>, main: &Server<'_>) -> Vec<String> {
     // SAFETY: the main server's process and its pool are live while the configuration is read.
     let pool = unsafe { Pool::from_raw((*(*main.as_ptr()).process).pconf) };
@@ -159,7 +160,7 @@ unsafe fn core_part<'v, T>(vector: *const sys::ap_conf_vector_t) -> Option<&'v T
 unsafe fn lets_through(section: &sys::core_dir_config, table: &[sys::command_rec]) -> bool {
     table.iter().filter(|entry| !entry.name.is_null()).any(|entry| {
         let list = section.override_list;
-        // A section that says nothing takes it over from an outer one.
+        // A section that sets nothing inherits the value of an outer one.
         let set = section.override_ as i32 & sys::OR_UNSET == 0;
         let by_class = set && section.override_ as i32 & entry.req_override & sys::OR_ALL != 0;
         // SAFETY: the caller's promise; names are C strings.
@@ -167,14 +168,14 @@ unsafe fn lets_through(section: &sys::core_dir_config, table: &[sys::command_rec
     })
 }
 
-/// Whether `word` means this module: by its file's name, with `.c` or without.
+/// Whether `word` names this module: its source file, with `.c` or without.
 pub fn is_called(module: &CStr, word: &CStr) -> bool {
     let module = module.to_bytes();
     let short = module.strip_suffix(b".c").unwrap_or(module);
     [module, short].iter().any(|name| word.to_bytes().eq_ignore_ascii_case(name))
 }
 
-/// All modules there are.
+/// All loaded modules.
 fn modules() -> impl Iterator<Item = &'static sys::module> {
     // SAFETY: the server's list, which only the reading of a configuration changes; no caller keeps an element.
     let first = unsafe { sys::ap_top_module.as_ref() };
@@ -182,8 +183,8 @@ fn modules() -> impl Iterator<Item = &'static sys::module> {
     std::iter::successors(first, |module| unsafe { module.next.as_ref() })
 }
 
-/// The entry that watches `entry`. Those that are run while a file is taken apart (sections with code between
-/// their ends) come to nothing else; mod_lua makes another directive of them.
+/// The entry that watches `entry`. There is none for a directive that the server runs while it parses a file (a
+/// section with code up to its end), because mod_lua turns it into another directive.
 ///
 /// # Safety
 /// `entry` has a name.
@@ -235,7 +236,7 @@ unsafe extern "C" fn read(
     )
 }
 
-/// Adds the record, and takes it away before the pool, and the modules that the names belong to, end.
+/// Adds the record, and removes it before the pool ends and the modules that the names belong to are unloaded.
 fn add(
     pconf: Pool<'_>,
     table: NonNull<Vec<sys::command_rec>>,

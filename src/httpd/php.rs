@@ -1,4 +1,4 @@
-//! mod_php, as the server sees it: which module it is, its handler, and its part of a directory configuration.
+//! mod_php as the server sees it: its module, its handler, and its part of a directory configuration.
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_void},
@@ -19,7 +19,7 @@ pub type HandlerHook = unsafe extern "C" fn(*mut sys::request_rec) -> c_int;
 /// PHP's module of this configuration.
 pub struct Module {
     record: NonNull<sys::module>,
-    /// Its part of a directory configuration that sets nothing.
+    /// A part of a directory configuration that sets nothing.
     bare: *mut c_void,
 }
 
@@ -29,10 +29,10 @@ unsafe impl Send for Module {}
 unsafe impl Sync for Module {}
 
 impl Module {
-    /// Finds PHP's module by what it is: the one with the directive `php_admin_value`. Its name is another one in
-    /// each version (`php5_module`, `php7_module`, `php_module`; `mod_php5.c`, `mod_php7.c`, `mod_php.c`).
+    /// Finds PHP's module by its directive `php_admin_value`. Its name differs between versions (`php5_module`,
+    /// `php7_module`, `php_module`; `mod_php5.c`, `mod_php7.c`, `mod_php.c`).
     ///
-    /// To be called while the configuration is read, by the one thread there is.
+    /// It must be called while the configuration is read, when there is one thread.
     pub fn find(main: &Server<'_>) -> Option<Self> {
         // SAFETY: the list of loaded modules, complete once the configuration is read; a C string.
         let mut found = unsafe { sys::ap_top_module };
@@ -48,10 +48,10 @@ impl Module {
         Some(Self { record, bare })
     }
 
-    /// Has the server call `instead` where it calls PHP's handler, which [`call`] calls. False where PHP has no
-    /// handler, or more than one: then this is not the module that is known here.
+    /// Makes the server call `instead` where it calls PHP's handler. [`call`] calls the original. The answer is false
+    /// if PHP has no handler or more than one, because this is then not the module that is known here.
     ///
-    /// To be called between the end of the configuration's reading, when the server sorts its hooks, and the first
+    /// It must be called after the configuration was read (the server then sorts its hooks) and before the first
     /// request.
     pub fn wrap_handler(&self, instead: HandlerHook) -> bool {
         // SAFETY: the array of hooks, which the server keeps as long as the configuration and which nobody reads
@@ -78,12 +78,13 @@ impl Module {
         true
     }
 
-    /// What php.ini says of a setting; `None` where it says nothing, or cannot be asked.
+    /// The value of a setting in php.ini. `None` says that php.ini does not set it, or that PHP cannot be asked.
     ///
-    /// To be called after PHP's own post_config, which starts it, and before the first child.
+    /// It must be called after PHP's own post_config, which starts PHP, and before the first child.
     pub fn setting(&self, name: &CStr) -> Option<CString> {
         type IniString = unsafe extern "C" fn(*const c_char, usize, c_int) -> *const c_char;
-        // Null until PHP started (PHP: main/SAPI.c, sapi_startup); its settings are not there before.
+        // The variable is null until PHP has started (PHP: main/SAPI.c, sapi_startup). Before that there are no
+        // settings.
         let sapi = self.symbol(c"sapi_module")?.cast::<*mut c_void>();
         // SAFETY: a pointer variable of the loaded library.
         if unsafe { *sapi.as_ptr() }.is_null() {
@@ -99,7 +100,7 @@ impl Module {
         }
     }
 
-    /// Something that PHP's library exports.
+    /// A symbol that PHP's library exports.
     fn symbol(&self, name: &CStr) -> Option<NonNull<c_void>> {
         let mut found: sys::apr_dso_handle_sym_t = null_mut();
         // SAFETY: a loaded module's record and library; a C string and a place for the answer.
@@ -119,33 +120,33 @@ impl Module {
         unsafe { self.record.as_ref().module_index as isize }
     }
 
-    /// See the field.
+    /// The part of a directory configuration that sets nothing.
     pub(super) fn bare(&self) -> *mut c_void {
         self.bare
     }
 }
 
-/// PHP's own handler, while [`Module::wrap_handler`] stands before it.
+/// PHP's own handler, which [`Module::wrap_handler`] replaced.
 static ORIGINAL: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
 
 /// Set while the thread is in PHP's handler.
 static INSIDE: PerThread<AtomicUsize> = PerThread::new(Slot::Php);
 
-/// How many threads of this process are in it.
+/// How many threads of this process are in PHP's handler.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
-/// Where PHP is running already.
+/// Where PHP already runs in this process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Running {
     /// Nowhere.
     No,
-    /// In this thread: a page of its included another one (`virtual()`).
+    /// In this thread: one of its pages included another page (`virtual()`).
     Here,
     /// In another thread of this process.
     Elsewhere,
 }
 
-/// Where PHP is running already.
+/// Where PHP already runs in this process.
 pub fn running() -> Running {
     match (INSIDE.get().is_null(), THREADS.load(Ordering::Acquire)) {
         (false, _) => Running::Here,
@@ -179,7 +180,8 @@ pub fn call(r: &mut Request<'_>) -> Status {
     INSIDE.with(&THREADS, run)
 }
 
-/// Whether programs that this thread starts get no privilege of their files (set-user-ID, set-group-ID).
+/// Whether `no_new_privs` is set for this thread: programs that it starts ignore the set-user-ID and set-group-ID
+/// bits.
 pub fn no_new_privileges() -> bool {
     // SAFETY: a plain query.
     unsafe { libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 }

@@ -45,12 +45,12 @@ impl<'p> Pool<'p> {
         }
     }
 
-    /// Writes a value down in the pool, without other memory where it is short.
+    /// Writes a value into the pool. A short text needs no other memory.
     pub fn written(self, value: &dyn fmt::Display) -> &'p CStr {
         self.written_behind(b"", value)
     }
 
-    /// The same, with `first` before the value.
+    /// As [`Pool::written`], with `first` before the value.
     pub fn written_behind(self, first: &[u8], value: &dyn fmt::Display) -> &'p CStr {
         let mut short = Short { bytes: [0; Short::ROOM], used: 0 };
         match short.push(first).and_then(|()| write!(short, "{value}")) {
@@ -59,7 +59,8 @@ impl<'p> Pool<'p> {
         }
     }
 
-    /// A pool that ends with what is returned, and at the latest with this one. `None`: no memory.
+    /// A pool that ends when the returned value is dropped, and with this pool at the latest. `None` if there is no
+    /// memory.
     pub fn scratch(self) -> Option<Scratch<'p>> {
         let mut raw = std::ptr::null_mut();
         // SAFETY: a live parent, which one thread uses at a time; its own functions for want of memory and its
@@ -82,10 +83,9 @@ impl<'p> Pool<'p> {
         }
     }
 
-    /// Gives `value` to the pool, which drops it when it is cleared or destroyed.
+    /// Gives `value` to the pool, which drops it when the pool is cleared or destroyed.
     ///
-    /// Returned as a pointer, because whoever keeps it in a configuration must say for how long it
-    /// is used.
+    /// The result is a pointer, because whoever keeps it in a configuration must promise how long it is used.
     pub fn own<T>(self, value: T) -> NonNull<T> {
         unsafe extern "C" fn drop_it<T>(data: *mut c_void) -> sys::apr_status_t {
             guard(
@@ -109,7 +109,7 @@ impl<'p> Pool<'p> {
         }
     }
 
-    /// The one value of this type that the pool holds, made at the first call.
+    /// The one value of this type that the pool holds. The first call makes it.
     pub fn single<T: Default + 'static>(self) -> &'p T {
         const KEY: &CStr = c"mod_confine: single values";
         type Known = RefCell<Vec<(TypeId, NonNull<c_void>)>>;
@@ -131,7 +131,7 @@ impl<'p> Pool<'p> {
         unsafe { value.as_ref() }
     }
 
-    /// The value that was stored under `key` with [`Pool::remember`].
+    /// The value that [`Pool::remember`] stored under `key`.
     pub fn recall<T>(self, key: &'static CStr) -> Option<NonNull<T>> {
         let mut data: *mut c_void = std::ptr::null_mut();
         // SAFETY: live pool, NUL-terminated key.
@@ -153,7 +153,7 @@ impl<'p> Pool<'p> {
     }
 }
 
-/// A short text on the stack.
+/// A short text that is made on the stack.
 struct Short {
     bytes: [u8; Self::ROOM],
     used: usize,
@@ -176,16 +176,16 @@ impl fmt::Write for Short {
     }
 }
 
-/// A pool for a while.
+/// A pool for a short time.
 pub struct Scratch<'p>(Pool<'p>);
 
 impl Scratch<'_> {
-    /// The pool, for as long as this is not dropped.
+    /// The pool. It lives until this is dropped.
     pub fn pool(&self) -> Pool<'_> {
         self.0
     }
 
-    /// Lets it live as long as the pool that it was made of.
+    /// Keeps the pool until its parent ends.
     pub fn keep(self) {
         std::mem::forget(self);
     }

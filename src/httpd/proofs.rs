@@ -1,17 +1,19 @@
-//! What authentication proved, kept where no application can write: whose name, where, and which variables came
-//! with it.
+//! What authentication proved, kept where no application can write: which name, for which place, and with which
+//! variables.
 //!
-//! The server carries names further than their proof. `ap_internal_fast_redirect` (DirectoryIndex,
-//! FallbackResource, content negotiation) gives a request the directory configuration of another resource and
-//! leaves it its user; redirects copy `r->user` (server/request.c, ap_process_request_internal). So a proof is
-//! tied to the *place* that it was made for: the request's merged directory configuration, which holds the type of
-//! authentication, its realm and its providers. (`AuthType` and `AuthName` may be expressions, so what they come to
-//! counts, too.) The server itself goes by the same: where the configuration is another one, it authenticates again. A name counts where a living proof of it was made for the very
-//! configuration that the request has now, so a place sees just what it would see if it had been asked directly.
+//! The server carries names further than their proof. `ap_internal_fast_redirect` (DirectoryIndex, FallbackResource,
+//! content negotiation) gives a request the directory configuration of another resource and keeps the request's user.
+//! Redirects copy `r->user` (server/request.c, ap_process_request_internal).
 //!
-//! A proof is kept with the first request of its family (what a client sent, its subrequests and what they were
-//! redirected to) and ends with the request that made it, before the memory of that request's configuration can be
-//! used again for another one's.
+//! So a proof belongs to the *place* that it was made for. The place is the request's merged directory configuration,
+//! which holds the type of authentication, its realm and its providers. `AuthType` and `AuthName` may be expressions,
+//! so their values count, too. The server itself compares the same: where the configuration differs, it authenticates
+//! again. A name counts if a living proof of it was made for exactly the configuration that the request has now. So a
+//! place sees just what it would see if it had been requested directly.
+//!
+//! A proof is kept with the first request of its family (the request that a client sent, its subrequests, and all
+//! requests that these were redirected to). It ends with the request that made it, because after that the memory of
+//! this request's configuration may hold the configuration of another one.
 
 use std::{
     cell::Cell,
@@ -26,9 +28,10 @@ use crate::httpd::{boundary::guard, request::Request, table::Table};
 /// The directory configuration that a request has.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
-    /// The one in use.
+    /// The configuration in use.
     pub used: *const sys::ap_conf_vector_t,
-    /// The one that the server found; another one where this module made the request one of its own.
+    /// The configuration that the server found. It differs from `used` if this module gave the request one of its
+    /// own.
     pub found: *const sys::ap_conf_vector_t,
 }
 
@@ -40,19 +43,19 @@ impl Place {
 
 /// One proof, in the pool of the request that made it.
 pub(super) struct Proof {
-    /// The one before it in the family; null: none.
+    /// The previous proof of the family, or null.
     older: Cell<*mut Proof>,
-    /// Where the family's newest is written down.
+    /// The place of the pointer to the family's newest proof.
     newest: *mut *mut Proof,
-    /// Who made it; compared, never looked into.
+    /// The request that made the proof. It is only compared, and never read.
     request: *const sys::request_rec,
     place: Place,
-    /// `AuthType` and `AuthName` as they came out for it; null: not set.
+    /// The values of `AuthType` and `AuthName` for this proof. Null says that a directive is not set.
     realm: [*const c_char; 2],
-    /// Whether it is about who somebody is. If not: about what somebody may.
+    /// Whether this proves a name (authentication). Otherwise it is about what somebody may do (authorization).
     of_name: bool,
     user: *const c_char,
-    /// Null: none.
+    /// Null if there are none.
     variables: *mut sys::apr_table_t,
 }
 
@@ -67,22 +70,22 @@ impl Proof {
         self.realm.map(|text| (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })) == realm
     }
 
-    /// The variables, for as long as the request that asks: it is of the same family, and finds only proofs that
-    /// live.
+    /// The variables, for as long as the request that asks. This request is of the same family, and it only finds
+    /// living proofs.
     fn table<'r>(&'r self) -> Option<Table<'r>> {
         // SAFETY: null, or a table in the pool of the request that made the proof, like its strings.
         unsafe { Table::from_raw(self.variables) }
     }
 }
 
-/// What a provider said of somebody, before the server has heard the whole of it.
+/// What a provider said about somebody, before the server has its final answer.
 #[derive(Clone, Copy)]
 pub struct Attempt<'r> {
-    /// Whom it is about.
+    /// The name that it is about.
     pub user: &'r CStr,
     /// The variables that it set.
     pub variables: Option<Table<'r>>,
-    /// Whether it takes a password for its answer.
+    /// Whether the provider's answer depends on a password.
     pub proves: bool,
 }
 
@@ -96,15 +99,15 @@ impl<'r> Request<'r> {
         first
     }
 
-    /// Keeps that `user` was proven here, and the variables of the proof.
+    /// Notes that `user` was proven here, with the variables of the proof.
     pub fn add_proof(&mut self, user: &'r CStr, variables: Option<Table<'r>>) {
         self.keep(user, variables, true, self.place());
     }
 
-    /// Keeps that `user` was authorized here, and the variables that came with it.
+    /// Notes that `user` was authorized here, with the variables of the authorization.
     pub fn add_authorization(&mut self, user: &'r CStr, variables: Table<'r>) {
-        // A provider's alias has its own configuration for the length of its call
-        // (modules/aaa/mod_authz_core.c); what it says is about the place where the name was proven.
+        // A provider's alias has a configuration of its own for the length of its call
+        // (modules/aaa/mod_authz_core.c). What it says is about the place where the name was proven.
         let mine = |proof: &&Proof| proof.of_name && std::ptr::eq(proof.request, self.as_ptr());
         let place = self.proofs().find(mine).map_or_else(|| self.place(), |proof| proof.place);
         self.keep(user, Some(variables), false, place);
@@ -131,7 +134,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// The proofs that the family has now, the newest first.
+    /// The living proofs of the family, the newest first.
     fn proofs(&self) -> impl Iterator<Item = &'r Proof> + use<'r> {
         // SAFETY: as in keep(); every proof in the list lives, or forget() would have taken it out.
         let mut next = unsafe { *self.first_of_family().newest_proof() };
@@ -143,7 +146,7 @@ impl<'r> Request<'r> {
         })
     }
 
-    /// The proofs that are about `user` and were made for the place that this request has come to.
+    /// The proofs that are about `user` and were made for the place where this request is now.
     fn proofs_here(&self, user: &'r CStr) -> impl Iterator<Item = &'r Proof> + use<'r> {
         let (place, request) = (self.place(), self.same());
         let about = move |proof: &&Proof| {
@@ -152,28 +155,29 @@ impl<'r> Request<'r> {
         self.proofs().filter(about)
     }
 
-    /// `AuthType` and `AuthName`, as they come out here.
+    /// The values of `AuthType` and `AuthName` for this request.
     fn realm(&self) -> [Option<&'r CStr>; 2] {
         [self.wanted_auth_type(), self.wanted_realm()]
     }
 
-    /// Whether somebody proved to be `user`, for the place that this request has come to.
+    /// Whether somebody proved to be `user`, for the place where this request is now.
     pub fn has_proof_of(&self, user: &'r CStr) -> bool {
         self.proofs_here(user).any(|proof| proof.of_name)
     }
 
-    /// A variable of the proofs that are about `user`, here.
+    /// A variable of the proofs that are about `user` in this place.
     pub fn proven_variable(&self, user: &'r CStr, name: &CStr) -> Option<&'r CStr> {
         self.proofs_here(user).find_map(|proof| proof.table()?.get(name))
     }
 
-    /// The variables of all proofs that are about `user`, here; of one name, the first counts.
+    /// The variables of all proofs that are about `user` in this place. If a name occurs more than once, the first
+    /// counts.
     pub fn proven_variables(&self, user: &'r CStr) -> impl Iterator<Item = Table<'r>> + use<'r> {
         self.proofs_here(user).filter_map(Proof::table)
     }
 }
 
-/// The request that made a proof ends.
+/// Removes a proof when the request that made it ends.
 unsafe extern "C" fn forget(proof: *mut c_void) -> sys::apr_status_t {
     guard(
         || {

@@ -1,13 +1,14 @@
-//! The providers of authentication and authorization, watched: which variables did the attempt set that succeeded?
+//! Watches the providers of authentication and authorization, to know which variables the successful attempt set.
 //!
-//! mod_authn_dbd and mod_authnz_ldap set `AUTHENTICATE_*` before they look at the password, or leave it to others,
-//! and one request may see several attempts: of several providers, or of mod_auth_form for a session's user and a
-//! form's. So the variables in the environment say nothing of who was proven. Every provider that is registered
-//! when the configuration begins to be read is therefore replaced by one that calls it and looks at what it did.
-//! Modules look providers up by name (`ap_lookup_provider`) while they read their directives, that is afterwards;
-//! `<AuthnProviderAlias>` calls what it found then, too.
+//! mod_authn_dbd and mod_authnz_ldap set `AUTHENTICATE_*` before they check the password, or they leave the check to
+//! others. One request may also see several attempts: of several providers, or of mod_auth_form for the user of a
+//! session and the user of a form. So the variables in the environment do not say who was proven.
 //!
-//! For servers without a rule the call is passed on and nothing else is done.
+//! Therefore each registered provider is replaced, when the server begins to read the configuration, by one that
+//! calls the original and looks at what it did. Modules look up providers by name (`ap_lookup_provider`) later, while
+//! they read their directives, so they find the replacement. `<AuthnProviderAlias>` does the same.
+//!
+//! For a server without rules the call is passed on, and nothing else is done.
 
 use std::{
     ffi::{CStr, c_char, c_uint, c_void},
@@ -22,21 +23,21 @@ use apache_sys as sys;
 
 use crate::httpd::{boundary::guard, log, pool::Pool, proofs::Attempt, request::Request, table::Table};
 
-/// What of a request is watched.
+/// Which requests and variables are watched.
 #[derive(Clone, Copy)]
 pub struct Interest {
-    /// Whether anything of this request's authentication counts.
+    /// Whether the authentication of this request counts at all.
     pub in_request: fn(&Request<'_>) -> bool,
-    /// Whether a variable of this name is authentication's.
+    /// Whether authentication sets variables of this name.
     pub in_variable: fn(&CStr) -> bool,
 }
 
 static INTEREST: OnceLock<Interest> = OnceLock::new();
 
-/// A provider in the place of another one; a function of C carries no data, so each slot has functions of its own.
+/// A provider that replaces another one. A C function carries no data, so each slot has functions of its own.
 struct Slot<P> {
     original: AtomicPtr<P>,
-    /// Whether it takes a password for its answer.
+    /// Whether its answer depends on a password.
     proves: AtomicBool,
 }
 
@@ -56,14 +57,14 @@ type RealmHash =
     unsafe extern "C" fn(*mut sys::request_rec, *const c_char, *const c_char, *mut *mut c_char) -> c_uint;
 type CheckAuthorization = unsafe extern "C" fn(*mut sys::request_rec, *const c_char, *const c_void) -> c_uint;
 
-/// How many providers of each kind are watched at most. httpd has six of the one, and six that set variables of
-/// the other.
+/// How many providers of each kind are watched at most. httpd has six for authentication, and six for authorization
+/// that set variables.
 const SLOTS: usize = 24;
 
 static AUTHN: [Slot<sys::authn_provider>; SLOTS] = [const { Slot::new() }; SLOTS];
 static AUTHZ: [Slot<sys::authz_provider>; SLOTS] = [const { Slot::new() }; SLOTS];
 
-/// The functions of all slots.
+/// Makes the functions of all slots.
 macro_rules! of_each_slot {
     ($function:ident as $kind:ty) => {
         of_each_slot!(@ $function as $kind; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23)
@@ -77,9 +78,10 @@ static CHECK_PASSWORD: [CheckPassword; SLOTS] = of_each_slot!(check_password as 
 static REALM_HASH: [RealmHash; SLOTS] = of_each_slot!(realm_hash as RealmHash);
 static CHECK_AUTHORIZATION: [CheckAuthorization; SLOTS] = of_each_slot!(authorize as CheckAuthorization);
 
-/// pre_config, after every module has registered its providers and before any directive names one.
+/// Replaces the providers. It must be called in pre_config, when all modules have registered their providers and no
+/// directive has named one.
 pub fn watch(pool: Pool<'_>, interest: Interest) {
-    // It is the same at every reading of the configuration.
+    // Every reading of the configuration gives the same value.
     let _ = INTEREST.set(interest);
     let names = list(pool, sys::AUTHN_PROVIDER_GROUP, sys::AUTHN_PROVIDER_VERSION);
     if names.len() > SLOTS {
@@ -93,7 +95,8 @@ pub fn watch(pool: Pool<'_>, interest: Interest) {
     for (index, name) in names.into_iter().take(SLOTS).enumerate() {
         watch_authn(pool, index, name);
     }
-    // Only mod_authnz_ldap's set variables; `Require all granted` of every request need not come by here.
+    // Only the providers of mod_authnz_ldap set variables. `Require all granted` runs for every request and is not
+    // slowed down.
     let names = list(pool, sys::AUTHZ_PROVIDER_GROUP, sys::AUTHZ_PROVIDER_VERSION);
     let of_ldap = names.into_iter().filter(|name| name.to_bytes().starts_with(b"ldap-"));
     for (index, name) in of_ldap.take(SLOTS).enumerate() {
@@ -108,11 +111,11 @@ fn watch_authn(pool: Pool<'_>, index: usize, name: &CStr) {
     let Some(original) = (unsafe { raw.as_ref() }) else { return };
     let slot = &AUTHN[index];
     slot.original.store(raw, Ordering::Relaxed);
-    // mod_authn_anon: who is let in says a name and proves none.
+    // mod_authn_anon accepts a name without a proof.
     slot.proves.store(name != c"anon", Ordering::Relaxed);
     let watched = pool.place(sys::authn_provider {
         check_password: original.check_password.and(Some(CHECK_PASSWORD[index])),
-        // Digest authentication asks whether there is one.
+        // Digest authentication checks whether there is such a function.
         get_realm_hash: original.get_realm_hash.and(Some(REALM_HASH[index])),
     });
     replace(pool, group, version, name, std::ptr::from_mut(watched).cast());
@@ -149,8 +152,8 @@ fn look_up(group: &'static [u8], version: &'static [u8], name: &CStr) -> *mut c_
     unsafe { sys::ap_lookup_provider(group.as_ptr().cast(), name.as_ptr(), version.as_ptr().cast()) }
 }
 
-/// Registers another provider under a name that is taken. The number of names stays as it is, so that httpd's
-/// count of those that need to run once a configuration does, too (server/request.c, ap_setup_auth_internal).
+/// Registers another provider under a name that is taken. The number of names must not change, because httpd compares
+/// it with the number of providers that run once for a configuration (server/request.c, ap_setup_auth_internal).
 fn replace(pool: Pool<'_>, group: &'static [u8], version: &'static [u8], name: &CStr, by: *const c_void) {
     // SAFETY: a live pool, NUL-terminated strings that live as long, and a provider of the group's type in the pool.
     unsafe {
@@ -186,7 +189,7 @@ unsafe extern "C" fn realm_hash<const N: usize>(
     let watched = Watched::begin(r);
     // SAFETY: as in check_password().
     let answer = unsafe { original(r, user, realm, hash) };
-    // Who asked compares the hash now; the name is proven only if it says so.
+    // The caller compares the hash now. The name is proven only if the caller says so.
     watched.end_authn(&AUTHN[N], user, answer == sys::AUTH_USER_FOUND);
     answer
 }
@@ -206,13 +209,13 @@ unsafe extern "C" fn authorize<const N: usize>(
     answer
 }
 
-/// A call of a provider, in a virtual host with rules.
+/// A call of a provider, in a virtual host that has rules.
 struct Watched<'r>(Option<(Request<'r>, Before<'r>)>);
 
-/// What was there before it.
+/// The state before the call.
 struct Before<'r> {
     user: *const c_char,
-    /// Variables of authentication that others set, out of the environment for a while.
+    /// Variables of authentication that others had set. They are out of the environment during the call.
     variables: Option<Table<'r>>,
     interest: Interest,
 }
@@ -233,12 +236,13 @@ impl<'r> Watched<'r> {
         Self(guard(begin, failed))
     }
 
-    /// Takes down what the call said of `user`.
+    /// Notes what the call said about `user`.
     fn end_authn(self, slot: &Slot<sys::authn_provider>, user: *const c_char, success: bool) {
         let Some((mut request, before)) = self.0 else { return };
         let end = || {
             let set = before.end(&request);
-            // mod_authnz_ldap may give the user the name that stands in the entry (AuthLDAPRemoteUserAttribute).
+            // mod_authnz_ldap may change the user to the name that is in the directory's entry
+            // (AuthLDAPRemoteUserAttribute).
             let now = request.claimed_user().filter(|now| now.as_ptr() != before.user);
             // SAFETY: null, or the name that whoever asked holds in the request's pool.
             let asked =
@@ -265,8 +269,8 @@ impl<'r> Watched<'r> {
 }
 
 impl<'r> Before<'r> {
-    /// The variables of authentication that the call set. The environment then has those from before again, but
-    /// for what was set anew: all is as if nobody had looked.
+    /// The variables of authentication that the call set. The environment then has the earlier variables again,
+    /// except those that were set anew. So for everybody else it is as if nothing had been watched.
     fn end(&self, request: &Request<'r>) -> Option<Table<'r>> {
         let environment = request.variables();
         let set = environment.select(request.pool(), self.interest.in_variable);
@@ -279,7 +283,7 @@ impl<'r> Before<'r> {
     }
 }
 
-/// Without what could not be noted, the name stays unproven.
+/// After a panic nothing is noted, and so the name stays unproven.
 fn failed<T>(panic: &str) -> Option<T> {
     log::main(log::Level::Error, &format!("confine: panic while a provider was watched: {panic}"));
     None

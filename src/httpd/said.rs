@@ -1,7 +1,7 @@
-//! What this module said of a request, kept for the access log.
+//! What this module said about a request, kept for the access log.
 //!
-//! The truth lies in the request's private record, where no application finds it. The table of notes, which any
-//! application can write, only gets a copy of it when the server logs the request.
+//! The texts are kept in the request's private record, where no application finds them. Every application can write
+//! the table of notes, so the table only gets a copy when the server logs the request.
 
 use std::ffi::{CStr, c_int};
 
@@ -9,25 +9,26 @@ use apache_sys as sys;
 
 use crate::httpd::request::Request;
 
-/// With what the names of all notes begin.
+/// The beginning of the names of all notes.
 const NOTES: &CStr = c"confine-";
 
-/// What was said of one request, each text as it stands in the log line.
+/// What was said about one request. Each text is as it stands in the log line.
 #[derive(Clone, Copy)]
 pub struct Said<'r> {
-    /// What became of it.
+    /// What happened.
     pub event: &'static CStr,
-    /// What is said first of this weight stays, and gives way to what weighs more. Of weight 0, the last stays.
+    /// Of two texts with the same weight the first stays, and one of more weight replaces it. Of weight 0, the last
+    /// stays.
     pub weight: u8,
-    /// Whether it was said of a subrequest of this one.
+    /// Whether it was said about a subrequest of this request.
     pub of_subrequest: bool,
-    /// Who was behind it, proven.
+    /// The proven user.
     pub user: Option<&'r CStr>,
     /// The rule that decided.
     pub rule: Option<&'r CStr>,
-    /// Its contexts.
+    /// The rule's contexts.
     pub context: Option<&'r CStr>,
-    /// Why.
+    /// The reason.
     pub reason: Option<&'r CStr>,
 }
 
@@ -44,16 +45,16 @@ impl<'r> Said<'r> {
         ]
     }
 
-    /// Whether this takes the place of what was said `before` of the same request.
+    /// Whether this replaces what was said `before` about the same request.
     pub(super) fn replaces(&self, before: Option<&Self>) -> bool {
         before.is_none_or(|before| self.weight > before.weight || (self.weight == 0 && before.weight == 0))
     }
 }
 
 impl<'r> Request<'r> {
-    /// Puts what was said of this request, and of those that it led to inside the server, into the notes of each:
-    /// modules/loggers/mod_log_config.c reads those of the last one, or of the first (`%<{...}n`). Whatever else
-    /// stands there under these names is taken out.
+    /// Puts what was said about this request, and about those that it was redirected to inside the server, into the
+    /// notes of each. modules/loggers/mod_log_config.c reads the notes of the last one, or of the first (`%<{...}n`).
+    /// Other notes of these names are removed.
     pub fn note_what_was_said(&mut self) {
         let mut first = self.same();
         while let Some(before) = first.redirected_from() {
@@ -62,7 +63,7 @@ impl<'r> Request<'r> {
         let said = first.chain().fold(None, |chosen, r| choose(chosen, &r));
         let notes = Said::notes(said.as_ref().map(|(said, _)| said));
         for mut r in first.chain() {
-            // Most requests have neither: nothing was said of them, and nobody left a note.
+            // Most requests have neither: nothing was said about them, and nobody left a note.
             if said.is_none() && r.has_no_notes() {
                 continue;
             }
@@ -70,10 +71,10 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Writes the notes; whatever stands there under their names goes.
+    /// Writes the notes, and removes all others of their names.
     fn write_notes(&mut self, notes: &[(&'static CStr, Option<&'r CStr>)]) {
         let table = self.notes_table();
-        // Nearly no request has such a note already, and APR's own search is slow among names that begin alike.
+        // Almost no request has such a note already, and APR's own search is slow for names that begin alike.
         let are_new = !self.has_a_note_that_begins(NOTES.to_bytes());
         for (name, value) in notes {
             // SAFETY: a live table of the request; the names are static, and the values live in the one pool that
@@ -89,7 +90,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Whether a note's name begins with `prefix`, in letters of any case, as APR compares names.
+    /// Whether a note's name begins with `prefix`. As APR does, this ignores the case of letters.
     fn has_a_note_that_begins(&self, prefix: &[u8]) -> bool {
         // SAFETY: a live table, which is an array of entries (apr_tables.c) and never null; a name is a text that
         // lives as long as its entry. Where there is no entry, the pointer to the first is not looked at.
@@ -106,13 +107,13 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// This request, and those that it led to inside the server, in their order.
+    /// This request, and those that it was redirected to inside the server, in their order.
     fn chain(&self) -> impl Iterator<Item = Request<'r>> + use<'r> {
         std::iter::successors(Some(self.same()), |r| r.redirected_to())
     }
 
-    /// Whether the server itself started this request, for an answer that is none of a success: its own test
-    /// (modules/http/http_request.c, ap_die_r).
+    /// Whether this is an error document that the server itself started, because the response before it was no
+    /// success. The test is the server's own (modules/http/http_request.c, ap_die_r).
     fn is_error_document(&self) -> bool {
         self.redirected_from().is_some_and(|before| before.status() != sys::HTTP_OK as c_int)
     }
@@ -123,10 +124,10 @@ impl<'r> Request<'r> {
     }
 }
 
-/// Of what was said of a chain of requests, what tells most of the one that the client sent: the first refusal; else
-/// what was said last of a resource that is no error document; else what was said of the error document.
+/// Chooses one text for a whole chain of requests: the first refusal; without one, the last text about a resource
+/// that is no error document; without this, the last text about the error document.
 fn choose<'r>(chosen: Option<(Said<'r>, bool)>, r: &Request<'r>) -> Option<(Said<'r>, bool)> {
-    // What a subrequest met only counts where it became the answer.
+    // What was said about a subrequest only counts if it became the response.
     let counts = |said: &Said<'_>| !said.of_subrequest || r.status() != sys::HTTP_OK as c_int;
     let Some(said) = r.said().filter(counts) else { return chosen };
     let is_error_document = r.is_error_document();

@@ -6,7 +6,7 @@ use apache_sys as sys;
 
 use crate::httpd::pool::Pool;
 
-/// Which server of a configuration: the main one or a virtual host.
+/// Identifies a server of a configuration: the main one or a virtual host.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ServerId(usize);
 
@@ -31,7 +31,7 @@ impl<'s> Server<'s> {
         self.raw.as_ptr()
     }
 
-    /// Where `<VirtualHost>` stands, file and line; `None` for the main server.
+    /// The file and line of `<VirtualHost>`. `None` for the main server.
     pub fn defined_at(&self) -> Option<(&'s CStr, u32)> {
         // SAFETY: live for 's; the field is null or a string of the configuration pool.
         unsafe {
@@ -41,7 +41,7 @@ impl<'s> Server<'s> {
         }
     }
 
-    /// ServerName without the port, or what httpd takes for it.
+    /// ServerName without the port, or the name that httpd uses instead.
     pub fn name(&self) -> Option<&'s CStr> {
         // SAFETY: live for 's; the field is null or a string of the configuration pool.
         unsafe {
@@ -50,7 +50,7 @@ impl<'s> Server<'s> {
         }
     }
 
-    /// Which server this is, for whoever only tells servers apart.
+    /// The identity of this server, for a caller that only tells servers apart.
     pub fn id(&self) -> ServerId {
         ServerId(self.raw.as_ptr().addr())
     }

@@ -1,9 +1,9 @@
 //! This module's entries of the server's configuration vectors, each tied to its type once.
 //!
-//! The server keeps one vector for each server section and one for each directory section. It makes and merges a
-//! module's entries with functions of the module's record, and hands them out as pointers without a type. A slot is
-//! the only place that knows the type: the record takes its functions from the slot, and whoever reads an entry asks
-//! the slot.
+//! The server keeps one vector for each server section and one for each directory section. Functions of the module
+//! record make and merge a module's entries, and the server hands these entries out as untyped pointers. A slot is
+//! the only place that knows the type. The module record takes its functions from the slot, and every reader of an
+//! entry asks the slot.
 
 use std::{
     ffi::{c_char, c_int, c_void},
@@ -45,7 +45,7 @@ pub unsafe fn set_config_entry(vector: *mut sys::ap_conf_vector_t, value: *mut c
     unsafe { *vector.cast::<*mut c_void>().offset(module_index() as isize) = value }
 }
 
-/// What a module keeps of a section: plain data, which may hold references to what lies in the same pool.
+/// What a module keeps for a section. It is plain data, and may refer to data in the same pool.
 pub trait ConfigEntry: 'static {
     /// The entry, in a pool that lives for `'c`.
     type At<'c>: Copy + 'c;
@@ -64,9 +64,9 @@ pub type CreateServer = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut sys::ser
 /// The function of the module record that makes a directory section's entry.
 pub type CreateDirectory = unsafe extern "C" fn(*mut sys::apr_pool_t, *mut c_char) -> *mut c_void;
 
-/// Where an entry lies: in a server section, or in a directory section.
+/// The kind of section that an entry belongs to: server sections, or directory sections.
 pub trait Section {
-    /// What has an entry of its own: a server, or a request, to which the directory sections add up.
+    /// The owner of an entry: a server, or a request, for which the server merges the directory sections.
     type Owner<'a>;
 
     /// The entry of `owner`: null, or what the slot's functions made, in a pool that lives as long as `owner`.
@@ -79,7 +79,7 @@ pub trait Section {
     /// The directive stands in no such section.
     fn entry_at(command: &Command<'_>) -> Result<*mut c_void, String>;
 
-    /// What is said where the section has no entry.
+    /// The error if the section has no entry.
     const MISSING: &'static str;
 }
 
@@ -125,19 +125,19 @@ pub type ServerSlot<E> = Slot<E, InServer>;
 pub type DirectorySlot<E> = Slot<E, InDirectory>;
 
 impl<E: ConfigEntry> ServerSlot<E> {
-    /// For the module record.
+    /// The function for the module record.
     pub const fn create(&self) -> CreateServer {
         create_server::<E>
     }
 
-    /// Puts another entry in the place of a server's. To be called at the end of start-up, before there are requests.
+    /// Replaces a server's entry. It must be called at the end of startup, before the first request.
     pub fn put<'s>(&self, server: &Server<'s>, pool: Pool<'s>, entry: E::At<'s>) {
         server.set_module_config(from_mut(pool.place(entry)).cast());
     }
 }
 
 impl<E: ConfigEntry> DirectorySlot<E> {
-    /// For the module record.
+    /// The function for the module record.
     pub const fn create(&self) -> CreateDirectory {
         create_directory::<E>
     }
@@ -150,12 +150,12 @@ impl<E: ConfigEntry, S: Section> Slot<E, S> {
         Self(PhantomData)
     }
 
-    /// For the module record.
+    /// The function for the module record.
     pub const fn merge(&self) -> Merge {
         merge::<E>
     }
 
-    /// The entry of a server, or the one that applies to a request; `None` where there is none.
+    /// The entry of a server, or the merged entry of a request. `None` if there is none.
     pub fn of<'a>(&self, owner: &S::Owner<'a>) -> Option<&'a E::At<'a>> {
         let raw = NonNull::new(S::entry(owner).cast::<E::At<'a>>())?;
         // SAFETY: the functions of this slot made the entry (see new), in a pool that lives at least as long as the
@@ -163,7 +163,7 @@ impl<E: ConfigEntry, S: Section> Slot<E, S> {
         Some(unsafe { raw.as_ref() })
     }
 
-    /// Changes the entry of the section, or of the `.htaccess` file, that a directive stands in.
+    /// Changes the entry of the section, or of the `.htaccess` file, in which a directive stands.
     pub fn edit<'c, T>(
         &self,
         command: &Command<'c>,
@@ -175,7 +175,7 @@ impl<E: ConfigEntry, S: Section> Slot<E, S> {
     }
 }
 
-/// Changes a copy, and puts it in the entry's place: what `edit` reads meanwhile is the entry as it was.
+/// Changes a copy and then puts it in the entry's place. So `edit` still reads the unchanged entry if it looks there.
 ///
 /// # Safety
 /// `entry` is null or a live entry that one thread uses.
@@ -237,7 +237,7 @@ unsafe extern "C" fn merge<E: ConfigEntry>(
     guard(body, end)
 }
 
-/// After a panic there is no entry, and without one a request would have no rules: the process ends.
+/// A panic leaves no entry, and a request without an entry would have no rules. So the process ends.
 fn end(panic: &str) -> *mut c_void {
     log::main(log::Level::Error, &format!("confine: panic while a configuration is made: {panic}"));
     std::process::abort()

@@ -1,10 +1,10 @@
-//! What a hook answers to the server.
+//! What a hook returns to the server.
 
 use std::ffi::c_int;
 
 use apache_sys as sys;
 
-/// The answer of a hook: one of the server's own words, or the status code of an error page.
+/// What a hook returns: one of the server's own answers, or the status code of an error page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "an answer that nobody gives to the server lets the request go on"]
 pub struct Status(c_int);
@@ -12,7 +12,7 @@ pub struct Status(c_int);
 impl Status {
     /// The hook did its part.
     pub const OK: Self = Self(sys::OK);
-    /// The hook leaves the request to the next one.
+    /// The hook leaves the request to the next hook.
     pub const DECLINED: Self = Self(sys::DECLINED);
     /// The request is answered already.
     pub const DONE: Self = Self(sys::DONE);
@@ -25,7 +25,7 @@ impl Status {
     /// 503.
     pub const SERVICE_UNAVAILABLE: Self = Self(sys::HTTP_SERVICE_UNAVAILABLE as c_int);
 
-    /// The number that a function of the server's gave.
+    /// The number that one of the server's functions returned.
     pub const fn from_raw(number: c_int) -> Self {
         Self(number)
     }
@@ -40,12 +40,12 @@ impl Status {
         u16::try_from(self.0).ok().filter(|code| (100..600).contains(code))
     }
 
-    /// Whether the request was served to its end, so that the stream is to be ended.
+    /// Whether the request was served completely, so that its stream must be ended.
     pub fn is_served(self) -> bool {
         self == Self::OK || self == Self::DONE
     }
 
-    /// Gives this answer unless it is DECLINED; then what `next` answers.
+    /// This answer, unless it is DECLINED; otherwise the answer of `next`.
     pub fn or_else(self, next: impl FnOnce() -> Self) -> Self {
         if self == Self::DECLINED { next() } else { self }
     }

@@ -17,24 +17,24 @@ use confine::dump::Question;
 
 use crate::httpd::{address, pool::Pool, request::Request, server::Server, status::Status};
 
-/// The status of a request that may go on.
+/// The status of a request that goes on.
 const OK: u16 = sys::HTTP_OK as u16;
 
-/// Modules that map URLs to files, and can do so without having been started.
+/// Modules that map URLs to files and can do so without having been started.
 const TRANSLATORS: [&CStr; 6] =
     [c"mod_alias.c", c"mod_userdir.c", c"mod_vhost_alias.c", c"mod_proxy.c", c"mod_wsgi.c", c"core.c"];
 
-/// A request that was received and not processed.
+/// A request that was received but not processed.
 pub struct SyntheticRequest<'p> {
     /// The request, with its virtual host.
     pub request: Request<'p>,
-    /// The address and port of the server that it came to.
+    /// The server's address and port that the request was sent to.
     pub to: String,
-    /// The status, if the server answers without processing the request.
+    /// The status, if the server responds without processing the request.
     pub status: Option<u16>,
 }
 
-/// An address of the server that a client may have connected to.
+/// An address of the server to which a client can have connected.
 #[derive(Clone, Copy)]
 struct Local {
     addr: *mut sys::apr_sockaddr_t,
@@ -102,7 +102,7 @@ fn candidates<'p>(main: &Server<'p>, pool: Pool<'p>) -> Vec<Local> {
     of_hosts.chain(listeners().map(|addr| Local { addr })).collect()
 }
 
-/// An address as APR has it. No name is looked up.
+/// An address in APR's form. No name is looked up.
 fn resolve(pool: Pool<'_>, to: SocketAddr) -> Result<*mut sys::apr_sockaddr_t, String> {
     let text = pool.text(to.ip().to_string().as_bytes());
     let mut addr = null_mut();
@@ -173,8 +173,8 @@ impl SyntheticRequest<'_> {
 }
 
 impl<'r> Request<'r> {
-    /// Sets what the server takes from the request line and the headers, and finds the virtual host by them. Gives
-    /// the status so far.
+    /// Sets what the server reads from the request line and the headers, and uses them to find the virtual host. The
+    /// result is the status after that.
     fn read_line_and_headers(&mut self, pool: Pool<'r>, question: &Question) -> c_int {
         let text = |bytes: &[u8]| pool.text(bytes);
         let method = question.method.as_deref().unwrap_or("GET");
@@ -207,9 +207,9 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Merges the configuration that applies to this URL and to `path`, or where that is `None` to the file
-    /// that the URL leads to. Gives the modules that were not asked for that file; the error is the status
-    /// that the server answers with instead.
+    /// Merges the configuration that applies to this URL and to `path`. Without a `path`, the file is the one that
+    /// the URL maps to. The result is the list of modules that could not be asked for this file. The error is the
+    /// status that the server would respond with.
     pub fn find_configuration(&mut self, path: Option<&[u8]>) -> Result<Vec<String>, c_int> {
         self.clean_path()?;
         self.walk([sys::ap_location_walk, sys::ap_if_walk])?;
@@ -236,7 +236,7 @@ impl<'r> Request<'r> {
         Ok(not_asked)
     }
 
-    /// What mod_proxy finds for a request of its own instead of directories: `<Proxy>`.
+    /// Finds the sections that apply to a proxied request in place of directories: `<Proxy>`.
     fn find_proxy_sections(&mut self) -> Result<(), c_int> {
         match crate::httpd::hooks::run_map_to_storage_of(self, c"mod_proxy.c") {
             Status::OK | Status::DONE | Status::DECLINED => Ok(()),
@@ -244,14 +244,14 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// The handler that the file's name gives (`AddHandler`, `AddType`; mod_mime reads its list of types in
-    /// post_config, which `-t` does not come to), and over that the one that `SetHandler` gives (server/core.c,
-    /// core_override_type, the only such hook of core's). Without one, the type of the content is its name
-    /// (server/config.c, ap_invoke_handler).
+    /// Finds the handler. The name of the file gives one (`AddHandler`, `AddType`); mod_mime reads its list of types
+    /// in post_config, which `-t` does not run. `SetHandler` replaces this handler (server/core.c,
+    /// core_override_type, the only fixups hook of core). If there is none, the type of the content is used as the
+    /// handler's name (server/config.c, ap_invoke_handler).
     fn find_handler(&mut self) -> Result<(), c_int> {
         const MIME: &CStr = c"mod_mime.c";
         if crate::httpd::hooks::run_post_config_of(&self.server(), self.pool(), MIME) == sys::OK {
-            // It names no error of its own.
+            // Its answer is never an error.
             let _ = crate::httpd::hooks::run_type_checker_of(self, MIME);
         }
         match crate::httpd::hooks::run_fixups_of(self, c"core.c") {
@@ -317,7 +317,7 @@ impl<'r> Request<'r> {
             let name = if link.szName.is_null() { c"?" } else { unsafe { CStr::from_ptr(link.szName) } };
             let Some(function) = link.pFunc else { continue };
             if !TRANSLATORS.contains(&name) {
-                // Some have several hooks.
+                // Some modules have several hooks.
                 let name = name.to_string_lossy().into_owned();
                 if !not_asked.contains(&name) {
                     not_asked.push(name);

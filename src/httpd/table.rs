@@ -6,7 +6,7 @@ use apache_sys as sys;
 
 use crate::httpd::pool::Pool;
 
-/// A table that lives for `'r`, as its strings do. One thread at a time uses it: the request's.
+/// A table that lives for `'r`, with its strings. One thread at a time uses it: the request's.
 #[derive(Clone, Copy)]
 pub struct Table<'r> {
     raw: NonNull<sys::apr_table_t>,
@@ -22,7 +22,7 @@ impl<'r> Table<'r> {
         NonNull::new(raw).map(|raw| Self { raw, life: PhantomData })
     }
 
-    /// An empty one. APR ends the process when memory is short.
+    /// An empty table. APR ends the process when memory is short.
     pub fn new(pool: Pool<'r>) -> Self {
         // SAFETY: a live pool; the table lives as long, and is never null.
         unsafe { Self::from_raw(sys::apr_table_make(pool.as_ptr(), 8)).unwrap_unchecked() }
@@ -33,7 +33,7 @@ impl<'r> Table<'r> {
         self.raw.as_ptr()
     }
 
-    /// The first value under `name`, whose case does not count.
+    /// The first value of `name`. The case of letters does not count.
     pub fn get(self, name: &CStr) -> Option<&'r CStr> {
         // SAFETY: a live table of C strings.
         unsafe {
@@ -42,20 +42,21 @@ impl<'r> Table<'r> {
         }
     }
 
-    /// Adds a value. The table keeps the strings themselves.
+    /// Adds a value. The table keeps the strings themselves, not copies.
     pub fn add(self, name: &'r CStr, value: &'r CStr) {
         // SAFETY: a live table, strings that live as long.
         unsafe { sys::apr_table_addn(self.as_ptr(), name.as_ptr(), value.as_ptr()) }
     }
 
-    /// Takes all values under `name` out.
+    /// Removes all values of `name`.
     pub fn remove(self, name: &CStr) {
         // SAFETY: a live table and a C string.
         unsafe { sys::apr_table_unset(self.as_ptr(), name.as_ptr()) }
     }
 
-    /// Names and values in their order, but for those without a value (mod_authn_dbd sets such of a column that is
-    /// NULL). The table is not to be changed meanwhile: what is asked for next would be another entry, or none.
+    /// Names and values in their order, without entries that have no value (mod_authn_dbd makes such an entry for a
+    /// column that is NULL). The table must not change meanwhile, because the next step could then return another
+    /// entry, or none.
     pub fn entries(self) -> impl Iterator<Item = (&'r CStr, &'r CStr)> {
         let mut index = 0;
         std::iter::from_fn(move || {
@@ -77,7 +78,7 @@ impl<'r> Table<'r> {
         })
     }
 
-    /// The entries whose names `wanted` likes, in a table of their own; `None` where there is no such.
+    /// The entries whose names `wanted` accepts, in a new table. `None` if there is no such entry.
     pub fn select(self, pool: Pool<'r>, wanted: impl Fn(&CStr) -> bool) -> Option<Self> {
         let mut selected = None;
         for (name, value) in self.entries().filter(|(name, _)| wanted(name)) {

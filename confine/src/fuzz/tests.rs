@@ -1,4 +1,4 @@
-//! Every input that fuzzing kept, and every one that it found a fault with, once more.
+//! Replays every input that fuzzing kept, and every input that showed a fault.
 
 use std::{
     fs,
@@ -9,10 +9,10 @@ use std::{
 
 use super::*;
 
-/// Under a fuzzer's instruments an input may take ten seconds; here none takes long.
+/// A time limit for each input. With a fuzzer's instruments an input may take ten seconds, so here it must take less.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The files of a folder; none where it is not there.
+/// The files of a folder. If the folder does not exist, there are none.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
@@ -20,7 +20,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// A folder with the inputs that an archive holds.
+/// A new folder with the inputs of an archive.
 fn unpacked(archive: &Path) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let unpacked = Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(folder.path()).status();
@@ -36,7 +36,7 @@ fn replay(target: &str) -> usize {
         for file in files(folder) {
             let data = fs::read(&file).expect("an input");
             let start = Instant::now();
-            // The name of the input, should it fail.
+            // Shows the name of the input if the test fails.
             println!("{}", file.display());
             run(target, &data);
             assert!(start.elapsed() < LIMIT, "{}: {:?}", file.display(), start.elapsed());

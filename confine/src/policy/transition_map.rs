@@ -1,8 +1,8 @@
 //! The tables of TOMOYO's own Apache module: from the file that a request maps to, to a domain.
 //!
-//! A line is a pattern and a domain: `/var/www/cgi-bin/\* <kernel> //apache /www.example.com`. The
-//! first line from the top whose pattern matches counts. Beyond what that module took, lines may be
-//! empty or begin with `#`, and a domain may be a chain below the server's own (`//dog //app`).
+//! A line is a pattern and a domain: `/var/www/cgi-bin/\* <kernel> //apache /www.example.com`. The first line from
+//! the top whose pattern matches is used. In addition to what that module accepted, a line may be empty or begin with
+//! `#`, and a domain may be a chain below the server's own domain (`//dog //app`).
 //!
 //! ```
 //! use std::path::Path;
@@ -34,7 +34,7 @@ use crate::{
     map::{self, MapError},
 };
 
-/// Larger files are refused before they fill the memory.
+/// The largest file that is read, so that a wrong file does not fill the memory.
 const MAX_FILE: u64 = 64 << 20;
 
 /// A table whose domains are ready to be entered.
@@ -51,7 +51,7 @@ struct Line {
     prepared: Option<Prepared>,
 }
 
-/// Why a table cannot be used. Its text names the file, and the line where one is at fault.
+/// Why a table cannot be used. The text names the file, and the line if one has a fault.
 #[derive(Debug, thiserror::Error)]
 pub enum TransitionMapError {
     /// The file cannot be read.
@@ -62,7 +62,7 @@ pub enum TransitionMapError {
         /// The kernel's answer.
         source: io::Error,
     },
-    /// It is no text.
+    /// It is not UTF-8.
     #[error("{}:{line}: is not UTF-8; write bytes outside of printable ASCII as \\ooo", .path.display())]
     NotText {
         /// The file.
@@ -93,7 +93,7 @@ pub enum TransitionMapError {
         /// The line, from 1.
         line: u32,
     },
-    /// What stands for a pattern cannot be read as one.
+    /// A pattern that cannot be read.
     #[error("{}:{line}: {pattern}: {problem}", .path.display())]
     Pattern {
         /// The file.
@@ -106,7 +106,7 @@ pub enum TransitionMapError {
         #[source]
         problem: PatternError,
     },
-    /// What stands for a domain cannot be read as one.
+    /// A domain that cannot be read.
     #[error("{}:{line}: {problem}", .path.display())]
     Domain {
         /// The file.
@@ -150,10 +150,10 @@ impl TransitionMap {
         Self::parse(&path, &bytes)
     }
 
-    /// Reads a table from a file's bytes. `path` is only named in messages.
+    /// Reads a table from the bytes of a file. `path` is only used in messages.
     ///
     /// # Errors
-    /// As [`TransitionMap::load`], but for the file.
+    /// As [`TransitionMap::load`], without those of the file.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, TransitionMapError> {
         let path: Arc<Path> = path.into();
         let mut lines = Vec::new();
@@ -166,17 +166,17 @@ impl TransitionMap {
         Ok(Self { path, lines })
     }
 
-    /// Asks the kernel about each domain, and makes all ready. `early`: as in [`Backends::check`].
+    /// Asks the kernel about each domain, and prepares the moves. `early` is as in [`Backends::check`].
     ///
     /// # Errors
-    /// Every line whose domain is not accepted.
+    /// All lines whose domain is not accepted.
     pub fn prepare(
         mut self,
         backends: &Backends,
         early: Option<&[Box<dyn Backend>]>,
     ) -> Result<Self, Vec<TransitionMapError>> {
         let mut errors = Vec::new();
-        // A domain that many lines name is asked about once.
+        // Many lines may name one domain. It is checked once.
         let mut known: Vec<(ContextList, Prepared)> = Vec::new();
         for line in &mut self.lines {
             if let Some((_, prepared)) = known.iter().find(|(contexts, _)| *contexts == line.contexts) {
@@ -207,15 +207,14 @@ impl TransitionMap {
         &self.path
     }
 
-    /// The first line whose pattern matches the file `path`: its number, and its domain if the table
-    /// was prepared.
+    /// The first line whose pattern matches the file `path`: its number, and its domain if the table was prepared.
     pub fn lookup(&self, path: &[u8]) -> Option<(u32, Option<&Prepared>)> {
         let line = self.lines.iter().find(|line| line.pattern.matches(path))?;
         Some((line.number, line.prepared.as_ref()))
     }
 }
 
-/// A line; `None` for a comment or an empty one.
+/// Reads a line. A comment or an empty line gives `None`.
 fn line(path: &Arc<Path>, number: u32, bytes: &[u8]) -> Result<Option<Line>, TransitionMapError> {
     let path = || Arc::clone(path);
     let Ok(text) = std::str::from_utf8(bytes) else {
@@ -228,7 +227,7 @@ fn line(path: &Arc<Path>, number: u32, bytes: &[u8]) -> Result<Option<Line>, Tra
     let Some((pattern, domain)) = text.split_once([' ', '\t']) else {
         return Err(TransitionMapError::NoDomain { path: path(), line: number });
     };
-    // In words, as a tab may stand between them.
+    // The words are joined with one space, because the file may have tabs between them.
     let domain = domain.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
     let compiled = Pattern::parse(pattern).map_err(|problem| TransitionMapError::Pattern {
         path: path(),
@@ -305,7 +304,7 @@ mod tests {
         assert!(error("/a //b\u{1}\n").starts_with("t.conf:1: "));
         let backends = Backends::new(Vec::new()).unwrap_or_else(|e| panic!("{e:?}"));
         let errors = parse("/a unconfined\n/b //c\n").prepare(&backends, None).err().unwrap();
-        // Where TOMOYO runs, the first is no domain and the second not in the policy.
+        // If TOMOYO runs, the first is no domain and the second is not in the policy.
         assert_eq!(errors.len(), 2);
         assert!(errors[0].to_string().starts_with("t.conf:1: "));
         let bytes = [b"/a //b\n/", &[0xff][..], b" //c\n"].concat();
@@ -314,7 +313,7 @@ mod tests {
             error.to_string(),
             "t.conf:2: is not UTF-8; write bytes outside of printable ASCII as \\ooo"
         );
-        // A device is not even opened, and a file's size is known before it is read.
+        // A device is refused before it is read, and the size of a file is checked before it is read.
         let device = TransitionMap::load(Path::new("/dev/zero")).err().unwrap().to_string();
         assert_eq!(
             device,

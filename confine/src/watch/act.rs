@@ -14,7 +14,7 @@ pub enum Act {
         /// What.
         access: FileAccess,
     },
-    /// A link or a new name in another folder.
+    /// Something is linked or renamed into another folder.
     Refer {
         /// The folder that it is in.
         from: Place,
@@ -27,14 +27,14 @@ pub enum Act {
     Connect(u16),
     /// A TCP socket bound to a port.
     Bind(u16),
-    /// A connection to a UNIX socket that lies in no folder.
+    /// A connection to a UNIX socket with an abstract name, which lies in no folder.
     Abstract(Vec<u8>),
-    /// A signal to a process that the request did not start; a number below 1 means a group, or all.
+    /// A signal to a process that the request did not start. A number below 1 means a group, or all processes.
     Signal(i32),
 }
 
 impl Act {
-    /// What a ruleset says to it.
+    /// The answer of a ruleset.
     pub fn asked_of(&self, grants: &Grants) -> Result<(), Denied> {
         match self {
             Self::File { place, access } => grants.file(place, *access),
@@ -57,7 +57,7 @@ impl Act {
         }
     }
 
-    /// What it was done to: a path, `tcp:PORT`, `unix:@NAME` or `process:NUMBER`.
+    /// The object of the access: a path, `tcp:PORT`, `unix:@NAME` or `process:NUMBER`.
     pub fn object(&self) -> Cow<'_, [u8]> {
         match self {
             Self::File { place, .. } => Cow::Borrowed(place.path().as_os_str().as_bytes()),
@@ -69,14 +69,14 @@ impl Act {
     }
 }
 
-/// What watching could not see.
+/// Something that cannot be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Remark {
-    /// A program makes 32-bit system calls, whose numbers and arguments are others.
+    /// A program makes 32-bit system calls. Their numbers and arguments differ from the native ones.
     Foreign,
-    /// A program asks through io_uring, which passes no filter.
+    /// A program uses io_uring. The filter does not see its requests.
     IoUring,
-    /// A task cannot be looked at.
+    /// The kernel does not let this process look at a task.
     Unreadable {
         /// What the kernel said.
         errno: i32,

@@ -1,9 +1,10 @@
-//! From a system call's number and arguments to what it asks for.
+//! From the number and the arguments of a system call to what it asks for.
 
 use super::{filter, kernel::Notice};
 use crate::lsm::landlock::FileAccess;
 
-/// A path as a call names it: the descriptor of a folder (or AT_FDCWD), and where the text stands in the task's memory.
+/// A path as a call names it: the descriptor of a folder (or AT_FDCWD), and the address of the text in the task's
+/// memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Name {
     pub folder: i32,
@@ -17,7 +18,7 @@ pub(super) enum Call {
         name: Name,
         flags: i32,
     },
-    /// openat2: the flags stand in memory.
+    /// openat2, whose flags are in memory.
     OpenHow {
         name: Name,
         how: u64,
@@ -54,9 +55,9 @@ pub(super) enum Call {
     Send(Address),
     Signal(i32),
     SignalByDescriptor(i32),
-    /// What is asked through the ring passes no filter.
+    /// The filter does not see what is requested through the ring.
     IoUring,
-    /// A call by another table of numbers.
+    /// A call whose number is from another table.
     Foreign,
 }
 
@@ -68,14 +69,14 @@ pub(super) struct Address {
     pub length: u64,
 }
 
-/// Reads a call. `None`: it asks for nothing that a ruleset restricts.
+/// Reads a call. `None` says that it asks for nothing that a ruleset restricts.
 pub(super) fn call(notice: &Notice) -> Option<Call> {
     let data = &notice.data;
     if filter::is_foreign(data) {
         return Some(Call::Foreign);
     }
     let args = data.args;
-    // The kernel takes the lower half of an int's register (the C type is int).
+    // For an `int` the kernel reads the lower half of the register, because the C type is int.
     let int = |index: usize| args[index] as i32;
     let at = |folder: usize, path: usize| Name { folder: int(folder), path: args[path] };
     let address = |at: usize| Address { socket: int(0), at: args[at], length: args[at + 1] };
@@ -116,12 +117,12 @@ pub(super) fn call(notice: &Notice) -> Option<Call> {
     Some(found)
 }
 
-/// A path from the current folder.
+/// A path that begins at the current folder.
 fn here(path: u64) -> Name {
     Name { folder: libc::AT_FDCWD, path }
 }
 
-/// The calls that newer architectures do without.
+/// The calls that newer architectures do not have.
 #[cfg(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x"))]
 fn older(number: libc::c_long, args: [u64; 6]) -> Option<Call> {
     let first = here(args[0]);
@@ -149,7 +150,7 @@ fn older(_: libc::c_long, _: [u64; 6]) -> Option<Call> {
     None
 }
 
-/// What making a node of this mode asks for (kernel: security/landlock/fs.c, get_mode_access).
+/// The access that it needs to make a node of this mode (kernel: security/landlock/fs.c, get_mode_access).
 pub(super) fn of_mode(mode: i32) -> FileAccess {
     match mode as u32 & libc::S_IFMT {
         libc::S_IFLNK => FileAccess::MakeLink,

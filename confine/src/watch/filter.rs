@@ -1,11 +1,11 @@
-//! Which system calls are watched: the filter as the kernel runs it, in classic BPF.
+//! Which system calls are watched. This is the filter as the kernel runs it, in classic BPF.
 
 use std::mem::offset_of;
 
 use libc::{seccomp_data, sock_filter};
 
-/// Kernel: include/uapi/linux/audit.h. On an architecture that is not here nothing is watched, and the log says so: the
-/// kernel takes no empty filter.
+/// The number of the architecture (kernel: include/uapi/linux/audit.h). On an architecture that is missing here
+/// nothing is watched, and the log says so, because the kernel does not accept an empty filter.
 const NATIVE: Option<u32> = if cfg!(target_arch = "x86_64") {
     Some(0xc000_003e)
 } else if cfg!(target_arch = "aarch64") {
@@ -20,11 +20,12 @@ const NATIVE: Option<u32> = if cfg!(target_arch = "x86_64") {
     None
 };
 
-/// The bit of x32's calls, which say that they are native (kernel: arch/x86/include/uapi/asm/unistd.h).
+/// The bit in the numbers of x32 calls. Their architecture is the native one (kernel:
+/// arch/x86/include/uapi/asm/unistd.h).
 const X32: u32 = 0x4000_0000;
 
-/// Calls of the other architecture that this kernel serves (32-bit programs), by which such a program is known: open,
-/// execve, openat, openat2.
+/// Calls that show that a program uses the other architecture of this kernel (32-bit programs): open, execve, openat,
+/// openat2.
 const FOREIGN: [u32; 4] = [5, 11, OPENAT, 437];
 
 const OPENAT: u32 = if cfg!(target_arch = "x86_64") {
@@ -35,7 +36,7 @@ const OPENAT: u32 = if cfg!(target_arch = "x86_64") {
     288
 };
 
-/// The native calls that are watched whatever their arguments.
+/// The native calls that are watched whatever their arguments are.
 const WATCHED: &[libc::c_long] = &[
     #[cfg(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x"))]
     libc::SYS_open,
@@ -79,7 +80,7 @@ const WATCHED: &[libc::c_long] = &[
     libc::SYS_io_uring_setup,
 ];
 
-/// Controls that Landlock refuses on no device (kernel: security/landlock/fs.c, is_masked_device_ioctl): FIONCLEX,
+/// Device controls that Landlock never refuses (kernel: security/landlock/fs.c, is_masked_device_ioctl): FIONCLEX,
 /// FIOCLEX, FIONBIO, FIOASYNC, FIOQSIZE, FIGETBSZ, FS_IOC_FIEMAP.
 const ANY_DEVICE: [u32; 7] = [0x5450, 0x5451, 0x5421, 0x5452, 0x5460, 2, 0xc020_660b];
 
@@ -88,7 +89,7 @@ const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 const IF_AT_LEAST: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 
-/// A program that grows, with the two ends that everything leads to.
+/// A filter while it is made, with its two final instructions.
 struct Program(Vec<sock_filter>);
 
 impl Program {
@@ -100,7 +101,7 @@ impl Program {
         self.push(LOAD, u32::try_from(offset).unwrap_or(u32::MAX), 0, 0);
     }
 
-    /// One half of an argument, as words of 32 bits are loaded.
+    /// Loads one half of an argument, because a load has 32 bits.
     fn load_argument(&mut self, number: usize, high: bool) {
         let upper = high == cfg!(target_endian = "little");
         self.load(offset_of!(seccomp_data, args) + 8 * number + if upper { 4 } else { 0 });
@@ -149,7 +150,7 @@ pub(super) fn program() -> Vec<sock_filter> {
     p.answer_if(ANY_DEVICE, ALLOW);
     p.answer(NOTIFY);
 
-    // sendto(fd, data, length, flags, address, ...): with an address alone.
+    // sendto(fd, data, length, flags, address, ...) is only watched if it has an address.
     p.push(IF_EQUAL, number(libc::SYS_sendto), 1, 0);
     p.answer(ALLOW);
     p.load_argument(4, false);
@@ -161,7 +162,7 @@ pub(super) fn program() -> Vec<sock_filter> {
     p.0
 }
 
-/// Whether a call was made by the kernel's other table of calls, whose numbers mean something else.
+/// Whether a call uses the kernel's other table of calls, in which the numbers mean something else.
 pub(super) fn is_foreign(data: &seccomp_data) -> bool {
     Some(data.arch) != NATIVE || (cfg!(target_arch = "x86_64") && data.nr as u32 >= X32)
 }

@@ -1,4 +1,4 @@
-//! All watched threads of a process: one thread answers their calls, another judges what they asked for.
+//! All watched threads of a process. One thread answers their calls, and another one judges what they asked for.
 
 use std::{
     fmt, io, mem,
@@ -22,45 +22,46 @@ use super::{
     task::{Task, Text},
 };
 
-/// Watched threads, with what they started, at one time. More are not watched.
+/// How many threads are watched at the same time, each with the programs that it started. Further threads are not
+/// watched.
 const MOST_LISTENERS: usize = 1024;
-/// Calls that were answered and wait to be judged.
+/// How many answered calls can wait to be judged.
 const WAITING: usize = 32;
-/// How long a call waits for room before it goes on unjudged. Without an end a judge that waits for a lock which a
-/// watched thread holds would wait for itself.
+/// How long a call waits for room before it goes on unjudged. This needs an end: the judging thread may wait for a lock
+/// that a watched thread holds, and this thread would then wait for the judging thread for ever.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How often the threads look whether they are to end.
+/// How often the two threads look whether they must end.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Who is told what a watched thread, or a program that it started, did.
+/// Is told what a watched thread did, or a program that it started.
 pub trait Observer: Send + Sync {
-    /// Something that a ruleset can refuse. It may have failed for another reason.
+    /// An access that a ruleset can refuse. The access may have failed for another reason.
     fn saw(&self, act: &Act);
-    /// Something that could not be seen.
+    /// Something that could not be watched.
     fn missed(&self, remark: Remark);
 }
 
 /// Why a thread is not watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotWatched {
-    /// The kernel takes no filter. The thread is as it was, but for `no_new_privs`.
+    /// The kernel does not accept the filter. Nothing but `no_new_privs` has changed in the thread.
     Refused(NotInstalled),
     /// Too many threads are watched.
     TooMany,
-    /// The filter is on the thread and nobody can answer its calls: it must not go on.
+    /// The filter is on the thread, but nobody can answer its calls. The thread must not go on.
     Stuck,
 }
 
-/// What belongs to one watched thread.
+/// The data for one watched thread.
 struct Watched {
-    /// Who is told of what is done from now on. The lock is held to copy the pointer, and for nothing else.
+    /// The observer from now on. The lock is only held to copy the pointer.
     observer: Mutex<Arc<dyn Observer>>,
-    /// Whoever has it closed is answered ENOSYS by the kernel, so it stays open until the last task is gone.
+    /// If this is closed, the kernel answers all calls with ENOSYS. So it stays open until the last task is gone.
     listener: OnceLock<OwnedFd>,
     thread: i32,
     name: [u8; 16],
     memory: Mutex<Memory>,
-    /// Whether a call went on unjudged.
+    /// Whether a call was not judged.
     lost: AtomicBool,
 }
 
@@ -70,7 +71,7 @@ impl Watched {
     }
 }
 
-/// The watch of one thread, and of what it starts.
+/// The watch of one thread and of what it starts.
 #[derive(Clone)]
 pub struct Handle(Arc<Watched>);
 
@@ -81,12 +82,12 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
-    /// Who is told of what is done.
+    /// The observer.
     pub fn observer(&self) -> Arc<dyn Observer> {
         self.0.observer()
     }
 
-    /// Has another be told of what is done from now on.
+    /// Sets the observer from now on.
     pub fn tell(&self, observer: Arc<dyn Observer>) {
         let mut place = self.0.observer.lock().unwrap_or_else(PoisonError::into_inner);
         let before = mem::replace(&mut *place, observer);
@@ -95,7 +96,7 @@ impl Handle {
     }
 }
 
-/// What goes from the answering thread to the judging thread.
+/// What the answering thread sends to the judging thread.
 struct Sent {
     by: Option<Arc<Watched>>,
     to: Option<Arc<dyn Observer>>,
@@ -113,7 +114,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub whose two threads are still to be started: [`Hub::answer`] and [`Hub::judge`].
+    /// A new hub. The caller must start its two threads, which run [`Hub::answer`] and [`Hub::judge`].
     pub fn new() -> io::Result<Self> {
         let root = std::fs::metadata("/")?;
         Ok(Self {
@@ -126,10 +127,10 @@ impl Hub {
         })
     }
 
-    /// Watches the calling thread, and what it starts, for good: until they have ended.
+    /// Watches the calling thread, and what it starts, until all of them have ended.
     ///
-    /// This forbids them to gain privileges by executing a program (`no_new_privs`), as a ruleset does. A thread that is
-    /// watched already, or that inherits a watch, is refused with EBUSY.
+    /// They can then not gain privileges when they execute a program (`no_new_privs`), as under a ruleset. A thread
+    /// that is watched already, or inherited a watch, gets EBUSY.
     pub fn watch_this_thread(&self, observer: Arc<dyn Observer>) -> Result<Handle, NotWatched> {
         let watched = Arc::new(Watched {
             observer: Mutex::new(observer),
@@ -140,7 +141,8 @@ impl Hub {
             lost: AtomicBool::new(false),
         });
         let place = self.claim(&watched).ok_or(NotWatched::TooMany)?;
-        // From here on a watched call of this thread waits for the answering thread: no allocation, no lock.
+        // From here on each watched call of this thread waits for the answering thread. So nothing here allocates or
+        // takes a lock.
         let listener = match kernel::install(&self.filter) {
             Ok(listener) => watched.listener.get_or_init(|| listener).as_raw_fd(),
             Err(error) => {
@@ -154,10 +156,10 @@ impl Hub {
         Ok(Handle(watched))
     }
 
-    /// Puts a thread into a place that is free.
+    /// Puts a thread into a free place.
     fn claim(&self, watched: &Arc<Watched>) -> Option<usize> {
         self.places.iter().position(|place| {
-            // Who holds the lock has the place.
+            // If the lock is held, the place is in use.
             let Ok(mut place) = place.try_lock() else { return false };
             let free = place.is_none();
             if free {
@@ -175,13 +177,13 @@ impl Hub {
         self.places.get(place)?.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// How many watched threads, with what they started, are not gone yet.
+    /// How many watches are not over yet. A watch ends with the last program that its thread started.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// The work of the answering thread: every call goes on as it is, after a look. It allocates nothing and takes no
-    /// lock that a watched thread could hold.
+    /// The work of the answering thread. It looks at every call and lets it go on unchanged. It allocates nothing and
+    /// takes no lock that a watched thread can hold.
     pub fn answer(&self, is_over: impl Fn() -> bool) {
         let mut path = Text::EMPTY;
         let mut events = [(0, false); 16];
@@ -201,7 +203,7 @@ impl Hub {
         }
     }
 
-    /// Leaves what belongs to a thread that is gone to the judging thread, which may free memory.
+    /// Hands the data of a thread that is gone to the judging thread, which may free memory.
     fn bury(&self, place: usize) {
         let mut last = self.take(place);
         self.ring.send(PATIENCE, |sent| {
@@ -209,12 +211,12 @@ impl Hub {
             sent.record.clear();
             true
         });
-        // To free it here could wait for a lock.
+        // It is not freed here, because this could wait for a lock.
         mem::forget(last);
     }
 
     fn look(&self, watched: Arc<Watched>, listener: RawFd, path: &mut Text) {
-        // ENOENT: the task was killed between the event and this.
+        // ENOENT says that the task was killed after the event.
         let Ok(notice) = kernel::receive(listener) else { return };
         let number = notice.pid as i32;
         let is_own = number == watched.thread || Task::is_own(number);
@@ -222,7 +224,7 @@ impl Hub {
         let had_room = self.ring.send(PATIENCE, |sent| {
             sent.record.clear();
             sent.record.look(&notice, task, path);
-            // Its number may be another task's by now, and so may be what was read.
+            // If the task is gone, another task may have its number, and what was read may be about that one.
             let fits = kernel::is_waiting(listener, notice.id);
             kernel::go_on(listener, notice.id);
             let sends = fits && sent.record.says_something();
@@ -238,8 +240,8 @@ impl Hub {
         }
     }
 
-    /// The work of the judging thread: says what was done. It may wait for whatever it likes. Observers are called in
-    /// `during`, which may leave out the call.
+    /// The work of the judging thread. It tells the observers what was done, and it may wait. It calls the observers
+    /// inside of `during`, which may decide not to call them.
     pub fn judge(&self, is_over: impl Fn() -> bool, during: impl Fn(&mut dyn FnMut())) {
         while !is_over() {
             self.ring.receive(PERIOD, |sent| {
@@ -265,17 +267,18 @@ impl Hub {
         }
     }
 
-    /// At the end of this process: programs that it started go on, and are answered by a process of their own from here
-    /// on, until the last of them is gone. Closed, the listeners would have the kernel refuse all that they open.
+    /// Keeps answering after this process has ended. Programs that it started go on. A process that is made here
+    /// answers their calls until the last of them is gone. If the listeners were closed instead, the kernel would
+    /// refuse all that these programs open.
     ///
-    /// It is safe in a handler of signals. What the programs do is no longer told.
+    /// It is safe in a signal handler. The observers are no longer told anything.
     pub fn leave_behind(&self) {
         if self.open() > 0 && kernel::fork().is_ok_and(|is_child| is_child) {
             self.keep_answering();
         }
     }
 
-    /// Takes no lock: whoever held one at the fork is not here.
+    /// Takes no lock, because a thread that held one at the fork does not exist in this process.
     fn keep_answering(&self) -> ! {
         let epoll = self.epoll.as_raw_fd();
         kernel::leave_all_behind(epoll);
@@ -296,7 +299,7 @@ impl Hub {
     }
 }
 
-/// What the kernel keeps of a listener: its place and its descriptor.
+/// The data that the kernel keeps with a listener: its place and its descriptor.
 fn mark(place: usize, listener: RawFd) -> u64 {
     (place as u64) << 32 | u64::from(listener as u32)
 }

@@ -1,4 +1,4 @@
-//! From a call that was looked at to what it did. The task goes on meanwhile, so this may take its time.
+//! From a call that was looked at to what it did. The task goes on at the same time, so this may take long.
 
 use std::{
     collections::HashSet,
@@ -24,21 +24,21 @@ use super::{
 };
 use crate::lsm::landlock::{FileAccess, FileId, Place};
 
-/// What is known of one watched thread and of what it started.
+/// What is known about one watched thread and what it started.
 #[derive(Default)]
 pub(super) struct Memory {
     /// Tasks that made calls.
     tasks: HashSet<i32>,
-    /// Devices that were opened since. A control of a device that was open before is not restricted.
+    /// Devices that were opened since then. Landlock does not restrict the control of a device that was open before.
     devices: HashSet<FileId>,
-    /// Abstract sockets that were made since.
+    /// Abstract sockets that were made since then.
     sockets: HashSet<Vec<u8>>,
 }
 
-/// The most that is remembered of each kind.
+/// How many entries of each kind are remembered.
 const MOST: usize = 1024;
 
-/// What a call comes to.
+/// The result for one call.
 pub(super) struct Found {
     pub acts: Vec<Act>,
     pub remark: Option<Remark>,
@@ -51,7 +51,7 @@ impl Found {
     }
 }
 
-/// Judges a call. What the kernel would refuse before it asks a ruleset is left out.
+/// Judges a call. A call that the kernel refuses before it asks a ruleset gives nothing.
 pub(super) fn judge(record: &Record, memory: &mut Memory) -> Found {
     let remark = record.unreadable.map(|errno| Remark::Unreadable { errno });
     let mut found = Found { acts: Vec::new(), remark };
@@ -64,7 +64,7 @@ pub(super) fn judge(record: &Record, memory: &mut Memory) -> Found {
         found.remark = Some(Remark::Elsewhere);
         return found;
     }
-    // A file that is gone, or cannot be looked at any more, has nothing to say.
+    // A file that is gone, or that cannot be looked at any more, gives nothing.
     let _ = match call {
         Call::Open { flags, .. } => open(&record.first, flags, memory, &mut found),
         Call::Execute { .. } => execute(&record.first, &mut found),
@@ -89,7 +89,7 @@ pub(super) fn judge(record: &Record, memory: &mut Memory) -> Found {
             found.remark = Some(Remark::Foreign);
             Ok(())
         }
-        // They were looked up.
+        // These calls were replaced by others when they were looked at.
         Call::OpenHow { .. } | Call::SignalByDescriptor(_) => Ok(()),
     };
     found
@@ -99,21 +99,21 @@ fn metadata(file: &OwnedFd) -> io::Result<Metadata> {
     File::from(file.try_clone()?).metadata()
 }
 
-/// Whether this is a path: what has no name in any folder (a pipe, a socket, shared memory) is never restricted
-/// (kernel: security/landlock/fs.c, is_nouser_or_private, and disconnected internal mounts).
+/// Whether this object has a path. An object that has no name in any folder (a pipe, a socket, shared memory) is
+/// never restricted (kernel: security/landlock/fs.c, is_nouser_or_private, and disconnected internal mounts).
 fn has_a_path(real: &[u8], metadata: &Metadata) -> bool {
     let nameless = [&b"/memfd:"[..], b"/SYSV", b"/dev/zero (deleted)", b"/[aio]", b"/anon_hugepage"];
     let gone = metadata.nlink() == 0;
     real.starts_with(b"/") && !(gone && nameless.iter().any(|name| real.starts_with(name)))
 }
 
-/// The path of an object. The kernel's own name for a file that is gone ends in a remark.
+/// The path of an object. If a file is gone, the kernel adds a remark to its name, which is removed here.
 fn path_of(real: &[u8], metadata: &Metadata) -> PathBuf {
     let gone = if metadata.nlink() == 0 { real.strip_suffix(b" (deleted)") } else { None };
     PathBuf::from(OsStr::from_bytes(gone.unwrap_or(real)))
 }
 
-/// What is there, with its place; nothing where it is nothing that a ruleset restricts.
+/// The object with its place. `None` if it is nothing that a ruleset restricts.
 fn existing(looked: &Looked) -> io::Result<Option<(Place, Metadata)>> {
     let Some(object) = &looked.object else { return Ok(None) };
     let metadata = metadata(object)?;
@@ -145,7 +145,7 @@ fn permits(file: Option<&OwnedFd>, mode: i32) -> bool {
     file.is_some_and(|file| kernel::permits(file.as_fd(), mode))
 }
 
-/// What the mode of an open asks for.
+/// The access that an open asks for by its mode, and the file permission that it needs.
 fn of_open(flags: i32) -> (&'static [FileAccess], i32) {
     match flags & libc::O_ACCMODE {
         libc::O_RDONLY => (&[FileAccess::Read], libc::R_OK),
@@ -192,7 +192,7 @@ fn open(looked: &Looked, flags: i32, memory: &mut Memory, found: &mut Found) -> 
     Ok(())
 }
 
-/// To run a program is to run what loads it, too: the interpreter of a script, the loader of a program.
+/// Whoever runs a program also runs what loads it: the interpreter of a script, or the loader of a program.
 fn execute(looked: &Looked, found: &mut Found) -> io::Result<()> {
     let Some(object) = &looked.object else { return Ok(()) };
     let Some((place, metadata)) = existing(looked)? else { return Ok(()) };
@@ -201,7 +201,7 @@ fn execute(looked: &Looked, found: &mut Found) -> io::Result<()> {
     }
     found.file(place, [FileAccess::Execute]);
     let mut next = loader_of(object.as_fd());
-    // As many as the kernel follows (fs/exec.c, exec_binprm).
+    // The kernel follows no more of them (fs/exec.c, exec_binprm).
     for _ in 0..5 {
         let Some(path) = next.take() else { break };
         let Ok(real) = fs::canonicalize(&path) else { break };
@@ -211,7 +211,7 @@ fn execute(looked: &Looked, found: &mut Found) -> io::Result<()> {
     Ok(())
 }
 
-/// What the kernel runs to run this: the program behind `#!`, or the loader that a program names.
+/// What the kernel runs to run this program: the program behind `#!`, or the loader that the program names.
 fn loader_of(program: BorrowedFd<'_>) -> Option<PathBuf> {
     let file = kernel::reopen(program).ok()?;
     let mut head = [0; 256];
@@ -281,7 +281,7 @@ enum Refer {
     Exchange,
 }
 
-/// Kernel: security/landlock/fs.c, current_check_refer_path.
+/// Follows the kernel: security/landlock/fs.c, current_check_refer_path.
 fn refer(from: &Looked, to: &Looked, how: Refer, found: &mut Found) -> io::Result<()> {
     let kind = |looked: &Looked| looked.object.as_ref().map(metadata).transpose();
     let (Some(old), new) = (kind(from)?, kind(to)?) else { return Ok(()) };
@@ -363,7 +363,7 @@ fn field(status: &str, name: &str) -> Option<u32> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// A signal to a process that is not the caller's own and was not started by the request.
+/// A signal to a process that is not the caller's own and that the request did not start.
 fn signal(record: &Record, to: i32, memory: &Memory, found: &mut Found) -> io::Result<()> {
     if to > 0 {
         let theirs = String::from_utf8_lossy(record.first.real.bytes());
@@ -372,7 +372,7 @@ fn signal(record: &Record, to: i32, memory: &Memory, found: &mut Found) -> io::R
         let own = |name| field(&own, name);
         let callers = if record.is_own { std::process::id() } else { record.task as u32 };
         let started = |task: u32| memory.tasks.contains(&(task as i32));
-        // Whoever is under more filters than this process was started by a watched request.
+        // A process with more filters than this one was started by a watched request.
         let of_the_request = [theirs("Tgid"), theirs("PPid")].into_iter().flatten().any(started)
             || theirs("Seccomp_filters") > own("Seccomp_filters");
         let forbidden = own("Uid") != Some(0) && theirs("Uid") != own("Uid");

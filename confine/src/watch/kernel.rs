@@ -1,5 +1,5 @@
-//! The system calls of watching. Between the look at a call and its answer nothing here allocates or takes a lock: the
-//! watched thread may hold whatever lock it would be.
+//! The system calls of watching. From the look at a call to its answer, nothing here allocates or takes a lock,
+//! because the watched thread may hold that lock.
 
 use std::{
     ffi::CStr,
@@ -11,10 +11,10 @@ use std::{
 
 use super::filter;
 
-/// One call of a watched thread, which waits for the answer.
+/// A call of a watched thread. The thread waits for the answer.
 pub(super) type Notice = libc::seccomp_notif;
 
-/// Why no filter could be put on a thread.
+/// The errno that says why a thread got no filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotInstalled(pub i32);
 
@@ -28,7 +28,7 @@ fn descriptor(answer: libc::c_long) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
-/// Puts the filter on the calling thread, and on what it will start, for good.
+/// Puts the filter on the calling thread, and so on all that it starts. It cannot be removed.
 pub(super) fn install(program: &[libc::sock_filter]) -> Result<OwnedFd, NotInstalled> {
     let failed = || NotInstalled(io::Error::last_os_error().raw_os_error().unwrap_or(0));
     let length = libc::c_ushort::try_from(program.len()).map_err(|_| NotInstalled(libc::E2BIG))?;
@@ -49,7 +49,7 @@ pub(super) fn install(program: &[libc::sock_filter]) -> Result<OwnedFd, NotInsta
     descriptor(listener).map_err(|_| failed())
 }
 
-/// Waits for the next call. ENOENT: the thread that made it was killed meanwhile.
+/// Waits for the next call. ENOENT says that the thread that made it has been killed.
 pub(super) fn receive(listener: RawFd) -> io::Result<Notice> {
     // SAFETY: integers, for which all zeroes is a valid value (and what the kernel asks for).
     let mut notice: Notice = unsafe { mem::zeroed() };
@@ -58,7 +58,7 @@ pub(super) fn receive(listener: RawFd) -> io::Result<Notice> {
     Ok(notice)
 }
 
-/// Lets a call go on as it is.
+/// Lets a call go on unchanged.
 pub(super) fn go_on(listener: RawFd, id: u64) {
     let mut answer = libc::seccomp_notif_resp {
         id,
@@ -71,13 +71,13 @@ pub(super) fn go_on(listener: RawFd, id: u64) {
     unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut answer) };
 }
 
-/// Whether the thread still waits for the answer, so that its number is still its own.
+/// Whether the thread still waits for the answer. If so, its number still belongs to it.
 pub(super) fn is_waiting(listener: RawFd, id: u64) -> bool {
     // SAFETY: an open listener and a number.
     unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id) == 0 }
 }
 
-/// Copies from the memory of a task. The answer is how much was there.
+/// Copies from the memory of a task. The result is the number of bytes that could be read.
 pub(super) fn read_memory(task: i32, from: u64, to: &mut [u8]) -> io::Result<usize> {
     let local = libc::iovec { iov_base: to.as_mut_ptr().cast(), iov_len: to.len() };
     let from = usize::try_from(from).map_err(|_| io::Error::from_raw_os_error(libc::EFAULT))?;
@@ -87,7 +87,7 @@ pub(super) fn read_memory(task: i32, from: u64, to: &mut [u8]) -> io::Result<usi
     usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }
 
-/// openat2 with `O_PATH`: a mere reference.
+/// Calls openat2 with `O_PATH`. The descriptor is only a reference.
 pub(super) fn reference(base: RawFd, path: &CStr, flags: i32, resolve: u64) -> io::Result<OwnedFd> {
     // SAFETY: `open_how` is three integers, for which all zeroes is a valid value.
     let mut how: libc::open_how = unsafe { mem::zeroed() };
@@ -105,23 +105,23 @@ pub(super) fn reference(base: RawFd, path: &CStr, flags: i32, resolve: u64) -> i
     })
 }
 
-/// The text of a link into `to`. The answer is its length.
+/// Copies the text of a link into `to`. The result is its length.
 pub(super) fn read_link(base: RawFd, path: &CStr, to: &mut [u8]) -> io::Result<usize> {
     // SAFETY: a path that ends in NUL and a buffer with its length.
     let length = unsafe { libc::readlinkat(base, path.as_ptr(), to.as_mut_ptr().cast(), to.len()) };
     usize::try_from(length).map_err(|_| io::Error::last_os_error())
 }
 
-/// Whether the file permissions of what is open let this process use it so.
+/// Whether the file permissions allow this process to use the open file in this way.
 pub(super) fn permits(file: BorrowedFd<'_>, mode: i32) -> bool {
     let flags = libc::AT_EMPTY_PATH | libc::AT_EACCESS;
     // SAFETY: an open descriptor and an empty path that ends in NUL.
     let answer = unsafe { libc::syscall(libc::SYS_faccessat2, file.as_raw_fd(), c"".as_ptr(), mode, flags) };
-    // An older kernel does not know the call: the file permissions are not looked at then.
+    // An older kernel does not know the call. The file permissions are then not checked.
     answer == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS)
 }
 
-/// Opens what a mere reference leads to, to read it.
+/// Opens the file of a reference to read it.
 pub(super) fn reopen(file: BorrowedFd<'_>) -> io::Result<File> {
     let mut text = [0; 48];
     let name = proc_name(&mut text, format_args!("/proc/self/fd/{}", file.as_raw_fd()))?;
@@ -139,7 +139,7 @@ pub(super) fn read_file(path: &CStr, to: &mut [u8]) -> io::Result<usize> {
     usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }
 
-/// What the calling thread is called.
+/// The name of the calling thread.
 pub(super) fn own_name() -> [u8; 16] {
     let mut name = [0; 16];
     // SAFETY: a place for 16 bytes, which is what the kernel writes (prctl(2), PR_GET_NAME).
@@ -147,7 +147,7 @@ pub(super) fn own_name() -> [u8; 16] {
     name
 }
 
-/// A short text that ends in NUL, without an allocation.
+/// A short C string that is made without an allocation.
 pub(super) fn proc_name<'t>(text: &'t mut [u8; 48], name: std::fmt::Arguments<'_>) -> io::Result<&'t CStr> {
     let length = {
         let mut rest = &mut text[..];
@@ -158,7 +158,7 @@ pub(super) fn proc_name<'t>(text: &'t mut [u8; 48], name: std::fmt::Arguments<'_
     CStr::from_bytes_with_nul(&text[..length]).map_err(io::Error::other)
 }
 
-/// A socket of another task, for a look: pidfd_getfd.
+/// A copy of another task's descriptor for a socket (pidfd_getfd).
 pub(super) fn socket_of(group: i32, number: i32) -> io::Result<OwnedFd> {
     // SAFETY: integers.
     let process = descriptor(unsafe { libc::syscall(libc::SYS_pidfd_open, group, 0) })?;
@@ -166,7 +166,7 @@ pub(super) fn socket_of(group: i32, number: i32) -> io::Result<OwnedFd> {
     descriptor(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) })
 }
 
-/// A number that a socket knows of itself.
+/// An integer option of a socket.
 pub(super) fn socket_option(socket: RawFd, option: i32) -> io::Result<i32> {
     let (mut value, mut length) = (0_i32, mem::size_of::<i32>() as libc::socklen_t);
     // SAFETY: a place for an integer, with its length.
@@ -182,20 +182,20 @@ pub(super) fn epoll() -> io::Result<OwnedFd> {
     descriptor(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }.into())
 }
 
-/// Has `epoll` tell of `file` by `mark`.
+/// Registers `file` with `epoll`. Its events carry `mark`.
 pub(super) fn epoll_add(epoll: RawFd, file: RawFd, mark: u64) -> io::Result<()> {
     let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: mark };
     // SAFETY: two open descriptors, and an event that the kernel copies.
     checked(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, file, &raw mut event) }.into()).map(drop)
 }
 
-/// Has `epoll` forget `file`.
+/// Removes `file` from `epoll`.
 pub(super) fn epoll_remove(epoll: RawFd, file: RawFd) {
     // SAFETY: two descriptors; a kernel since 2.6.9 takes no event here.
     unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_DEL, file, std::ptr::null_mut()) };
 }
 
-/// Waits for events, at most `milliseconds`. Each is a mark, and whether the last watched task is gone.
+/// Waits for events, at most `milliseconds`. Each event is a mark, and whether the last watched task is gone.
 pub(super) fn epoll_wait(epoll: RawFd, milliseconds: i32, to: &mut [(u64, bool); 16]) -> usize {
     let mut events = [libc::epoll_event { events: 0, u64: 0 }; 16];
     // SAFETY: a place for as many events as it says.
@@ -213,18 +213,19 @@ pub(super) fn own_thread() -> i32 {
     unsafe { libc::gettid() }
 }
 
-/// Forks without the C library's handlers, which take its locks. The answer is whether this is the child.
+/// Forks without the C library's fork handlers, because they take its locks. The result says whether this is the
+/// child.
 pub(super) fn fork() -> io::Result<bool> {
     let signal = libc::SIGCHLD as libc::c_long;
-    // s390x has the stack first (clone(2)).
+    // On s390x the stack is the first argument (clone(2)).
     let (first, second) = if cfg!(target_arch = "s390x") { (0, signal) } else { (signal, 0) };
     // SAFETY: as fork(2). The child calls only what this module offers, which takes no lock of the C library's.
     let child = unsafe { libc::syscall(libc::SYS_clone, first, second, 0, 0, 0) };
     checked(child).map(|child| child == 0)
 }
 
-/// In a forked child: a session of its own, no handlers, and no descriptor but listeners and `epoll`. The server's
-/// sockets must not stay open with it.
+/// Prepares a forked child: it gets its own session, no signal handlers, and keeps no descriptors except listeners
+/// and `epoll`. It must not keep the server's sockets open.
 pub(super) fn leave_all_behind(epoll: RawFd) {
     const MOST: RawFd = 1 << 16;
     // SAFETY: plain calls that concern this process alone: the handlers of the server's must not run in it, and its
@@ -257,7 +258,7 @@ pub(super) fn exit() -> ! {
     unsafe { libc::_exit(0) }
 }
 
-/// The filter, whole.
+/// The whole filter.
 pub(super) fn filter() -> Vec<libc::sock_filter> {
     filter::program()
 }

@@ -1,10 +1,10 @@
-//! What a thread and the programs that it starts do, seen from beside while the kernel lets them.
+//! Watches what a thread and its programs do, while the kernel lets them do it.
 //!
-//! Landlock has no permissive mode. So report mode, learn mode and `ConfineExplain` watch: a seccomp filter has the kernel
-//! stop each call that a ruleset could refuse and tell this process of it, which looks at the call, lets it go on as it is
-//! (`SECCOMP_USER_NOTIF_FLAG_CONTINUE`), and judges it afterwards. **Nothing is enforced by this.** The arguments lie in
-//! memory that another thread may change between the look and the kernel's own, which would make the log wrong, and
-//! nothing else.
+//! The kernel has no permissive mode for Landlock. So report mode, learn mode and `ConfineExplain` watch. A seccomp
+//! filter makes the kernel stop each call that a ruleset could refuse, and tell this process. This process looks at
+//! the call, lets it go on unchanged (`SECCOMP_USER_NOTIF_FLAG_CONTINUE`), and judges it afterwards. **This enforces
+//! nothing.** The arguments are in memory that another thread can change between this look and the kernel's own. The
+//! log is then wrong, and nothing else happens.
 //!
 //! ```text
 //! watched thread        answering thread           judging thread
@@ -15,16 +15,19 @@
 //!                                                    observer: grants? log line
 //! ```
 //!
-//! - The filter is put on one thread by that thread (`watch_this_thread`). What it starts inherits it, and nobody else
-//!   has it or pays for it. It ends with the thread.
-//! - The answering thread neither allocates nor takes a lock between look and answer: the watched thread may hold the lock.
-//!   The judging thread may wait (to log through syslog(3), say): a watched call does not wait for it for long.
-//! - A listener stays open until the last task is gone, because a closed one makes each watched call fail.
-//! - The filter needs `no_new_privs`, as a ruleset does: programs that are set-user-ID or set-group-ID run without.
+//! - A thread puts the filter on itself (`watch_this_thread`). All that it starts inherits the filter. No other
+//!   thread has it or is slowed down by it. It ends with the thread.
+//! - The answering thread neither allocates nor takes a lock from the look to the answer, because the watched thread
+//!   may hold that lock. The judging thread may wait (for example to log through syslog(3)). A watched call waits for
+//!   it for a short time at most.
+//! - A listener stays open until the last task is gone, because a closed listener makes each watched call fail.
+//! - The filter needs `no_new_privs`, as a ruleset does. So set-user-ID and set-group-ID programs run without the
+//!   privileges of their files.
 //!
-//! Not seen: 32-bit system calls and io_uring (said once), sendmsg(2) with an address, what was open before.
+//! These are not seen: 32-bit system calls and io_uring (the log says so once), sendmsg(2) with an address, and files
+//! that were open before.
 //!
-//! Facts: kernel, Documentation/userspace-api/seccomp_filter.rst, kernel/seccomp.c; seccomp_unotify(2).
+//! Sources: kernel, Documentation/userspace-api/seccomp_filter.rst, kernel/seccomp.c; seccomp_unotify(2).
 //!
 //! ```
 //! use std::{sync::{Arc, Mutex, atomic::{AtomicBool, Ordering}}, thread};

@@ -10,22 +10,22 @@ use super::{
 
 /// What a task asked for, with all that can only be seen while it waits.
 pub(super) struct Record {
-    /// Who asked.
+    /// The task that asked.
     pub task: i32,
-    /// Whether that is a thread of this process.
+    /// Whether the task is a thread of this process.
     pub is_own: bool,
-    /// What it asked for; `None` where there is nothing to say.
+    /// What it asked for. `None` if there is nothing to judge.
     pub call: Option<Call>,
-    /// The file, or the older of two.
+    /// The file, or the old one of two names.
     pub first: Looked,
-    /// The newer of two names.
+    /// The new one of two names.
     pub second: Looked,
-    /// A socket's address.
+    /// The address of a socket.
     pub address: [u8; 128],
     pub address_length: usize,
     /// Whether the socket is TCP.
     pub is_tcp: bool,
-    /// Why this task's memory or files could not be looked at.
+    /// The errno, if the memory or the files of this task could not be looked at.
     pub unreadable: Option<i32>,
 }
 
@@ -141,7 +141,7 @@ impl Record {
         resolve: u64,
         path: &mut Text,
     ) -> Result<(), Unseen> {
-        // A mere reference opens nothing (kernel: fs/open.c, do_dentry_open).
+        // `O_PATH` opens a reference, and not the file (kernel: fs/open.c, do_dentry_open).
         if flags & libc::O_PATH != 0 {
             return Err(Unseen::Nothing);
         }
@@ -158,7 +158,7 @@ impl Record {
         Ok(looked?)
     }
 
-    /// Keeps what is known of a process: the signal may end it.
+    /// Keeps what is known about a process, because the signal may end it.
     fn status_of(&mut self, process: i32) -> Result<(), Unseen> {
         if process > 0 {
             let mut text = [0; 48];
@@ -189,7 +189,7 @@ impl Record {
         }
     }
 
-    /// A path, or a name that lies in no folder: it begins with NUL, or is empty.
+    /// Looks up a path. A name that lies in no folder begins with NUL or is empty.
     fn unix(&mut self, task: Task<'_>, makes: bool, path: &mut Text) -> Result<(), Unseen> {
         let text = &self.address[2..self.address_length];
         let end = text.iter().position(|b| *b == 0).unwrap_or(text.len());
@@ -209,14 +209,15 @@ impl Record {
 
 /// Why there is nothing to judge.
 enum Unseen {
-    /// The kernel itself refuses the call, or it asks for nothing.
+    /// The kernel itself refuses the call, or the call asks for nothing.
     Nothing,
-    /// This process may not look.
+    /// This process is not allowed to look.
     Unreadable(i32),
 }
 
 impl From<io::Error> for Unseen {
-    /// What this process may not see is told; what is not there fails in the kernel before a ruleset is asked.
+    /// If this process is not allowed to look, this is told. If a file does not exist, the call fails before a
+    /// ruleset is asked.
     fn from(error: io::Error) -> Self {
         match error.raw_os_error() {
             Some(errno @ (libc::EPERM | libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOSYS)) => {
@@ -236,7 +237,7 @@ fn protocol(task: Task<'_>, socket: i32) -> io::Result<i32> {
     kernel::socket_option(copy.as_raw_fd(), libc::SO_PROTOCOL)
 }
 
-/// The process that a task's descriptor stands for.
+/// The process that a task's descriptor refers to.
 fn process_of(task: Task<'_>, number: i32, to: &mut Text) -> Result<i32, Unseen> {
     let mut text = [0; 48];
     let path = proc_name(&mut text, format_args!("/proc/{}/fdinfo/{number}", task.number))?;

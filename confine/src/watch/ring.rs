@@ -1,4 +1,5 @@
-//! The way from the thread that answers to the thread that judges. All room is made beforehand: to send allocates nothing.
+//! The way from the answering thread to the judging thread. All its memory is allocated beforehand, so to send
+//! allocates nothing.
 
 use std::{
     collections::VecDeque,
@@ -6,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-/// Values that go round: free, filled by one thread, used by the other.
+/// Values that go round. A value is free, is filled by one thread, and is used by the other thread.
 pub(super) struct Ring<T> {
     places: Box<[Mutex<T>]>,
     order: Mutex<Order>,
@@ -34,7 +35,8 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Fills a place that is free by `patience`, and sends it if `fill` says so. The answer is whether there was one.
+    /// Waits for a free place, for `patience` at most, and fills it. If `fill` says so, it is sent. The result says
+    /// whether there was a free place.
     pub(super) fn send(&self, patience: Duration, fill: impl FnOnce(&mut T) -> bool) -> bool {
         let order = locked(&self.order);
         let waited = self.freed.wait_timeout_while(order, patience, |order| order.free.is_empty());
@@ -52,7 +54,7 @@ impl<T> Ring<T> {
         true
     }
 
-    /// Uses the next filled place, if there is one by `patience`.
+    /// Waits for a filled place, for `patience` at most, and uses it.
     pub(super) fn receive(&self, patience: Duration, use_it: impl FnOnce(&mut T)) {
         let order = locked(&self.order);
         let waited = self.filled.wait_timeout_while(order, patience, |order| order.full.is_empty());

@@ -1,4 +1,4 @@
-//! A watched task: its memory, its folders, and how a path leads from them.
+//! A watched task: its memory, its folders, and where a path leads from there.
 //!
 //! Nothing here allocates or takes a lock (see [`super::kernel`]).
 
@@ -17,17 +17,18 @@ use super::{
     kernel::{self, proc_name},
 };
 
-/// Links at the end of a path, as the kernel has it (include/linux/namei.h, MAXSYMLINKS).
+/// How many links are followed at the end of a path. The kernel's limit is the same (include/linux/namei.h,
+/// MAXSYMLINKS).
 const MOST_LINKS: usize = 40;
 
-/// Bytes of a bounded length that end in NUL.
+/// Bytes of a limited length that end in NUL.
 pub(super) struct Text {
     bytes: [u8; Self::ROOM],
     length: usize,
 }
 
 impl Text {
-    /// A path as long as the kernel takes it, with what stands in for `/proc/self`.
+    /// The longest path that the kernel accepts, and room for what replaces `/proc/self`.
     const ROOM: usize = libc::PATH_MAX as usize + 64;
 
     pub(super) const EMPTY: Self = Self { bytes: [0; Self::ROOM], length: 0 };
@@ -56,7 +57,7 @@ impl Text {
         Ok(())
     }
 
-    /// Reads into the text, all that there is room for.
+    /// Reads into the text as much as it has room for.
     pub(super) fn fill(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
         self.clear();
         let room = Self::ROOM - 1;
@@ -78,15 +79,15 @@ fn errno(number: i32) -> io::Error {
     io::Error::from_raw_os_error(number)
 }
 
-/// Room for one path that is looked up.
+/// The result of looking up one path.
 pub(super) struct Looked {
-    /// What it leads to, if there is something.
+    /// The object that the path leads to, if it exists.
     pub object: Option<OwnedFd>,
-    /// The folder that holds the entry, where an entry was asked for.
+    /// The folder that holds the entry, if an entry was asked for.
     pub folder: Option<OwnedFd>,
-    /// The real path: of the object, or of the folder where there is one.
+    /// The real path of the folder if there is one, and otherwise of the object.
     pub real: Text,
-    /// The entry's name.
+    /// The name of the entry.
     pub name: Text,
 }
 
@@ -100,7 +101,7 @@ impl Looked {
         self.name.clear();
     }
 
-    /// Reads the kernel's own name for what is open: what a walk from here to the root is made of.
+    /// Reads the kernel's own name of the open file, because the walk to the root follows this name.
     fn keep_real_path(&mut self) -> io::Result<()> {
         let Some(open) = self.folder.as_ref().or(self.object.as_ref()) else {
             return Err(errno(libc::ENOENT));
@@ -114,13 +115,14 @@ impl Looked {
 /// The task that made a call.
 #[derive(Clone, Copy)]
 pub(super) struct Task<'a> {
-    /// Its number.
+    /// The number of the task.
     pub number: i32,
-    /// Whether it is a thread of this very process.
+    /// Whether it is a thread of this process.
     pub is_own: bool,
-    /// What the watched thread is called, and so each process that it forked until that runs a program.
+    /// The name of the watched thread. A process that the thread forks also has this name until it executes a
+    /// program.
     pub comm: &'a [u8; 16],
-    /// The root of this process.
+    /// The root folder of this process.
     pub root: (u64, u64),
 }
 
@@ -132,11 +134,11 @@ impl Task<'_> {
         path.and_then(|path| kernel::reference(libc::AT_FDCWD, path, 0, 0)).is_ok()
     }
 
-    /// Copies from its memory.
+    /// Copies from the task's memory.
     ///
-    /// This process is closed to its own children, too, and a child's memory opens when the child runs a program. In
-    /// between the child's memory is a copy of this process's, so the same address is read here: the path of the
-    /// program to run was written before the fork.
+    /// The memory of this process is closed to readers, and so is that of a child that it forks, until the child
+    /// executes a program. To read it gives EPERM. But until then the child's memory is a copy of this process's. So
+    /// the same address is read here: the path of the program to execute was written before the fork.
     pub(super) fn read(&self, from: u64, to: &mut [u8]) -> io::Result<usize> {
         let own = if self.is_own { std::process::id() as i32 } else { self.number };
         match kernel::read_memory(own, from, to) {
@@ -147,7 +149,7 @@ impl Task<'_> {
         }
     }
 
-    /// Whether it runs no program of its own yet: a program's name takes the place of the thread's.
+    /// Whether the task has not executed a program yet. A program's name replaces the name of the thread.
     fn is_a_fork(&self) -> bool {
         let mut text = [0; 48];
         let mut name = [0; 16];
@@ -157,13 +159,13 @@ impl Task<'_> {
         read.is_ok_and(|read| name[..read].strip_suffix(b"\n") == Some(&self.comm[..length]))
     }
 
-    /// Reads a path, as the kernel would: to its NUL.
+    /// Reads a path up to its NUL, as the kernel does.
     pub(super) fn read_path(&self, from: u64, to: &mut Text) -> io::Result<()> {
         to.clear();
         let mut length = 0;
         while length < libc::PATH_MAX as usize {
             let at = from.checked_add(length as u64).ok_or_else(|| errno(libc::EFAULT))?;
-            // Not across the end of a page, behind which there may be nothing.
+            // A read does not cross the end of a page, because the next page may not exist.
             let to_the_end = 1024 - (at % 1024) as usize;
             let room = to_the_end.min(libc::PATH_MAX as usize - length);
             let part = &mut to.bytes[length..length + room];
@@ -181,19 +183,19 @@ impl Task<'_> {
         Err(errno(libc::ENAMETOOLONG))
     }
 
-    /// Opens one of its own: `cwd`, `root`, `fd/7`.
+    /// Opens one of the task's own files: `cwd`, `root`, `fd/7`.
     fn its(&self, what: std::fmt::Arguments<'_>) -> io::Result<OwnedFd> {
         let mut text = [0; 48];
         let path = proc_name(&mut text, format_args!("/proc/{}/{what}", self.number))?;
         kernel::reference(libc::AT_FDCWD, path, 0, 0)
     }
 
-    /// What is open under a number.
+    /// The open file of a descriptor.
     pub(super) fn descriptor(&self, number: i32) -> io::Result<OwnedFd> {
         self.its(format_args!("fd/{number}"))
     }
 
-    /// Looks a path up from this task's root or folder. `flags` are those of openat2, beside `O_PATH`.
+    /// Looks up a path from this task's root or folder. `flags` are those of openat2, in addition to `O_PATH`.
     fn open(&self, folder: i32, path: &Text, flags: i32, resolve: u64) -> io::Result<OwnedFd> {
         let absolute = path.bytes().starts_with(b"/");
         if absolute && resolve & (libc::RESOLVE_BENEATH | libc::RESOLVE_IN_ROOT) == 0 {
@@ -210,7 +212,7 @@ impl Task<'_> {
         if self.is_own {
             return kernel::reference(libc::AT_FDCWD, path.c_str()?, flags, resolve);
         }
-        // For a fork of this process, whose links are closed, the root is this process's.
+        // The links of a fork of this process are closed. Its root is the root of this process.
         let root = self.its(format_args!("root")).ok().map(File::from);
         let elsewhere = root.filter(|root| root.metadata().is_ok_and(|m| (m.dev(), m.ino()) != self.root));
         if let Some(root) = elsewhere {
@@ -226,7 +228,7 @@ impl Task<'_> {
         kernel::reference(libc::AT_FDCWD, path.c_str()?, flags, resolve)
     }
 
-    /// Paths that mean another thing for each process: `/proc/self` and what `/dev` makes of it.
+    /// Whether the path means something else for each process: `/proc/self`, and what links to it in `/dev`.
     fn is_of_the_caller(&self, path: &Text, own: &mut Text) -> io::Result<bool> {
         let mut text = [0; 48];
         let prefix = proc_name(&mut text, format_args!("/proc/{}", self.number))?.to_bytes();
@@ -259,13 +261,14 @@ impl Task<'_> {
         to.keep_real_path()
     }
 
-    /// Looks up what is open under a descriptor.
+    /// Looks up the open file of a descriptor.
     pub(super) fn look_at_descriptor(&self, number: i32, to: &mut Looked) -> io::Result<()> {
         to.object = Some(self.descriptor(number)?);
         to.keep_real_path()
     }
 
-    /// Looks up the folder that a path's last name is in, and what has that name there, if anything: a link itself.
+    /// Looks up the folder that holds the last name of a path, and the object of that name, if there is one. A link
+    /// is not followed.
     pub(super) fn look_for_entry(
         &self,
         name: Name,
@@ -292,8 +295,8 @@ impl Task<'_> {
         to.keep_real_path()
     }
 
-    /// Looks up what a path that may be made leads to, or else the entry to be made. Where a link leads nowhere, its
-    /// target is what is made.
+    /// Looks up what a path leads to, and if that does not exist, the entry that is to be made. If a link leads to
+    /// nothing, its target is the entry to be made.
     pub(super) fn look_or_make(
         &self,
         name: Name,
@@ -321,7 +324,7 @@ impl Task<'_> {
     }
 }
 
-/// A folder of which this process has a descriptor, as the place where a link's text begins.
+/// A folder of which this process has a descriptor. The text of a link begins there.
 struct Base<'a> {
     task: &'a Task<'a>,
     folder: &'a OwnedFd,
@@ -336,7 +339,7 @@ impl Base<'_> {
     }
 }
 
-/// What has this name in a folder, a link itself.
+/// The object of this name in a folder. A link is not followed.
 fn entry(folder: RawFd, name: &Text) -> io::Result<Option<OwnedFd>> {
     match kernel::reference(folder, name.c_str()?, libc::O_NOFOLLOW, 0) {
         Ok(found) => Ok(Some(found)),

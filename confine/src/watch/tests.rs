@@ -31,7 +31,7 @@ use crate::{
     origin::Origin,
 };
 
-/// What was seen, a line each.
+/// What was seen, one line each, and what could not be seen.
 #[derive(Default)]
 struct Seen(Mutex<Vec<String>>, Mutex<Vec<Remark>>);
 
@@ -54,7 +54,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Runs `work` in a watched thread, waits until the last task is gone, and gives what was seen.
+/// Runs `work` in a watched thread, waits until the last task is gone, and returns what was seen.
 fn watched<T: Send>(work: impl FnOnce() -> T + Send) -> (T, Vec<String>, Vec<Remark>) {
     let (hub, over, seen) = (Hub::new().unwrap(), AtomicBool::new(false), Arc::new(Seen::default()));
     let is_over = || over.load(Ordering::Relaxed);
@@ -67,7 +67,7 @@ fn watched<T: Send>(work: impl FnOnce() -> T + Send) -> (T, Vec<String>, Vec<Rem
         });
         let result = worker.join();
         until("the last task is gone", || hub.open() == 0);
-        // The last call is judged when the watch is buried, which drops the observer.
+        // The last call is judged when the watch ends, and the end of the watch drops the observer.
         until("all is judged", || Arc::strong_count(&seen) == 1);
         over.store(true, Ordering::Relaxed);
         result
@@ -76,7 +76,7 @@ fn watched<T: Send>(work: impl FnOnce() -> T + Send) -> (T, Vec<String>, Vec<Rem
     (result.unwrap(), acts, remarks)
 }
 
-/// As [`watched`], with what lies in `dir` named from there, and without what lies elsewhere.
+/// As [`watched`]. What is in `dir` is named from there, and what is elsewhere is left out.
 fn watched_in(dir: &Path, work: impl FnOnce() + Send) -> Vec<String> {
     let ((), acts, remarks) = watched(work);
     assert_eq!(remarks, []);
@@ -141,11 +141,11 @@ fn paths_lead_where_they_lead_for_the_kernel() {
         fs::read(format!("/proc/self/fd/{}/file", folder.as_raw_fd())).unwrap();
         fs::read(format!("/proc/thread-self/fd/{}/file", folder.as_raw_fd())).unwrap();
         fs::write(at("a/dangling"), "x").unwrap();
-        // Fails before a ruleset is asked.
+        // These calls fail before a ruleset is asked.
         fs::read(at("a/nothing")).unwrap_err();
         fs::create_dir(at("a/dir")).unwrap_err();
         fs::remove_file(at("a/nothing")).unwrap_err();
-        // Opens nothing.
+        // This opens nothing.
         let flags = rustix::fs::OFlags::PATH;
         rustix::fs::open(at("a/file"), flags, rustix::fs::Mode::empty()).unwrap();
     });
@@ -369,7 +369,7 @@ fn io_uring_is_told() {
     assert!(line.contains("io_uring"), "{line}");
 }
 
-/// 32-bit calls, made by their own gate: their numbers mean other calls.
+/// 32-bit calls have an entry of their own into the kernel. Their numbers mean other calls.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn calls_of_32_bit_programs_are_told_and_not_guessed() {

@@ -17,8 +17,8 @@ use crate::httpd::{
     address, pool::Pool, proofs::Place, server::Server, slot::config_entry, status::Status, table::Table,
 };
 
-/// A `request_rec` for the length of one hook, `'r`. Whoever holds it is the only user of the
-/// request: the server's thread, or the worker that the server's thread waits for.
+/// A `request_rec` for the length of one hook, `'r`. Its holder is the only user of the request: the server's thread,
+/// or the worker that the server's thread waits for.
 pub struct Request<'r> {
     raw: NonNull<sys::request_rec>,
     life: PhantomData<&'r mut ()>,
@@ -33,7 +33,7 @@ impl<'r> Request<'r> {
         NonNull::new(raw).map(|raw| Self { raw, life: PhantomData })
     }
 
-    /// The same once more, for a walk that starts here.
+    /// A second wrapper of the same request, for a walk that starts here.
     pub(super) fn same(&self) -> Self {
         Self { raw: self.raw, life: PhantomData }
     }
@@ -53,7 +53,7 @@ impl<'r> Request<'r> {
         unsafe { self.raw.as_mut() }
     }
 
-    /// A string of the request, copied by nobody: it lives in one of the request's pools.
+    /// A string of the request. It is not copied, because it lives in one of the request's pools.
     fn text(&self, pick: impl FnOnce(&sys::request_rec) -> *const c_char) -> Option<&'r CStr> {
         let raw = pick(self.rec());
         // SAFETY: httpd's strings are NUL-terminated and live as long as the request.
@@ -77,17 +77,17 @@ impl<'r> Request<'r> {
         self.text(|r| r.method)
     }
 
-    /// The path, without the query: what a log may show.
+    /// The path without the query, which a log may show.
     pub fn uri(&self) -> Option<&'r CStr> {
         self.text(|r| r.uri)
     }
 
-    /// The name that the server holds for the user, proven or not. See [`crate::subject::proven_user`].
+    /// The name that the server keeps as the user, proven or not. See [`crate::subject::proven_user`].
     pub fn claimed_user(&self) -> Option<&'r CStr> {
         self.text(|r| r.user)
     }
 
-    /// Sets the name that the server holds for the user.
+    /// Sets the name that the server keeps as the user.
     pub fn set_user(&mut self, name: &'r CStr) {
         self.rec_mut().user = name.as_ptr().cast_mut();
     }
@@ -98,7 +98,7 @@ impl<'r> Request<'r> {
         unsafe { table_value(self.rec().headers_in, name) }
     }
 
-    /// What stands behind the question mark of the URL.
+    /// The query of the URL, without the question mark.
     pub fn query(&self) -> Option<&'r CStr> {
         self.text(|r| r.args)
     }
@@ -109,7 +109,7 @@ impl<'r> Request<'r> {
         unsafe { sys::apr_table_setn(self.rec().headers_out, name.as_ptr(), value.as_ptr()) }
     }
 
-    /// The password of basic authentication, as the client (or a module in its name) sends it.
+    /// The password of basic authentication. A client sends it, or a module sets it in the client's name.
     pub fn basic_password(&self) -> Option<Vec<u8>> {
         let (scheme, coded) = split_at(self.header(c"Authorization")?.to_bytes(), b' ')?;
         let coded = coded.trim_ascii();
@@ -124,7 +124,7 @@ impl<'r> Request<'r> {
         split_at(plain.to_bytes(), b':').map(|(_, password)| password.to_owned())
     }
 
-    /// How the server is to authenticate here: `AuthType`, evaluated.
+    /// The type of authentication that is configured here: `AuthType`, evaluated.
     pub fn wanted_auth_type(&self) -> Option<&'r CStr> {
         // SAFETY: a live request; the answer is null or a string in its pool.
         unsafe {
@@ -133,7 +133,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// For what: `AuthName`, evaluated.
+    /// The realm of authentication here: `AuthName`, evaluated.
     pub fn wanted_realm(&self) -> Option<&'r CStr> {
         // SAFETY: as above.
         unsafe {
@@ -147,12 +147,12 @@ impl<'r> Request<'r> {
         self.text(|r| r.filename)
     }
 
-    /// What follows the file in the URL.
+    /// The part of the URL's path that follows the file.
     pub fn path_info(&self) -> Option<&'r CStr> {
         self.text(|r| r.path_info)
     }
 
-    /// Whether its protocol is that of subrequests.
+    /// Whether its protocol is the one that the server gives to subrequests.
     pub fn is_included(&self) -> bool {
         self.text(|r| r.protocol) == Some(c"INCLUDED")
     }
@@ -167,17 +167,18 @@ impl<'r> Request<'r> {
         self.text(|r| r.handler)
     }
 
-    /// Whether it goes to another server, as far as mod_proxy was told by now.
+    /// Whether mod_proxy is to serve it, as far as is known now.
     pub fn is_proxied(&self) -> bool {
         self.rec().proxyreq != 0
     }
 
-    /// The request that the client sent, or that one led to inside the server, if this is a subrequest of it, however deep.
+    /// The request that this subrequest serves in the end, however deep it is nested. It was sent by the client, or
+    /// is a redirect inside the server. `None` if this is no subrequest.
     pub fn outermost(&self) -> Option<Request<'r>> {
         std::iter::successors(self.main(), Request::main).last()
     }
 
-    /// The status of its answer.
+    /// The status of its response.
     pub(super) fn status(&self) -> c_int {
         self.rec().status
     }
@@ -192,13 +193,13 @@ impl<'r> Request<'r> {
         !self.rec().main.is_null()
     }
 
-    /// The request that redirected to this one inside the server.
+    /// The request that was redirected to this one inside the server.
     pub fn redirected_from(&self) -> Option<Request<'r>> {
         // SAFETY: null or a request of the same chain, which lives at least as long.
         unsafe { Request::from_raw(self.rec().prev) }
     }
 
-    /// The request that this one redirected to inside the server.
+    /// The request that this one was redirected to inside the server.
     pub(super) fn redirected_to(&self) -> Option<Request<'r>> {
         // SAFETY: as above.
         unsafe { Request::from_raw(self.rec().next) }
@@ -217,25 +218,25 @@ impl<'r> Request<'r> {
         Place { used, found }
     }
 
-    /// The client's address, as mod_remoteip and the like left it.
+    /// The client's address, after mod_remoteip and similar modules.
     pub fn client(&self) -> Option<IpAddr> {
         // SAFETY: null or a live address of the request.
         unsafe { address::ip_of(self.rec().useragent_addr) }
     }
 
-    /// Sets a variable of the request's environment. Both strings outlive the request.
+    /// Sets a variable of the request's environment. Both strings live at least as long as the request.
     pub fn set_env(&mut self, name: &'r CStr, value: &'r CStr) {
         // SAFETY: live table; setn keeps the pointers, which live long enough.
         unsafe { sys::apr_table_setn(self.rec().subprocess_env, name.as_ptr(), value.as_ptr()) }
     }
 
-    /// Takes a variable out of the request's environment.
+    /// Removes a variable from the request's environment.
     pub fn unset_env(&mut self, name: &CStr) {
         // SAFETY: a live table of the request and a C string.
         unsafe { sys::apr_table_unset(self.rec().subprocess_env, name.as_ptr()) }
     }
 
-    /// Takes a note off the request.
+    /// Removes a note from the request.
     pub fn unset_note(&mut self, name: &CStr) {
         // SAFETY: as unset_env.
         unsafe { sys::apr_table_unset(self.rec().notes, name.as_ptr()) }
@@ -247,13 +248,13 @@ impl<'r> Request<'r> {
         unsafe { table_value(self.rec().notes, name) }
     }
 
-    /// Sets a note of the request. Both strings outlive the request.
+    /// Sets a note of the request. Both strings live at least as long as the request.
     pub fn set_note(&mut self, name: &'static CStr, value: &'r CStr) {
         // SAFETY: as set_env.
         unsafe { sys::apr_table_setn(self.rec().notes, name.as_ptr(), value.as_ptr()) }
     }
 
-    /// A variable of the TLS connection, empty without TLS.
+    /// A variable of the TLS connection. Without TLS it is empty.
     pub fn tls(&self, name: &CStr) -> Option<&'r CStr> {
         // SAFETY: live request parts; the result lives in the given pool.
         unsafe {
@@ -270,7 +271,7 @@ impl<'r> Request<'r> {
         unsafe { config_entry(self.rec().per_dir_config) }
     }
 
-    /// Whether the module whose source file is `module` keeps something with this request.
+    /// Whether the module whose source file is `module` keeps data with this request.
     pub fn has_config_of(&self, module: &CStr) -> bool {
         // SAFETY: a C string; a loaded module's record is static, and every request has a vector with room for
         // every module's entry.
@@ -287,8 +288,8 @@ impl<'r> Request<'r> {
         unsafe { Table::from_raw(self.rec().subprocess_env).unwrap_unchecked() }
     }
 
-    /// Runs `body` with the request's user hidden where it is not `proven`, so that no expression sees a name that
-    /// was typed and never proven; and with other variables, where some are given.
+    /// Runs `body` with other variables, if some are given. If the request's user is not `proven`, the user is hidden
+    /// meanwhile, so that no expression sees a name that was typed and never proven.
     pub fn seen_as<T>(
         &mut self,
         proven: bool,
@@ -321,22 +322,22 @@ impl<'r> Request<'r> {
         Status::from_raw(unsafe { sys::ap_process_request_internal(self.as_ptr()) })
     }
 
-    /// Runs the content handlers, filters inserted first.
+    /// Inserts the filters and runs the content handlers.
     pub fn invoke_handler(&mut self) -> Status {
         // SAFETY: live request whose phases answered OK.
         Status::from_raw(unsafe { sys::ap_invoke_handler(self.as_ptr()) })
     }
 
-    /// Reads what is left of the request's body and ends the response's stream, and remembers that,
-    /// so that the server's thread does not end it a second time (a program that speaks for itself
-    /// (nph-) and an upgraded connection leave the mark at 0).
+    /// Reads the rest of the request's body and ends the stream of the response. It sets the mark `eos_sent`, so that
+    /// the server's thread does not end the stream a second time. The server itself leaves the mark at 0 for a
+    /// program that writes its own headers (nph-) and for an upgraded connection.
     pub fn finalize(&mut self) {
         // SAFETY: live request after its handler; what ap_process_async_request does next, too.
         unsafe { sys::ap_finalize_request_protocol(self.as_ptr()) };
         self.rec_mut().eos_sent = 1;
     }
 
-    /// Ends a subrequest's part of the stream, as the server does after its handler; once.
+    /// Ends a subrequest's part of the stream, as the server does after its handler. It must be called once.
     pub fn finalize_subrequest(&mut self) {
         // SAFETY: live subrequest after its handler; what ap_run_sub_req does next, too.
         unsafe { sys::ap_finalize_sub_req_protocol(self.as_ptr()) };
@@ -349,7 +350,7 @@ impl<'r> Request<'r> {
         unsafe { (*self.rec().connection).current_thread }
     }
 
-    /// Names another thread as the connection's, for applications that take memory from its pool.
+    /// Sets another thread as the connection's own. Applications take memory from the pool of this thread.
     pub fn set_connection_thread(&mut self, thread: *mut sys::apr_thread_t) {
         // SAFETY: as connection_thread; this thread is the connection's only user now.
         unsafe { (*self.rec().connection).current_thread = thread }
@@ -361,14 +362,14 @@ impl<'r> Request<'r> {
         unsafe { sys::ap_set_content_type(self.as_ptr(), kind.as_ptr()) }
     }
 
-    /// Writes text to the response's body. What the client does not take is not our concern.
+    /// Writes text to the response's body. An error is ignored: then the client is gone.
     pub fn write(&mut self, text: &str) {
         // SAFETY: live request; the buffer is valid for its length.
         unsafe { sys::ap_rwrite(text.as_ptr().cast(), text.len() as c_int, self.as_ptr()) };
     }
 }
 
-/// What stands before the first `byte`, and behind it.
+/// The parts before and behind the first `byte`.
 fn split_at(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|b| *b == byte)?;
     Some((&text[..at], &text[at + 1..]))

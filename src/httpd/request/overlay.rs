@@ -1,4 +1,4 @@
-//! A directory configuration of its own for one request, laid over the one that the server found.
+//! A directory configuration for one request alone, which replaces the one that the server found.
 
 use std::ffi::{CStr, c_char, c_int};
 
@@ -7,38 +7,38 @@ use apache_sys as sys;
 use super::Request;
 use crate::httpd::{core_files, directives::Directives, php};
 
-/// A directory configuration that one request has instead of the one that the server found for it.
+/// A directory configuration that one request has in place of the one that the server found for it.
 #[derive(Clone, Copy)]
 pub(super) struct OwnConfig {
-    /// What the server had found, to be compared and given back.
+    /// The configuration that the server found. It is compared, and given back at the end.
     pub(super) before: *mut sys::ap_conf_vector_t,
-    /// The request's own.
+    /// The request's own configuration.
     own: *mut sys::ap_conf_vector_t,
-    /// What has been changed about it.
+    /// What is different in it.
     changed: Changed,
-    /// As they were when the request first got a configuration of its own.
+    /// The paths at the time when the request first got a configuration of its own.
     paths: Paths,
 }
 
-/// What was changed about a request's own directory configuration, apart from core's part.
+/// What is different in a request's own directory configuration, apart from core's part.
 #[derive(Clone, Copy, Default)]
 struct Changed {
-    /// Whether [`Request::force`] had its turn.
+    /// Whether [`Request::force`] was called.
     forced: bool,
-    /// PHP's part.
+    /// What was done to PHP's part.
     php: Option<PhpPart>,
 }
 
-/// What became of PHP's part of a directory configuration.
+/// What was done to PHP's part of a directory configuration.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PhpPart {
-    /// Settings come last in it that nothing else can change.
+    /// Settings were added that nothing else can change.
     Forced,
     /// It sets nothing.
     Bare,
 }
 
-/// Where core's part stands in a directory configuration.
+/// The place of core's part in a directory configuration.
 ///
 /// # Safety
 /// `vector` is a live directory configuration.
@@ -47,7 +47,7 @@ unsafe fn core_entry(vector: *mut sys::ap_conf_vector_t) -> *mut *mut sys::core_
     unsafe { vector.cast::<*mut sys::core_dir_config>().offset(sys::core_module.module_index as isize) }
 }
 
-/// What `ap_set_document_root` and `ap_set_context_info` set.
+/// The values that `ap_set_document_root` and `ap_set_context_info` set.
 #[derive(Clone, Copy)]
 struct Paths {
     root: *const c_char,
@@ -56,7 +56,7 @@ struct Paths {
 }
 
 impl<'r> Request<'r> {
-    /// Takes SSI's `exec` away from this request.
+    /// Disables SSI's `exec` for this request.
     pub fn forbid_ssi_exec(&mut self) {
         // SAFETY: a live request, for the server's own question.
         if unsafe { sys::ap_allow_options(self.as_ptr()) } & sys::OPT_INC_WITH_EXEC as c_int != 0 {
@@ -64,8 +64,8 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Has the server read the files of this request, whatever `EnableMMAP` says: a file that is cut short
-    /// while it is mapped ends the process (SIGBUS), and with it other requests.
+    /// Makes the server read the files of this request, whatever `EnableMMAP` says. A file that is truncated while it
+    /// is mapped ends the process (SIGBUS), and with it other requests.
     pub fn read_files(&mut self) {
         // SAFETY: core's entry is a live core_dir_config in every request; the borrow ends at once.
         let core = unsafe { (*core_entry(self.rec().per_dir_config)).as_ref() };
@@ -74,7 +74,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Gives this request a directory configuration of its own, alike but for a change to core's part.
+    /// Gives this request a directory configuration of its own that only differs in core's part, by `change`.
     fn change_core(&mut self, change: impl FnOnce(&mut sys::core_dir_config)) {
         let pool = self.pool();
         // SAFETY: ap_merge_per_dir_configs with an empty second vector copies the first one's pointers
@@ -92,8 +92,8 @@ impl<'r> Request<'r> {
         self.replace_config(own, |_| ());
     }
 
-    /// Gives this request a directory configuration of its own, in which `directives` come last, as if
-    /// they stood in the innermost section. Does nothing where that was done already.
+    /// Gives this request a directory configuration of its own, in which `directives` come last, as if they stood in
+    /// the innermost section. It does nothing if that was done before.
     pub fn force(&mut self, directives: &Directives) {
         if self.own_config().is_some_and(|own| own.changed.forced) {
             return;
@@ -102,8 +102,8 @@ impl<'r> Request<'r> {
         self.replace_config(own, |changed| changed.forced = true);
     }
 
-    /// As [`Request::force`], for PHP's settings. Those of `unless_set` count where the configuration says nothing
-    /// about them that is as strong.
+    /// As [`Request::force`], for PHP's settings. A setting of `unless_set` only counts if the configuration does not
+    /// set it with the same strength.
     pub fn force_php(&mut self, directives: Option<&Directives>, unless_set: Option<&Directives>) {
         if self.own_config().is_some_and(|own| own.changed.php == Some(PhpPart::Forced)) {
             return;
@@ -118,7 +118,7 @@ impl<'r> Request<'r> {
         self.replace_config(own, |changed| changed.php = Some(PhpPart::Forced));
     }
 
-    /// Takes all of PHP's settings out of this request's directory configuration.
+    /// Removes all of PHP's settings from this request's directory configuration.
     pub fn bare_php(&mut self, php: &php::Module) {
         if self.own_config().is_some_and(|own| own.changed.php == Some(PhpPart::Bare)) {
             return;
@@ -146,7 +146,7 @@ impl<'r> Request<'r> {
         unsafe { sys::ap_merge_per_dir_configs(self.rec().pool, outer, inner) }
     }
 
-    /// Gives this request `with`'s part of the directory configuration for one module, for good.
+    /// Replaces one module's part of this request's directory configuration by the part that `with` has, for good.
     pub fn replace_part(&mut self, module: &CStr, with: &Directives) {
         // SAFETY: as in change_core; a loaded module's record is static, and vectors have a place for it.
         unsafe {
@@ -160,12 +160,13 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// What this request's own directory configuration is about, while that is still the one in use.
+    /// The request's own directory configuration, with the list of what is different in it. `None` if the request
+    /// never got one, or if the server has put another one in its place since.
     pub(super) fn own_config(&self) -> Option<OwnConfig> {
         self.last_own_config().filter(|own| own.own == self.rec().per_dir_config)
     }
 
-    /// The same, though the server may have found another one since.
+    /// The request's own directory configuration. The server may have put another one in its place since.
     fn last_own_config(&self) -> Option<OwnConfig> {
         self.private().own
     }
@@ -190,16 +191,16 @@ impl<'r> Request<'r> {
         self.rec_mut().per_dir_config = own;
     }
 
-    /// Gives this request `source`'s directory configuration where it came to the one that `source`
-    /// had before it got one of its own. The server compares the two right afterwards, and would ask
-    /// for the password again, now confined, if they differed.
+    /// Gives this request the directory configuration that `source` got for itself, if this request has the one that
+    /// `source` had before. The server compares the two configurations right afterwards. If they differed, it would
+    /// authenticate again, now in a confined thread.
     pub fn share_own_config(&mut self, source: &Request<'_>) {
         if let Some(own) = source.own_config().filter(|own| own.before == self.rec().per_dir_config) {
             self.set_own_config(own.before, own.own, own.changed);
         }
     }
 
-    /// The paths of this request that applications may set.
+    /// The paths of this request that applications can set.
     fn paths(&self) -> Paths {
         let r = self.as_ptr();
         // SAFETY: a live request; the answers are kept, not read.
@@ -212,8 +213,8 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Gives the paths back. What an application set instead may lie in memory that ends with it, or ended
-    /// (mod_lua sets a script's own strings), so it is not even looked at.
+    /// Restores the paths. What an application set instead may be in memory that ends with the application or has
+    /// ended (mod_lua sets a script's own strings), so it is not even looked at.
     fn restore_paths(&mut self, paths: Paths) {
         let r = self.as_ptr();
         // SAFETY: a live request, and what it had before, which lives as long.
@@ -223,10 +224,10 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Ends what is the worker's alone, for this request and those that it led to inside the server: the
-    /// server goes on with the directory configuration that it had found, and without the filters of a
-    /// resource. Those may hold what ended with the worker (a Lua state), or are applications that read the
-    /// rest of a body; the server itself puts the output filters aside before it sends an error
+    /// Ends what belongs to the worker alone, for this request and for those that it was redirected to inside the
+    /// server. From here on the server has the directory configuration that it found, and no filters of the resource.
+    /// These filters may hold what ended with the worker (a Lua state), or they are applications that would read the
+    /// rest of a body. No filter is missed: the server itself removes the output filters before it sends an error
     /// (modules/http/http_protocol.c, ap_send_error_response), and nothing else is left to send.
     pub fn leave_worker(&mut self) {
         let mut next = Some(self.same());

@@ -1,4 +1,4 @@
-//! What this module keeps with a request, where only the server's own code finds it.
+//! What this module keeps with a request, where only code of the server and its modules can find it.
 
 use std::ptr::{null, null_mut};
 
@@ -11,21 +11,21 @@ use crate::httpd::{
     slot::{config_entry, set_config_entry},
 };
 
-/// What this module keeps with a request, where only the server's own code finds it.
+/// What this module keeps with a request.
 #[derive(Clone, Copy)]
 pub(super) struct Private<'r> {
     pub(super) own: Option<OwnConfig>,
-    /// Its headers, as they were before any content handler ran; null: none did yet.
+    /// The request's headers as they were before the first content handler ran. Null before that.
     pub(super) headers: *const sys::apr_table_t,
-    /// The newest proof of its family, in the family's first request.
+    /// The newest proof of the family. It is kept in the family's first request.
     proofs: *mut Proof,
     /// What a provider said last, while the server authenticates.
     attempt: Option<Attempt<'r>>,
-    /// Whether all that could ask for a name declined to.
+    /// Whether every module that could ask for a name declined.
     nobody_asked: bool,
-    /// What was decided about it.
+    /// What was decided about the request.
     course: Course,
-    /// What was said of it.
+    /// What was said about the request.
     said: Option<Said<'r>>,
 }
 
@@ -41,7 +41,7 @@ impl Private<'_> {
     };
 }
 
-/// What becomes of a request's content.
+/// What happens to a request's content.
 #[derive(Clone, Copy)]
 struct Course {
     /// It goes on with the server's privileges, as was decided.
@@ -62,7 +62,7 @@ impl<'r> Request<'r> {
         self.set_course(|course| course.unconfined = true);
     }
 
-    /// Whether that was decided.
+    /// Whether this request goes on with the server's privileges, as was decided.
     pub fn goes_unconfined(&self) -> bool {
         self.private().course.unconfined
     }
@@ -77,7 +77,7 @@ impl<'r> Request<'r> {
         self.private().course.made_elsewhere
     }
 
-    /// Runs a handler that may lead to another resource, and may send nothing itself.
+    /// Runs a handler that may lead to another resource. It cannot send anything itself.
     pub fn leading<T>(&mut self, handler: impl FnOnce(&mut Self) -> T) -> T {
         self.guard_filters();
         self.set_course(|course| course.leading = true);
@@ -95,15 +95,16 @@ impl<'r> Request<'r> {
         self.change_private(|private| change(&mut private.course));
     }
 
-    /// What was said of this request.
+    /// What was said about this request.
     pub(in crate::httpd) fn said(&self) -> Option<Said<'r>> {
         self.private().said
     }
 
-    /// Keeps what was said of it, unless what was said before tells more.
+    /// Keeps what was said about the request, unless an earlier text weighs more.
     ///
-    /// The refusal of a subrequest may become the answer of the request that it serves (a look-up,
-    /// modules/mappers/mod_dir.c, fixup_dir), so that one keeps it, too, until something is said of itself.
+    /// The refusal of a subrequest can become the response of the request that it serves (a look-up:
+    /// modules/mappers/mod_dir.c, fixup_dir). So the served request keeps it, too, until something is said about that
+    /// request itself.
     pub fn say(&mut self, said: Said<'r>) {
         let served = self.outermost().filter(|served| said.weight > 0 && served.said().is_none());
         if let Some(mut served) = served {
@@ -122,7 +123,7 @@ impl<'r> Request<'r> {
             .unwrap_or(Private::NEW)
     }
 
-    /// Where it is kept: for as long as the request, and always the same place.
+    /// The place where it is kept. It lives as long as the request and never moves.
     fn private_place(&self) -> *mut Private<'r> {
         let vector = self.rec().request_config;
         // SAFETY: a live request and its vector, of which this thread is the only user.
@@ -142,7 +143,7 @@ impl<'r> Request<'r> {
         change(unsafe { &mut *self.private_place() });
     }
 
-    /// Where the newest proof of this request's family is written down, if this is the family's first.
+    /// The place of the pointer to the newest proof, if this request is the first of its family.
     pub(in crate::httpd) fn newest_proof(&self) -> *mut *mut Proof {
         // SAFETY: a field of what private_place made.
         unsafe { &raw mut (*self.private_place()).proofs }
@@ -158,12 +159,12 @@ impl<'r> Request<'r> {
         self.change_private(|private| private.attempt = attempt);
     }
 
-    /// Whether nothing that is loaded asked for a name here.
+    /// Whether no loaded module asked for a name here.
     pub fn nobody_asked(&self) -> bool {
         self.private().nobody_asked
     }
 
-    /// Keeps that nothing asked for a name here.
+    /// Notes that no loaded module asked for a name here.
     pub fn set_nobody_asked(&mut self) {
         self.change_private(|private| private.nobody_asked = true);
     }

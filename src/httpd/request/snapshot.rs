@@ -1,12 +1,11 @@
-//! The headers of a request as they came with it, kept from before any content handler ran.
+//! The request's headers as the client sent them, kept from before any content handler ran.
 
 use apache_sys as sys;
 
 use super::Request;
 
 impl<'r> Request<'r> {
-    /// Keeps the headers of this request, for when an application may have changed them. Only the first time
-    /// counts.
+    /// Keeps the headers of this request, because an application can change them. Only the first call does something.
     pub fn keep_original_headers(&mut self) {
         if self.private().headers.is_null() {
             // SAFETY: a live table and a live pool. The copy shares the values, which live as long as the request;
@@ -16,8 +15,8 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Gives the headers back that came with the request. Its subrequests, and requests that it leads to inside
-    /// the server, have the same table.
+    /// Restores the headers that came with the request. Its subrequests, and the requests that it was redirected to
+    /// inside the server, use the same table.
     pub fn restore_original_headers(&mut self) {
         let original = self.private().headers;
         if original.is_null() {

@@ -10,7 +10,7 @@ pub(crate) fn text(text: &str) {
         Ok(written) => {
             let shown = written.to_string();
             assert_eq!(Written::parse(&shown), Ok(written));
-            // A thread that has moved there is found to be there, by the label that the kernel prints.
+            // The label that the kernel prints says that a thread that moved there is there.
             let printed = match written.how {
                 How::Change => format!("{} (enforce)", written.name),
                 How::Stack => format!("apache2//&{} (enforce)", written.name),

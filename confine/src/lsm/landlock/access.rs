@@ -1,10 +1,10 @@
-//! What is done to files, in the words of logs and of the directives that grant it.
+//! The kinds of access to files, with their words in logs and the directives that grant them.
 
 use ::landlock::{AccessFs, BitFlags};
 
 use super::PathAccess;
 
-/// One thing that a ruleset can refuse to be done to a file or a folder.
+/// One kind of access to a file or a folder that a ruleset can refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FileAccess {
     /// Open a file to read it.
@@ -19,7 +19,7 @@ pub enum FileAccess {
     Truncate,
     /// Control a device that is open (ABI 5).
     ControlDevice,
-    /// Connect to the socket that a file stands for (ABI 9).
+    /// Connect to the socket of a socket file (ABI 9).
     ConnectSocket,
     /// Make a file in a folder.
     MakeFile,
@@ -35,16 +35,16 @@ pub enum FileAccess {
     MakeCharacterDevice,
     /// Make a block device in a folder. No directive grants it.
     MakeBlockDevice,
-    /// Remove from a folder what is no folder.
+    /// Remove something that is no folder from a folder.
     RemoveFile,
     /// Remove a folder from a folder.
     RemoveFolder,
-    /// Link or rename from one folder to another, on either side (ABI 2).
+    /// Link or rename something from one folder to another. Both folders need it (ABI 2).
     Refer,
 }
 
 impl FileAccess {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 17] = [
         Self::Read,
         Self::List,
@@ -65,7 +65,7 @@ impl FileAccess {
         Self::Refer,
     ];
 
-    /// The kernel's right.
+    /// The right of the kernel.
     pub(super) fn right(self) -> AccessFs {
         match self {
             Self::Read => AccessFs::ReadFile,
@@ -88,7 +88,7 @@ impl FileAccess {
         }
     }
 
-    /// The access of a right; `None` for a right that this build does not know.
+    /// The kind of access that a right allows. `None` for a right that this build does not know.
     pub(super) fn of_right(right: AccessFs) -> Option<Self> {
         Self::ALL.into_iter().find(|access| access.right() == right)
     }
@@ -137,7 +137,7 @@ impl PathAccess {
     }
 }
 
-/// Those of `accesses` as the kernel counts them.
+/// The rights of the kernel for all of `accesses`.
 pub(super) fn rights_for(accesses: &[FileAccess]) -> BitFlags<AccessFs> {
     accesses.iter().fold(BitFlags::EMPTY, |all, access| all | access.right())
 }

@@ -1,4 +1,4 @@
-//! The directive that a ruleset lacks: which path to write where one file was asked for.
+//! Which directive a ruleset lacks, and for which path.
 
 use std::{
     fmt,
@@ -34,14 +34,15 @@ impl fmt::Display for Directive {
     }
 }
 
-/// A path as the server's configuration takes it: in quotes, in which a backslash stands before a quote and before a
-/// backslash (httpd: server/util.c, substring_conf). What is no UTF-8 is shown, and cannot be written.
+/// A path as the server's configuration takes it: in quotes, with a backslash before each quote and each backslash
+/// (httpd: server/util.c, substring_conf). Bytes that are not UTF-8 are only shown, because a configuration cannot
+/// hold them.
 pub fn quoted_path(path: &Path) -> String {
     let text = crate::lsm::escaped(&path.to_string_lossy());
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// Folders whose files belong together: whoever needs one of them will need another, and none is a secret.
+/// Folders that are granted as a whole. Whoever needs one of their files also needs others, and no file is a secret.
 const WHOLE: [&str; 15] = [
     "/usr/share/zoneinfo",
     "/usr/lib/locale",
@@ -60,7 +61,7 @@ const WHOLE: [&str; 15] = [
     "/proc",
 ];
 
-/// Folders in which files of many purposes lie beside each other: one file there says nothing about the next.
+/// Folders that hold files of many purposes. That one of their files is needed says nothing about the others.
 const SHARED: [&str; 26] = [
     "/",
     "/bin",
@@ -90,8 +91,8 @@ const SHARED: [&str; 26] = [
     "/var/log",
 ];
 
-/// What to write in a directive for a path that was refused: the folder that it is in, where that is a folder for one
-/// purpose, and else the path itself.
+/// The path to write in a directive when `path` was refused. It is the folder that `path` is in, if this folder has
+/// one purpose, and otherwise `path` itself.
 pub fn path_to_grant(path: &Path, is_folder: bool) -> PathBuf {
     if let Some(whole) = path.ancestors().find(|above| is_whole(above)) {
         return whole.to_owned();
@@ -102,7 +103,7 @@ pub fn path_to_grant(path: &Path, is_folder: bool) -> PathBuf {
     }
 }
 
-/// Whether files of many purposes lie in `folder` itself.
+/// Whether `folder` itself holds files of many purposes.
 pub fn is_shared(folder: &Path) -> bool {
     SHARED.iter().any(|shared| folder == Path::new(shared))
 }

@@ -1,7 +1,9 @@
-//! What a ruleset grants, asked without the kernel: for the log of report mode, and for `confinectl explain --path`.
+//! What a ruleset grants, found out without asking the kernel. The log of report mode and `confinectl explain --path`
+//! need this.
 //!
-//! The kernel has no permissive mode for Landlock and answers EACCES without a word. So what it would answer is worked
-//! out here, from the inodes that the ruleset's paths led to when it was made, by the rules of the kernel's own walk.
+//! The kernel has no permissive mode for Landlock, and it answers EACCES without saying why. So its answer is
+//! computed here. The computation starts from the inodes that the ruleset's paths led to when the ruleset was made,
+//! and it follows the rules of the kernel's own walk.
 //!
 //! ```
 //! use std::path::Path;
@@ -36,7 +38,7 @@ use super::{
 };
 use crate::lsm::Values;
 
-/// What one ruleset handles and grants, for one request where its paths depend on the request.
+/// What one ruleset handles and grants. If its paths depend on the request, this is for one request.
 #[derive(Clone, Debug)]
 pub struct Grants {
     name: Box<str>,
@@ -47,15 +49,15 @@ pub struct Grants {
     ports: HashMap<u16, BitFlags<AccessNet>>,
 }
 
-/// A refusal, with the directive that is missing.
+/// A refusal, and the directive that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
-    /// What to add to the ruleset; `None` for what no directive grants.
+    /// The directive to add to the ruleset. `None` if no directive grants the access.
     pub add: Option<Directive>,
 }
 
 impl Denied {
-    /// What to do about it, in words.
+    /// Says in words what to do about it.
     pub fn remedy(&self) -> String {
         match &self.add {
             Some(directive) => format!("add {directive}"),
@@ -71,8 +73,8 @@ impl fmt::Display for Denied {
 }
 
 impl Grants {
-    /// Those of a ruleset as it is written, on the running kernel, with its paths looked up now. `values` has what its
-    /// expressions are for the request in question.
+    /// The grants of a ruleset as it is written, on the running kernel. The paths are looked up now. `values` gives
+    /// the values that the ruleset's expressions have for the request.
     pub fn of(spec: &RulesetSpec, values: &dyn Values) -> Result<Self, Box<dyn Error>> {
         let blueprint = Blueprint::new(spec, Landlock::abi()?, &Trust::new(&spec.trusted))
             .map_err(|faults| faults.all().first().map_or_else(String::new, ToString::to_string))?;
@@ -96,18 +98,19 @@ impl Grants {
         *self.ports.entry(port).or_default() |= rights;
     }
 
-    /// The ruleset's name, as contexts give it behind `landlock:`.
+    /// The ruleset's name, as it follows `landlock:` in contexts.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// All that the rules grant at `place`, and what the ruleset does not handle.
+    /// All rights that the rules grant at `place`, and all rights that the ruleset does not handle.
     fn rights_at(&self, place: &Place) -> BitFlags<AccessFs> {
         let granted = place.ids().iter().filter_map(|id| self.paths.get(id));
         granted.fold(!self.fs, |all, rights| all | *rights)
     }
 
-    /// Whether `access` to a file or folder is granted. What is made or removed is asked of the folder that it is in.
+    /// Whether `access` to a file or folder is granted. To make or remove something needs the right of the folder
+    /// that it is in.
     pub fn file(&self, place: &Place, access: FileAccess) -> Result<(), Denied> {
         if self.rights_at(place).contains(access.right()) {
             return Ok(());
@@ -119,18 +122,17 @@ impl Grants {
         Err(Denied { add })
     }
 
-    /// Whether something may be linked or renamed from the folder `from` to the folder `to`, which differ, and take the
-    /// rights with it that it has there. `moved` is what is linked or renamed. The rights to make and to remove entries
-    /// are asked for apart.
+    /// Whether something may be linked or renamed from the folder `from` to the folder `to`. The two folders differ.
+    /// `moved` is what is linked or renamed. The rights to make and to remove entries are not asked here.
     ///
-    /// Besides the right on both sides, nothing may gain rights by the move (kernel: security/landlock/fs.c,
-    /// current_check_refer_path).
+    /// Both folders need the right. In addition, the move must not give new rights to anything (kernel:
+    /// security/landlock/fs.c, current_check_refer_path).
     pub fn refer(&self, from: &Place, to: &Place, moved: &Place) -> Result<(), Denied> {
         self.file(from, FileAccess::Refer)?;
         self.file(to, FileAccess::Refer)?;
         let matters = if moved.is_folder() { self.fs } else { rights_for(&OF_FILES) & self.fs };
         let gained = matters & self.rights_at(to) & !self.rights_at(moved);
-        // A right on one file alone stays with it.
+        // A right that a rule grants on the file itself moves along with the file.
         let access = gained.iter().next().and_then(FileAccess::of_right);
         match access {
             None => Ok(()),
@@ -158,17 +160,17 @@ impl Grants {
         }
     }
 
-    /// Whether signals to processes that are not under the ruleset are granted.
+    /// Whether the thread may send signals to processes that are not under the ruleset.
     pub fn signal(&self) -> Result<(), Denied> {
         self.scope(ScopeFlag::Signal, ScopeFlag::AbstractUnixSocket, "abstract-sockets")
     }
 
-    /// Whether connections to abstract UNIX sockets are granted that were made by a process not under the ruleset.
+    /// Whether the thread may connect to abstract UNIX sockets of processes that are not under the ruleset.
     pub fn abstract_socket(&self) -> Result<(), Denied> {
         self.scope(ScopeFlag::AbstractUnixSocket, ScopeFlag::Signal, "signals")
     }
 
-    /// To lift one scope the other is named, if it is to stay.
+    /// The remedy names the other scope if that one is restricted, because it must stay so.
     fn scope(&self, scope: ScopeFlag, other: ScopeFlag, others_name: &str) -> Result<(), Denied> {
         if !self.scope.contains(scope) {
             return Ok(());
@@ -177,18 +179,19 @@ impl Grants {
         Err(Denied { add: Some(Directive::word("LandlockScope", stays)) })
     }
 
-    /// Whether the ruleset restricts this at all on the running kernel.
+    /// Whether the ruleset restricts this access on the running kernel.
     pub fn handles(&self, access: FileAccess) -> bool {
         self.fs.contains(access.right())
     }
 
-    /// As [`Grants::file`] of a path that is looked up now, along symbolic links.
+    /// As [`Grants::file`], for a path that is looked up now, along symbolic links.
     pub fn path(&self, path: &Path, access: FileAccess) -> std::io::Result<Result<(), Denied>> {
         Ok(self.file(&Place::resolve(path)?, access))
     }
 }
 
-/// The rights that concern a file and not what is in a folder (kernel: security/landlock/fs.c, ACCESS_FILE).
+/// The rights that concern a file itself, and not the entries of a folder (kernel: security/landlock/fs.c,
+/// ACCESS_FILE).
 const OF_FILES: [FileAccess; 6] = [
     FileAccess::Execute,
     FileAccess::Write,

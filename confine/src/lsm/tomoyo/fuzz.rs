@@ -14,7 +14,7 @@ pub(crate) fn text(text: &str) {
         match Written::parse(text, notation).and_then(|w| w.complete(&own)) {
             Ok(domain) => {
                 let name = domain.as_str();
-                // Nothing in the name can end a line of the policy, or begin another word.
+                // The name must not end a line of the policy or begin another word.
                 assert!(name.bytes().all(|b| b == b' ' || b.is_ascii_graphic()), "{name}");
                 assert_eq!(Domain::parse(name).as_ref(), Ok(&domain));
                 assert!(!domain.namespace().is_empty() && !domain.is_below(&domain));
@@ -32,10 +32,10 @@ pub(crate) fn text(text: &str) {
 /// How many patterns of an input are tried at most.
 const MOST_PATTERNS: usize = 16;
 
-/// The lines of `text` that are patterns, each with whether it matches the file `name`.
+/// The lines of `text` that are patterns, each with the answer whether it matches the file `name`.
 ///
 /// # Panics
-/// A pattern does not match what its definition matches.
+/// A pattern and its definition disagree.
 pub(crate) fn patterns<'t>(text: &'t str, name: &[u8]) -> Vec<(&'t str, bool)> {
     let patterns = text.lines().filter_map(|line| Some((line, Pattern::parse(line).ok()?)));
     let answers: Vec<_> =
@@ -48,7 +48,7 @@ pub(crate) fn patterns<'t>(text: &'t str, name: &[u8]) -> Vec<(&'t str, bool)> {
     answers
 }
 
-/// Whether the definition is quick enough. It tries every way, so its time grows exponentially.
+/// Whether the definition is fast enough. It tries all possibilities, so its time grows exponentially.
 fn is_quick(pattern: &str, name: &[u8]) -> bool {
     let wild = ["\\*", "\\@", "\\$", "\\X", "\\A"].iter().map(|w| pattern.matches(w).count()).sum::<usize>();
     name.len() <= 40 && pattern.len() <= 200 && wild <= 5 && pattern.matches("\\{").count() <= 2

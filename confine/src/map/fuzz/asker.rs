@@ -25,8 +25,8 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    /// What stands before the last four NUL bytes, and the facts behind each of them: user, address, virtual
-    /// host, path. One that is empty is not known.
+    /// The data before the last four NUL bytes, and the facts behind each of them: user, address, virtual host, path.
+    /// An empty fact is unknown.
     pub(super) fn behind(data: &[u8]) -> (&[u8], Self) {
         let mut fields: Vec<_> = data.rsplitn(5, |b| *b == 0).collect();
         fields.reverse();
@@ -49,7 +49,7 @@ impl Asker {
 /// A map as a scan from the top reads it.
 #[derive(Default)]
 pub(super) struct Scanned {
-    /// Line, subject as it would be written, contexts.
+    /// The line, the subject as a map would hold it, and the contexts.
     pub(super) rules: Vec<(u32, String, String)>,
     /// The line of the first error.
     pub(super) first_error: Option<u32>,
@@ -82,7 +82,7 @@ pub(super) fn line_of(error: &MapError) -> u32 {
     }
 }
 
-/// The text of an error goes into a log: one line, of bounded length.
+/// Checks the text of an error, which goes into a log: it is one line of limited length.
 pub(super) fn assert_fit_for_a_log(error: &MapError) {
     crate::fuzz_log::fit_for_a_log(&error.to_string());
 }

@@ -1,4 +1,4 @@
-//! The bytes of a compiled map: refused or answered from, never more.
+//! Reads the bytes of a compiled map. They are refused, or they answer look-ups. Nothing else may happen.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -17,9 +17,9 @@ use crate::map::{
     },
 };
 
-/// Bytes of a file; or a map's text and, behind the byte FF, which is in no text, what is changed in its
-/// compiled form: for each six bytes the number of a word of four bytes, and the word's new value. So an
-/// input means much the same when the layout changes, and what it holds can be read.
+/// The input is the bytes of a file. Or it is the text of a map, the byte FF (which no text holds), and changes of
+/// the compiled form: in groups of six bytes, the number of a word of four bytes and the new value of this word. So
+/// an input keeps its meaning when the layout changes, and a person can read it.
 pub(crate) fn compiled_map(data: &[u8]) {
     as_it_is(data);
     let end = data.iter().position(|b| *b == 0xFF).unwrap_or(data.len());
@@ -34,7 +34,7 @@ pub(crate) fn compiled_map(data: &[u8]) {
     }
 }
 
-/// What a server does that finds these bytes in a file.
+/// Does what a server does when it finds these bytes in a file.
 fn as_it_is(data: &[u8]) {
     let mut block = memmap2::MmapMut::map_anon(data.len().max(1)).expect("memory");
     block[..data.len()].copy_from_slice(data);
@@ -47,13 +47,13 @@ fn as_it_is(data: &[u8]) {
     }
 }
 
-/// The same with a head and a checksum that hold.
+/// The same, with a correct head and a correct checksum.
 fn mended(data: &[u8], more: &[Asker]) {
     let block = Block::mended(data).expect("a block");
     ask(&Map { path: name().into(), block, default: DEFAULT }, more);
 }
 
-/// The compiled form of a map, the same each time.
+/// The compiled form of a map. It is the same each time.
 fn block(text: &[u8]) -> Option<Vec<u8>> {
     let builder = Builder::with_keys(text, DEFAULT, HashKeys::zeroed());
     let block = builder.build(&name().into(), Err).ok().flatten()?;
@@ -69,7 +69,7 @@ fn change(bytes: &mut [u8], changes: &[u8]) {
     }
 }
 
-/// Asks all that a server asks a map.
+/// Asks the map all that a server asks.
 fn ask(map: &Map, more: &[Asker]) {
     for asker in any_askers().iter().chain(more) {
         if let Some(hit) = map.lookup(&asker.subject()) {
@@ -86,7 +86,7 @@ fn text_askers(text: &[u8]) -> Vec<Asker> {
     askers(&MapText::of(name(), text.to_vec(), DEFAULT), Asker::default())
 }
 
-/// Requests of every kind, and some that take long.
+/// Requests of every kind, and some that take long to answer.
 fn any_askers() -> Vec<Asker> {
     let path = |path: &str| Asker { path: Some(path.into()), ..Asker::default() };
     vec![

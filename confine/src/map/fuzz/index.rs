@@ -1,4 +1,4 @@
-//! A map's text: the tables against a scan from the top.
+//! Compares the tables of a map with a scan from the top.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::map::{
     Cover, Map, MapError, MapSubject, MapText, file, syntax::MAX_ERRORS, table::block::SourceStamp,
 };
 
-/// So many rules have requests made for them.
+/// The number of rules for which requests are made.
 const MOST_ASKERS: usize = 12;
 
 /// `MAP NUL user NUL address NUL host NUL path`; see [`Asker::behind`].
@@ -43,7 +43,7 @@ pub(crate) fn map(data: &[u8]) {
     answers_are_those_of(&map, &compiled(&map), &askers);
 }
 
-/// A subject as it is displayed is the same subject in a map.
+/// Checks that a displayed subject is the same subject when a map holds it.
 fn subjects_read_back(scanned: &Scanned) {
     for (_, subject, _) in &scanned.rules {
         let line = MapText::of(name(), format!("{subject} x").into_bytes(), DEFAULT);
@@ -58,13 +58,13 @@ fn lists_are_told_apart(map: &Map, scanned: &Scanned) {
     let expected: Vec<_> = firsts.map(|(line, _, contexts)| (contexts.clone(), *line)).collect();
     let lists: Vec<_> = map.lists().map(|l| (l.contexts.to_string(), l.first_line)).collect();
     assert_eq!(lists.len(), map.list_count() as usize);
-    // Words with blanks in them may display as two lists do.
+    // Words that hold blanks may display as two lists.
     if lists.len() == expected.len() {
         assert_eq!(lists, expected);
     }
 }
 
-/// Requests that the first rules are for, or just not, and combinations of these with the facts of `asker`.
+/// Requests that the first rules match or just do not match, and combinations of these with the facts of `asker`.
 pub(super) fn askers(text: &MapText, asker: Asker) -> Vec<Asker> {
     let mut askers = vec![asker.clone(), Asker::default()];
     each_rule(text, |_, subject| {
@@ -84,7 +84,7 @@ pub(super) fn askers(text: &MapText, asker: Asker) -> Vec<Asker> {
             }
             MapSubject::Path(path) => {
                 askers.push(Asker { path: Some(path.as_bytes().to_vec()), ..before });
-                // One that no `**` in it takes as it is written.
+                // A path that does not match a `**` by its own text.
                 let path = path.replace("**", "a/b").replace("*", "").into_bytes();
                 askers.push(Asker { path: Some(path), ..asker.clone() });
             }
@@ -99,7 +99,7 @@ pub(super) fn askers(text: &MapText, asker: Asker) -> Vec<Asker> {
     askers
 }
 
-/// A network's first address, an IPv4 one also as IPv6 has it.
+/// The first address of a network. With `mapped`, an IPv4 address is in its IPv6 form.
 fn mapped(net: IpNet, mapped: bool) -> std::net::IpAddr {
     match net {
         IpNet::V4(net) if mapped => net.network().to_ipv6_mapped().into(),
@@ -133,7 +133,7 @@ fn answers_are_those_of_a_scan(map: &Map, text: &MapText, scanned: &Scanned, ask
     }
 }
 
-/// What a server reads of the compiled form.
+/// The map that a server reads from the compiled form.
 fn compiled(map: &Map) -> Map {
     let stamp = SourceStamp { size: 0, seconds: 0, nanoseconds: 0 };
     let block = map.block.to_file(stamp, b"landlock", b"/nonexistent/m").expect("memory");

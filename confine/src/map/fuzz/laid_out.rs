@@ -1,4 +1,4 @@
-//! The layout of maps: nothing but blanks changes.
+//! Checks that the layout of a map changes nothing but blanks.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ fn layout(text: &str) -> String {
     crate::map::layout(text, &Progress::default())
 }
 
-/// A map.
+/// The input is a map.
 pub(crate) fn map_fmt(data: &[u8]) {
     let map = |text: &[u8]| MapText::of(Path::new("m"), text.to_vec(), DEFAULT);
     let (Ok(text), Ok(_)) = (std::str::from_utf8(data), map(data).map()) else { return };
@@ -24,7 +24,7 @@ pub(crate) fn map_fmt(data: &[u8]) {
     assert_eq!(layout(&laid_out), laid_out, "a second time changes nothing");
 }
 
-/// What a layout has no say in.
+/// The part of a text that a layout must not change.
 fn visible(text: &str) -> String {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     text.chars().filter(|c| !matches!(c, ' ' | '\t' | '\r' | '\n')).collect()

@@ -1,15 +1,15 @@
-//! Patterns of paths: one by one and all at once, against their definition in the plainest code.
+//! Compares patterns of paths, one by one and all together, with their definition in the simplest code.
 
 use super::asker::{Asker, DEFAULT, name};
 use crate::map::{Map, MapSubject, syntax::glob};
 
-/// So many patterns are looked at.
+/// The number of patterns that are looked at.
 const MOST_PATTERNS: usize = 24;
 
 /// The longest path that the definition is asked about, in bytes.
 const LONGEST_PATH: usize = 300;
 
-/// Patterns, one a line, and behind a NUL byte a path.
+/// The input is patterns, one on each line, and a path behind a NUL byte.
 pub(crate) fn path_pattern(data: &[u8]) {
     let end = data.iter().position(|b| *b == 0).unwrap_or(data.len());
     let path = data.get(end + 1..).unwrap_or_default();
@@ -34,7 +34,7 @@ pub(crate) fn path_pattern(data: &[u8]) {
     assert_eq!(line, answers.iter().position(|a| *a), "{patterns:?}");
 }
 
-/// Whether `path` is one that `pattern` means. Every cell of the table is filled in: slow, never slower.
+/// Whether `path` matches `pattern` by the definition. Every cell of the table is computed, so the time is limited.
 fn means(pattern: &str, path: &[u8]) -> bool {
     let Some(inner) = path.strip_prefix(b"/") else { return false };
     let names: Vec<_> = inner.split(|b| *b == b'/').filter(|c| !c.is_empty()).collect();
@@ -42,7 +42,7 @@ fn means(pattern: &str, path: &[u8]) -> bool {
         return false;
     }
     let parts: Vec<_> = pattern.split('/').filter(|c| !c.is_empty()).collect();
-    // From the end: whether the parts from p on can be the names from n on.
+    // This goes from the end: whether the parts from p on can match the names from n on.
     let mut rest = vec![false; names.len() + 1];
     rest[names.len()] = true;
     for part in parts.iter().rev() {
@@ -79,7 +79,7 @@ fn letters(mut pattern: &[u8]) -> Vec<Letter> {
     letters
 }
 
-/// The bytes of the class that `[` opened, and how long it is.
+/// The bytes of the class that `[` opened, and the length of its text.
 fn class(text: &[u8]) -> (Vec<u8>, usize) {
     let negated = matches!(text.first(), Some(b'!' | b'^'));
     let first = usize::from(negated);

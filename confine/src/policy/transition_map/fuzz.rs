@@ -1,11 +1,11 @@
-//! The body of the fuzz target for TOMOYO's patterns: each pattern by itself, and all of them in one table.
+//! The body of the fuzz target for TOMOYO's patterns. It tests each pattern alone, and all of them in one table.
 
 use std::path::Path;
 
 use super::TransitionMap;
 use crate::{fuzz_log::fit_for_a_log, lsm::tomoyo};
 
-/// `data` holds patterns, one a line, and the name of a file behind a NUL byte.
+/// `data` holds patterns, one on each line, and the name of a file behind a NUL byte.
 pub(crate) fn tomoyo_pattern(data: &[u8]) {
     let end = data.iter().position(|b| *b == 0).unwrap_or(data.len());
     let (text, name) = (&data[..end], data.get(end + 1..).unwrap_or_default());
