@@ -1,5 +1,5 @@
-//! Counts of what happened to requests, by virtual host and contexts. The server and all its children share them, and
-//! they are kept over restarts. See [`confine::tally`].
+//! Counts what happened to requests, by virtual host and contexts. The server and all its children share the counts,
+//! and the counts survive restarts. See [`confine::tally`].
 
 use std::{
     sync::OnceLock,
@@ -17,13 +17,13 @@ use crate::{config::ServerConfig, httpd::request::Request, thread::shared_memory
 
 static SHARED: OnceLock<Option<Tally<'static>>> = OnceLock::new();
 
-/// Makes the shared counts, once a process. To be called before children are forked.
+/// Makes the shared counts, once in a process. It must be called before children are forked.
 pub fn prepare() -> Option<&'static Tally<'static>> {
     let made = || Tally::over(shared_memory::numbers::<{ Tally::WORDS }>()?);
     SHARED.get_or_init(made).as_ref()
 }
 
-/// The shared counts; `None` where the kernel had no memory for them.
+/// The shared counts. `None` if the kernel had no memory for them.
 pub fn tally() -> Option<&'static Tally<'static>> {
     SHARED.get()?.as_ref()
 }
@@ -33,12 +33,12 @@ pub fn label_of(moves: &Moves) -> Label {
     tally().map_or(Label::NO_ROOM, |tally| moves.label(&tally.labels))
 }
 
-/// Where requests of this virtual host in these contexts are counted.
+/// The row in which requests of this virtual host in these contexts are counted.
 pub fn row(host: Label, contexts: Label) -> Row {
     tally().map_or(Row::OTHER, |tally| tally.rows.find(host, contexts))
 }
 
-/// Where this request is counted, as far as is known of it.
+/// The row in which this request is counted, by what is known about it now.
 pub fn row_of(r: &Request<'_>, grounds: &Grounds<'_>) -> Row {
     row(host_of(r), grounds.label)
 }
@@ -48,7 +48,7 @@ pub fn host_of(r: &Request<'_>) -> Label {
     ServerConfig::of(&r.server()).map_or(Label::NONE, |server| server.label)
 }
 
-/// Counts one.
+/// Counts one request.
 pub fn add(row: Row, counter: Counter) {
     if let Some(tally) = tally() {
         tally.rows.add(row, counter as usize);
@@ -58,18 +58,18 @@ pub fn add(row: Row, counter: Counter) {
 /// Notes how long a move took.
 pub fn moved(row: Row, time: Duration) {
     if let Some(tally) = tally() {
-        // There is no move of 500 years.
+        // A move does not take 500 years, so the number fits.
         tally.rows.moved(row, time.as_nanos() as u64);
     }
 }
 
-/// A place for a child that just started, to say what it does.
+/// A place in which a child that has just started says what it does.
 pub fn child_started() -> Option<Child<'static>> {
     let tally = tally()?;
     tally.children.enter(std::process::id(), tally.configuration())
 }
 
-/// A child ended.
+/// Notes that a child ended.
 pub fn child_ended(process: u32) {
     if let Some(tally) = tally() {
         tally.children.leave(process);

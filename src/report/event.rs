@@ -1,4 +1,4 @@
-//! What became of a request, in the words of the log.
+//! What happened to a request, in the words of the log.
 
 use std::{ffi::CStr, fmt};
 
@@ -27,7 +27,7 @@ pub enum Event {
     WouldDeny,
     /// A ruleset refused an access (`ConfineExplain on`).
     Denied,
-    /// Goes on, and somebody should look.
+    /// It goes on, and somebody should look.
     Warned,
     /// No handler took the request.
     Unanswered,
@@ -53,7 +53,7 @@ impl Event {
         }
     }
 
-    /// How much it tells of a request of which several things are said: a refusal is never hidden by what follows.
+    /// How much this event tells, for a request with several events. A later event never hides a refusal.
     pub(super) fn weight(self) -> u8 {
         match self {
             Self::Refused => 2,

@@ -1,11 +1,11 @@
 //! The log lines about requests.
 //!
-//! One grammar for all lines, the same fields in the same order:
+//! All lines have one grammar, with the same fields in the same order:
 //!
 //! `confine: EVENT METHOD PATH user=U addr=A vhost=V rule=FILE:LINE context=C[: REASON]`
 //!
-//! A field that is unknown is `-`. A value is one word, in which all but plain characters is written as in URLs,
-//! and the reason holds nothing that looks like a field, so that no name can forge one: see [`confine::field`].
+//! An unknown field is `-`. A value is one word, and all but plain characters are written as in URLs. The reason
+//! never looks like a field. So no name can forge a field: see [`confine::field`].
 
 use std::{
     ffi::CStr,
@@ -20,12 +20,12 @@ use confine::policy::decide::RuleAt;
 use super::{Event, Grounds};
 use crate::httpd::request::Request;
 
-/// A value of the request.
+/// The value of a field.
 pub fn field(text: Option<&CStr>) -> Field<'_> {
     Field(text.map(CStr::to_bytes))
 }
 
-/// Where a rule stands.
+/// The place of a rule.
 pub struct Place<'a>(pub RuleAt<'a>);
 
 impl<'a> Place<'a> {
@@ -41,10 +41,10 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// One line about a request, in the grammar of all.
+/// One line about a request, in the common grammar.
 pub fn line(r: &Request<'_>, event: Event, grounds: &Grounds<'_>, reason: &str) -> String {
     let mut out = String::with_capacity(256);
-    // Writing to a String cannot fail.
+    // To write to a String cannot fail.
     let _ = write!(
         out,
         "confine: {event} {} {} user={} addr=",

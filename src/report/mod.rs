@@ -1,4 +1,4 @@
-//! What was decided: the log line, the request's environment and notes, the count.
+//! Records what was decided: the log line, the request's environment and notes, and the count.
 
 pub mod counters;
 mod event;
@@ -34,37 +34,37 @@ use crate::{
 pub use event::Event;
 pub use refusal::Refusal;
 
-/// The name of the variable and the note that carry a request's contexts.
+/// The name of the variable and of the note that hold a request's contexts.
 pub const CONTEXT: &CStr = c"CONFINE_CONTEXT";
 
-/// What a decision stands on: who is behind the request, and the rule and contexts that were found for them.
+/// The grounds of a decision: the user, and the rule and the contexts that were found.
 #[derive(Clone, Copy)]
 pub struct Grounds<'a> {
-    /// The user, proven.
+    /// The proven user.
     user: Option<&'a CStr>,
     rule: Option<RuleAt<'a>>,
     context: Option<&'a CStr>,
-    /// Under which name requests in these contexts are counted.
+    /// The label under which requests in these contexts are counted.
     label: Label,
 }
 
 impl<'a> Grounds<'a> {
-    /// Those of a request of which no rule is known.
+    /// The grounds for a request whose rule is not known.
     pub fn of<'r: 'a>(r: &Request<'r>) -> Self {
         Self::of_user(proven_user(r))
     }
 
-    /// Those of a request of which only the user is known, who was proven.
+    /// The grounds for a request of which only the proven user is known.
     pub fn of_user(user: Option<&'a CStr>) -> Self {
         Self { user, rule: None, context: None, label: Label::NONE }
     }
 
-    /// With the rule that decided.
+    /// Adds the rule that decided.
     pub fn by(self, rule: RuleAt<'a>) -> Self {
         Self { rule: Some(rule), ..self }
     }
 
-    /// With the contexts that the rule gives.
+    /// Adds the contexts that the rule gives.
     pub fn within<'b>(&self, moves: &'b Moves) -> Grounds<'b>
     where
         'a: 'b,
@@ -78,7 +78,7 @@ impl<'a> Grounds<'a> {
     }
 }
 
-/// Counts and logs a refusal; gives the status to answer with.
+/// Counts and logs a refusal. The result is the status to answer with.
 pub fn refused(r: &mut Request<'_>, grounds: &Grounds<'_>, refusal: &Refusal) -> Status {
     counted(r, Event::Refused, grounds, refusal, refusal.counter);
     current::refused();
@@ -87,7 +87,7 @@ pub fn refused(r: &mut Request<'_>, grounds: &Grounds<'_>, refusal: &Refusal) ->
     refusal.status()
 }
 
-/// Counts a refusal, and keeps it for the page that shows the last ones.
+/// Counts a refusal, and keeps it for the page that shows the last refusals.
 fn counted(r: &Request<'_>, event: Event, grounds: &Grounds<'_>, refusal: &Refusal, counter: Counter) {
     counters::add(counters::row_of(r, grounds), counter);
     let Some(tally) = counters::tally() else { return };
@@ -103,7 +103,7 @@ fn counted(r: &Request<'_>, event: Event, grounds: &Grounds<'_>, refusal: &Refus
     });
 }
 
-/// Logs and counts what would have been a refusal (report mode).
+/// Logs and counts a request that would have been refused outside of report mode.
 pub fn would_refuse(r: &mut Request<'_>, grounds: &Grounds<'_>, refusal: &Refusal) {
     counted(r, Event::WouldRefuse, grounds, refusal, Counter::WouldRefuse);
     keep(r, Event::WouldRefuse, grounds, refusal.reason());
@@ -115,8 +115,8 @@ pub fn warned(r: &mut Request<'_>, grounds: &Grounds<'_>, reason: &str) {
     log::request(r, Level::Warning, &line(r, Event::Warned, grounds, reason));
 }
 
-/// Says and counts that another process makes this request's content, and takes back what said that it runs in its
-/// contexts.
+/// Says and counts that another process makes this request's content, and removes what said that the request runs in
+/// its contexts.
 pub fn made_elsewhere(r: &mut Request<'_>, grounds: &Grounds<'_>, maker: &str) {
     let row = current::row().unwrap_or_else(|| counters::row_of(r, grounds));
     counters::add(row, Counter::OutOfProcess);
@@ -131,7 +131,7 @@ pub fn made_elsewhere(r: &mut Request<'_>, grounds: &Grounds<'_>, maker: &str) {
     }
 }
 
-/// Where content comes from that `maker` makes, in words.
+/// Says in words where content of this `maker` comes from.
 pub fn made_by(maker: &str) -> String {
     format!("{maker} makes the content in another process, which is in no context of this module's")
 }
@@ -144,8 +144,8 @@ pub fn passed(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>) {
     }
 }
 
-/// Puts the contexts into the request's environment and notes, and logs the move. `after_early`: the
-/// worker is in the contexts of an early move already, which come first.
+/// Puts the contexts into the request's environment and notes, and logs the move. `after_early` says that the worker
+/// is in the contexts of an early move already. These come first.
 pub fn moved(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, contexts: &CStr, after_early: bool) {
     if after_early && r.note(CONTEXT).is_none() {
         inherit(r);
@@ -162,11 +162,12 @@ pub fn moved(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, contexts:
     }
 }
 
-/// Keeps what is said of a request for its notes: the values of its log line.
+/// Keeps the values of a request's log line for its notes.
 fn keep(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, reason: &str) {
-    // A subrequest's own pool ends before the request is logged.
+    // The pool of a subrequest ends before the request is logged.
     let pool = r.outermost().map_or(r.pool(), |outermost| outermost.pool());
-    // The rules may be replaced, and the contexts end with the worker, before the request is logged.
+    // The texts are copied: before the request is logged, the rules can be replaced, and the contexts end with the
+    // worker.
     r.say(Said {
         event: event.name(),
         weight: event.weight(),
@@ -187,7 +188,7 @@ fn keep(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, reason: &str) 
     });
 }
 
-/// A value as its log line has it, which is `shown` where it is more than one plain word, written down in the pool.
+/// A value as the log line shows it, copied into the pool. It is `shown` unless it is one plain word.
 fn word<'p>(pool: Pool<'p>, value: &[u8], shown: &dyn fmt::Display) -> &'p CStr {
     match Field(Some(value)).as_it_is() {
         Some(as_it_is) => pool.text(as_it_is),
@@ -195,7 +196,7 @@ fn word<'p>(pool: Pool<'p>, value: &[u8], shown: &dyn fmt::Display) -> &'p CStr 
     }
 }
 
-/// A redirect or subrequest inside the worker: it shares the contexts of the request it comes from.
+/// Gives a redirect or subrequest inside the worker the contexts of the request that it comes from.
 pub fn inherit(r: &mut Request<'_>) {
     let source = [r.redirected_from(), r.main()].into_iter().flatten().find_map(|s| s.note(CONTEXT));
     if let Some(context) = source {
@@ -204,7 +205,7 @@ pub fn inherit(r: &mut Request<'_>) {
     }
 }
 
-/// No handler took the request: 500, as in the server itself.
+/// Answers a request that no handler took with 500, as the server itself does.
 pub fn no_handler(r: &mut Request<'_>) -> Status {
     log::request(
         r,

@@ -1,4 +1,4 @@
-//! Why a request is refused, and with what.
+//! Why a request is refused, and with which status.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use confine::lsm::EnterError;
 use super::counters::Counter;
 use crate::httpd::status::Status;
 
-/// A refusal: the answer, the count, and the reason with its remedy.
+/// A refusal: the status, the count, and the reason with its remedy.
 pub struct Refusal {
     status: Status,
     pub(super) counter: Counter,
@@ -19,12 +19,12 @@ impl Refusal {
         Self { status, counter, reason: reason.into() }
     }
 
-    /// What the client gets.
+    /// The status that the client gets.
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// Why, and what to do.
+    /// The reason, and what to do.
     pub fn reason(&self) -> &str {
         &self.reason
     }
@@ -43,12 +43,12 @@ impl Refusal {
         Self::new(Status::INTERNAL_SERVER_ERROR, Counter::RefusedExpression, error.to_string())
     }
 
-    /// A database could not be asked.
+    /// A database could not answer.
     pub fn database(error: &dyn fmt::Display) -> Self {
         Self::new(Status::SERVICE_UNAVAILABLE, Counter::RefusedDatabase, error.to_string())
     }
 
-    /// A rule gave something that is no context here.
+    /// A rule gave a text that is no context here.
     pub fn context(error: &dyn fmt::Display) -> Self {
         Self::new(Status::INTERNAL_SERVER_ERROR, Counter::RefusedContext, error.to_string())
     }
@@ -62,7 +62,7 @@ impl Refusal {
         }
     }
 
-    /// The content would be made by another process.
+    /// Another process would make the content.
     pub fn out_of_process(what: &str, remedy: &str) -> Self {
         Self::new(
             Status::FORBIDDEN,
@@ -73,7 +73,7 @@ impl Refusal {
         )
     }
 
-    /// A page of the server's that the configuration did not put here.
+    /// The page belongs to the server, and the configuration did not put it here.
     pub fn server_page(handler: &str) -> Self {
         Self::new(
             Status::FORBIDDEN,
@@ -85,7 +85,7 @@ impl Refusal {
         )
     }
 
-    /// The handler wants to go on later, in a thread of the server.
+    /// The handler wants to continue later, in a thread of the server.
     pub fn suspended() -> Self {
         Self::new(
             Status::INTERNAL_SERVER_ERROR,
@@ -107,7 +107,7 @@ impl Refusal {
         )
     }
 
-    /// A type map without content had some when its handler read it.
+    /// A type map that had no content had some when its handler read it.
     pub fn changed_type_map() -> Self {
         Self::new(
             Status::INTERNAL_SERVER_ERROR,
@@ -116,7 +116,7 @@ impl Refusal {
         )
     }
 
-    /// PHP is running outside of the context, for the page that includes this one.
+    /// PHP runs outside of the context already, for the page that includes this one.
     pub fn php_outside() -> Self {
         Self::new(
             Status::FORBIDDEN,
@@ -127,7 +127,7 @@ impl Refusal {
         )
     }
 
-    /// PHP's handler is asked for a request of its own while a page of this thread runs.
+    /// PHP's handler would serve a request while a page of this thread runs.
     pub fn php_again() -> Self {
         Self::new(
             Status::INTERNAL_SERVER_ERROR,
@@ -137,7 +137,7 @@ impl Refusal {
         )
     }
 
-    /// The virtual host has rules, and start-up did not make them ready.
+    /// The virtual host has rules that startup did not prepare.
     pub fn not_ready() -> Self {
         Self::new(
             Status::INTERNAL_SERVER_ERROR,
@@ -146,7 +146,7 @@ impl Refusal {
         )
     }
 
-    /// No thread.
+    /// No thread could be made.
     pub fn no_thread(status: i32) -> Self {
         Self::new(
             Status::SERVICE_UNAVAILABLE,
@@ -159,7 +159,7 @@ impl Refusal {
         )
     }
 
-    /// The worker is under a filter and nobody answers it.
+    /// The worker is under a filter, and nobody answers its calls.
     pub fn watch_stuck() -> Self {
         Self::new(
             Status::SERVICE_UNAVAILABLE,
@@ -168,7 +168,7 @@ impl Refusal {
         )
     }
 
-    /// A fault of this module, described in the line before.
+    /// This module has a bug, which the line before describes.
     pub fn panic() -> Self {
         Self::new(
             Status::INTERNAL_SERVER_ERROR,

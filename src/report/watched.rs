@@ -1,9 +1,10 @@
-//! What is said of a request that is watched: each access that its rulesets refuse, once.
+//! The log lines about a watched request: each access that its rulesets refuse, once.
 //!
-//! The grammar is that of all lines, with what was done and to what in place of the request's method and path, which stand
-//! at the end:
+//! The grammar is the common one. The kind of access and its object are in the place of the request's method and
+//! path, which are at the end:
 //!
-//! `confine: would deny read /etc/passwd user=U addr=A vhost=V rule=FILE:LINE context=C: add LandlockRead "/etc/passwd" (GET /x)`
+//! `confine: would deny read /etc/passwd user=U addr=A vhost=V rule=FILE:LINE context=C: add LandlockRead
+//! "/etc/passwd" (GET /x)`
 
 use std::{
     collections::HashSet,
@@ -25,13 +26,13 @@ use crate::httpd::{
     request::Request,
 };
 
-/// Lines about one request. What a request did beyond them is not worth more.
+/// The most lines about one request. Further lines would not help anybody.
 const MOST_LINES: usize = 500;
 
 /// One watched request.
 pub struct WatchedRequest {
     event: Event,
-    /// Method and path.
+    /// The method and the path.
     request: String,
     /// `user=U addr=A vhost=V rule=FILE:LINE`
     fields: String,
@@ -74,7 +75,7 @@ impl WatchedRequest {
         self.rulesets.first().map_or("-", |ruleset| ruleset.name())
     }
 
-    /// Whether this is to be said: it is new, and the request has not said too much already.
+    /// Whether this must be logged: it is new, and the request does not have too many lines yet.
     fn is_new(&self, object: &[u8], remedy: &str) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.denied.len() < MOST_LINES {

@@ -25,25 +25,25 @@ use crate::{
 pub enum Content {
     /// In the thread that moves.
     Here,
-    /// In another process, which the move does not reach: nothing is to be called confined.
+    /// In another process, which the move does not reach. Then nothing may be called confined.
     Elsewhere,
 }
 
-/// How far moves are made.
+/// How much of a move is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
-    /// Whole.
+    /// All of it.
     Made,
-    /// All but the last step of each: what can fail without a move does.
+    /// All but the last step: everything that can fail and does not move the thread.
     Tried,
 }
 
-/// From where a thread moves.
+/// Where the thread is before the move.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum From {
-    /// From the server's own context.
+    /// In the server's own context.
     Server,
-    /// From the contexts of an early move, which a further one can only tighten.
+    /// In the contexts of an early move. A further move can only tighten them.
     Early,
 }
 
@@ -53,7 +53,8 @@ impl From {
     }
 }
 
-/// Moves this thread and records it. DECLINED, so that what comes next goes on, or the status of a refusal.
+/// Moves this thread and records it. The answer is DECLINED, so that the handlers come next, or the status of a
+/// refusal.
 pub fn enter_and_record(
     r: &mut Request<'_>,
     scope: Scope<'_>,
@@ -66,9 +67,9 @@ pub fn enter_and_record(
     let row = counters::row_of(r, grounds);
     let from = From::of_this_thread();
     let extent = if scope.reports_only() { Extent::Tried } else { Extent::Made };
-    // Looked up with the server's privileges.
+    // This looks up paths, so it needs the server's privileges.
     let watching = Watching::of(r, scope, moves);
-    // A kept worker moved with its first request.
+    // A kept worker has moved with its first request, so it has no time to record.
     let since = (extent == Extent::Made && !current::has_entered_before()).then(Instant::now);
     if let Err(refusal) = try_moves(r, scope, moves, extent, from) {
         return refuse(r, scope, grounds, &refusal);
@@ -113,21 +114,21 @@ pub fn try_moves(
     enter_all(moves, &values, extent, from).map_err(|error| Refusal::enter(&error))
 }
 
-/// Makes every move ready before the first is made, so that the contexts of a rule are all or nothing. Where one
-/// fails all the same, the thread may be in the contexts before it, which only makes it weaker; the request is
-/// refused and the thread ends.
+/// Prepares every move before it makes the first one, so that the request is in all contexts of its rule or in none.
+/// If a move fails nevertheless, the thread may be in some of the contexts. This only takes privileges away. The
+/// request is refused and the thread ends.
 fn enter_all(moves: &MovesOf<'_>, values: &dyn Values, extent: Extent, from: From) -> Result<(), EnterError> {
     let enter = |i: usize, ready: &lsm::PreparedMove<'_>| {
         if from == From::Early || i > 0 { ready.enter_further() } else { ready.enter() }
     };
     match current::entered_before(|there| there.map(|there| *there == *moves.text)) {
         None => {}
-        // A kept worker is there since an earlier request.
+        // A kept worker is in its contexts since an earlier request.
         Some(true) => return Ok(()),
         Some(false) => return Err(kept_elsewhere()),
     }
     let made = extent == Extent::Made;
-    // A single move needs no list, which would be the thread's first allocation.
+    // A single move needs no list. The list would be the first allocation of this thread.
     if let [only] = &*moves.steps {
         let ready = only.ready(values)?;
         return if made { enter(0, &ready) } else { Ok(()) };

@@ -1,8 +1,8 @@
-//! The server's content handlers, run by this module itself where rules apply.
+//! The server's content handlers, which this module itself runs where rules apply.
 //!
-//! Where a rule applies, the module never leaves a request to the server's own chain of handlers. It runs them one
-//! by one, in the server's order, and looks at the request before each: an application that ran before may have
-//! changed the handler's name, the file or `proxyreq` and declined.
+//! Where a rule applies, the module never leaves a request to the server's own chain of handlers. It runs the
+//! handlers one by one, in the server's order, and looks at the request before each. An application that ran before
+//! can have changed the handler's name, the file or `proxyreq`, and then declined.
 
 use std::ffi::CStr;
 
@@ -16,12 +16,12 @@ use crate::{
     request::modules::server_pages,
 };
 
-/// Whose handlers may run before the decision, because all that they do is to lead to another resource.
+/// The handlers that may run before the decision, because they only lead to another resource.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LeadsOn {
-    /// mod_rewrite's result in a directory.
+    /// The result of mod_rewrite in a directory.
     Rewrite,
-    /// A type map that only root can have made, without content of its own.
+    /// A type map that only root can have made, and that has no content of its own.
     TypeMap,
 }
 
@@ -34,21 +34,21 @@ impl LeadsOn {
     }
 }
 
-/// What stands on the way of a request's content.
+/// What the server would do next for the content of a request.
 pub enum Ahead<'h> {
-    /// Nothing: the thread that asks for it makes it.
+    /// The thread that asks for the content also makes it.
     Nothing,
     /// Another process would make it.
     Maker(&'h LoadedMaker),
 }
 
 impl ContentHandlers {
-    /// Looks at an upgrade to another protocol, which the client or the server may want.
+    /// Handles an upgrade to another protocol, if the client or the server wants one.
     pub fn upgrade(&self, r: &mut Request<'_>) -> Status {
         self.run_those(r, |_, role| matches!(role, Role::Upgrade))
     }
 
-    /// Answers from httpd's cache, where it has something.
+    /// Answers from httpd's cache, if the cache has the response.
     pub fn cached(&self, r: &mut Request<'_>) -> Status {
         self.run_those(r, |_, role| matches!(role, Role::Cache))
     }
@@ -58,7 +58,7 @@ impl ContentHandlers {
         self.0.iter().any(|(_, role)| matches!(role, Role::Cache))
     }
 
-    /// Runs the one module's handlers that may lead to another resource.
+    /// Runs the handlers of the one module that can lead to another resource.
     pub fn lead_on(&self, r: &mut Request<'_>, which: LeadsOn) -> Status {
         self.run_those(r, |handler, _| handler.module == which.module())
     }
@@ -73,7 +73,7 @@ impl ContentHandlers {
         Status::DECLINED
     }
 
-    /// What a request meets that goes to its content as it is now.
+    /// How the content of this request would be made, as the request is now.
     pub fn ahead(&self, r: &Request<'_>) -> Result<Ahead<'_>, Refusal> {
         server_pages::check(r)?;
         let makers = self.0.iter().filter_map(|(_, role)| match role {
@@ -83,13 +83,13 @@ impl ContentHandlers {
         Ok(makers.into_iter().find(|maker| maker.takes(r)).map_or(Ahead::Nothing, Ahead::Maker))
     }
 
-    /// Runs the handlers as the server does: the first answer that is not DECLINED counts.
+    /// Runs the handlers as the server does: the first answer that is not DECLINED is the result.
     pub fn run(&self, r: &mut Request<'_>) -> Status {
         self.run_those(r, |_, role| !matches!(role, Role::Gate | Role::Cache | Role::Upgrade))
     }
 
-    /// The same in a confined thread. `made_elsewhere` is asked before another process makes the content; where it
-    /// gives a status, that is the answer.
+    /// The same in a confined thread. `made_elsewhere` is called before another process makes the content. If it
+    /// returns a status, that status is the result.
     pub fn run_confined(
         &self,
         r: &mut Request<'_>,
@@ -100,7 +100,7 @@ impl ContentHandlers {
             let looked = match role {
                 Role::Gate | Role::Cache | Role::Upgrade => continue,
                 Role::Maker(maker) if maker.takes(r) => made_elsewhere(r, maker),
-                // It would decline. Should it look at more than is known of it, it still does not run.
+                // This maker would decline. It does not run, because it might look at more than is known here.
                 Role::Maker(_) => continue,
                 Role::ServerPage => server_pages::check(r),
                 Role::Plain => Ok(()),

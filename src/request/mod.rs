@@ -1,17 +1,18 @@
 //! The life of a request, from where it is taken over from the server to its content.
 //!
-//! The functions stand in the order in which a request meets them:
-//! 1. [`process_gate`], a quick handler before all others: makes the worker for the whole pipeline, in which
-//!    [`early_move`] comes first.
-//! 2. [`directory_found`] and [`directory_known`], once the configuration of the request's place is known.
-//! 3. [`handler_gate`], a content handler before all others. Where rules apply it never declines. Whatever is about to
-//!    run outside a worker gets one, so no handler runs unconfined by oversight. With `ConfineGate handler` it is the
-//!    only gate, and the decision comes before the thread ([`decide_then_serve`]).
-//! 4. [`content`], in the worker: the rules are asked ([`Verdict`]), the thread moves ([`enter()`]), and the server's
-//!    other handlers run one by one ([`handlers`]), with a look before each.
+//! The functions are in the order in which a request meets them:
+//! 1. [`process_gate`] is a quick handler before all others. It makes the worker for the whole pipeline. In the
+//! worker, [`early_move`] comes first.
+//! 2. [`directory_found`] and [`directory_known`] run when the configuration of the request's place is known.
+//! 3. [`handler_gate`] is a content handler before all others. Where rules apply it never declines. If a handler is
+//! about to run outside of a worker, the gate makes a worker, so no handler runs unconfined by mistake. With
+//! `ConfineGate handler` it is the only gate, and the decision comes before the thread ([`decide_then_serve`]). 4.
+//! [`content`] runs in the worker: the rules are asked ([`Verdict`]), the thread moves ([`enter()`]), and the
+//! server's other handlers run one by one ([`handlers`]), with a look before each.
 //!
-//! Before the rules only three things of the server's run: its own upgrade to HTTP/2 (whose threads must not inherit a
-//! context), mod_cache under `ConfineAllowCache on`, and the one handler that only leads to another resource.
+//! Only three parts of the server run before the rules are asked: its upgrade to HTTP/2 (whose threads must not
+//! inherit a context), mod_cache under `ConfineAllowCache on`, and the one handler that only leads to another
+//! resource.
 
 pub mod enter;
 pub mod handlers;
@@ -40,7 +41,7 @@ use crate::{
     worker::{self, Decided, fault},
 };
 
-/// The scope of a request, or the way out of a hook where there is none.
+/// The scope of a request. If there is none, the calling hook returns.
 macro_rules! scope_or_return {
     ($r:expr) => {
         match Scope::of($r) {
@@ -52,10 +53,10 @@ macro_rules! scope_or_return {
 
 /// quick_handler, before all others.
 ///
-/// Quick handlers answer before any rule is read. Where the virtual host has rules, this hook therefore never
-/// declines: it runs the pipeline itself (in a worker, or in this thread if that is one, or under
-/// `ConfineGate handler`), and tells subrequests and look-ups with DONE, which the server takes for "not
-/// answered", to go on without quick handlers.
+/// Quick handlers answer before any rule is read. So where the virtual host has rules, this hook never declines. It
+/// runs the pipeline itself: in a worker, or in this thread if this thread is a worker or under `ConfineGate
+/// handler`. For subrequests and look-ups it returns DONE. The server takes this for "not answered" and goes on
+/// without quick handlers.
 pub fn process_gate(r: &mut Request<'_>, lookup: bool) -> Status {
     let scope = scope_or_return!(r);
     if lookup || r.is_subrequest() {
@@ -68,7 +69,7 @@ pub fn process_gate(r: &mut Request<'_>, lookup: bool) -> Status {
     }
 }
 
-/// What httpd's cache has for this request before its phases, where it may answer.
+/// The response that httpd's cache has for this request before its phases, if the cache may answer.
 fn from_cache(r: &mut Request<'_>, scope: Scope<'_>, lookup: bool) -> Status {
     if !scope.allows_cache() {
         return Status::DECLINED;
@@ -76,7 +77,7 @@ fn from_cache(r: &mut Request<'_>, scope: Scope<'_>, lookup: bool) -> Status {
     hooks::run_quick_handler_of(r, c"mod_cache.c", lookup)
 }
 
-/// What a new worker begins with: the early move, where there is one, and then `job`.
+/// The work of a new worker: the early move, if there is one, and then `job`.
 fn early_move_then(r: &mut Request<'_>, job: impl FnOnce(&mut Request<'_>) -> Status) -> Status {
     match early_move(r) {
         Status::OK => job(r),
@@ -84,12 +85,12 @@ fn early_move_then(r: &mut Request<'_>, job: impl FnOnce(&mut Request<'_>) -> St
     }
 }
 
-/// `ConfineEarly`, at the worker's very start: OK, or the status of a refusal.
+/// `ConfineEarly`, at the very start of the worker. The result is OK, or the status of a refusal.
 ///
-/// Known then are the virtual host, the client's address and the headers; the phases that run next
-/// (.htaccess, authentication, rewriting, every application's hooks) run confined.
+/// At this time the virtual host, the client's address and the headers are known. The phases that run next
+/// (.htaccess, authentication, rewriting, the hooks of every application) run confined.
 fn early_move(r: &mut Request<'_>) -> Status {
-    // A worker that an early worker makes inherits the contexts that the kernel holds its maker to.
+    // If a worker after its early move makes another worker, that one is in the same contexts already.
     if current::state() != Some(State::Unmoved) {
         return Status::OK;
     }
@@ -100,7 +101,7 @@ fn early_move(r: &mut Request<'_>) -> Status {
     };
     let Some(index) = scope.server.early else { return Status::OK };
     let verdict = Verdict::of(r, scope, [&scope.policy.rules[index]]);
-    // No handler is known yet.
+    // At this time no handler is known.
     let status = match moves_of(r, scope, verdict) {
         Ok(Some((moves, by))) => enter_and_record(r, scope, &moves, &by, State::Early, Content::Here),
         Ok(None) => Status::OK,
@@ -119,13 +120,13 @@ fn pipeline(r: &mut Request<'_>) -> Status {
         Status::OK => r.invoke_handler(),
         other => other,
     });
-    // DECLINED would send the server on to its own, unconfined pipeline: nobody answered means 500, as in
-    // ap_invoke_handler.
+    // DECLINED would make the server run its own, unconfined pipeline. So if nobody answered, the result is 500, as
+    // in ap_invoke_handler.
     answered(r, status)
 }
 
-/// post_perdir_config, before all others: code that the directory configuration names for the phases to come
-/// (see [`modules::scripts`]) runs where no rule applies, or confined, or not at all.
+/// post_perdir_config, before all others. The directory configuration can name code for the phases that follow (see
+/// [`modules::scripts`]). This code runs where no rule applies, or in a confined thread, or not at all.
 pub fn directory_found(r: &mut Request<'_>) -> Status {
     if !DirectoryConfig::of(r).is_some_and(|d| d.code.is_any()) {
         return Status::DECLINED;
@@ -137,16 +138,16 @@ pub fn directory_found(r: &mut Request<'_>) -> Status {
     }
 }
 
-/// The refusal of a request that is not confined yet, and would meet code that a tenant named before it is.
+/// The refusal of a request that is not confined yet and would run code that a tenant named.
 pub fn refusal_of_code(r: &Request<'_>, scope: Scope<'_>) -> Option<Refusal> {
     let code = DirectoryConfig::of(r)?.code;
     let runs = code.runs_early(scope.policy) && scope.guards_phases();
     runs.then(|| Refusal::named_code(&code))
 }
 
-/// post_perdir_config: keeps redirects and subrequests of a confined request alike to it where they
-/// are, though its directory configuration was replaced, and has their Lua states end in the worker. Elsewhere,
-/// has the filters of a resource wait for the move.
+/// post_perdir_config. A redirect or subrequest of a confined request gets the same replaced directory configuration
+/// as the request, if it is in the same place, and its Lua states end in the worker. For any other request, the
+/// filters of the resource wait for the move.
 pub fn directory_known(r: &mut Request<'_>) {
     if !current::is_confined() {
         if rules_apply(r) {
@@ -162,7 +163,7 @@ pub fn directory_known(r: &mut Request<'_>) {
     }
 }
 
-/// Gives a request the settings of every confined one: how the server gets at files, and where Lua states end.
+/// Gives a request the settings of every confined request: how the server reads files, and where Lua states end.
 fn apply_confined_settings(r: &mut Request<'_>, policy: &Policy) {
     r.read_files();
     lua::end_in_worker(r, policy);
@@ -174,9 +175,9 @@ fn rules_apply(r: &Request<'_>) -> bool {
     server.is_some_and(|s| s.early.is_some() || here())
 }
 
-/// Whether the filters of the resource may run for this request in this thread: it is confined, or no rule applies,
-/// or the request was let go on with the server's privileges. A request that ends before its decision, or by a
-/// refusal, is answered without them, whoever refused it.
+/// Whether the filters of the resource may run for this request in this thread. They may if the thread is confined,
+/// if no rule applies, or if it was decided that the request goes on with the server's privileges. A request that
+/// ends before its decision or by a refusal is answered without them, whoever refused it.
 pub fn filters_may_run(r: &Request<'_>) -> bool {
     current::is_confined() || r.goes_unconfined() || !rules_apply(r)
 }
@@ -191,9 +192,9 @@ pub fn handler_gate(r: &mut Request<'_>) -> Status {
     before_the_rules(r, scope).or_else(|| match state {
         None if scope.server.gate() == Gate::Handler => decide_then_serve(r, scope),
         None => worker::serve(r, |r| early_move_then(r, |r| content_of(r, None))),
-        // A subrequest's handler that runs while the main request has not moved (it is exempt, or an
-        // application's hook runs early) must neither run unconfined nor move the main request with
-        // it: it gets a worker and a decision of its own.
+        // The handler of a subrequest runs before the main request has moved (the main request is exempt, or an
+        // application's hook runs early). It must not run unconfined, and it must not move the main request. So it
+        // gets a worker and a decision of its own.
         Some(state) if scope.is_undecided(state) && r.is_subrequest() && !current::is_made_for(r) => {
             worker::serve(r, |r| early_move_then(r, |r| content_of(r, None)))
         }
@@ -201,11 +202,11 @@ pub fn handler_gate(r: &mut Request<'_>) -> Status {
     })
 }
 
-/// What of the server's may answer before the rules of this resource are asked, or DECLINED.
+/// The parts of the server that may answer before the rules of this resource are asked. DECLINED if none does.
 fn before_the_rules(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     let handlers = &scope.policy.handlers;
-    // Upgrades are never looked at in a confined thread: mod_http2's threads would keep the context. A
-    // subrequest has nothing to upgrade, but an application may have written its headers.
+    // Upgrades are never looked at in a confined thread, because mod_http2's threads would keep its context. A
+    // subrequest has nothing to upgrade, but an application may have changed its headers.
     if !current::is_confined() && !r.is_subrequest() {
         let status = handlers.upgrade(r);
         if status != Status::DECLINED {
@@ -216,15 +217,15 @@ fn before_the_rules(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
         return handlers.cached(r);
     }
     if handlers.have_a_cache() {
-        // A response given under a rule is neither stored nor served from the cache. mod_cache's save filter
-        // looks at this variable (modules/cache/mod_cache.c, cache_save_filter); r->no_cache would add an
-        // Expires header to every response.
+        // A response under a rule is neither stored in the cache nor served from it. mod_cache's save filter looks at
+        // this variable (modules/cache/mod_cache.c, cache_save_filter). r->no_cache would add an Expires header to
+        // every response.
         r.set_env(c"no-cache", c"1");
     }
     Status::DECLINED
 }
 
-/// `ConfineGate handler`: the decision first, and a thread only for a request that is to move.
+/// `ConfineGate handler`: the decision comes first, and only a request that must move gets a thread.
 fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     fault::at_gate(r);
     lead_on(r, scope).or_else(|| {
@@ -237,13 +238,13 @@ fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
         };
         match elsewhere(r, scope) {
             Ok(_) => serve_decided(r, scope, (moves, by)),
-            // A refusal needs no thread; in report mode the request goes on as it would in one.
+            // A refusal needs no thread. In report mode the request goes on, as it would in a thread.
             Err(refusal) => refuse(r, scope, &by.within(&moves), &refusal).or_else(|| run_unmoved(r, scope)),
         }
     })
 }
 
-/// Serves the content of a decided request in a kept worker, where that is asked for, or in one of its own.
+/// Serves the content of a decided request: in a kept worker if that is configured, otherwise in a one-time worker.
 fn serve_decided(r: &mut Request<'_>, scope: Scope<'_>, decided: Decided<'_>) -> Status {
     match scope.server.workers() {
         Workers::PerContext(limits) if can_be_kept(scope, &decided.0) => {
@@ -254,8 +255,8 @@ fn serve_decided(r: &mut Request<'_>, scope: Scope<'_>, decided: Decided<'_>) ->
     }
 }
 
-/// Whether a kept worker may serve this request: its contexts are the same for every request that they are
-/// decided for, they are to be entered, and no filter of a watch stays on the thread.
+/// Whether a kept worker may serve this request. Its contexts must not depend on the request, they must really be
+/// entered, and no filter of a watch may stay on the thread.
 fn can_be_kept(scope: Scope<'_>, moves: &MovesOf<'_>) -> bool {
     moves.steps.iter().all(|step| step.is_constant()) && !scope.reports_only() && scope.watched_as().is_none()
 }
@@ -269,7 +270,7 @@ fn content_of(r: &mut Request<'_>, decided: Option<&Decided<'_>>) -> Status {
     }
 }
 
-/// The content, in a worker: the decision and the move where they are still to come, then the handlers.
+/// The content, in a worker: the decision and the move if they have not been made yet, and then the handlers.
 fn content(r: &mut Request<'_>, scope: Scope<'_>, state: State, decided: Option<&Decided<'_>>) -> Status {
     if !scope.is_undecided(state) {
         r.keep_original_headers();
@@ -301,8 +302,8 @@ fn content(r: &mut Request<'_>, scope: Scope<'_>, state: State, decided: Option<
     })
 }
 
-/// Runs the one handler that leads to another resource, where this request is of that kind; or DECLINED. Should
-/// that handler decline, the request is decided like any other.
+/// Runs the one handler that leads to another resource, if this request is of that kind, and otherwise returns
+/// DECLINED. If that handler declines, the request is decided like any other.
 fn lead_on(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     match leads_on(r) {
         Some(which) => r.leading(|r| scope.policy.handlers.lead_on(r, which)),
@@ -310,10 +311,10 @@ fn lead_on(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     }
 }
 
-/// Whether this request only leads to another resource, whose rules decide.
+/// Whether this request only leads to another resource, whose rules then decide.
 ///
-/// mod_rewrite's per-directory result is known by the handler's name and the mark in the file's name
-/// (modules/mappers/mod_rewrite.c, handler_redirect): a tenant's .htaccess can set the one, but without the other
+/// The result of mod_rewrite in a directory has a certain handler name and a mark in the file name
+/// (modules/mappers/mod_rewrite.c, handler_redirect). A tenant's .htaccess can set the handler, but without the mark
 /// mod_rewrite declines.
 fn leads_on(r: &Request<'_>) -> Option<LeadsOn> {
     let rewritten = r.handler() == Some(c"redirect-handler")
@@ -324,8 +325,8 @@ fn leads_on(r: &Request<'_>) -> Option<LeadsOn> {
     }
 }
 
-/// Says what a verdict comes to that is not a move: the moves to make, `None` where the request goes on without any,
-/// or the status of a refusal.
+/// What follows from a verdict: the moves to make, or `None` if the request goes on without any, or the status of a
+/// refusal.
 fn moves_of<'a>(
     r: &mut Request<'_>,
     scope: Scope<'_>,
@@ -348,7 +349,8 @@ fn moves_of<'a>(
     Ok(None)
 }
 
-/// A refusal's status; in report mode a line that says what it would have been, and DECLINED: the request goes on.
+/// Refuses, and returns the status. In report mode it only writes a line that says so, and returns DECLINED, so that
+/// the request goes on.
 fn refuse(r: &mut Request<'_>, scope: Scope<'_>, grounds: &Grounds<'_>, refusal: &Refusal) -> Status {
     if scope.reports_only() {
         report::would_refuse(r, grounds, refusal);
@@ -357,8 +359,8 @@ fn refuse(r: &mut Request<'_>, scope: Scope<'_>, grounds: &Grounds<'_>, refusal:
     report::refused(r, grounds, refusal)
 }
 
-/// Carries a decision out: everything that can fail without a move first, then the moves in order. DECLINED, so
-/// that the handlers come next, or the status of a refusal.
+/// Makes the moves: first everything that can fail without moving, then the moves in order. The result is DECLINED,
+/// so that the handlers come next, or the status of a refusal.
 fn enter(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, by: &Grounds<'_>) -> Status {
     let elsewhere = match elsewhere(r, scope) {
         Ok(elsewhere) => elsewhere,
@@ -372,7 +374,7 @@ fn enter(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, by: &Ground
     status
 }
 
-/// The process other than this one that would make the content, if it is allowed to.
+/// The other process that would make the content, if that is allowed.
 pub fn elsewhere<'s>(r: &Request<'_>, scope: Scope<'s>) -> Result<Option<&'s LoadedMaker>, Refusal> {
     match scope.policy.handlers.ahead(r)? {
         Ahead::Maker(maker) => maker.allowed(scope).map(|()| Some(maker)),
@@ -380,8 +382,8 @@ pub fn elsewhere<'s>(r: &Request<'_>, scope: Scope<'s>) -> Result<Option<&'s Loa
     }
 }
 
-/// The handlers of a request that its rules did not move: it is exempt, or only reported. Nothing is refused to it
-/// that the server or an early context allows.
+/// Runs the handlers of a request that its rules did not move, because it is exempt or is only reported. Nothing is
+/// refused that the server or an early context allows.
 fn run_unmoved(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     if !current::is_confined() {
         r.let_go_unconfined();
@@ -390,7 +392,7 @@ fn run_unmoved(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     answered(r, status)
 }
 
-/// The handlers of a request that has just moved.
+/// Runs the handlers of a request that has just moved.
 fn run_moved(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     let (status, refused) = run_confined(r, scope);
     if !refused && !current::was_made_elsewhere() {
@@ -401,12 +403,12 @@ fn run_moved(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     status
 }
 
-/// A request that goes on in the contexts that its worker is in.
+/// Goes on with a request in the contexts in which its worker already is.
 fn continue_confined(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     report::inherit(r);
     apply_confined_settings(r, scope.policy);
     let (status, refused) = run_confined(r, scope);
-    // Where no rule applies, the early move alone confines the request.
+    // Where no rule applies, only the early move confines the request.
     let counts = !refused && !r.is_subrequest() && !current::was_made_elsewhere();
     if counts && current::state() == Some(State::Early) && current::is_first_count() {
         counters::add(current::row().unwrap_or(Row::OTHER), Counter::Confined);
@@ -414,7 +416,8 @@ fn continue_confined(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     status
 }
 
-/// The handlers in a thread that is in some context, and whether the request was refused before one of them.
+/// Runs the handlers in a thread that is in some context. The bool says whether the request was refused before one of
+/// them.
 fn run_confined(r: &mut Request<'_>, scope: Scope<'_>) -> (Status, bool) {
     out_of_process::forbid_ssi_exec(r, scope);
     let mut refused = false;
@@ -433,7 +436,7 @@ fn run_confined(r: &mut Request<'_>, scope: Scope<'_>) -> (Status, bool) {
     (answered(r, status), refused)
 }
 
-/// Says and counts that another process makes the content. Nothing of it is called confined any more.
+/// Says and counts that another process makes the content. From here on nothing about it is called confined.
 fn made_elsewhere(r: &mut Request<'_>, scope: Scope<'_>, maker: &LoadedMaker, grounds: &Grounds<'_>) {
     if r.is_made_elsewhere() {
         return;

@@ -1,4 +1,4 @@
-//! What the configuration says for one request.
+//! What the configuration says about one request.
 
 use confine::{
     backends::{Prepared, SameContext},
@@ -12,22 +12,22 @@ use crate::{
     thread::current::{self, State},
 };
 
-/// What the gates and the move need of the configuration that a request met.
+/// The parts of the configuration that the gates and the move need for one request.
 #[derive(Clone, Copy)]
 pub struct Scope<'r> {
     /// The virtual host's configuration.
     pub server: &'r ServerConfig<'r>,
     /// The rules and backends of this configuration.
     pub policy: &'r Policy,
-    /// What is set here.
+    /// The settings for this request.
     pub settings: Settings,
-    /// Only where a rule applies.
+    /// Only set if a rule applies.
     pub rules: Option<&'r DirectoryConfig<'r>>,
 }
 
 impl<'r> Scope<'r> {
-    /// DECLINED for a virtual host without any rule: such a request is none of this module's
-    /// business. A refusal's status for one with rules that start-up did not make ready.
+    /// Finds the scope. The error is DECLINED for a virtual host without any rule, because the module has nothing to
+    /// do there. The error is the status of a refusal if the host has rules that startup did not prepare.
     pub fn of(r: &mut Request<'r>) -> Result<Self, Status> {
         let server = ServerConfig::of(&r.server()).filter(|s| s.has_rules).ok_or(Status::DECLINED)?;
         let Some(policy) = server.policy() else {
@@ -38,13 +38,13 @@ impl<'r> Scope<'r> {
         Ok(Self { server, policy, settings, rules: directory.filter(|d| d.has_rules()) })
     }
 
-    /// Whether httpd's cache may hold what is answered here.
+    /// Whether httpd's cache may keep responses under this configuration.
     pub fn allows_cache(&self) -> bool {
         self.settings.allow_cache.unwrap_or(false)
     }
 
-    /// What an unmatched request gets: 403, unless it says otherwise; where all rules are mod_selinux's
-    /// directives, what it got there.
+    /// What an unmatched request gets. The default is 403. If all rules are mod_selinux's directives, the request
+    /// gets what it got from mod_selinux.
     pub fn unmatched(&self) -> Unmatched {
         self.settings.unmatched.unwrap_or_else(|| {
             let lenient = self.rules().all(|rule| rule.same_context == SameContext::Exempt);
@@ -56,12 +56,12 @@ impl<'r> Scope<'r> {
     pub fn rules(&self) -> impl Iterator<Item = &'r Rule<Expression>> + use<'r> {
         let policy = self.policy;
         let indices = self.rules.into_iter().flat_map(move |directory| directory.rules(policy));
-        // Start-up made a rule of every written rule, or the server would not run.
+        // Startup made a rule of every written rule, or the server would not run.
         indices.map(move |index| &policy.rules[index])
     }
 
-    /// Whether the rules here are still to be asked, in a worker that has come as far as `state`. What
-    /// was only reported counts as decided as long as it is only to be reported.
+    /// Whether the rules must still be asked, in a worker in this `state`. A request that was only reported counts as
+    /// decided as long as it is still only to be reported.
     pub fn is_undecided(&self, state: State) -> bool {
         let decided = match state {
             State::Unmoved | State::Early => false,
@@ -72,8 +72,8 @@ impl<'r> Scope<'r> {
     }
 
     /// Whether no code of a tenant may run unconfined here. A place whose first rule is the word `unconfined` is
-    /// exempt whatever the request; so is one without rules, but in a host with an early move only where that
-    /// let the request pass: a thread of the server's comes here with an error document.
+    /// exempt for every request. A place without rules is exempt, too, but in a host with an early move only if that
+    /// move let the request pass. (A thread of the server comes here with an error document.)
     pub fn guards_phases(&self) -> bool {
         match self.rules().next() {
             Some(rule) => !matches!(rule.source, Source::Constant(Prepared::Unconfined)),
@@ -81,7 +81,7 @@ impl<'r> Scope<'r> {
         }
     }
 
-    /// Whether requests here are watched, and what the log then says of an access that a ruleset refuses.
+    /// Whether requests are watched here. If so, the event for the log when a ruleset refuses an access.
     pub fn watched_as(&self) -> Option<Event> {
         match (self.reports_only(), self.settings.explain) {
             (true, _) => Some(Event::WouldDeny),

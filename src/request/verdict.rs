@@ -1,4 +1,4 @@
-//! What the rules say of a request, under the settings of its scope.
+//! The answer of the rules to a request, under the settings of its scope.
 
 use confine::policy::{
     decide::{Decision, MovesOf, Rule, RuleAt, decide},
@@ -14,16 +14,16 @@ use crate::{
     worker::fault,
 };
 
-/// The answer of the rules to one request. Nothing was said or done about it yet.
+/// The answer of the rules to one request. It has not been logged or carried out yet.
 #[must_use = "a verdict that nobody carries out lets the request go on"]
 pub struct Verdict<'a> {
-    /// Who is behind the request, proven when the rules were asked, and the rule that decided.
+    /// The user, proven when the rules were asked, and the rule that decided.
     pub grounds: Grounds<'a>,
-    /// What becomes of the request.
+    /// What happens with the request.
     pub outcome: Outcome<'a>,
 }
 
-/// What becomes of a request.
+/// What happens with a request.
 pub enum Outcome<'a> {
     /// It moves into these contexts.
     Confine(MovesOf<'a>),
@@ -48,7 +48,7 @@ impl<'a> Verdict<'a> {
         Self::under(scope, grounds, decide(rules, &facts, &scope.policy.backends))
     }
 
-    /// What a decision comes to in this scope.
+    /// What follows from a decision in this scope.
     pub fn under(scope: Scope<'_>, grounds: Grounds<'a>, decision: Decision<'a>) -> Self {
         let by = |rule: RuleAt<'a>, outcome| Self { grounds: grounds.by(rule), outcome };
         match decision {

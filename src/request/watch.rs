@@ -1,5 +1,5 @@
-//! Watching a request that its rulesets do not hold (report mode), or do (`ConfineExplain`), for the log to say what they
-//! refuse. Nothing is enforced by this.
+//! Watches a request so that the log can say what its rulesets refuse. In report mode the request is not under these
+//! rulesets, and with `ConfineExplain` it is. Watching enforces nothing.
 
 use std::sync::{
     Arc, OnceLock,
@@ -27,14 +27,14 @@ use crate::{
     },
 };
 
-/// A request to be watched: how, and the rulesets that it is decided for.
+/// How a request is watched, and the rulesets that were decided for it.
 pub struct Watching {
     event: Event,
     rulesets: Vec<Arc<Grants>>,
 }
 
 impl Watching {
-    /// What a request that is to make these moves is watched for; `None` where it is not, as nearly everywhere.
+    /// How a request that will make these moves is watched. `None` if it is not watched, which is usual.
     pub fn of(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>) -> Option<Self> {
         let event = scope.watched_as().filter(|_| scope.policy.watches)?;
         let values = PathValues::of(r, &scope.policy.path_expressions);
@@ -42,8 +42,8 @@ impl Watching {
         (!rulesets.is_empty()).then_some(Self { event, rulesets })
     }
 
-    /// Begins to watch this thread, which has come to its decision. A thread that cannot be watched goes on as if nobody
-    /// had asked for it, and the log says so once.
+    /// Begins to watch this thread after its decision. If the thread cannot be watched, it goes on unwatched, and the
+    /// log says so once.
     pub fn begin(self, r: &mut Request<'_>, grounds: &Grounds<'_>, reached: State) -> Result<(), Refusal> {
         let Self { event, rulesets } = self;
         let mut all = Vec::new();
@@ -64,15 +64,16 @@ impl Watching {
     }
 }
 
-/// The rulesets among the contexts. One that cannot be had is refused by the move, which says why.
+/// The rulesets among the contexts. A ruleset that cannot be made is left out here, because the move will refuse it
+/// and say why.
 fn rulesets(moves: &MovesOf<'_>, values: &dyn Values) -> Vec<Arc<Grants>> {
     moves.steps.iter().filter_map(|step| step.grants(values).ok().flatten()).collect()
 }
 
-/// What the log said already, shared by all children.
+/// What the log has said already. All children share it.
 static SAID: OnceLock<Option<&'static [AtomicU64; 1]>> = OnceLock::new();
 
-/// Makes what children share, before they are forked.
+/// Makes the shared memory. It must be called before children are forked.
 pub fn prepare() {
     SAID.get_or_init(shared_memory::numbers);
 }

@@ -1,4 +1,4 @@
-//! What there is to tell: the shared counts, under the names that the configuration of now has.
+//! Collects what the status page tells: the shared counts, with the names of the current configuration.
 
 use confine::{
     policy::decide::Source,
@@ -39,7 +39,7 @@ pub fn status(r: &Request<'_>) -> Status {
     status
 }
 
-/// What does not depend on the configuration.
+/// The parts that do not depend on the configuration.
 fn counted(status: &mut Status, tally: &Tally<'_>) {
     let name = |label| tally.labels.text(label);
     status.counted_since = tally.counted_since();
@@ -62,7 +62,7 @@ fn counted(status: &mut Status, tally: &Tally<'_>) {
     status.refusals = tally.refusals.last().into_iter().map(refusal).collect();
 }
 
-/// The configuration of the child that answers, and what all children say.
+/// The configuration of the child that answers, and what all children tell.
 struct Here<'h> {
     policy: &'h Policy,
     tally: &'h Tally<'h>,
@@ -70,7 +70,7 @@ struct Here<'h> {
 }
 
 impl Here<'_> {
-    /// The children that serve by the configuration of now.
+    /// The children that serve by the current configuration.
     fn of_now(&self) -> impl Iterator<Item = &ChildState> {
         self.children.iter().filter(|child| child.configuration == self.tally.configuration())
     }

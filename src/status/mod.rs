@@ -1,5 +1,5 @@
-//! The status page: a page of its own (`SetHandler confine-status`) and a part of mod_status's. What is found is told
-//! by [`confine::status`], in the form that is asked for.
+//! The status page: a page of its own (`SetHandler confine-status`) and a part of mod_status's page.
+//! [`confine::status`] writes what is found in the form that was requested.
 
 mod found;
 
@@ -7,11 +7,11 @@ use confine::{status::Form, tally::Counter};
 
 use crate::httpd::request::Request;
 
-/// What a browser may do with the page: show it, with the style that stands in it, and nothing else.
+/// What a browser may do with the page: it shows the page with the style in it, and nothing else.
 const POLICY: &std::ffi::CStr =
     c"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Answers with the status, in the form that is asked for.
+/// Answers with the status in the requested form.
 pub fn page(r: &mut Request<'_>) {
     let text = |value: Option<&std::ffi::CStr>| value.map(|value| value.to_string_lossy().into_owned());
     let (query, accept) = (text(r.query()), text(r.header(c"Accept")));

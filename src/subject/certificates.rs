@@ -1,14 +1,15 @@
-//! Whose name a client's certificate proves.
+//! Which name a client's certificate proves.
 //!
-//! What mod_ssl keeps of its directives, only mod_ssl can read. So this module has two of them as well
+//! Only mod_ssl can read what it keeps of its directives. So this module also has two of them
 //! ([`crate::config::directives`]): the server calls every module that has a directive of the name (server/config.c,
 //! ap_walk_config_sub).
 //! - `SSLUserName` says which variable holds the name.
-//! - `SSLVerifyClient optional_no_ca` lets certificates in that nobody vouches for. mod_ssl says `GENEROUS` of them on
-//!   the connection that began the TLS session. On one that resumes it, up to TLS 1.2, it says `SUCCESS`: it keeps
-//!   the reservation with the connection (modules/ssl/ssl_engine_kernel.c, ssl_callback_SSLVerify) and overwrites the
-//!   session's own result (ssl_hook_Access_classic; ssl_hook_Access_modern, of TLS 1.3, does not). So where such
-//!   certificates may have been let in, a session of TLS 1.2 that is resumed proves nothing.
+//! - `SSLVerifyClient optional_no_ca` accepts certificates that no trusted authority has signed. On the connection that began
+//!   the TLS session, mod_ssl then says `GENEROUS`. On a connection that resumes the session, up to TLS 1.2, it says
+//!   `SUCCESS`: it keeps the reservation with the connection (modules/ssl/ssl_engine_kernel.c,
+//!   ssl_callback_SSLVerify), and overwrites the result of the session (ssl_hook_Access_classic;
+//!   ssl_hook_Access_modern, for TLS 1.3, does not). So if such certificates may have been accepted, a resumed
+//!   session of TLS 1.2 proves nothing.
 
 use std::ffi::CStr;
 
@@ -18,13 +19,13 @@ use crate::{
     thread::shared_memory,
 };
 
-/// Makes what children share, before there are any: a `.htaccess` file may let such certificates in, and which child
-/// resumes a session that another one began is chance.
+/// Makes the memory that children share, before there are any. A `.htaccess` file may accept such certificates, and
+/// any child may resume a session that another child began.
 pub fn prepare() {
     unverified_certificates::share(|| shared_memory::numbers().map(|[mark]| mark));
 }
 
-/// Whether the client has a certificate that mod_ssl verified.
+/// Whether the client has a certificate that mod_ssl has verified.
 pub fn is_verified(r: &Request<'_>) -> bool {
     if r.tls(c"SSL_CLIENT_VERIFY") != Some(c"SUCCESS") {
         return false;
@@ -34,7 +35,7 @@ pub fn is_verified(r: &Request<'_>) -> bool {
         || r.tls(c"SSL_PROTOCOL") == Some(c"TLSv1.3")
 }
 
-/// Whether `user` is what the variable that is set here says of a verified certificate.
+/// Whether `user` is the value of the configured variable of a verified certificate.
 pub fn prove(r: &Request<'_>, user: &CStr) -> bool {
     let variable = DirectoryConfig::of(r).and_then(|config| config.name_in_certificate);
     variable.is_some_and(|variable| {
@@ -42,8 +43,8 @@ pub fn prove(r: &Request<'_>, user: &CStr) -> bool {
     })
 }
 
-/// mod_ssl takes any variable at all for a name: headers, the environment, the session's number. Of the certificates
-/// that a client sends, it looks at the first alone; others may be anybody's.
+/// mod_ssl accepts any variable as the name: headers, the environment, the session's number. Of the certificates that
+/// a client sends it checks only the first. The others may belong to anybody.
 fn is_of_certificate(variable: &CStr) -> bool {
     let starts = |prefix: &[u8]| {
         variable.to_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))

@@ -1,4 +1,4 @@
-//! From the server's request to the library's subject: who is behind it, proven.
+//! From the server's request to the library's subject: the facts, with a proven user.
 
 pub mod certificates;
 
@@ -19,28 +19,28 @@ use crate::{
     httpd::{database, expression::Expression, request::Request, table::Table},
 };
 
-/// Takes a name for proven, of a request that `confinectl` asks about, and the variables with it.
+/// Treats a name and its variables as proven, for a request that `confinectl` asks about.
 pub fn take_for_proven<'r>(r: &mut Request<'r>, user: &'r CStr) {
     r.set_user(user);
     let variables = r.variables().select(r.pool(), is_of_authentication);
     r.add_proof(user, variables);
 }
 
-/// Whether the request's virtual host has any rule. Where it has none, nothing here is needed.
+/// Whether the request's virtual host has any rule. If it has none, this room has nothing to do.
 pub fn has_rules(r: &Request<'_>) -> bool {
     ServerConfig::of(&r.server()).is_some_and(|server| server.has_rules)
 }
 
-/// check_user_id, after all modules that ask for a name and before mod_authn_core's answer for none of them: it
-/// lets a request pass where no `AuthType` is set, whatever name others wrote down (mod_ssl of a certificate that
-/// nobody verified, an application's hook).
+/// check_user_id, after all modules that ask for a name. mod_authn_core comes after it and answers if none of them
+/// did: where no `AuthType` is set, it lets the request pass. The request may have a name nevertheless, which
+/// something else set (mod_ssl from a certificate that nobody verified, or an application's hook).
 pub fn nobody_asked(r: &mut Request<'_>) {
     if has_rules(r) {
         r.set_nobody_asked();
     }
 }
 
-/// auth_checker, which the server only runs after check_user_id answered OK: the name is proven, here.
+/// auth_checker. The server only runs it after check_user_id returned OK, so the name is proven here.
 pub fn user_proven(r: &mut Request<'_>) {
     let Some(user) = r.claimed_user().filter(|_| has_rules(r)) else { return };
     let attempt = r.attempt().filter(|attempt| attempt.user == user);
@@ -53,37 +53,37 @@ pub fn user_proven(r: &mut Request<'_>) {
     }
 }
 
-/// Whether the log-in is mod_ssl's own (`SSLOptions +FakeBasicAuth`) for a certificate that nobody verified. The
-/// name is the certificate's, and the password is one that everybody knows; mod_ssl refuses whoever types it
-/// (modules/ssl/ssl_engine_kernel.c, ssl_hook_UserCheck).
+/// Whether the log-in is the one that mod_ssl makes up (`SSLOptions +FakeBasicAuth`) for a certificate that nobody
+/// verified. Its name comes from the certificate, and everybody knows its password. mod_ssl refuses a client that
+/// types it (modules/ssl/ssl_engine_kernel.c, ssl_hook_UserCheck).
 fn is_faked(r: &Request<'_>) -> bool {
     let faked = r.basic_password().is_some_and(|password| password == b"password")
         && r.claimed_user().is_some_and(|user| user.to_bytes().starts_with(b"/"));
     faked && !certificates::is_verified(r)
 }
 
-/// The request's user, if authentication proved the name for the place that the request has come to.
+/// The request's user, if authentication proved the name for the place where the request is now.
 ///
-/// `r->user` alone proves nothing: it holds the name that was typed also after a wrong password, and the server
-/// carries it into other places: see [`proofs`](crate::httpd::proofs).
+/// `r->user` alone proves nothing. It also holds a name that was typed with a wrong password, and the server carries
+/// it to other places: see [`proofs`](crate::httpd::proofs).
 pub fn proven_user<'r>(r: &Request<'r>) -> Option<&'r CStr> {
     let user = r.claimed_user().filter(|u| !u.is_empty())?;
     (r.has_proof_of(user) || certificates::prove(r, user)).then_some(user)
 }
 
-/// Whether a variable of this name is authentication's or authorization's: what mod_authn_dbd, mod_authnz_ldap and
-/// others make of the row or entry that proves the user. Names in the environment have no case.
+/// Whether authentication or authorization sets variables of this name: mod_authn_dbd, mod_authnz_ldap and others do,
+/// from the row or entry that proves the user. The case of letters in names of the environment does not count.
 pub fn is_of_authentication(name: &CStr) -> bool {
     let prefixes: [&[u8]; 2] = [b"AUTHENTICATE_", b"AUTHORIZE_"];
     prefixes.into_iter().any(|prefix| starts_with_ignoring_case(name, prefix))
 }
 
-/// The same, also under the name that the server gives it in a redirected request.
+/// The same, also for the name that the server gives the variable in a redirected request.
 fn stems_from_authentication(name: &CStr) -> bool {
     const RENAMED: &[u8] = b"REDIRECT_";
     let mut original = name;
     while starts_with_ignoring_case(original, RENAMED) {
-        // What begins with it is at least as long.
+        // A name that begins with it is at least as long.
         original =
             CStr::from_bytes_with_nul(&original.to_bytes_with_nul()[RENAMED.len()..]).unwrap_or_default();
     }
@@ -96,9 +96,9 @@ fn starts_with_ignoring_case(name: &CStr, prefix: &[u8]) -> bool {
 
 /// A variable of the request.
 ///
-/// Those of authentication are never read from the environment: attempts that failed leave theirs there, the server
-/// carries them to other places and renames them in redirected requests, applications write there. They are read
-/// from the proof that the user's name has here.
+/// The variables of authentication are never read from the environment. Failed attempts leave theirs there, the
+/// server carries them to other places and renames them in redirected requests, and applications can write there.
+/// They are read from the proof of the user's name in this place.
 fn variable<'r>(r: &Request<'r>, name: &CStr) -> Option<&'r CStr> {
     if !stems_from_authentication(name) {
         return r.variables().get(name);
@@ -106,7 +106,7 @@ fn variable<'r>(r: &Request<'r>, name: &CStr) -> Option<&'r CStr> {
     proven_user(r).and_then(|user| r.proven_variable(user, name))
 }
 
-/// The environment as [`variable`] sees it; `None`: just as it is.
+/// The environment as [`variable`] sees it. `None` says that it is the request's own.
 fn environment<'r>(r: &Request<'r>, user: Option<&'r CStr>) -> Option<Table<'r>> {
     let mut proven = user.into_iter().flat_map(|user| r.proven_variables(user)).peekable();
     let as_it_is = r.variables();
@@ -123,7 +123,7 @@ fn environment<'r>(r: &Request<'r>, user: Option<&'r CStr>) -> Option<Table<'r>>
     Some(seen)
 }
 
-/// A request's facts, for one decision.
+/// The facts of a request, for one decision.
 pub struct RequestFacts<'a, 'r> {
     user: Option<&'r CStr>,
     subject: Subject<'r>,
@@ -131,7 +131,7 @@ pub struct RequestFacts<'a, 'r> {
 }
 
 impl<'a, 'r> RequestFacts<'a, 'r> {
-    /// Reads what never changes during the decision.
+    /// Reads the facts that do not change during the decision.
     pub fn of(r: &'a mut Request<'r>) -> Self {
         let user = proven_user(r);
         let subject = Subject {
@@ -143,12 +143,12 @@ impl<'a, 'r> RequestFacts<'a, 'r> {
         Self { user, subject, request: RefCell::new(r) }
     }
 
-    /// The user, proven.
+    /// The proven user.
     pub fn user(&self) -> Option<&'r CStr> {
         self.user
     }
 
-    /// As if the client's address were not known.
+    /// Makes the client's address unknown.
     pub fn without_address(mut self) -> Self {
         self.subject.addr = None;
         self
@@ -181,7 +181,7 @@ impl Facts<Expression> for RequestFacts<'_, '_> {
     }
 }
 
-/// The values of expressions in Landlock paths, for one request.
+/// The values of the expressions in Landlock paths, for one request.
 pub struct PathValues<'a, 'r> {
     expressions: &'a [Expression],
     request: RefCell<&'a mut Request<'r>>,
@@ -201,7 +201,8 @@ impl Values for PathValues<'_, '_> {
     }
 }
 
-/// Evaluates with the user hidden unless the name is proven, and with no variables of authentication but the proof's.
+/// Evaluates an expression. The user is hidden unless the name is proven, and the only variables of authentication
+/// are those of the proof.
 fn evaluate(r: &mut Request<'_>, expression: &Expression) -> Result<Vec<u8>, String> {
     let user = proven_user(r);
     let environment = environment(r, user);

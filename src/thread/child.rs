@@ -1,4 +1,4 @@
-//! What this process says of itself to the others: how many workers it waits for, and how many rest.
+//! What this process tells the others: how many workers it waits for, and how many rest.
 
 use std::sync::{
     OnceLock,
@@ -9,7 +9,7 @@ use confine::tally::Child;
 
 static HERE: OnceLock<Child<'static>> = OnceLock::new();
 
-/// This process has a place of its own from now on. The first one stays.
+/// Sets the place of this process. Only the first call counts.
 pub fn is(child: Child<'static>) {
     let _ = HERE.set(child);
 }

@@ -1,4 +1,4 @@
-//! What the calling thread is: a worker, and how far it has come, or a thread of the server's.
+//! What the calling thread is: a worker in some state, or a thread of the server.
 
 use std::{
     cell::{Cell, RefCell},
@@ -40,39 +40,39 @@ use crate::httpd::{
 /// is in ([`entered_before`]), and is Moved again without a system call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
-    /// Still with the server's privileges.
+    /// The thread has the server's privileges.
     Unmoved,
-    /// In the contexts of `ConfineEarly`; a later move can only tighten them.
+    /// The thread is in the contexts of `ConfineEarly`. A later move can only tighten them.
     Early,
-    /// The rules were asked and the answer was not to move: report mode.
+    /// The rules were asked, and the thread does not move, because of report mode.
     Reported,
-    /// In its contexts, for good.
+    /// The thread is in its contexts, for good.
     Moved,
 }
 
 /// What a worker knows of itself. It lives on its thread's stack, for one request.
 pub struct Worker<'a> {
-    /// The request it was made for, to be compared only.
+    /// The request that the worker was made for. It is only compared.
     request: *const sys::request_rec,
     state: Cell<State>,
     /// Whether another process made the content.
     made_elsewhere: Cell<bool>,
-    /// The contexts that the thread is in from an earlier request (`ConfineWorkers per-context`).
+    /// The contexts that the thread entered for an earlier request (`ConfineWorkers per-context`).
     entered_before: Option<&'a CStr>,
     /// Whether anything was refused in this thread.
     refused: Cell<bool>,
-    /// Where the request is counted, once its contexts are known.
+    /// The row in which the request is counted, when its contexts are known.
     row: Cell<Option<Row>>,
     /// Whether it was counted as confined.
     counted: Cell<bool>,
-    /// The watch that it is under.
+    /// The watch of this thread.
     watch: RefCell<Option<Handle>>,
-    /// The rulesets of its early move, where it is watched.
+    /// The rulesets of its early move, if it is watched.
     early_rulesets: RefCell<Vec<Arc<Grants>>>,
 }
 
 impl<'a> Worker<'a> {
-    /// A worker that is made for `r`, and has come as far as `state`.
+    /// A worker that is made for `r` and is in `state`.
     pub fn new(r: &Request<'_>, state: State) -> Self {
         let no = || Cell::new(false);
         Self {
@@ -88,12 +88,12 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// The same under the watch of the worker that it is made by: its thread inherits that.
+    /// Sets the watch of the worker that made this one, because this thread inherits it.
     pub fn under(self, watch: Option<Handle>) -> Self {
         Self { watch: RefCell::new(watch), ..self }
     }
 
-    /// A kept worker that is in these contexts since an earlier request, or in none yet.
+    /// A kept worker. It is in the contexts that it entered for an earlier request, or in none yet.
     pub fn kept(r: &Request<'_>, entered_before: Option<&'a CStr>) -> Self {
         Self { entered_before, ..Self::new(r, State::Unmoved) }
     }
@@ -103,21 +103,21 @@ impl<'a> Worker<'a> {
         CURRENT.with(std::ptr::from_ref(self).cast(), body)
     }
 
-    /// How far it has come.
+    /// The state of the worker.
     pub fn state(&self) -> State {
         self.state.get()
     }
 
-    /// Whether it may serve further requests: it is in its contexts, and nothing was refused in it.
+    /// Whether it may serve further requests: it is in its contexts, and it refused nothing.
     pub fn is_fit(&self) -> bool {
         self.state.get() == State::Moved && !self.refused.get()
     }
 }
 
-/// The worker that a thread is.
+/// The worker of the calling thread.
 static CURRENT: PerThread<Worker<'static>> = PerThread::new(Slot::Worker);
 
-/// Calls `with` with this thread's worker, if it is one.
+/// Calls `with` with this thread's worker, if there is one.
 fn current<T>(with: impl FnOnce(&Worker<'_>) -> T) -> Option<T> {
     let raw = CURRENT.get();
     // SAFETY: set by Worker::during() to a value on this thread's stack for exactly as long as that lives; the
@@ -125,7 +125,7 @@ fn current<T>(with: impl FnOnce(&Worker<'_>) -> T) -> Option<T> {
     unsafe { raw.as_ref() }.map(with)
 }
 
-/// How far this thread's worker has come; `None` on the server's own threads.
+/// The state of this thread's worker. `None` on the server's own threads.
 pub fn state() -> Option<State> {
     current(|w| w.state.get())
 }
@@ -147,7 +147,7 @@ pub fn entered_before<T>(use_it: impl FnOnce(Option<&CStr>) -> T) -> T {
     use_it(unsafe { raw.as_ref() }.and_then(|w| w.entered_before))
 }
 
-/// Whether this is a kept worker that is in its contexts from an earlier request.
+/// Whether this is a kept worker that entered its contexts for an earlier request.
 pub fn has_entered_before() -> bool {
     current(|w| w.entered_before.is_some()).unwrap_or(false)
 }
@@ -162,17 +162,17 @@ pub fn counts_in(row: Row) {
     current(|w| w.row.set(Some(row)));
 }
 
-/// Where this worker's request is counted, once its contexts are known.
+/// The row in which this worker's request is counted, when its contexts are known.
 pub fn row() -> Option<Row> {
     current(|w| w.row.get()).flatten()
 }
 
-/// Notes that this worker's request is counted as confined. Whether that is the first time.
+/// Notes that this worker's request is counted as confined. The result says whether this is the first time.
 pub fn is_first_count() -> bool {
     current(|w| !w.counted.replace(true)).unwrap_or(true)
 }
 
-/// The watch that this thread is under.
+/// The watch of this thread.
 pub fn watch() -> Option<Handle> {
     current(|w| w.watch.borrow().clone()).flatten()
 }
@@ -182,7 +182,7 @@ pub fn set_watch(watch: Handle) {
     current(|w| *w.watch.borrow_mut() = Some(watch));
 }
 
-/// The rulesets of this worker's early move, where it is watched.
+/// The rulesets of this worker's early move, if it is watched.
 pub fn early_rulesets() -> Vec<Arc<Grants>> {
     current(|w| w.early_rulesets.borrow().clone()).unwrap_or_default()
 }
@@ -192,7 +192,7 @@ pub fn set_early_rulesets(rulesets: Vec<Arc<Grants>>) {
     current(|w| *w.early_rulesets.borrow_mut() = rulesets);
 }
 
-/// Notes that this worker has come further.
+/// Sets the state of this worker.
 pub fn reached(state: State) {
     current(|w| w.state.set(state));
 }

@@ -1,10 +1,10 @@
-//! A connection of mod_dbd's pool, waited for no longer than is reasonable.
+//! Waits for a connection of mod_dbd's pool, but not for ever.
 //!
-//! `ap_dbd_open` waits without limit while the pool's connections (`DBDMax`) are in use, and those who have them may
-//! be requests that wait themselves: a hook of an application can take one (mod_lua's `r:dbacquire`), and its request
-//! then comes to a rule that needs another. Were all connections held so, nothing in this child would ever go on. So
-//! a thread made for it does the waiting, and the request goes away when that takes too long. A connection that comes
-//! after all goes straight back.
+//! `ap_dbd_open` waits without limit while all connections of the pool (`DBDMax`) are in use. The requests that hold
+//! them may be waiting themselves: a hook of an application can take a connection (mod_lua's `r:dbacquire`), and its
+//! request then comes to a rule that needs another one. If all connections were held in this way, nothing in this
+//! child would ever go on. So a thread that is made for it waits, and the request stops waiting after some time. A
+//! connection that arrives later is given back immediately.
 
 use std::{
     ffi::{c_int, c_void},
@@ -30,21 +30,21 @@ use crate::{
 /// The longest wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// So many threads may go on waiting for nobody. Where there are more already, the pool is stuck, and another wait
-/// would be in vain.
+/// How many threads may go on waiting although their requests have left. With more of them the pool does not move,
+/// and another wait would not help.
 const MOST_IN_VAIN: usize = 64;
 
 static IN_VAIN: AtomicUsize = AtomicUsize::new(0);
 
-/// What became of the wait.
+/// The state of the wait.
 enum State {
     Waiting,
     Over(Result<Opened, NoConnection>),
-    /// Nobody wants the connection any more.
+    /// The request has left and does not want the connection.
     Left,
 }
 
-/// What the one who waits and the thread share.
+/// What the waiting request and the thread share.
 struct Wait {
     open: Open,
     close: Close,
@@ -63,7 +63,7 @@ impl Wait {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits in mod_dbd, in the thread made for it.
+    /// Waits in mod_dbd, in the thread that was made for it.
     fn open(&self) -> Result<Opened, NoConnection> {
         let pool = ThreadPool::new().map_err(NoConnection::NoThread)?;
         // SAFETY: a live pool of this thread's, which the connection keeps; a server that lives as long as the child.
@@ -77,7 +77,7 @@ impl Wait {
         let mut state = self.state();
         if matches!(*state, State::Left) {
             IN_VAIN.fetch_sub(1, Ordering::Relaxed);
-            // The result goes behind the lock.
+            // The state is unlocked before the result is dropped.
             drop(state);
             return;
         }
@@ -86,10 +86,9 @@ impl Wait {
     }
 }
 
-/// A connection for `server`, from mod_dbd's own functions.
+/// A connection for `server`, opened by mod_dbd's own functions.
 ///
-/// # Safety
-/// `open` and `close` are mod_dbd's, and `server` lives as long as the process serves requests.
+/// # Safety `open` and `close` are mod_dbd's, and `server` lives as long as the process serves requests.
 pub unsafe fn open(open: Open, close: Close, server: *mut sys::server_rec) -> Result<Opened, NoConnection> {
     if IN_VAIN.load(Ordering::Relaxed) >= MOST_IN_VAIN {
         return Err(NoConnection::AllInUse);

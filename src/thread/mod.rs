@@ -1,5 +1,5 @@
-//! The threads that serve requests: made for one, or kept for more; their stacks, what the server calls them, and what
-//! a thread knows of itself.
+//! The threads that serve requests, one-time or kept: their stacks, what the server knows them as, and what a thread
+//! knows about itself.
 
 pub mod apr_thread;
 mod attributes;

@@ -1,4 +1,4 @@
-//! Signals: the server's are for the server's threads.
+//! Signals. The server's signals are for the server's threads.
 
 use std::{
     ptr::null_mut,
@@ -15,7 +15,7 @@ use crate::{
 const SERVER_SIGNALS: [libc::c_int; 6] =
     [libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGUSR1, libc::SIGWINCH];
 
-/// What of_this_thread() found.
+/// The masks that `of_this_thread` found.
 static MASKS: PerThread<Masks> = PerThread::new(Slot::Masks);
 /// In a worker, the masks of the server's thread that it works for.
 static WORKS_FOR: PerThread<Masks> = PerThread::new(Slot::WorksFor);
@@ -29,7 +29,7 @@ pub struct Masks {
 }
 
 impl Masks {
-    /// Those of the calling thread, which is asked once: threads of the server keep theirs.
+    /// The masks of the calling thread. It is asked once, because the server's threads never change their masks.
     pub fn of_this_thread() -> &'static Self {
         // SAFETY: null, or set below to what lives for good.
         if let Some(known) = unsafe { MASKS.get().as_ref() } {
@@ -54,7 +54,7 @@ impl Masks {
         }
     }
 
-    /// The one of its kind in this process: a server has two or three different masks.
+    /// The one value with this mask in this process. A server has two or three different masks.
     fn shared(self) -> &'static Self {
         static KNOWN: Mutex<Vec<&Masks>> = Mutex::new(Vec::new());
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,19 +68,19 @@ impl Masks {
         }
     }
 
-    /// What a worker is to block.
+    /// The signals that a worker blocks.
     pub fn of_workers(&self) -> &libc::sigset_t {
         &self.worker
     }
 
-    /// Runs `work` in a worker; programs that it starts are to have the server's mask.
+    /// Runs `work` in a worker. Programs that it starts get the server's mask.
     pub fn during<R>(&self, work: impl FnOnce() -> R) -> R {
         WORKS_FOR.with(self, work)
     }
 }
 
-/// Gives programs that a worker forks (CGI) the signal mask that they would have from the server's
-/// own thread: a program that starts with SIGTERM blocked could not be told to stop.
+/// Gives programs that a worker forks (CGI) the signal mask that they would have from the server's own thread. A
+/// program that starts with SIGTERM blocked could not be told to stop.
 pub fn keep_masks_of_programs() {
     unsafe extern "C" fn in_the_child() {
         guard(

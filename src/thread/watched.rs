@@ -18,7 +18,7 @@ use crate::{
 
 static HUB: OnceLock<Arc<Hub>> = OnceLock::new();
 
-/// Leaves the programs behind that outlive this child, when its pool is destroyed.
+/// Lets programs that outlive this child go on when the child's pool is destroyed.
 struct Behind;
 
 impl Drop for Behind {
@@ -32,7 +32,7 @@ pub fn start(pool: Pool<'_>) -> io::Result<()> {
     let hub = Arc::new(Hub::new()?);
     pool.own(Behind);
     let answering = Arc::clone(&hub);
-    // Watched requests wait for this one.
+    // Watched requests wait for this thread.
     let job = Job { name: "confine-watch", yields: false, loss: "requests that are watched wait for ever" };
     background::start(pool, job, move |stop| answering.answer(|| stop.is_told()))?;
     let judging = Arc::clone(&hub);
@@ -44,8 +44,8 @@ pub fn start(pool: Pool<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Watches the calling worker and what it starts, until they have ended, or has `observer` be told from now on if the
-/// worker is watched already. Without the two threads, of which the log says why, nothing is watched.
+/// Watches the calling worker and what it starts, until all of them have ended. If the worker is watched already,
+/// `observer` is told from now on. If the two threads do not run, nothing is watched, and the log says why.
 pub fn begin(observer: Arc<dyn Observer>) -> Result<(), NotWatched> {
     if let Some(handle) = current::watch() {
         handle.tell(observer);
@@ -56,8 +56,8 @@ pub fn begin(observer: Arc<dyn Observer>) -> Result<(), NotWatched> {
     Ok(())
 }
 
-/// This process is about to end: the programs that watched requests started, and that go on, must not be stopped by
-/// that.
+/// Must be called before this process ends. Programs that watched requests started go on, and the end of the process
+/// must not stop them.
 pub fn leave_behind() {
     if let Some(hub) = HUB.get() {
         hub.leave_behind();

@@ -1,4 +1,4 @@
-//! Panics on demand, for tests of what happens then. Without the feature nothing of this exists.
+//! Panics on demand, for tests. Without the feature this does nothing.
 
 use crate::httpd::request::Request;
 

@@ -1,4 +1,5 @@
-//! Serving a request in a worker: a thread made for it, or one that is kept in its contexts.
+//! Serves a request in a worker. A worker is a thread that is made for the request, or one that stays in its
+//! contexts.
 
 pub mod fault;
 pub mod pool;
@@ -16,13 +17,13 @@ use crate::{
     },
 };
 
-/// A decision that was taken before the thread was made: the moves, and for whom and by which rule.
+/// A decision that was made before the thread: the moves, and the grounds for them.
 pub type Decided<'a> = (MovesOf<'a>, Grounds<'a>);
 
-/// Serves `r` in a worker made for it and waits. The answer is for the server: what its own pipeline
-/// would have returned, with the response's stream ended where that was OK or DONE.
+/// Serves `r` in a worker that is made for it, and waits. The result is for the server: it is what the server's own
+/// pipeline would have returned, and if that is OK or DONE, the stream of the response has been ended.
 pub fn serve(r: &mut Request<'_>, job: impl FnOnce(&mut Request<'_>) -> Status + Send) -> Status {
-    // A worker made by a worker inherits the contexts that the kernel holds its maker to.
+    // A worker that another worker makes is in the contexts of its maker, because the kernel passes them on.
     let inherited = if state() == Some(State::Early) { State::Early } else { State::Unmoved };
     let watch = current::watch();
     let observer = watch.as_ref().map(Handle::observer);
@@ -31,15 +32,15 @@ pub fn serve(r: &mut Request<'_>, job: impl FnOnce(&mut Request<'_>) -> Status +
         let worker = Worker::new(r, inherited).under(inner);
         work(r, &worker, job)
     });
-    // What this thread does next is its own request's again.
+    // From here on this thread works for its own request again.
     if let Some((watch, observer)) = watch.zip(observer) {
         watch.tell(observer);
     }
     answer(r, outcome)
 }
 
-/// Serves the content of `r`, as decided, in a kept worker that is in these contexts, or will be. One
-/// that can be kept no longer ends: where anything was refused, or did not go as it should.
+/// Serves the content of `r`, as decided, in a kept worker that is in these contexts or will enter them. If something
+/// was refused or went wrong, the worker ends afterwards.
 pub fn serve_kept(
     r: &mut Request<'_>,
     decided: Decided<'_>,
@@ -79,7 +80,7 @@ fn answer(r: &mut Request<'_>, outcome: Result<Option<Status>, i32>) -> Status {
     }
 }
 
-/// Runs the job, and ends the stream, with `worker` as this thread's worker.
+/// Runs the job and ends the stream. `worker` is this thread's worker meanwhile.
 fn work(r: &mut Request<'_>, worker: &Worker<'_>, job: impl FnOnce(&mut Request<'_>) -> Status) -> Status {
     worker.during(|| {
         fault::at_worker(r);
@@ -88,12 +89,12 @@ fn work(r: &mut Request<'_>, worker: &Worker<'_>, job: impl FnOnce(&mut Request<
     })
 }
 
-/// Ends the stream while still in the worker, so that filters which only flush at the end run
-/// confined. Every other status is the server's to answer, without anything of the worker's.
+/// Ends the stream while the thread is still in the worker, so that filters which only flush at the end run confined.
+/// Every other status is answered by the server, without anything that belongs to the worker.
 fn finish_response(r: &mut Request<'_>, status: Status, state: State) -> Status {
     let confined = matches!(state, State::Moved | State::Early);
     let status = match status {
-        // No callback was registered (see callback_wanted), so nothing goes on with this request.
+        // No callback was registered (see callback_wanted), so nobody would continue this request.
         Status::SUSPENDED if confined => report::refused(r, &Grounds::of(r), &Refusal::suspended()),
         _ if status.is_served() && !r.is_subrequest() => {
             r.finalize();
@@ -105,11 +106,11 @@ fn finish_response(r: &mut Request<'_>, status: Status, state: State) -> Status 
         }
     };
     if confined && (r.is_subrequest() || !status.is_served()) {
-        // The main request goes on with them, or an error document that the server starts.
+        // The main request goes on with these headers, or an error document of the server does.
         r.restore_original_headers();
     }
     if confined && r.is_subrequest() {
-        // Whatever the status: the server would end the subrequest's stream next, through its filters.
+        // This does not depend on the status: the server would next end the subrequest's stream, through its filters.
         r.finalize_subrequest();
     } else if confined {
         r.leave_worker();

@@ -1,9 +1,8 @@
 //! `ConfineWorkers per-context`: workers that stay in their context and serve further requests of it.
 //!
-//! A kept worker belongs to one virtual host and one context, which it can never leave: it entered
-//! it for its first request, and nothing in it restores privileges. It serves requests that were
-//! decided to run in exactly that context, one at a time, and no others. Who gets one is told in
-//! [`confine::resting`].
+//! A kept worker belongs to one virtual host and one context. It entered the context for its first request, and it
+//! can never leave it, because no code restores privileges. It serves requests that were decided for exactly that
+//! context, one at a time, and no others. [`confine::resting`] decides which contexts have kept workers.
 
 use std::{
     ffi::CStr,
@@ -21,15 +20,15 @@ use crate::{config::WorkerLimits, thread::kept_thread::KeptThread};
 /// What a kept worker is for.
 #[derive(Clone, Copy)]
 pub struct Key<'k> {
-    /// The virtual host itself: several may share one configuration.
+    /// The virtual host itself, because several hosts can share one configuration.
     pub host: usize,
-    /// How often maps were replaced; a worker from before ends.
+    /// How often maps had been replaced. A worker with an older number ends.
     pub map_swaps: u64,
-    /// The contexts, with their prefixes, in order.
+    /// The contexts with their prefixes, in order.
     pub contexts: &'k CStr,
 }
 
-/// A worker with what it is for.
+/// A worker and its key.
 pub struct ContextWorker {
     thread: KeptThread,
     hash: u64,
@@ -42,7 +41,7 @@ pub struct ContextWorker {
 
 /// The resting workers of this child.
 static RESTING: Mutex<resting::RestingWorkers<ContextWorker>> = Mutex::new(resting::RestingWorkers::new());
-/// How often maps had been replaced when the last worker was asked for.
+/// How often maps had been replaced when a worker was last asked for.
 static SEEN: AtomicU64 = AtomicU64::new(0);
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
@@ -50,8 +49,9 @@ fn resting() -> MutexGuard<'static, resting::RestingWorkers<ContextWorker>> {
     RESTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A worker for `key`: one that rests, or a new one. `Ok(None)` where a one-time worker is to serve: there are as
-/// many as may be, or a kept one would not be worth it; the error is the errno of a thread that could not be made.
+/// A worker for `key`: one that rests, or a new one. `Ok(None)` says that a one-time worker must serve, because there
+/// are as many kept workers as allowed, or because a kept one would not be worth its cost. The error is the errno of
+/// a thread that could not be made.
 pub fn take(key: Key<'_>, limits: &WorkerLimits) -> Result<Option<ContextWorker>, i32> {
     end_those_before(key.map_swaps);
     let hash = HASHER.hash_one((key.host, key.contexts));
@@ -63,14 +63,14 @@ pub fn take(key: Key<'_>, limits: &WorkerLimits) -> Result<Option<ContextWorker>
         }
         resting.gone();
     }
-    // Their places are free.
+    // The places of workers that ended are free.
     while resting.end_oldest_if(ContextWorker::has_ended).is_some() {}
     let admission = resting.admit(hash, limits.max);
     drop(resting);
     match admission {
         Admission::Refused => return Ok(None),
         Admission::Granted => {}
-        // Its thread ends, which takes no lock.
+        // Dropping it ends its thread, and that takes no lock.
         Admission::InPlaceOf(other) => drop(other),
     }
     let thread = KeptThread::start(limits.idle).inspect_err(|_| gone())?;
@@ -98,22 +98,22 @@ fn gone() {
 }
 
 impl ContextWorker {
-    /// The thread, and the contexts that it is in or will be.
+    /// The thread, and the contexts that it is in or will enter.
     pub fn parts(&mut self) -> (&mut KeptThread, &CStr) {
         (&mut self.thread, &self.contexts)
     }
 
-    /// Whether it is in its contexts already, from an earlier request.
+    /// Whether it entered its contexts for an earlier request.
     pub fn has_entered(&self) -> bool {
         self.served > 0
     }
 
-    /// Whether its thread ended by itself, after a rest that was too long.
+    /// Whether its thread ended by itself because it rested for too long.
     fn has_ended(&self) -> bool {
         self.thread.has_ended()
     }
 
-    /// After a request that ended well: rests until the next one, or ends where it has served enough.
+    /// Lets the worker rest after a request that ended well. If it has served enough requests, it ends.
     pub fn keep(mut self, limits: &WorkerLimits) {
         self.served += 1;
         if self.served >= limits.requests || self.map_swaps != SEEN.load(Ordering::Relaxed) {

@@ -1,14 +1,13 @@
 //! Where mod_lua's states end.
 //!
-//! When a Lua state ends, the application's finalizers (`__gc`) run. mod_lua hangs states on the request,
-//! the connection or the server, as `LuaScope` says (default: on the request), and all of these end in a
-//! thread of the server. `LuaScope thread` hangs them on the pool of the connection's thread: a worker's
-//! ends in the worker, in its contexts. So confined requests get that scope, whatever the configuration
-//! or a tenant's `.htaccess` says.
+//! When a Lua state ends, the application's finalizers (`__gc`) run. `LuaScope` says whether mod_lua keeps a state
+//! with the request (the default), the connection or the server. All of these end in a thread of the server. With
+//! `LuaScope thread`, the state is in the pool of the connection's thread. The pool of a worker ends in the worker,
+//! in its contexts. So confined requests get this scope, whatever the configuration or a tenant's `.htaccess` says.
 //!
-//! With the scope `thread`, mod_lua takes the same state for the next function of the same file. A state that is
-//! taken again while it runs (an output filter, an included page) is more than mod_lua was made for. So the hook
-//! `lua_runs` renames the thread, and the next function gets a new state, as with `LuaScope once`.
+//! With the scope `thread`, mod_lua uses the same state again for the next function of the same file. mod_lua does
+//! not expect that a state is used again while it runs (in an output filter, or in an included page). So the hook
+//! `lua_runs` renames the thread. The next function then gets a new state, as with `LuaScope once`.
 
 use crate::thread::current;
 use crate::{
@@ -16,12 +15,12 @@ use crate::{
     httpd::{directives::Directives, hooks, request::Request, server::Server},
 };
 
-/// The directives for confined requests; `None` without mod_lua.
+/// The directives for confined requests. `None` without mod_lua.
 pub fn scope(main: &Server<'_>) -> Result<Option<Directives>, String> {
     if !hooks::module_loaded(c"mod_lua.c") {
         return Ok(None);
     }
-    // Of what a directory has under `LuaInherit none`, a merge would keep nothing.
+    // A merge would drop what a directory has under `LuaInherit none`.
     let lines = [(c"LuaInherit", c"parent-first"), (c"LuaScope", c"thread")];
     Directives::read(main, &lines).map(Some).map_err(|why| {
         format!(
@@ -31,7 +30,7 @@ pub fn scope(main: &Server<'_>) -> Result<Option<Directives>, String> {
     })
 }
 
-/// Has the states of a request that is confined end with its worker.
+/// Makes the Lua states of a confined request end with its worker.
 pub fn end_in_worker(r: &mut Request<'_>, policy: &Policy) {
     if let Some(lua) = policy.lua.as_ref().filter(|_| current::is_confined()) {
         r.force(lua);

@@ -1,4 +1,4 @@
-//! What single modules of the server need, so that nothing of theirs runs beside a request's context.
+//! What is done about single modules of the server, so that nothing of theirs runs outside of a request's context.
 
 pub mod lua;
 pub mod negotiation;

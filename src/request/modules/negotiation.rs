@@ -1,11 +1,10 @@
-//! Type maps (mod_negotiation): like mod_rewrite's per-directory result, a map's handler redirects
-//! inside the server, and the variant that it chooses decides.
+//! Type maps (mod_negotiation). Like mod_rewrite's result in a directory, the handler of a map redirects inside the
+//! server, and the rules of the chosen variant decide.
 //!
-//! It differs in that it reads a file, which happens before any move, and that the file may hold
-//! variants itself (`Body:`). So it leads on only where nobody but root can have a hand in it: a
-//! tenant's .htaccess may name this handler for a link to somebody else's file. And a map with content
-//! is content. Both are decided where they lie. Should such a map send anything all the same, the
-//! guard of the resource's filters refuses it.
+//! There is a difference: the handler reads a file before any move, and this file can hold variants itself (`Body:`).
+//! So a map only leads on if nobody but root can have written it, because a tenant's .htaccess may name this handler
+//! for a link to somebody else's file. A map that holds a variant is content. In both cases the rules decide at the
+//! map itself. If a map that leads on sends something nevertheless, the guard of the resource's filters refuses it.
 
 use std::{
     ffi::{CStr, OsStr},
@@ -17,10 +16,10 @@ use std::{
 
 use crate::httpd::{hooks, request::Request};
 
-/// Maps larger than this are decided where they lie, unread.
+/// The largest map that is read. For a larger map the rules decide at the map itself.
 const LARGEST: u64 = 1 << 20;
 
-/// Whether this request is for a type map that only leads to others.
+/// Whether this request is for a type map that only leads to other resources.
 pub fn leads_on(r: &Request<'_>) -> bool {
     let is_map = r.handler().is_some_and(|h| h == c"type-map" || h == c"application/x-type-map")
         && hooks::module_loaded(c"mod_negotiation.c");
@@ -35,8 +34,8 @@ fn path_of(name: &CStr) -> &Path {
     Path::new(OsStr::from_bytes(name.to_bytes()))
 }
 
-/// Whether only root can have made, or can replace, this file: no link leads to it, and it and every
-/// directory above it are root's, not to be written by others (or, as /tmp, sticky).
+/// Whether nobody but root can have made this file or can replace it. No link leads to it. The file and all
+/// directories above it belong to root, and others cannot write there (or the directory is sticky, as /tmp is).
 fn only_roots(path: &Path) -> bool {
     const OTHERS_WRITE: u32 = 0o022;
     const STICKY: u32 = 0o1000;
@@ -49,13 +48,13 @@ fn only_roots(path: &Path) -> bool {
         })
 }
 
-/// Whether the map holds a variant itself, or cannot be told not to.
+/// Whether the map itself holds a variant, or this cannot be found out.
 fn holds_content(path: &Path) -> bool {
     let Ok(file) = File::open(path) else { return true };
     if !file.metadata().is_ok_and(|m| m.is_file() && m.len() <= LARGEST) {
         return true;
     }
-    // mod_negotiation takes every header that begins so for one.
+    // mod_negotiation accepts every header that begins so.
     let begins =
         |line: &[u8]| line.trim_ascii_start().get(..4).is_some_and(|w| w.eq_ignore_ascii_case(b"body"));
     BufReader::new(file.take(LARGEST)).split(b'\n').any(|line| line.is_ok_and(|l| begins(&l)))

@@ -1,9 +1,9 @@
-//! Content that another process makes does not inherit the worker's context.
+//! Content that another process makes. It does not inherit the worker's context.
 //!
-//! The modules that hand content to another process are listed in [`crate::config::makers`]. The question is asked
-//! right before such a module's handler runs, and again of every redirect and subrequest: what an application changed
-//! about its request before is what is looked at. Where such content is not allowed, the handlers of these modules do
-//! not run in a confined thread at all.
+//! [`crate::config::makers`] lists the modules that hand content to another process. This is checked immediately
+//! before such a module's handler runs, and again for every redirect and subrequest, because an application can
+//! change its request. If such content is not allowed, the handlers of these modules do not run in a confined thread
+//! at all.
 
 use std::{
     collections::HashSet,
@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl LoadedMaker {
-    /// The refusal of a request whose content this maker would make, unless that is allowed here.
+    /// Refuses a request whose content this maker would make, unless that is allowed here.
     pub fn allowed(&self, scope: Scope<'_>) -> Result<(), Refusal> {
         match here(scope) {
             OutOfProcess::Deny => Err(Refusal::out_of_process(self.maker.name, self.maker.remedy)),
@@ -27,8 +27,8 @@ impl LoadedMaker {
         }
     }
 
-    /// Warns, where that is asked for, that this maker makes the content; once for each virtual host. A child
-    /// serves one reading of the configuration, so this is once a child.
+    /// Warns that this maker makes the content, if warnings are configured. This happens once for each virtual host
+    /// and child. (A child serves one reading of the configuration.)
     pub fn warn(&self, r: &mut Request<'_>, scope: Scope<'_>, grounds: &Grounds<'_>) {
         static WARNED: Mutex<Option<HashSet<(usize, usize)>>> = Mutex::new(None);
         if here(scope) != OutOfProcess::Warn {
@@ -48,12 +48,12 @@ impl LoadedMaker {
     }
 }
 
-/// What `ConfineOutOfProcess` says here.
+/// The value of `ConfineOutOfProcess` here.
 fn here(scope: Scope<'_>) -> OutOfProcess {
     scope.settings.out_of_process.unwrap_or(OutOfProcess::Deny)
 }
 
-/// mod_cgid also takes over `#exec` of server-side includes, past any handler.
+/// mod_cgid also runs `#exec` of server-side includes, and no handler is involved there.
 pub fn forbid_ssi_exec(r: &mut Request<'_>, scope: Scope<'_>) {
     if scope.policy.cgid && here(scope) == OutOfProcess::Deny {
         r.forbid_ssi_exec();

@@ -1,18 +1,19 @@
-//! What PHP's module shares between requests is off in confined ones.
+//! Turns off what PHP's module shares between requests, for confined requests.
 //!
-//! mod_php keeps things in the memory of the server's process, where no kernel looks. OPcache gives every request
-//! the compiled script that another one left, asking at most access(2), which no LSM answers for a file that it
-//! would not let be opened: a context that may not read a file gets it by `include`. Persistent links hand the next
-//! request a connection that is logged in. The cache of paths knows the names of files that others used.
+//! mod_php keeps data in the memory of the server's process, where the kernel does not look. OPcache gives a request
+//! the compiled script that another request left. It checks access(2) at most, and no LSM answers this call as it
+//! answers open(2). So a context that may not read a file could get it by `include`. Persistent links give a request
+//! a connection with somebody else's log-in. The cache of paths knows the names of files that others used.
 //!
-//! So a confined request gets settings, innermost and as strong as the server's own (`php_admin_flag`), which
-//! neither `.htaccess` nor `ini_set` can change; `ConfinePHPCache shared` leaves them out. They are given right
-//! before PHP's handler, which this module stands before, so nothing leads to it without them.
+//! So a confined request gets settings that come last and are as strong as the server's own (`php_admin_flag`).
+//! Neither `.htaccess` nor `ini_set` can change them. `ConfinePHPCache shared` leaves them out. They are set
+//! immediately before PHP's handler, which this module wraps, so no way leads around them.
 //!
-//! Settings alone would not do. When PHP's handler declines a subrequest, or finds no script for it, it puts every
-//! setting that stands in the subrequest's configuration back to what php.ini says (sapi/apache2handler, PHP:
-//! php_apache_ini_dtor), though the page that asked (`virtual()`) goes on running. So within a running page, a
-//! subrequest brings no settings of PHP's at all: there is nothing to be put back, and it runs with the page's.
+//! Settings alone are not enough. When PHP's handler declines a subrequest, or finds no script for it, it resets
+//! every setting in the subrequest's configuration to the value of php.ini (sapi/apache2handler, PHP:
+//! php_apache_ini_dtor). But the page that made the subrequest (`virtual()`) is still running. So a subrequest of a
+//! running page has no PHP settings in its configuration at all. Nothing can be reset, and it runs with the settings
+//! of the page.
 
 use std::{ffi::CStr, sync::OnceLock};
 
@@ -34,12 +35,12 @@ use crate::{
     request::modules::php_mail::Mail,
 };
 
-/// What confined requests get. Settings that this PHP does not have are ignored by it.
+/// The settings for confined requests. PHP ignores settings that it does not have.
 ///
-/// All are read where they matter (PHP: ext/opcache, zend_accel_activate; ext/mysqli, mysqli_common_connect;
-/// ext/pgsql, php_pgsql_do_connect; ext/odbc, odbc_do_connect; ext/standard/dl.c), not at startup only.
-/// `opcache.enable` can be switched off, not on, while a request runs. `opcache.restrict_api`
-/// names what no script's path begins with: else `opcache_get_status` lists everybody's files.
+/// PHP reads each of these during a request and not only at startup (PHP: ext/opcache, zend_accel_activate;
+/// ext/mysqli, mysqli_common_connect; ext/pgsql, php_pgsql_do_connect; ext/odbc, odbc_do_connect; ext/standard/dl.c).
+/// `opcache.enable` can be switched off during a request, but not on. `opcache.restrict_api` gets a path that no
+/// script's path begins with, because otherwise `opcache_get_status` lists everybody's files.
 const APART: [(&CStr, &CStr); 13] = [
     (c"php_admin_flag", c"opcache.enable off"),
     (c"php_admin_value", c"opcache.restrict_api mod_confine"),
@@ -49,7 +50,7 @@ const APART: [(&CStr, &CStr); 13] = [
     (c"php_admin_flag", c"pgsql.allow_persistent off"),
     (c"php_admin_flag", c"odbc.allow_persistent off"),
     (c"php_admin_value", c"oci8.max_persistent 0"),
-    // Of older versions.
+    // These are for older versions.
     (c"php_admin_flag", c"mysql.allow_persistent off"),
     (c"php_admin_flag", c"ibase.allow_persistent off"),
     (c"php_admin_flag", c"mssql.allow_persistent off"),
@@ -58,7 +59,7 @@ const APART: [(&CStr, &CStr); 13] = [
 ];
 
 impl Php {
-    /// Makes ready what confined requests get; `None` without PHP.
+    /// Prepares the settings for confined requests. `None` without PHP.
     pub fn prepare(main: &Server<'_>) -> Result<Option<Self>, String> {
         let Some(module) = Module::find(main) else { return Ok(None) };
         match Directives::read(main, &APART) {
@@ -71,7 +72,7 @@ impl Php {
         }
     }
 
-    /// Gives `mail()` its limit, once PHP has started; says what is to be known about it.
+    /// Gives `mail()` a time limit, after PHP has started. The result is a text for the administrator.
     pub fn bound_mail(&self, main: &Server<'_>) -> Option<String> {
         let mail = Mail::of(&self.module)?;
         match mail.bounded(main) {
@@ -83,7 +84,7 @@ impl Php {
         }
     }
 
-    /// Stands before PHP's handler.
+    /// Replaces PHP's handler by `handler`.
     pub fn take_over(&self, handler: HandlerHook) -> Result<(), String> {
         if self.module.wrap_handler(handler) {
             return Ok(());
@@ -92,25 +93,25 @@ impl Php {
     }
 }
 
-/// What is said at every start.
+/// The notice at every start.
 pub const NOTICE: &str = "PHP in confined requests has no OPcache, no cache of paths and no persistent links of mysqli, pgsql, odbc and oci8, \
      which would pass from one context to another. The price: each request compiles its scripts (50 ms for each MB of \
      them, see docs/performance.md). Where all contexts trust each other, write ConfinePHPCache shared";
 
-/// What is worth knowing about PHP and contexts, for `confinectl check`.
+/// Facts about PHP and contexts that `confinectl check` tells.
 pub fn notes(written: &Written, policy: &Policy) -> Vec<String> {
     if policy.php.is_none() {
         return Vec::new();
     }
     let shared = has_several_contexts(policy);
     let shared = shared.then(|| format!("{}; {}", names::SHARED, names::SHARED_REMEDY));
-    // PHP has not started, so php.ini is not known.
+    // PHP has not started, so the settings of php.ini are not known.
     let mail = names::mail_fails(names::MAILER).filter(|_| !written.rulesets.is_empty());
     let mail = mail.map(|text| format!("{text}, unless php.ini says otherwise; {}", names::MAIL_REMEDY));
     shared.into_iter().chain(mail).collect()
 }
 
-/// Whether rules may lead to more than one context.
+/// Whether the rules can lead to more than one context.
 fn has_several_contexts(policy: &Policy) -> bool {
     let mut first = None;
     policy.rules.iter().any(|rule| match &rule.source {
@@ -122,7 +123,7 @@ fn has_several_contexts(policy: &Policy) -> bool {
 
 const REMEDY: &str = "unload it, or report its version";
 
-/// In place of PHP's handler: calls it, with what a confined request gets.
+/// Runs in place of PHP's handler, and calls it with the settings for confined requests.
 pub fn handler(r: &mut Request<'_>) -> Status {
     let running = php::running();
     if !current::is_confined() || (running == Running::No && !may_be_php(r)) {
@@ -135,7 +136,7 @@ pub fn handler(r: &mut Request<'_>) -> Status {
     match running {
         Running::Here if trusts(r) => {}
         Running::Here if r.is_included() => r.bare_php(&php.module),
-        // PHP would put all settings back after it.
+        // PHP would reset all settings after it.
         Running::Here => return report::refused(r, &Grounds::of(r), &Refusal::php_again()),
         Running::Elsewhere if !php.threads => {
             return if is_php(r) {
@@ -155,21 +156,21 @@ pub fn handler(r: &mut Request<'_>) -> Status {
     php::call(r)
 }
 
-/// Whether the configuration says of this request, and of all that led to it inside the server, that contexts trust
-/// each other. So nobody comes to what is shared by a redirect or an include.
+/// Whether the configuration says that contexts trust each other, for this request and for all requests that were
+/// redirected to it or included it. So a redirect or an include does not lead to what is shared.
 fn trusts(r: &Request<'_>) -> bool {
     let shared = |d: &DirectoryConfig| d.settings.php_cache == Some(PhpCache::Shared);
     DirectoryConfig::of(r).is_some_and(shared)
         && [r.redirected_from(), r.main()].into_iter().flatten().all(|source| trusts(&source))
 }
 
-/// Whether PHP's handler may take this request. Its names differ from version to version (`php5-script`,
-/// `application/x-httpd-php`, ...); where xbithack is on, it takes pages that their owner may execute.
+/// Whether PHP's handler can take this request. The handler's names differ between versions (`php5-script`,
+/// `application/x-httpd-php`, ...). With xbithack, it also takes pages that their owner may execute.
 fn may_be_php(r: &Request<'_>) -> bool {
     is_named_php(r) || r.handler() == Some(c"text/html")
 }
 
-/// Whether it would take it, as far as can be told from here.
+/// Whether PHP's handler will take it, as far as this module can tell.
 fn is_php(r: &Request<'_>) -> bool {
     is_named_php(r) || (r.handler() == Some(c"text/html") && r.is_executable())
 }

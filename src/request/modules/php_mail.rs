@@ -1,10 +1,10 @@
-//! `mail()` of PHP where programs get no privilege of their files.
+//! `mail()` of PHP for programs that get no privileges from their files.
 //!
-//! A Landlock ruleset comes with `no_new_privs`: a set-group-ID `postdrop` behind `sendmail` then runs without its
-//! group. Postfix's tries to write to the queue again and again, without end (Postfix: global/mail_queue.c,
-//! mail_queue_enter), and the request with it. So under `no_new_privs`, PHP's `sendmail_path` is given a limit of
-//! time, by timeout(1), unless the server's configuration sets one itself (`php_admin_value sendmail_path`). What
-//! fails says why in the server's error log.
+//! A Landlock ruleset sets `no_new_privs`. So the set-group-ID program `postdrop`, which `sendmail` starts, runs
+//! without its group. Postfix's `postdrop` then tries to write to the queue again and again without end (Postfix:
+//! global/mail_queue.c, mail_queue_enter), and the request does not end either. So under `no_new_privs` PHP's
+//! `sendmail_path` gets a time limit by timeout(1), unless the server's configuration sets it itself
+//! (`php_admin_value sendmail_path`). The server's error log then says why mail failed.
 
 use std::ffi::{CStr, CString};
 
@@ -14,22 +14,22 @@ use crate::httpd::{directives::Directives, php::Module, server::Server};
 
 const NAME: &CStr = c"sendmail_path";
 
-/// `mail()` as it is configured.
+/// How `mail()` is configured.
 pub struct Mail {
-    /// What PHP starts, as in php.ini.
+    /// The command that PHP starts, as php.ini has it.
     command: String,
 }
 
 impl Mail {
-    /// Asks PHP; `None` where it cannot be asked, or starts no program for mail. A command that is more than a
-    /// program and its arguments is the administrator's own business.
+    /// Asks PHP. `None` if PHP cannot be asked or starts no program for mail. A command that is more than a program
+    /// and its arguments is left as the administrator wrote it.
     pub fn of(php: &Module) -> Option<Self> {
         let command = php.setting(NAME)?.into_string().ok()?;
         let plain = |c: char| c.is_ascii_alphanumeric() || " /._-+=@:,".contains(c);
         (command.starts_with('/') && command.chars().all(plain)).then_some(Self { command })
     }
 
-    /// The setting with its limit.
+    /// The setting with a time limit.
     pub fn bounded(&self, main: &Server<'_>) -> Result<Directives, String> {
         let command = shell(&self.command);
         let quoted = format!("sendmail_path \"{}\"", command.replace('\\', "\\\\").replace('"', "\\\""));
@@ -37,14 +37,14 @@ impl Mail {
         Directives::read(main, &[(c"php_admin_value", &arguments)])
     }
 
-    /// What is to be known where a program behind it needs the privilege of its file.
+    /// The warning, if a program that the command starts needs the privileges of its file.
     pub fn warning(&self) -> Option<String> {
         let program = self.command.split(' ').next()?;
         php::mail_fails(program).map(|text| format!("{text}; {}", php::MAIL_REMEDY))
     }
 }
 
-/// For sh, to which PHP gives it with more arguments behind it.
+/// The command as one word for sh. PHP gives it to sh with further arguments.
 fn shell(command: &str) -> String {
     format!(
         "c() {{ timeout -k 5 {LIMIT} \"$@\"; s=$?; case $s in \

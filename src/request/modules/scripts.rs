@@ -1,17 +1,19 @@
-//! Code that the configuration of a directory names, and that would run outside of the worker or before its move.
+//! Code that a directory configuration names and that would run outside of the worker or before its move.
 //!
-//! A tenant whose `.htaccess` file is read (any `AllowOverride` but `None`) can write `LuaHookFixups` into it, and
-//! the next request runs that function with the server's privileges. Whatever of the kind stands in a `.htaccess`
-//! file, in a section inside of it, or in the configuration for a file that others than the administrator can
-//! change, is noted where it is read ([`kind_of`], [`seen`]), in this module's own part of the directory
-//! configuration, which the server merges as it merges the part of the module that would run the code. So at the
-//! first hook that could run it the answer is known exactly: [`crate::request::directory_found`] refuses the request
-//! where rules apply and the thread is not confined yet. What runs when the server logs a request comes after the
-//! worker, in a thread of the server's: there the code is taken out of the request ([`before_log`]).
+//! If a tenant's `.htaccess` file is read (any `AllowOverride` but `None`), the tenant can write `LuaHookFixups` into
+//! it, and the next request runs that function with the server's privileges. So such directives are noted when they
+//! are read ([`kind_of`], [`seen`]), if they are in a `.htaccess` file, in a section inside of it, or in the
+//! configuration for a file that others than the administrator can change. They are noted in this module's own part
+//! of the directory configuration. The server merges this part as it merges the part of the module that would run the
+//! code. So the first hook that could run the code knows exactly whether there is any.
+//! [`crate::request::directory_found`] refuses the request if rules apply and the thread is not confined yet.
 //!
-//! Programs that the server runs while it reads the file (`exec:` of passwords), and directives that change what
-//! other requests run (`LuaRoot`), cannot wait for a rule: they are refused where they are read, in a virtual host
-//! with rules.
+//! What runs when the server logs a request comes after the worker, in a thread of the server. This code is removed
+//! from the request ([`before_log`]).
+//!
+//! Some directives cannot wait for a rule: those that start a program while the server reads the file (`exec:` of
+//! passwords), and those that change what other requests run (`LuaRoot`). In a virtual host with rules they are
+//! refused when they are read.
 
 use std::{
     ffi::{CStr, OsStr},
@@ -28,27 +30,28 @@ use crate::{
     request::Scope,
 };
 
-/// What a module's directive does; `None`: nothing of the kind.
+/// What a module's directive does. `None` if it names no such code.
 ///
-/// Modules that only make content (mod_cgi, mod_php, `LuaMapHandler`) do that in the worker, after the move.
+/// Modules that only make content (mod_cgi, mod_php, `LuaMapHandler`) run their code in the worker, after the move.
 pub fn kind_of(module: &CStr, directive: &str) -> Option<Kind> {
     let is = |name: &str| directive.eq_ignore_ascii_case(name);
     match module.to_bytes() {
-        // These choose when a state ends and whether it is made anew; mod_lua forgets a section's own code with
-        // LuaInherit, it names none.
+        // These say when a state ends and whether it is made anew. LuaInherit makes mod_lua drop code of an outer
+        // section, and names none.
         b"mod_lua.c" if is("LuaScope") || is("LuaInherit") || is("LuaCodeCache") => None,
         b"mod_lua.c" if is("LuaHookLog") => Some(Kind::Log),
         b"mod_lua.c" if is("LuaPackagePath") || is("LuaPackageCPath") => Some(Kind::Paths),
-        // It sets the server's own field (modules/lua/mod_lua.c, register_lua_root).
+        // It sets a field of the whole server (modules/lua/mod_lua.c, register_lua_root).
         b"mod_lua.c" if is("LuaRoot") => Some(Kind::Everybody),
-        // Content, and its filters.
+        // These are content, and filters of content.
         b"mod_lua.c" if is("LuaMapHandler") || is("LuaInputFilter") || is("LuaOutputFilter") => None,
-        // Whatever else there is, in this version or the next. Sections become Lua_____ByteCodeHack.
+        // This covers all others, also those of later versions. Sections become Lua_____ByteCodeHack.
         b"mod_lua.c" => Some(Kind::Early),
         b"mod_perl.c" | b"mod_python.c" | b"mod_ruby.c" | b"mod_tcl.c" => Some(Kind::Early),
-        // WSGIAuthUserScript, WSGIAuthGroupScript, WSGIAccessScript.
+        // These are WSGIAuthUserScript, WSGIAuthGroupScript and WSGIAccessScript.
         b"mod_wsgi.c" if is("WSGIAccessScript") || directive.starts_with("WSGIAuth") => Some(Kind::Early),
-        // Programs that mod_fcgid's processes run to decide about access. The rest of its directives is about content.
+        // These are programs that mod_fcgid's processes run to decide about access. The other directives of mod_fcgid
+        // are about content.
         b"mod_fcgid.c"
             if ["FcgidAccessChecker", "FcgidAuthenticator", "FcgidAuthorizer"]
                 .iter()
@@ -56,8 +59,8 @@ pub fn kind_of(module: &CStr, directive: &str) -> Option<Kind> {
         {
             Some(Kind::Early)
         }
-        // Their rules may run scripts and programs (SecRuleScript, exec:, @inspectFile); whether .htaccess may hold
-        // them is a question of how the module was built.
+        // Their rules can run scripts and programs (SecRuleScript, exec:, @inspectFile). Whether .htaccess may hold
+        // them depends on how the module was built.
         b"mod_security2.c" | b"mod_security3.c"
             if ["SecRule", "SecAction", "SecDefaultAction"]
                 .iter()
@@ -71,9 +74,10 @@ pub fn kind_of(module: &CStr, directive: &str) -> Option<Kind> {
     }
 }
 
-/// A directive of another module was read: notes what it names, or refuses it.
+/// A directive of another module was read. This notes what it names, or refuses it.
 pub fn seen(command: &Command<'_>, kind: Kind, arguments: &[u8]) -> Result<(), String> {
-    // mod_lua makes this one of its sections, and follows a null pointer where somebody writes it.
+    // mod_lua makes this directive of its own sections. If somebody writes it in a file, mod_lua follows a null
+    // pointer.
     if command.name() == "Lua_____ByteCodeHack" && !command.has_data() {
         return Err(format!("{} is none to be written", command.name()));
     }
@@ -97,13 +101,13 @@ pub fn seen(command: &Command<'_>, kind: Kind, arguments: &[u8]) -> Result<(), S
     }
 }
 
-/// Whether a directive's words may come to `exec:`, once the server has filled its variables in.
+/// Whether a directive's words can become `exec:` when the server replaces variables in them.
 fn may_run(arguments: &[u8]) -> bool {
     let has = |word: &[u8]| arguments.windows(word.len()).any(|piece| piece == word);
     has(b"exec:") || has(b"${")
 }
 
-/// The administrator's own code is trusted, but a file that others can change is theirs.
+/// The administrator's own code is trusted. But a file that others can change is their code.
 fn seen_in_configuration(command: &Command<'_>, kind: Kind, arguments: &[u8]) -> Result<(), String> {
     if !matches!(kind, Kind::Early | Kind::Log) {
         return Ok(());
@@ -127,8 +131,8 @@ fn seen_in_configuration(command: &Command<'_>, kind: Kind, arguments: &[u8]) ->
     note(command, kind)
 }
 
-/// Directives of mod_lua whose functions run before a request's sections are known, and so its rules. They have no
-/// place in `.htaccess`.
+/// Directives of mod_lua whose functions run before the sections of a request, and so its rules, are known.
+/// `.htaccess` files cannot hold them.
 const BEFORE_SECTIONS: [&str; 4] =
     ["LuaQuickHandler", "LuaHookPreTranslateName", "LuaHookTranslateName", "LuaHookMapToStorage"];
 
@@ -137,8 +141,8 @@ fn note(command: &Command<'_>, kind: Kind) -> Result<(), String> {
     name_code(command, code)
 }
 
-/// Whether nobody but root, or who started the server, can change this file or put another in its place. A file
-/// that is not there yet is whose folder it will lie in.
+/// Whether nobody but root, or the user who started the server, can change this file or put another in its place. If
+/// the file does not exist, the same is asked of its folder.
 fn only_administrators(path: &Path) -> bool {
     const OTHERS_WRITE: u32 = 0o022;
     const STICKY: u32 = 0o1000;
@@ -155,7 +159,7 @@ fn only_administrators(path: &Path) -> bool {
     closed(path) && path.canonicalize().map_or(true, |real| closed(&real))
 }
 
-/// What a directory has of mod_lua's that names no code; `None` without mod_lua.
+/// The parts of mod_lua's directory configuration that name no code. `None` without mod_lua.
 pub fn nothing_of_lua(main: &Server<'_>) -> Result<Option<Directives>, String> {
     if !hooks::module_loaded(c"mod_lua.c") {
         return Ok(None);
@@ -163,11 +167,11 @@ pub fn nothing_of_lua(main: &Server<'_>) -> Result<Option<Directives>, String> {
     Directives::read(main, &[(c"LuaInherit", c"none")]).map(Some)
 }
 
-/// log_transaction, before all others: a tenant's code does not run in the server's thread.
+/// log_transaction, before all others. A tenant's code must not run in the server's thread.
 pub fn before_log(r: &mut Request<'_>) {
     let Some(code) = DirectoryConfig::of(r).map(|d| d.code).filter(NamedCode::is_any) else { return };
     let Ok(scope) = Scope::of(r) else { return };
-    // With an early move nobody knows any more whether that let the request pass.
+    // With an early move it is no longer known whether that move let the request pass.
     let guarded = scope.guards_phases() || scope.server.early.is_some();
     if !guarded || scope.reports_only() || !code.runs_at_log(scope.policy) {
         return;

@@ -1,8 +1,8 @@
 //! Pages about the server: what it does, how it is configured, and switches that change it.
 //!
-//! A tenant's `.htaccess` can name their handlers (`SetHandler server-info`). Such a page is the server's and not
-//! the tenant's, so under a rule it answers only where the server's own configuration put it: where `SetHandler`
-//! in the configuration, not in a `.htaccess` file, names it for this very place.
+//! A tenant's `.htaccess` can name their handlers (`SetHandler server-info`). But such a page belongs to the server
+//! and not to the tenant. So under a rule it only answers where `SetHandler` in the server's own configuration, and
+//! not in a `.htaccess` file, names it for this place.
 
 use crate::{
     config::{DirectoryConfig, handlers::SERVER_PAGES},
@@ -10,7 +10,7 @@ use crate::{
     report::Refusal,
 };
 
-/// Refuses a request under a rule that would be answered by a page that the configuration did not put there.
+/// Refuses a request under a rule if a page would answer it that the configuration did not put there.
 pub fn check(r: &Request<'_>) -> Result<(), Refusal> {
     let Some(handler) = r.handler() else { return Ok(()) };
     if !SERVER_PAGES.iter().any(|(_, names)| names.contains(&handler)) {
