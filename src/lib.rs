@@ -1,7 +1,7 @@
 //! mod_confine: each request runs in a thread of its own, in the security context of its subject.
 //!
-//! This file is all that C sees: the module record and the hooks, each of which passes the panic
-//! boundary and hands safe types on. `request/mod.rs` tells the order of events.
+//! C sees this file and nothing else: the module record and the hooks. Each hook passes the panic boundary and then
+//! hands safe types on. `request/mod.rs` tells the order of events.
 
 use std::{
     ffi::{c_char, c_int, c_void},
@@ -59,8 +59,8 @@ pub static mut confine_module: sys::module = sys::module {
     flags: 0,
 };
 
-/// A second record, so that `<IfModule mod_selinux.c>` in mod_selinux's configurations finds what took
-/// its place: `LoadModule selinux_module` from the same file. It does nothing.
+/// A second record, which does nothing. mod_selinux's configurations contain `<IfModule mod_selinux.c>`. With
+/// `LoadModule selinux_module` from this module's file, they find this record.
 #[unsafe(no_mangle)]
 pub static mut selinux_module: sys::module = sys::module {
     version: sys::MODULE_MAGIC_NUMBER_MAJOR as c_int,
@@ -80,7 +80,7 @@ pub static mut selinux_module: sys::module = sys::module {
     flags: 0,
 };
 
-/// The handlers that start-up must know: this module's own, and the one in place of PHP's.
+/// The handlers that startup must know: this module's own handler, and the one that replaces PHP's.
 const HANDLERS: startup::OwnHandlers = startup::OwnHandlers { gate: handler_gate, php: php_handler };
 
 unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
@@ -115,7 +115,7 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
     );
 }
 
-/// Runs a hook's body on a request behind the boundary: a panic is answered with 500.
+/// Runs a hook's body on a request, behind the panic boundary. A panic becomes 500.
 fn on_request(r: *mut sys::request_rec, body: impl FnOnce(&mut Request<'_>) -> Status) -> c_int {
     let status = guard(
         || {
@@ -148,7 +148,7 @@ unsafe extern "C" fn handler_gate(r: *mut sys::request_rec) -> c_int {
     on_request(r, request::handler_gate)
 }
 
-/// In place of PHP's handler; `php.rs` says why.
+/// Replaces PHP's handler. `php.rs` says why.
 unsafe extern "C" fn php_handler(r: *mut sys::request_rec) -> c_int {
     on_request(r, php::handler)
 }
@@ -236,7 +236,7 @@ unsafe extern "C" fn pre_config(
     )
 }
 
-/// mod_lua has a state ready and is about to run a function in it; `lua.rs` says why the thread is renamed.
+/// mod_lua has made a state and is about to run a function in it. `lua.rs` says why this renames the thread.
 unsafe extern "C" fn lua_runs(_: *mut c_void, r: *mut sys::request_rec) -> c_int {
     guard(
         || {
@@ -262,7 +262,7 @@ unsafe extern "C" fn server_status(r: *mut sys::request_rec, flags: c_int) -> c_
     })
 }
 
-/// Runs a configuration hook's body behind the boundary: a panic stops the server.
+/// Runs the body of a configuration hook, behind the panic boundary. A panic stops the server.
 fn on_config(s: *mut sys::server_rec, body: impl FnOnce(&Server<'_>) -> bool) -> c_int {
     let fine = guard(
         // SAFETY: the server hands these hooks its main server, live for the call.
@@ -284,7 +284,7 @@ unsafe extern "C" fn check_config(
     on_config(s, |main| startup::check(main, HANDLERS))
 }
 
-/// The last step of `-t`. What fails in it is a line that confinectl shows; the description is then cut short.
+/// The last step of `-t`. An error in it is a line that confinectl shows. The description is then incomplete.
 unsafe extern "C" fn test_config(pconf: *mut sys::apr_pool_t, s: *mut sys::server_rec) {
     guard(
         || {
@@ -317,8 +317,8 @@ unsafe extern "C" fn post_config(
     })
 }
 
-/// What fails in here must not end the child (the server would take that as a reason to stop): the
-/// requests that need it are refused.
+/// An error in this hook must not end the child, because the server would then stop altogether. The requests that
+/// need what failed are refused.
 unsafe extern "C" fn drop_privileges(_: *mut sys::apr_pool_t, s: *mut sys::server_rec) -> c_int {
     on_config(s, |server| {
         startup::child(server);
@@ -327,7 +327,7 @@ unsafe extern "C" fn drop_privileges(_: *mut sys::apr_pool_t, s: *mut sys::serve
     sys::OK
 }
 
-/// child_init after every other module's: what those do to the calling thread, a new one inherits.
+/// child_init, after all other modules. A new thread inherits what they did to the calling thread.
 unsafe extern "C" fn child_ready(pool: *mut sys::apr_pool_t, s: *mut sys::server_rec) {
     guard(
         || {
@@ -342,8 +342,8 @@ unsafe extern "C" fn child_ready(pool: *mut sys::apr_pool_t, s: *mut sys::server
     );
 }
 
-/// A handler that wants to be called back later would go on in a thread of the server. This hook
-/// declines with ENOTIMPL (server/mpm_common.c); any other answer ends the search for an MPM.
+/// A handler that asks to be called back later would continue in a thread of the server. So this hook declines with
+/// ENOTIMPL (server/mpm_common.c). Any other answer would end the search for an MPM that offers callbacks.
 unsafe extern "C" fn callback_wanted(
     _: sys::apr_time_t,
     _: Option<unsafe extern "C" fn(*mut c_void)>,
@@ -355,9 +355,9 @@ unsafe extern "C" fn callback_wanted(
     )
 }
 
-/// No protocol is switched in a confined thread, whoever asks: what the new protocol starts would keep the context.
-/// OK and DONE say that it was switched, any other answer but DECLINED that it cannot be (server/protocol.c,
-/// ap_switch_protocol).
+/// No protocol is switched in a confined thread, because the threads of the new protocol would keep the context. OK
+/// and DONE would say that it was switched. Every other answer except DECLINED says that it cannot be switched
+/// (server/protocol.c, ap_switch_protocol).
 unsafe extern "C" fn protocol_switch(
     _: *mut sys::conn_rec,
     _: *mut sys::request_rec,
@@ -368,7 +368,7 @@ unsafe extern "C" fn protocol_switch(
     guard(|| if current::is_confined() { refused } else { sys::DECLINED }, |_| refused)
 }
 
-/// Reads a body through the filters of its resource, or past them where they may not run.
+/// Reads a body through the filters of its resource, or around them if they may not run.
 unsafe extern "C" fn guard_input(
     filter: *mut sys::ap_filter_t,
     brigade: *mut sys::apr_bucket_brigade,
@@ -392,8 +392,8 @@ unsafe extern "C" fn guard_input(
     )
 }
 
-/// Sends through the filters of the resource, or past them where they may not run. A handler that was only to lead
-/// to another resource (a type map that was changed in between) sends nothing.
+/// Sends through the filters of the resource, or around them if they may not run. A handler that may only lead to
+/// another resource sends nothing. (It would send something if a type map was changed in between.)
 unsafe extern "C" fn guard_output(
     filter: *mut sys::ap_filter_t,
     brigade: *mut sys::apr_bucket_brigade,
@@ -422,7 +422,7 @@ unsafe extern "C" fn guard_output(
     )
 }
 
-/// In the server's parent process: a child begins or ends.
+/// Runs in the server's parent process when a child begins or ends.
 unsafe extern "C" fn child_status(
     _: *mut sys::server_rec,
     process: sys::pid_t,
@@ -440,8 +440,8 @@ unsafe extern "C" fn child_status(
     );
 }
 
-/// A prefork child that is told to stop destroys its pools at once, under the worker it waits for;
-/// leaving without that is the safe way out. Threaded MPMs join their threads first.
+/// A prefork child that is told to stop destroys its pools immediately, also while it waits for a worker that uses
+/// them. So the child exits here without destroying them. Threaded MPMs join their threads first.
 unsafe extern "C" fn child_stopping(_: *mut sys::apr_pool_t, graceful: c_int) {
     if graceful == 0 && one_time::in_flight() > 0 && !hooks::threaded_mpm() {
         watched::leave_behind();

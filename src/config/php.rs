@@ -1,4 +1,4 @@
-//! What the policy holds of PHP. [`crate::request::modules::php`] says why, and uses it.
+//! What the policy holds about PHP. [`crate::request::modules::php`] uses it and says why it is needed.
 
 use std::sync::OnceLock;
 

@@ -24,7 +24,7 @@ pub struct Policy {
     pub backends: Arc<Backends>,
     /// The maps that rules name.
     pub maps: Vec<WatchedMap>,
-    /// How often this process took a changed map over. See [`Policy::map_swaps`].
+    /// How often this process replaced a changed map. See [`Policy::map_swaps`].
     pub swaps: Arc<AtomicU64>,
     /// Expressions in Landlock paths, by index.
     pub path_expressions: Vec<Expression>,
@@ -59,8 +59,8 @@ pub struct WatchedMap {
 }
 
 impl Policy {
-    /// How often this process took a changed map over. Whoever keeps something that a decision led to notes the
-    /// number before the decision. Once it is another one, the same request may be decided otherwise.
+    /// How often this process replaced a changed map. Code that keeps something from a decision notes the number
+    /// before the decision. When the number has changed, the same request may get another decision.
     pub fn map_swaps(&self) -> u64 {
         self.swaps.load(Ordering::Acquire)
     }

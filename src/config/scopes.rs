@@ -33,7 +33,7 @@ pub struct ServerConfig<'c> {
     pub early: Option<usize>,
     /// Whether any rule stands in this server or in a section of it.
     pub has_rules: bool,
-    /// Under which name requests of this server are counted, once start-up has finished.
+    /// The label under which requests of this server are counted, after startup has finished.
     pub label: Label,
     policy: &'c PolicyPlace,
 }
@@ -64,7 +64,7 @@ impl<'c> ServerConfig<'c> {
         self.policy.policy()
     }
 
-    /// Gives a server an entry of its own, in which it is counted under this name. Until now it may have shared one.
+    /// Gives a server an entry of its own with this label. Before that it may share its entry with another server.
     pub fn count_as(server: &Server<'c>, label: Label) {
         if let (Some(shared), Some(pool)) = (Self::of(server), server.pool()) {
             SERVER.put(server, pool, Self { label, ..*shared });

@@ -85,7 +85,7 @@ impl Written {
 
 /// A `<ConfineLandlock>` section.
 pub struct WrittenRuleset {
-    /// What stands in it. Whose it is, [`super::rulesets`] fills in.
+    /// What the section says. [`super::rulesets`] adds the name of the virtual host.
     pub spec: RulesetSpec,
     /// The virtual host that it stands in; `None` outside of those.
     pub host: Option<ServerId>,
@@ -108,8 +108,8 @@ pub struct WrittenServerContext {
 pub enum Vocabulary {
     /// This module's, or TOMOYO's own module's.
     Own,
-    /// mod_selinux's, with its own meaning: contexts are SELinux's, the server's own exempts, and a list made of such
-    /// rules alone lets the unmatched pass.
+    /// mod_selinux's directives keep their own meaning. Contexts are SELinux's, the server's own context exempts a
+    /// request, and a list of such rules alone lets unmatched requests pass.
     ModSelinux,
 }
 

@@ -10,8 +10,8 @@ use confine::{
 
 use crate::{httpd::request::Request, request::scope::Scope, subject::PathValues};
 
-/// What is asked about: what the question names, and where the kernel is to be asked, whether the request's own file can
-/// be read. Without that the answer `accepted` would be half of the truth.
+/// The accesses to ask about: those that the question names, and, if the kernel is to be asked, whether the request's
+/// own file can be read. Without this one the answer `accepted` would be only half of the truth.
 pub fn attempts(r: &Request<'_>, question: &Question) -> Vec<Attempt> {
     let own = r.filename().map(|name| name.to_bytes()).filter(|_| question.kernel);
     let is_there = |name: &&[u8]| Path::new(OsStr::from_bytes(name)).exists();
@@ -33,7 +33,7 @@ pub fn judge(
     for step in &moves.steps {
         let values = PathValues::of(r, &scope.policy.path_expressions);
         let context = step.context().to_string();
-        // A ruleset that cannot be made for the request is a refusal, which the answer tells elsewhere.
+        // If a ruleset cannot be made for the request, this is a refusal. Another part of the answer tells it.
         let Ok(Some(grants)) = step.grants(&values) else { continue };
         answers.extend(attempts.iter().map(|attempt| {
             let refused = match of(&grants, attempt) {

@@ -1,5 +1,5 @@
-//! What a request would meet, rule by rule, for `confinectl explain`. The look-ups, decisions and refusals are
-//! those of `request`. Nothing is logged, nothing is counted, and no thread moves.
+//! What a request would meet, rule by rule, for `confinectl explain`. The look-ups, decisions and refusals are those
+//! of `request`. Nothing is logged or counted, and no thread moves.
 
 use std::ffi::CString;
 
@@ -39,8 +39,8 @@ pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Res
         synthetic_request::receive(main, pool, question)?;
     let host = r.server().id();
     let server = main.with_hosts().iter().position(|s| s.id() == host).unwrap_or(0);
-    // The early move is decided before the sections are merged, as at the start of a worker: from the virtual host,
-    // the address and the headers alone.
+    // The early move is decided before the sections are merged, from the virtual host, the address and the headers
+    // alone. This is so in a worker, too.
     let early = Scope::of(&mut r).ok().filter(|_| at_once.is_none());
     let early = early.and_then(|scope| early_move(&mut r, scope, question));
     let found = match at_once {
@@ -65,7 +65,7 @@ pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Res
     Ok(answer)
 }
 
-/// Where the request arrives, and what is set there. Nothing is decided yet.
+/// Where the request arrives, and what is set there, before anything is decided.
 fn arrival(r: &Request<'_>) -> Answer {
     let settings = DirectoryConfig::of(r).map(|d| d.settings).unwrap_or_default();
     Answer {
@@ -104,7 +104,7 @@ fn ask(
         (answer.outcome, after) = (early.outcome, early.contexts);
     }
     if answer.outcome.is_none() && answer.status.is_none() && after.is_none() && scope.rules.is_some() {
-        // What stands in .htaccess is part of the configuration that was found.
+        // The code in .htaccess files is part of the configuration that was found.
         let refusal = refusal_of_code(r, scope).filter(|_| !scope.reports_only());
         answer.outcome = refusal.map(|refusal| refused(scope, None, None, &refusal));
     }
@@ -134,7 +134,7 @@ fn shown(value: OutOfProcess) -> &'static str {
     }
 }
 
-/// What the early move does to the request.
+/// What the early move does with the request.
 struct Early {
     verdict: Verdict,
     /// The outcome, where the request ends with the early move.
@@ -162,7 +162,8 @@ fn early_move(r: &mut Request<'_>, scope: Scope<'_>, question: &Question) -> Opt
             match try_moves(r, scope, &moves, Extent::Tried, From::Server) {
                 Ok(()) => {
                     early.contexts = Some(contexts(&moves)).filter(|_| !report);
-                    // The request's own file is not known yet, and the ruleset of the later move is asked about it.
+                    // The request's own file is not known yet. It is asked about later, with the rulesets of the
+                    // later move.
                     early.attempted = access::judge(r, scope, &moves, &question.attempts);
                 }
                 Err(refusal) if !report => early.outcome = Some(refused(scope, at, Some(&moves), &refusal)),
@@ -211,7 +212,7 @@ fn decide_here(
             }
             let maker = elsewhere(r, scope)
                 .and_then(|maker| try_moves(r, scope, &moves, Extent::Tried, from).map(|()| maker));
-            // What another process makes no ruleset reaches.
+            // If another process makes the content, no ruleset restricts that process.
             if matches!(maker, Ok(None)) {
                 let attempts = access::attempts(r, question);
                 answer.attempted.extend(access::judge(r, scope, &moves, &attempts));
@@ -285,12 +286,12 @@ fn silence(rule: &Rule<Expression>, facts: &dyn confine::policy::facts::Facts<Ex
         }
         Source::Expr { .. } => "the expression gives nothing".to_owned(),
         Source::Map(_) => "no line of the map matches".to_owned(),
-        // These always match, or are not asked.
+        // These rules always match, or nobody asks why they did not.
         Source::Constant(_) | Source::Transitions(_) | Source::Database(_) => String::new(),
     }
 }
 
-/// The contexts of moves, as they were written down.
+/// The contexts of these moves, as they were written.
 fn contexts(moves: &MovesOf<'_>) -> ContextList {
     let each = |step: &std::sync::Arc<dyn confine::lsm::Move>| -> Context { step.context().clone() };
     ContextList::Contexts(moves.steps.iter().map(each).collect())

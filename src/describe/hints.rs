@@ -1,4 +1,4 @@
-//! What applications would trip over, for `confinectl check`.
+//! What applications often fail at, for `confinectl check`.
 
 use confine::hints;
 
@@ -7,7 +7,7 @@ use crate::{
     httpd::{config_tree, hooks, server::Server},
 };
 
-/// All of it, each beginning with file and line where it is about one.
+/// All hints. A hint about one directive begins with its file and line.
 pub fn of(main: &Server<'_>, written: &Written, policy: &Policy) -> Vec<String> {
     let mut all = Vec::new();
     if policy.php.is_some() {

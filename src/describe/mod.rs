@@ -98,7 +98,7 @@ fn describe(main: &Server<'_>, written: &Written, policy: Option<&Policy>) -> Du
                 rule.written = written_as.clone();
             }
         }
-        // Rulesets and what stands in them set nothing for a request, and SetHandler is core's.
+        // Rulesets and the directives inside them set nothing for a request, and SetHandler belongs to core.
         let sets = !directive.directive.contains("Landlock") && &*directive.directive != "SetHandler";
         if directive.rules.is_empty() && sets {
             settings.push(written_as);
@@ -201,7 +201,7 @@ fn rule(number: usize, written: &WrittenRule, servers: &Servers<'_>, policy: Opt
         _ => None,
     };
     Rule {
-        // Only this much is known where the directive itself was not noted.
+        // If the directive itself was not noted, this is all that is known.
         written: Setting {
             directive: written.directive.to_string(),
             words: Vec::new(),

@@ -29,7 +29,7 @@ use crate::{
 /// Makes rules, and gathers what is wrong.
 pub struct RuleCompiler<'b> {
     pub(super) backends: &'b Arc<Backends>,
-    /// The backends as they are seen from virtual hosts that have rulesets of their own.
+    /// The backends for rules of virtual hosts that have rulesets of their own.
     pub(super) of_hosts: HashMap<ServerId, Arc<Backends>>,
     servers: &'b Servers<'b>,
     written: &'b [WrittenRule],
@@ -38,7 +38,7 @@ pub struct RuleCompiler<'b> {
     pub(super) maps: Vec<WatchedMap>,
     pub(super) swaps: Arc<AtomicU64>,
     pub(super) faults: Faults,
-    /// What deserves a line in the log.
+    /// What the log should say.
     pub(super) warnings: Vec<String>,
     statements: Statements,
 }
@@ -53,7 +53,7 @@ pub struct Compiled {
     pub swaps: Arc<AtomicU64>,
     /// What is wrong.
     pub faults: Faults,
-    /// What deserves a line in the log.
+    /// What the log should say.
     pub warnings: Vec<String>,
 }
 
@@ -129,7 +129,7 @@ impl<'b> RuleCompiler<'b> {
         Some(Rule { origin: written.origin.clone(), source, same_context, backends })
     }
 
-    /// The backends as they are seen from where the rule stands.
+    /// The backends for the place where the rule stands.
     pub(super) fn backends_of(&self, written: &WrittenRule) -> Arc<Backends> {
         Arc::clone(self.of_hosts.get(&written.server).unwrap_or(self.backends))
     }
@@ -143,19 +143,19 @@ impl<'b> RuleCompiler<'b> {
         self.written.get(written.config(self.servers)?.early?)
     }
 
-    /// The backends whose answers change in the contexts of the early move. This rule's moves start there. Where only
-    /// requests know those contexts, there are none; `None` where there is no early move.
+    /// The backends that give other answers in the contexts of the early move, because the moves of this rule start
+    /// there. The list is empty if only requests know those contexts. `None` if there is no early move.
     pub(super) fn after_early(&self, written: &WrittenRule) -> Option<Vec<Box<dyn Backend>>> {
         let early = self.early_of(written).filter(|early| !std::ptr::eq(*early, written))?;
         let WrittenSource::Constant(words) = &early.source else { return Some(Vec::new()) };
         match ContextList::parse(words.iter().map(String::as_str), early.default_backend(self.servers)) {
             Ok(list) => Some(self.backends_of(early).after(&list, Moved::Thread)),
-            // It is an error of the early move's own.
+            // The early move itself reports this error.
             Err(_) => Some(Vec::new()),
         }
     }
 
-    /// The words of the early move that comes before this rule, where they are constant.
+    /// The words of the early move that comes before this rule, if they are constant.
     pub(super) fn early_words(&self, written: &WrittenRule) -> Option<&'b [String]> {
         match &self.early_of(written)?.source {
             WrittenSource::Constant(words) => Some(words),
@@ -163,7 +163,7 @@ impl<'b> RuleCompiler<'b> {
         }
     }
 
-    /// The contexts that a directive's words name, asked of the kernel.
+    /// The contexts that a directive's words name. The kernel is asked about them.
     fn constant(
         &mut self,
         written: &WrittenRule,
@@ -181,7 +181,7 @@ impl<'b> RuleCompiler<'b> {
         self.or_fault(written, prepared)
     }
 
-    /// A rule whose contexts only requests know: at least the backend must be there.
+    /// Checks a rule whose contexts only requests know. At least its backend must be active.
     fn active(&mut self, written: &WrittenRule, default: BackendName) -> Option<()> {
         let backend = self.backends.iter().find(|b| b.name() == default)?;
         let active = backend.active().map_err(|e| with_hint(&CheckError::Inactive(e)));
@@ -201,7 +201,7 @@ impl<'b> RuleCompiler<'b> {
     }
 }
 
-/// The error, and what a newcomer needs most where a backend is not active.
+/// The error, and if a backend is not active, the hint that a beginner needs most.
 pub fn with_hint(error: &CheckError) -> String {
     match error {
         CheckError::Inactive(_) => {

@@ -1,7 +1,7 @@
 //! The statements of `ConfineMap dbd:LABEL`, as mod_dbd's directives prepare them.
 //!
-//! APR's drivers read as many values as the statement has parameters, whatever number they are told, so the
-//! statement must be known before the first request: it is looked up in the configuration.
+//! APR's drivers read as many values as the statement has parameters, whatever number of values they are told. So the
+//! number of parameters must be known before the first request. It is read from the configuration.
 
 use std::ffi::CStr;
 
@@ -14,8 +14,8 @@ use crate::httpd::{
     server::Server,
 };
 
-/// The lines `DBDPrepareSQL`. `DBDDriver` cannot be looked up: the server carries it out while it reads it, and leaves
-/// nothing of it in the configuration tree.
+/// The lines `DBDPrepareSQL`. `DBDDriver` cannot be read: the server carries it out while it reads it, and does not
+/// keep it in the configuration tree.
 pub struct Statements(Vec<Line>);
 
 impl Statements {
@@ -24,8 +24,8 @@ impl Statements {
         Self(config_tree::lines(main, c"DBDPrepareSQL"))
     }
 
-    /// The statement of a rule, which is asked in the rule's virtual host (`server`) or, outside of those, in all
-    /// of them.
+    /// The statement of a rule. It runs for the rule's virtual host (`server`), or for all hosts if the rule stands
+    /// outside of them.
     pub fn find(
         &self,
         label: &CStr,
@@ -44,13 +44,13 @@ impl Statements {
         check_count(&named, has, parameters).map(|()| statement)
     }
 
-    /// The statement of this label that counts for `server`. All lines of the label must agree, because mod_dbd shares
-    /// connections among virtual hosts, and with a connection the statements that are prepared on it.
+    /// The statement of this label that applies to `server`. All lines of the label must agree: mod_dbd shares
+    /// connections between virtual hosts, and with a connection also the statements that are prepared on it.
     fn the_only(&self, label: &CStr, server: &Server<'_>) -> Result<(&Line, &CStr), String> {
         let mut found: Option<(&Line, &CStr)> = None;
         let labelled = self.0.iter().filter_map(|line| match &line.words[..] {
             [sql, own] if **own == *label => Some((line, Some(&**sql))),
-            // A label alone takes an inherited statement away.
+            // A line with only a label removes an inherited statement.
             [own] if **own == *label => Some((line, None)),
             _ => None,
         });

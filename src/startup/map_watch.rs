@@ -104,7 +104,7 @@ fn watch(stop: &Stop, mut watches: Vec<(Watch, Arc<Backends>)>, shared: Option<S
     }
 }
 
-/// What this child says of the maps to whoever looks at the status page.
+/// What this child tells the status page about its maps.
 struct Shared {
     tally: &'static Tally<'static>,
     configuration: u64,
@@ -118,14 +118,14 @@ impl Shared {
         Some(shared)
     }
 
-    /// Says which rules this child has.
+    /// Notes which rules this child has.
     fn has(&self, number: usize, watch: &Watch) {
         if let Some(place) = child::here().and_then(|child| child.map(number)) {
             place.store(watch.in_force(), Ordering::Relaxed);
         }
     }
 
-    /// Says what came of a look. What all children see, the first of them tells for all.
+    /// Tells the result of a look. If all children see the same, the first of them tells it.
     fn tell(&self, number: usize, watch: &Watch, event: &Event, is_first: bool) {
         self.has(number, watch);
         if !is_first {

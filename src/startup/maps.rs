@@ -94,8 +94,8 @@ impl RuleCompiler<'_> {
         Some((LiveMap::new(Path::new(path), options, prepared, Arc::clone(&self.swaps)), stamp))
     }
 
-    /// All that is wrong with a map that cannot be loaded: each of its bad lines, and what the contexts of the good
-    /// ones are worth, so that one look at the faults is enough to mend it.
+    /// Says all that is wrong with a map that cannot be loaded: each of its bad lines, and each context of its good
+    /// lines that the kernel refuses. So an administrator can correct the map at once.
     fn say_all(
         &mut self,
         written: &WrittenRule,
@@ -129,7 +129,7 @@ impl RuleCompiler<'_> {
         self.say_refused(written, path, &answers);
     }
 
-    /// The lists of contexts that the kernel refuses, each with its first line.
+    /// Says which lists of contexts the kernel refuses, each with its first line.
     fn say_refused(&mut self, written: &WrittenRule, path: &str, answers: &KernelAnswers) {
         let named = format!("({} at {})", written.directive, written.origin);
         let fault = |(line, contexts, error): &(u32, ContextList, CheckError)| {
@@ -151,7 +151,7 @@ impl RuleCompiler<'_> {
     }
 }
 
-/// What is to be known of a map with more contexts than the kernel can be asked about.
+/// The text about a map with more contexts than the kernel can be asked about.
 fn unasked(path: &str, number: usize) -> String {
     format!(
         "{path}: {number} of its lists of contexts were not tried out, as there are so many; the form of each is \

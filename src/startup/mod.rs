@@ -1,5 +1,5 @@
 //! From what was read to what requests use. Every map, context and ruleset is made and checked before the first
-//! request, and what is wrong stops the server with file and line.
+//! request. A fault stops the server, and its text names file and line.
 
 mod compile;
 mod dbd_statements;
@@ -30,9 +30,9 @@ use crate::{
 
 /// check_config: makes everything that requests use, or says what is wrong.
 ///
-/// The server reads its configuration twice at start. The first reading, like `-t`, only checks. From the second on,
-/// the server itself moves first where that is asked for. It does so before it opens its logs and makes its pipes,
-/// which carry the context of whoever makes them.
+/// At start the server reads its configuration twice. The first reading only checks, as `-t` does. From the second
+/// reading on, the server itself moves first, if that is configured. It must move before it opens its logs and makes
+/// its pipes, because these carry the context of the process that makes them.
 pub fn check(main: &Server<'_>, handlers: OwnHandlers) -> bool {
     let (Some(config), Some(pool)) = (ServerConfig::of(main), main.pool()) else { return true };
     let written = Written::of(pool);
@@ -63,7 +63,7 @@ pub fn check(main: &Server<'_>, handlers: OwnHandlers) -> bool {
     }
 }
 
-/// A test shows no other warnings. These say what a running server outlives, and a first start does not.
+/// `-t` shows no other warnings. These are about faults that a running server survives and a first start does not.
 fn warn_of_landlock(main: &Server<'_>, policy: Option<&Policy>) {
     let backends = policy.into_iter().flat_map(|policy| policy.backends.iter());
     let landlock = backends.filter(|backend| backend.name() == BackendName::LANDLOCK);
@@ -71,7 +71,7 @@ fn warn_of_landlock(main: &Server<'_>, policy: Option<&Policy>) {
     warnings.for_each(|warning| log::startup(main, &format!("confine: warning: {warning}")));
 }
 
-/// Says every fault, on the terminal and in the log.
+/// Writes every fault to the terminal and to the log.
 fn say_faults<T>(main: &Server<'_>, result: Result<T, Faults>) -> Option<T> {
     for fault in result.as_ref().err().into_iter().flatten() {
         log::startup(main, &format!("confine: {fault}"));
@@ -79,7 +79,7 @@ fn say_faults<T>(main: &Server<'_>, result: Result<T, Faults>) -> Option<T> {
     result.ok()
 }
 
-/// post_config: what must be there before the first child, and what the log is to say.
+/// post_config: makes what must exist before the first child, and writes what the log must say.
 pub fn finish(main: &Server<'_>) {
     log::set_main(Some(main));
     map_watch::prepare();
@@ -117,13 +117,13 @@ pub fn finish(main: &Server<'_>) {
 const NO_CORE_DUMPS: &str = "children leave no core dumps, so that no confined code reads their memory through /proc; \
                              ConfineCoreDumps on keeps them";
 
-/// drop_privileges: what each child must open while it still may.
+/// drop_privileges: opens what each child must open while it still has the privileges.
 pub fn child(main: &Server<'_>) {
     let policy = ServerConfig::of(main).and_then(ServerConfig::policy);
     policy.into_iter().flat_map(|policy| policy.backends.iter()).for_each(Backend::start_child);
 }
 
-/// child_init: what watches requests, where any is to be watched.
+/// child_init: starts the threads that watch requests, if any request is to be watched.
 pub fn start_watching(main: &Server<'_>, pool: Pool<'_>) {
     let policy = ServerConfig::of(main).and_then(ServerConfig::policy);
     if !policy.is_some_and(|policy| policy.watches) {

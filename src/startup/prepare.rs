@@ -1,4 +1,4 @@
-//! Makes the policy of what is written.
+//! Makes the policy from what is written.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub fn policy(
     let Compiled { rules, maps, swaps, mut faults, mut warnings } =
         RuleCompiler::new(main, &servers, written, &backends).compile();
     let lua = or_fault(&mut faults, lua::scope(main)).flatten();
-    // Before the handlers are listed, of which PHP's is replaced.
+    // This comes before the handlers are listed, because it replaces PHP's handler.
     let php = or_fault(&mut faults, php_apart(main, written, handlers.php)).flatten();
     let trust::Found { faults: untrusted, warnings: trusted } = trust::examine(main, written);
     faults.extend(untrusted);
@@ -79,7 +79,7 @@ fn or_fault<T>(faults: &mut Faults, result: Result<T, String>) -> Option<T> {
     result.map_err(|fault| faults.push(fault)).ok()
 }
 
-/// What keeps apart what PHP shares, where there is any rule.
+/// What keeps contexts apart in PHP, if there is any rule.
 fn php_apart(main: &Server<'_>, written: &Written, handler: HandlerHook) -> Result<Option<Php>, String> {
     if written.rules.is_empty() {
         return Ok(None);
@@ -89,7 +89,7 @@ fn php_apart(main: &Server<'_>, written: &Written, handler: HandlerHook) -> Resu
     Ok(php)
 }
 
-/// Under the process gate a worker starts before anybody knows the context that it will need.
+/// With the process gate a worker starts before the context that it will need is known.
 fn without_handler_gate(servers: &Servers<'_>, (origin, server): &(Origin, ServerId)) -> Option<String> {
     let gate = servers.get(*server).as_ref().and_then(ServerConfig::of).map(ServerConfig::gate);
     (gate == Some(Gate::Process)).then(|| {
@@ -107,8 +107,8 @@ pub fn backends(main: &Server<'_>, written: &Written) -> Result<Backends, Faults
         .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
-/// What a ruleset's missing path means. A server that runs outlives it. Whoever is to reload that server, or to look at
-/// its configuration before, must not stand in the way.
+/// What a missing path of a ruleset means. A running server survives it. So a process that reloads this server, or
+/// checks its configuration before, must not fail either.
 fn missing(main: &Server<'_>) -> Missing {
     let for_one_that_runs = || hooks::only_testing() && running::server_runs(main);
     if hooks::reads_again() || hooks::only_signals() || for_one_that_runs() {

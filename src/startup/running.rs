@@ -1,7 +1,7 @@
-//! Whether a server of this configuration runs while this process reads the configuration.
+//! Whether a server with this configuration is running while this process reads the configuration.
 //!
-//! `-t` and `-k graceful` read it to reload a running server. They must not fail for something that the running server
-//! would outlive.
+//! `-t` and `-k graceful` read it to reload a running server. They must not fail for a fault that the running server
+//! survives.
 
 use std::fs;
 

@@ -24,8 +24,8 @@ use crate::{
 /// a domain of its own.
 const USUAL_CONTEXT: &str = "system_u:system_r:httpd_t:s0";
 
-/// Checks where the server is to move. Gives the backends as the server will see them from there; without such a
-/// context, as it sees them now.
+/// Checks the context to which the server will move. The result is the backends as the server will see them from
+/// there. If no such context is configured, they are as the server sees them now.
 pub fn check(main: &Server<'_>, config: &ServerConfig<'_>, written: &Written) -> Result<Backends, Faults> {
     let mut backends = prepare::backends(main, written)?;
     if let Some(usual) = SecurityContext::parse(USUAL_CONTEXT).filter(|_| hooks::only_testing()) {
@@ -42,7 +42,8 @@ pub fn check(main: &Server<'_>, config: &ServerConfig<'_>, written: &Written) ->
     Ok(backends)
 }
 
-/// Moves the server. Restarts come here again in the same process: to be there already is success.
+/// Moves the server. A restart calls this again in the same process, so it is no error if the server is there
+/// already.
 pub fn enter(main: &Server<'_>, config: &ServerConfig<'_>, written: &Written) -> Result<(), Faults> {
     static THERE: Mutex<Option<Vec<String>>> = Mutex::new(None);
     let Some(context) = &written.server_context else { return Ok(()) };

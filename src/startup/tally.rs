@@ -1,4 +1,4 @@
-//! Makes the shared counts ready for a configuration, and gives a new child its place in them.
+//! Prepares the shared counts for a configuration, and gives a new child its place in them.
 
 use std::time::UNIX_EPOCH;
 
@@ -24,7 +24,7 @@ const ROWS: usize = 1000;
 const NO_NUMBERS: &str = "confine: the status page has no numbers: the kernel gave no memory that all children share; see \
                           the limits on memory (ulimit -v, vm.overcommit_memory)";
 
-/// post_config: what must be there before the first child.
+/// post_config: makes what must exist before the first child.
 pub fn prepare(main: &Server<'_>, policy: Option<&Policy>, written: Option<&Written>) {
     let Some(tally) = counters::prepare() else {
         log::server(main, Level::Warning, NO_NUMBERS);
@@ -59,7 +59,7 @@ pub fn prepare(main: &Server<'_>, policy: Option<&Policy>, written: Option<&Writ
     }
 }
 
-/// child_init: the child says what it does from now on.
+/// child_init: from now on the child says what it does.
 pub fn child(main: &Server<'_>) {
     let Some(place) = counters::child_started() else { return };
     child::is(place);

@@ -1,7 +1,7 @@
-//! Modules that run the code of applications in ways that no worker can hold, and what start-up says of them.
+//! Modules that run the code of applications in ways that a worker cannot confine, and what startup says about them.
 //!
-//! What cannot be ensured stops the server, and the fault names the remedies. `ConfineTrustScripts` accepts it, for
-//! scripts that are trusted as the server is.
+//! If something cannot be ensured, the server does not start, and the fault names the remedies. `ConfineTrustScripts`
+//! accepts the risk, for scripts that are trusted like the server itself.
 
 use crate::{
     config::{ServerConfig, Written},
@@ -56,7 +56,7 @@ pub struct Found {
     pub warnings: Vec<String>,
 }
 
-/// Where there are rules, looks at the loaded modules, and shuts mod_lua's ways to native code.
+/// If there are rules, this looks at the loaded modules and closes mod_lua's ways to native code.
 pub fn examine(main: &Server<'_>, written: &Written) -> Found {
     let mut found = Found::default();
     lua_state::leave();
@@ -64,7 +64,7 @@ pub fn examine(main: &Server<'_>, written: &Written) -> Found {
         return found;
     }
     found.warnings.extend(written.code_of_others.iter().cloned());
-    // These run before any rule is known, so no request can be refused for them.
+    // These run before any rule is known, so no request can be refused because of them.
     let late =
         |server: &Server<'_>| ServerConfig::of(server).is_some_and(|s| s.has_rules && s.early.is_none());
     let first = written.first_code_of_others.iter().cloned();
@@ -102,7 +102,7 @@ fn interpreters(main: &Server<'_>, written: &Written, found: &mut Found) {
     }
 }
 
-/// Shuts mod_lua's ways to native code, unless its scripts are trusted.
+/// Closes mod_lua's ways to native code, unless its scripts are trusted.
 fn lua(written: &Written, found: &mut Found) {
     if !hooks::module_loaded(c"mod_lua.c") {
         return;
@@ -131,8 +131,8 @@ fn trusted(module: &str, does: &str) -> String {
     )
 }
 
-/// A server that has daemons most likely has no embedded interpreter, but nothing says so: that is a warning. Without
-/// daemons it is a fault.
+/// A server with daemons most likely has no embedded interpreter, but this is not certain. So this is a warning.
+/// Without daemons it is a fault.
 fn wsgi(main: &Server<'_>, found: &mut Found) {
     let restrict = config_tree::lines(main, c"WSGIRestrictEmbedded");
     let on = |line: &config_tree::Line| {
@@ -149,7 +149,7 @@ fn wsgi(main: &Server<'_>, found: &mut Found) {
     if daemons { found.warnings.push(text) } else { found.faults.push(text) }
 }
 
-/// Says where `.htaccess` files may name code, as the server would let them.
+/// Says where `.htaccess` files may name code, by the server's own rules.
 fn overrides(main: &Server<'_>, found: &mut Found) {
     let mut places = Vec::new();
     for server in main.with_hosts() {

@@ -1,4 +1,4 @@
-//! Two directives of mod_ssl's, of which this module learns what they say. Whatever is wrong with them, mod_ssl says.
+//! Two directives of mod_ssl, whose values this module needs, too. mod_ssl itself reports errors in them.
 
 use std::ffi::CStr;
 

@@ -40,7 +40,7 @@ pub fn map(command: &mut Command<'_>) -> Done {
     add_rule(command, WrittenSource::Map(path))
 }
 
-/// How long answers of a database are kept, and how many of them, where the directive does not say.
+/// How long answers of a database are kept, and how many of them, if the directive does not say.
 const KEPT: CacheLimits = CacheLimits { ttl: Duration::from_secs(60), entries: 4096 };
 
 /// `ConfineMap dbd:LABEL [ttl=SECONDS] [entries=NUMBER] [rows=values|rules] [EXPRESSION ...]`
