@@ -76,13 +76,13 @@ pub fn server_context(text: &str) -> Result<SecurityContext, String> {
         .ok_or_else(|| "a security context is user:role:type or user:role:type:range".to_owned())
 }
 
-/// Something to mend.
+/// Something to correct.
 struct Finding {
-    /// The line, from 1; none where the whole file is at fault.
+    /// The line, from 1. `None` if the whole file has the fault.
     line: Option<u32>,
-    /// Where in the line, in bytes from 1, if that is known.
+    /// The column in bytes, from 1, if it is known.
     column: Option<usize>,
-    /// The earlier line that is in the way of this one.
+    /// The earlier line that keeps this one from matching.
     earlier: Option<u32>,
     /// What is wrong and what to do, without file and line.
     text: String,
@@ -94,18 +94,18 @@ impl Finding {
     }
 }
 
-/// What was looked at and what came of it.
+/// What was checked, and the result.
 #[derive(Default)]
 struct Report {
-    /// Whether the server would take the map: every line can be read, and there is one.
+    /// Whether the server would accept the map: every line can be read, and there is at least one.
     valid: bool,
     /// Lines that can be read.
     rules: usize,
     contexts: usize,
     findings: Vec<Finding>,
-    /// What to know about the checks that were made.
+    /// What a reader should know about the checks.
     notes: Vec<String>,
-    /// What could not be checked: which contexts, and why.
+    /// Contexts that could not be checked, and why.
     unchecked: Vec<(String, String)>,
 }
 
@@ -121,7 +121,7 @@ pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
 }
 
 fn check_map(args: &Args, map: &Path, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
-    // It is read once for its errors, and once for the lines that never match.
+    // The map is read once for its errors, and once for the lines that never match.
     let report = during("checking the map", 2 * size(map), |progress| {
         let text = MapText::load(map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
         let text = text.watched_by(progress);
@@ -135,7 +135,7 @@ fn check_map(args: &Args, map: &Path, out: &mut Out<impl Write>) -> Result<Outco
     Ok(if report.findings.is_empty() { Outcome::Good } else { Outcome::Bad })
 }
 
-/// What there is to say of bad lines beyond those that are shown.
+/// A finding that counts the bad lines which are not shown.
 fn more_lines(more: usize) -> Option<Finding> {
     let text = format!("{more} more lines cannot be read; mend those that are shown first");
     (more > 0).then_some(Finding { line: None, column: None, earlier: None, text })
@@ -157,7 +157,8 @@ fn syntax(error: MapError) -> Finding {
     }
 }
 
-/// Checks what can be checked: lines that cannot be read are findings, and the others are looked at all the same.
+/// Checks all that can be checked. A line that cannot be read is a finding, and the other lines are checked
+/// nevertheless.
 fn examine(text: &MapText, args: &Args) -> Report {
     let Readable { map, errors, more } = text.readable();
     let is_whole = errors.is_empty();
@@ -193,7 +194,7 @@ fn examine(text: &MapText, args: &Args) -> Report {
         }
     }
     report.findings.sort_by_key(|f| f.line.unwrap_or(u32::MAX));
-    // Who proves the users stands in the configuration. A line that cannot be read may say it.
+    // The configuration says what proves the users, and a line that cannot be read may be about it.
     let fallback = Some(&map).filter(|_| is_whole).and_then(case::Fallback::of);
     report.notes.extend(fallback.map(|f| format!("line {}: {}", f.line, f.text())));
     report
@@ -206,7 +207,7 @@ fn shadowed(text: &MapText) -> Vec<Finding> {
     let mut lists = HashMap::new();
     let mut findings = Vec::new();
     text.scan(|line| {
-        // What is wrong with a bad line is told elsewhere.
+        // Faults of a bad line are reported elsewhere.
         if let Ok(MapLine { line, subject, contexts }) = line {
             let next = lists.len() as u32;
             let hit = Hit { line, list: *lists.entry(contexts).or_insert(next) };
@@ -220,8 +221,8 @@ fn shadowed(text: &MapText) -> Vec<Finding> {
     findings
 }
 
-/// Why a line never matches: `first` stands on line `number` before it, and gives the `same` contexts or
-/// others.
+/// Why a line never matches. `first` is the subject of line `number`, an earlier line. `same` says whether that line
+/// gives the same contexts.
 fn shadow_text(subject: MapSubject<'_>, first: MapSubject<'_>, number: u32, same: bool) -> String {
     let remedy =
         if same { "both give the same contexts, remove this line" } else { "move this line above it" };

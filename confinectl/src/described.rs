@@ -23,17 +23,17 @@ pub struct ServerArgs {
     defines: Vec<OsString>,
 }
 
-/// What came of the reading.
+/// The result of the reading.
 pub enum Reading {
-    /// The module's description; it may tell of faults.
+    /// The module's description. It may contain faults.
     Described(Box<Dump>),
-    /// The configuration is good, and does not load the module.
+    /// The configuration is good, but it does not load the module.
     NotLoaded,
-    /// The server refuses the configuration before the module sees it whole: its own words.
+    /// The server refuses the configuration before the module has seen all of it. These are the server's own words.
     Refused(Vec<String>),
 }
 
-/// The remedy where the module is not loaded.
+/// The remedy if the module is not loaded.
 pub const HOW_TO_LOAD: &str =
     "add LoadModule confine_module and the path of mod_confine.so (Debian: a2enmod confine)";
 
@@ -46,7 +46,7 @@ impl ServerArgs {
             || !self.defines.is_empty()
     }
 
-    /// The configuration's name, for people.
+    /// The name of the configuration, for people.
     pub fn shown(&self) -> String {
         self.config.as_ref().map_or("the server's configuration".to_owned(), |c| shown(c))
     }
@@ -56,7 +56,7 @@ impl ServerArgs {
         self.config.as_ref().map(|c| c.display().to_string())
     }
 
-    /// Lets the server read the configuration. Also gives what it said meanwhile.
+    /// Makes the server read the configuration. The result also has what the server said.
     pub fn read(&self, question: Option<&Question>) -> Result<(Reading, Vec<String>), Failure> {
         let refused = |(why, remedy): httpd::NoProgram| Failure::Refused(format!("{why}; {remedy}"));
         let program = httpd::find(self.httpd.as_deref()).map_err(refused)?;
@@ -81,7 +81,7 @@ impl ServerArgs {
         }
         for (option, value) in [("-d", &self.server_root), ("-f", &self.config)] {
             if let Some(value) = value {
-                // The server takes a relative name for one below ServerRoot.
+                // The server would look for a relative name below ServerRoot.
                 let full = std::path::absolute(value).unwrap_or_else(|_| value.clone());
                 command.arg(option).arg(full);
             }
@@ -104,18 +104,18 @@ impl ServerArgs {
     }
 }
 
-/// Whether the server finds the configuration good.
+/// Whether the server accepted the configuration.
 fn is_good(output: &Output) -> bool {
     output.status.success() && String::from_utf8_lossy(&output.stderr).contains("Syntax OK")
 }
 
-/// Whether the server, and it was one, found the configuration and refuses it.
+/// Whether this was an httpd that found the configuration and refused it.
 fn is_refusal(output: &Output, said: &[String]) -> bool {
     let unopened = |line: &String| line.contains("Could not open configuration file");
     output.status.code() == Some(1) && !said.is_empty() && !said.iter().any(unopened)
 }
 
-/// What the server said, without what says nothing.
+/// What the server said, without lines that mean nothing.
 fn lines(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     text.lines().map(str::trim).filter(|l| !l.is_empty() && *l != "Syntax OK").map(str::to_owned).collect()

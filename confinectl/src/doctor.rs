@@ -1,7 +1,7 @@
-//! `confinectl doctor`: what of this machine confines requests, what is missing, and what to do.
+//! `confinectl doctor`: what can confine requests on this machine, what is missing, and what to do.
 //!
-//! [`gather`] looks at the kernel, the server and the limits; [`judge`] makes findings of that; here is
-//! how they are shown.
+//! [`gather`] looks at the kernel, the server and the limits. [`judge`] makes findings from that. This file shows
+//! them.
 
 mod facts;
 mod gather;
@@ -42,14 +42,14 @@ pub struct Args {
     pub json: bool,
 }
 
-/// How bad a finding is.
+/// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
-    /// As it should be.
+    /// It is as it should be.
     Ok,
-    /// Good to know.
+    /// It is useful to know.
     Note,
-    /// Works, and less well or less safely than it could.
+    /// It works, but less well or less safely than it could.
     Warning,
     /// Requests are not confined, or refused.
     Error,
@@ -75,14 +75,14 @@ impl Level {
     }
 }
 
-/// One thing that was looked at.
+/// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Finding {
     level: Level,
-    /// What it is about, in one word.
+    /// The area, in one word.
     area: &'static str,
     text: String,
-    /// What to do; none where there is nothing to do.
+    /// What to do. `None` if nothing has to be done.
     remedy: Option<String>,
 }
 
@@ -110,12 +110,12 @@ impl Diagnosis {
         self.findings.push(Finding { level, area, text: text.into(), remedy });
     }
 
-    /// `what` of `area` was not seen.
+    /// Notes that `what` of `area` could not be seen.
     fn unseen(&mut self, area: &'static str, what: &'static str, why: &Unseen) {
         self.not_seen.push((area, what, why.clone()));
     }
 
-    /// The value, or a line that it was not seen.
+    /// The value. If it could not be seen, this notes a line about it.
     fn seen<'a, T>(
         &mut self,
         area: &'static str,
@@ -172,7 +172,7 @@ impl Diagnosis {
     }
 }
 
-/// Looks at this machine and writes what there is to know.
+/// Checks this machine and writes the findings.
 pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     let diagnosis = judge::judge(&gather::gather(args));
     if args.json {

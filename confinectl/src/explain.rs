@@ -1,5 +1,4 @@
-//! `confinectl explain`: which rules a request meets, of a map or of a whole configuration, and which of them
-//! counts.
+//! `confinectl explain`: which rules of a map or of a whole configuration a request meets, and which of them is used.
 
 mod whole;
 
@@ -76,13 +75,13 @@ pub struct Args {
 }
 
 impl Args {
-    /// Whether JSON is asked for.
+    /// Whether JSON was requested.
     pub fn json(&self) -> bool {
         self.request.json
     }
 }
 
-/// Why a rule for `rule` does not match `subject`; `None` where it does.
+/// Why a rule for `rule` does not match `subject`. `None` if it matches.
 fn mismatch(rule: MapSubject<'_>, subject: &Subject<'_>) -> Option<&'static str> {
     if rule.matches(subject) {
         return None;
@@ -106,7 +105,7 @@ fn mismatch(rule: MapSubject<'_>, subject: &Subject<'_>) -> Option<&'static str>
     })
 }
 
-/// What the kernel says about each context; whether it refuses none.
+/// Writes what the kernel says about each context. The result says whether it refuses none.
 fn ask_kernel(args: &Args, contexts: &ContextList, out: &mut Out<impl Write>) -> Result<bool, Failure> {
     let ContextList::Contexts(contexts) = contexts else { return Ok(true) };
     let mut accepted = true;
@@ -125,7 +124,7 @@ fn ask_kernel(args: &Args, contexts: &ContextList, out: &mut Out<impl Write>) ->
     Ok(accepted)
 }
 
-/// Writes the rules that the request meets, in order, and what it gets.
+/// Writes the rules that the request meets, in order, and its contexts.
 pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     match &args.map {
         Some(_) if args.server.is_any() => Err(Failure::Refused(
@@ -136,7 +135,7 @@ pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     }
 }
 
-/// Writes every rule that matches, in order, and what the request gets.
+/// Writes every rule that matches, in order, and the contexts of the request.
 fn explain_map(args: &Args, path: &Path, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     // A compiled map has no lines to show.
     let text = MapText::load(path, args.default_backend).ok();
@@ -152,7 +151,7 @@ fn explain_map(args: &Args, path: &Path, out: &mut Out<impl Write>) -> Result<Ou
     };
     let file = shown(path);
     let gives = |list: u32| map.list(list).map(|l| l.contexts.to_string()).unwrap_or_default();
-    // The same look-up that the server does; the lines are only there to show what else matches.
+    // The server does the same look-up. The lines only show what else matches.
     let hit = map.lookup(&subject);
     let mut result = Ok(());
     if let Some(text) = text {
@@ -193,7 +192,7 @@ fn explain_map(args: &Args, path: &Path, out: &mut Out<impl Write>) -> Result<Ou
     }
 }
 
-/// A subject in the form of the server's log lines; what is not known is a dash.
+/// A subject in the form of the server's log lines. An unknown fact is a dash.
 struct Facts<'a>(&'a Subject<'a>);
 
 impl fmt::Display for Facts<'_> {

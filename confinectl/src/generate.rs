@@ -1,5 +1,5 @@
-//! `confinectl generate`, for packages: manual pages and completions of shells, made from the definition of
-//! the command line, so that they cannot fall behind it.
+//! `confinectl generate`, for packages: manual pages and shell completions. They are made from the definition of the
+//! command line, so they always agree with it.
 
 mod man;
 mod texts;
@@ -20,7 +20,7 @@ use crate::{Failure, Outcome};
 /// The word on the command line.
 pub const NAME: &str = "generate";
 
-/// What `generate` takes.
+/// The arguments of `generate`.
 pub fn command() -> Command {
     Command::new(NAME)
         .hide(true)
@@ -28,7 +28,7 @@ pub fn command() -> Command {
         .arg(Arg::new("folder").value_name("FOLDER").required(true).value_parser(value_parser!(PathBuf)))
 }
 
-/// Writes all pages and completions below the folder that `arguments` name. `definition` is the command line.
+/// Writes all pages and completions below the folder that `arguments` names. `definition` is the command line.
 pub fn run(arguments: &ArgMatches, definition: Command) -> Result<Outcome, Failure> {
     let Some(folder) = arguments.get_one::<PathBuf>("folder") else {
         return Err(Failure::Refused("no folder was given".to_owned()));
@@ -56,8 +56,8 @@ fn files(definition: Command) -> io::Result<Vec<(String, Vec<u8>)>> {
     Ok(files)
 }
 
-/// The backends' names as values that a shell can offer. The command itself has a parser with an error of its
-/// own there.
+/// Adds the names of the backends as values that a shell can offer. The command itself has a parser with an error of
+/// its own for them.
 fn with_backends(command: Command) -> Command {
     let names = || PossibleValuesParser::new(BackendName::ALL.iter().map(|b| b.as_str()));
     let takes_backend = command.get_arguments().any(|a| a.get_id() == "default_backend");
@@ -67,7 +67,7 @@ fn with_backends(command: Command) -> Command {
     below.into_iter().fold(command, |command, name| command.mut_subcommand(name, with_backends))
 }
 
-/// Writes a file that everybody may read, whatever the umask is.
+/// Writes a file that everybody can read, whatever the umask is.
 fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         make(folder)?;
@@ -77,7 +77,7 @@ fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(0o644))
 }
 
-/// Makes a folder and those above it that are not there.
+/// Makes a folder, and the folders above it that do not exist.
 fn make(folder: &Path) -> io::Result<()> {
     if folder.as_os_str().is_empty() || folder.is_dir() {
         return Ok(());

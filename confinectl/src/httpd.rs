@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-/// Debian's and Fedora's.
+/// The programs of Debian and of Fedora.
 pub const PROGRAMS: [&str; 2] = ["/usr/sbin/apache2", "/usr/sbin/httpd"];
 
 /// Runs a program of the server with the environment that Debian's scripts give it.
@@ -15,7 +15,7 @@ const WITH_ENVVARS: &str = "[ ! -r /etc/apache2/envvars ] || . /etc/apache2/envv
 /// Why there is no program: what is wrong, and what to do.
 pub type NoProgram = (String, &'static str);
 
-/// The program that was named, or the distribution's.
+/// The program that was named, or else the distribution's.
 pub fn find(program: Option<&Path>) -> Result<PathBuf, NoProgram> {
     match program {
         Some(program) if program.is_file() => Ok(program.to_owned()),
@@ -29,7 +29,7 @@ pub fn find(program: Option<&Path>) -> Result<PathBuf, NoProgram> {
     }
 }
 
-/// The program, to be given its arguments, in the environment that its distribution gives it.
+/// The program in the environment that its distribution gives it. The caller adds the arguments.
 pub fn command(program: &Path) -> Command {
     if program.file_name() == Some(OsStr::new("apache2")) {
         let mut command = Command::new("/bin/sh");

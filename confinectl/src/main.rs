@@ -60,20 +60,20 @@ enum Command {
     SelinuxDomain(selinux_domain::Args),
 }
 
-/// How a command went, as far as it could be carried out.
+/// The result of a command that could be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// Nothing to complain about; a rule matches.
+    /// There is nothing to complain about, or a rule matches.
     Good,
-    /// Findings; no rule matches.
+    /// There are findings, or no rule matches.
     Bad,
 }
 
-/// Why a command could not be carried out: texts for standard error, one a line.
+/// Why a command could not be carried out: texts for standard error, one line each.
 enum Failure {
-    /// The map is of no use.
+    /// The map cannot be used.
     Map(Vec<confine::map::MapError>),
-    /// What was asked for cannot be done; the text says what to do instead.
+    /// The request cannot be carried out. The text says what to do.
     Refused(String),
     /// The output could not be written.
     Output(io::Error),
@@ -94,7 +94,7 @@ fn backend(name: &str) -> Result<BackendName, String> {
 }
 
 fn main() -> ExitCode {
-    // Beside the definition and not in it, so that what is generated does not name it.
+    // It is added here and not in the definition, so the generated pages do not name it.
     let command = Cli::command().subcommand(generate::command());
     let matches = match command.clone().try_get_matches() {
         Ok(matches) => matches,
@@ -108,7 +108,7 @@ fn main() -> ExitCode {
             }
             return ExitCode::from(2);
         }
-        // Help was asked for, or the version.
+        // The help or the version was requested.
         Err(error) => error.exit(),
     };
     if let Some((generate::NAME, arguments)) = matches.subcommand() {
@@ -132,13 +132,13 @@ fn main() -> ExitCode {
     ended(result.and_then(|outcome| out.flush().map(|()| outcome).map_err(Failure::from)), json)
 }
 
-/// Says what kept a command from being carried out, and gives the exit status: one line a fault on standard error, or
-/// one JSON object on standard output where JSON was asked for.
+/// Says why a command could not be carried out, and returns the exit status. Each fault is a line on standard error.
+/// If JSON was requested, they are one JSON object on standard output.
 fn ended(result: Result<Outcome, Failure>, json: bool) -> ExitCode {
     let texts = match result {
         Ok(Outcome::Good) => return ExitCode::SUCCESS,
         Ok(Outcome::Bad) => return ExitCode::from(1),
-        // Whoever reads has seen enough (`confinectl check MAP | head`).
+        // The reader has closed the pipe (`confinectl check MAP | head`).
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::from(1),
         Err(Failure::Map(errors)) => errors.iter().map(ToString::to_string).collect(),
         Err(Failure::Refused(text)) => vec![text],
@@ -148,11 +148,11 @@ fn ended(result: Result<Outcome, Failure>, json: bool) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Writes why there is no answer.
+/// Says why there is no answer.
 fn failed(texts: &[String], json: bool) {
     if json {
         let mut out = Out::standard();
-        // Where standard output is gone, standard error is what is left.
+        // If standard output is closed, standard error is used.
         if out.json(&serde_json::json!({"errors": texts})).and_then(|()| out.flush()).is_ok() {
             return;
         }

@@ -1,4 +1,4 @@
-//! `confinectl map`: a map in another form (`compile`, `fmt`), and what changes between two (`diff`).
+//! `confinectl map`: converts a map (`compile`, `fmt`), and shows what changes between two maps (`diff`).
 
 mod diff;
 
@@ -99,14 +99,14 @@ fn compile(args: &Compile, out: &mut Out<impl Write>) -> Result<Outcome, Failure
     let output = args.output.clone().unwrap_or_else(|| with_suffix(&args.map, ".compiled"));
     replace(compiled.source(), false, &output, compiled.bytes())
         .map_err(|error| Failure::Refused(format!("{}: cannot be written: {error}", output.display())))?;
-    // What was written is what the server will read.
+    // The server will read what was written, so this reads it, too.
     let map = Map::load(&output, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
     let (rules, kept) = (map.len(), map.size());
     writeln!(out, "{}: {rules} rules, {kept} bytes", shown(&output))?;
     Ok(Outcome::Good)
 }
 
-/// A map whose every line is right, and what its file is like.
+/// A map without a bad line, and the metadata of its file.
 fn valid(
     path: &Path,
     default: BackendName,
@@ -121,8 +121,8 @@ fn valid(
 fn format(args: &Fmt, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     let name = args.map.display();
     let unusable = |error: io::Error| Failure::Refused(format!("{name}: cannot be read or written: {error}"));
-    // The backend of contexts that name none does not matter here. What is checked here is what is laid out: the
-    // file is opened and read once.
+    // The backend of contexts that name none does not matter here. The text that is checked is also the text that is
+    // laid out: the file is opened and read once.
     let (text, like) = during("reading the map", size(&args.map), |progress| {
         valid(&args.map, BackendName::SELINUX, progress)
     })?;
@@ -135,7 +135,7 @@ fn format(args: &Fmt, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
             writeln!(out, "{name}: the layout is another; run confinectl map fmt {name}")?;
             return Ok(Outcome::Bad);
         }
-        // The file, not a link to it.
+        // If the path is a link, its target is replaced, and not the link.
         let real = args.map.canonicalize().map_err(unusable)?;
         replace(&like, true, &real, laid_out.as_bytes()).map_err(unusable)?;
     }
@@ -148,7 +148,7 @@ fn compare(args: &Diff, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
         let read = |path| valid(path, args.default_backend, progress);
         Ok::<_, Failure>((read(&args.old)?.0, read(&args.new)?.0))
     })?;
-    // Each is read once for its rules, and once for its questions.
+    // Each map is read once for its rules and once for its questions.
     let compared = |map: &MapText| if map.ignores_case() { "ignore-case" } else { "exact" };
     let (changes, names) = during("comparing the maps", 2 * size, |progress| {
         let (old, new) = (old.watched_by(progress), new.watched_by(progress));
@@ -169,7 +169,7 @@ fn compare(args: &Diff, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
         for (subject, Change { old, new }) in &changes {
             writeln!(out, "{subject}: {} -> {}", given(old, &args.old), given(new, &args.new))?;
         }
-        // They are no subject that could be shown.
+        // How names are compared is not a subject, so the list cannot show it.
         if names.0 != names.1 {
             writeln!(out, "user names in another case than on a line: {} -> {}", names.0, names.1)?;
         }
@@ -184,17 +184,17 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Writes a new file beside `output`, as readable as the file `like`, and renames it into place: a server reads the
-/// old one or the new one, whole. `in_place`: it takes the place of that very file, and keeps its owner; if
-/// another one came there meanwhile, nothing is written.
+/// Writes a new file beside `output`, with the permissions of the file `like`, and renames it. So a server reads
+/// either the old file or the whole new one. With `in_place` the new file replaces `like` itself and keeps its owner.
+/// If `like` was exchanged meanwhile, nothing is written.
 fn replace(like: &Metadata, in_place: bool, output: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = with_suffix(output, &format!(".{}", std::process::id()));
-    // Nobody's link, and no file that is there already, is written through this name.
+    // The file is made new under this name, so that nothing is written through a link or into an existing file.
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
     let mut write = || -> io::Result<()> {
         file.write_all(bytes)?;
         if in_place {
-            // Whose it was, it stays; who may not give files away owns it anyway, or is told.
+            // The file keeps its owner. A user who cannot give files away owns the file already, or gets an error.
             fchown(&file, Some(like.uid()), Some(like.gid()))?;
         }
         file.set_permissions(fs::Permissions::from_mode(like.permissions().mode() & 0o777))?;
@@ -203,19 +203,19 @@ fn replace(like: &Metadata, in_place: bool, output: &Path, bytes: &[u8]) -> io::
             return Err(io::Error::other("it was changed meanwhile, and is left as it is; do it again"));
         }
         fs::rename(&beside, output)?;
-        // The name, too, is to survive a crash.
+        // The rename must also survive a crash of the machine.
         File::open(output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")))?
             .sync_all()
     };
     let result = write();
     if result.is_err() {
-        // It may not be there; the first error is the one to tell.
+        // The file may not exist. The first error is the one that is reported.
         let _ = fs::remove_file(&beside);
     }
     result
 }
 
-/// Whether a file is the one that was read, as it was then.
+/// Whether a file is still the one that was read, unchanged.
 fn is_still(read: &Metadata, now: &Metadata) -> bool {
     let what =
         |m: &Metadata| (m.dev(), m.ino(), m.size(), m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec());
@@ -237,7 +237,7 @@ mod tests {
         let error = replace(&like, true, &map, b"alice x\n").expect_err("changed").to_string();
         assert!(error.contains("it was changed meanwhile"), "{error}");
         assert_eq!(fs::read_to_string(&map).expect("a map"), "bob x\n");
-        // A link in its place is no file that was read.
+        // A link is not the file that was read.
         let other = d.path().join("other");
         fs::rename(&map, &other).expect("a rename");
         std::os::unix::fs::symlink(&other, &map).expect("a link");

@@ -1,9 +1,10 @@
-//! The one way to a terminal: what others wrote (names of files and hosts, lines of maps, what httpd says) is shown,
-//! and never obeyed.
+//! The only way to the terminal. What others wrote (names of files and hosts, lines of maps, the words of httpd) is
+//! shown, and the terminal never obeys it.
 //!
-//! Every byte of output goes through [`Out`], every complaint through [`complain`]. Both show control characters,
-//! those that cannot be seen or turn the direction of text, and bytes that are no UTF-8, as escapes. Colours are the
-//! exception: [`paint`] marks them with a number that is made anew at each run, which no file can hold.
+//! All output goes through [`Out`], and all error messages go through [`complain`]. Both show these as escapes:
+//! control characters, characters that cannot be seen or that change the direction of text, and bytes that are not
+//! UTF-8. Colours are the exception: [`paint`] marks them with a number that is new in each run, so no file can
+//! contain it.
 
 use std::{
     fmt::{self, Display, Write as _},
@@ -18,7 +19,7 @@ use serde_json::Value;
 
 use crate::term;
 
-/// Before and behind what stands for a style. Unicode keeps both for a program's own use.
+/// The characters before and after the mark of a style. Unicode reserves both for the internal use of programs.
 const BEGIN: char = '\u{FDD0}';
 const END: char = '\u{FDD1}';
 
@@ -29,7 +30,7 @@ pub struct Out<W: Write> {
 }
 
 impl Out<io::BufWriter<io::StdoutLock<'static>>> {
-    /// The process's own.
+    /// Standard output of this process.
     pub fn standard() -> Self {
         let out = io::stdout();
         let to_terminal = out.is_terminal();
@@ -38,19 +39,19 @@ impl Out<io::BufWriter<io::StdoutLock<'static>>> {
 }
 
 impl<W: Write> Out<W> {
-    /// To something else, for tests.
+    /// Another writer, for tests.
     #[cfg(test)]
     pub fn to(inner: W) -> Self {
         Self { inner, to_terminal: true }
     }
 
-    /// What was written to.
+    /// The writer.
     #[cfg(test)]
     pub fn into_inner(self) -> W {
         self.inner
     }
 
-    /// Writes the content of a file that is to be made: as it is, but not to a terminal.
+    /// Writes the content of a file that is to be made. It is written unchanged, but not to a terminal.
     pub fn content(&mut self, bytes: &[u8]) -> io::Result<()> {
         if !self.to_terminal {
             return self.inner.write_all(bytes);
@@ -65,9 +66,9 @@ impl<W: Write> Out<W> {
 }
 
 impl<W: Write> Write for Out<W> {
-    /// Takes whole characters, as the macros of the standard library write them.
+    /// Takes whole characters, because the macros of the standard library write whole pieces of text.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A line ends where a piece of text does; within one, somebody's name has a line end in it.
+        // A line ends at the end of a piece of text. A line end inside of a piece is part of somebody's name.
         let (text, end) = bytes.strip_suffix(b"\n").map_or((bytes, ""), |text| (text, "\n"));
         self.inner.write_all(clean(text, true).replace('\n', "\\n").as_bytes())?;
         self.inner.write_all(end.as_bytes())?;
@@ -79,13 +80,13 @@ impl<W: Write> Write for Out<W> {
     }
 }
 
-/// One line to standard error. Where that is gone too, the exit status has to do.
+/// Writes one line to standard error. If that is closed, only the exit status is left.
 pub fn complain(text: &dyn Display) {
     let _ = writeln!(io::stderr(), "{}", one_line(&text.to_string()));
 }
 
-/// What the command line's parser complains of, which quotes what was typed. Its text has several lines of its own,
-/// so it complains once more, of words that are shown already. Without its first word, `error`.
+/// The message of the command line's parser, without its first word, `error`. It quotes what was typed, and it has
+/// several lines. So the parser runs once more with words that are escaped already.
 pub fn usage(error: &clap::Error, command: clap::Command) -> String {
     let words = std::env::args_os().map(|word| one_line(&word.to_string_lossy()));
     let text = match command.try_get_matches_from(words) {
@@ -105,7 +106,7 @@ pub fn one_line(text: &str) -> String {
     clean(text.as_bytes(), false).replace('\n', "\\n")
 }
 
-/// A text in this style, where standard output takes colours.
+/// A text in this style, if standard output takes colours.
 pub fn paint(style: Style, text: &str) -> String {
     if !term::colors() {
         return text.to_owned();
@@ -114,7 +115,7 @@ pub fn paint(style: Style, text: &str) -> String {
     format!("{}{text}{}", mark(style.render().to_string()), mark(style.render_reset().to_string()))
 }
 
-/// JSON, in which nothing is left that a terminal would obey.
+/// JSON without characters that a terminal would obey.
 fn json(value: &Value) -> String {
     let text = format!("{value:#}");
     let mut shown = String::with_capacity(text.len());
@@ -131,7 +132,7 @@ fn json(value: &Value) -> String {
     shown
 }
 
-/// What marks the styles of this run.
+/// The mark of the styles of this run.
 fn token() -> &'static str {
     static TOKEN: OnceLock<String> = OnceLock::new();
     TOKEN.get_or_init(|| format!("{:016x}", RandomState::new().build_hasher().finish()))
@@ -162,12 +163,12 @@ fn show(out: &mut impl fmt::Write, c: char) -> fmt::Result {
     if c == '\n' || !is_unseen(c) { out.write_char(c) } else { write!(out, "{}", c.escape_unicode()) }
 }
 
-/// What [`paint`] put here, and what comes behind.
+/// Reads a style that [`paint`] wrote. The result is the style and the rest of the text.
 fn style(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix(BEGIN)?.strip_prefix(token())?.split_once(END)
 }
 
-/// Whether a character does something else than to be seen where it stands.
+/// Whether a character does something else than to be visible at its place.
 fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c,

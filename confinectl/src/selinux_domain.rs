@@ -1,7 +1,7 @@
 //! `confinectl selinux-domain`: writes a CIL module that declares the domain of an application.
 //!
-//! Names, paths and text are in [`cil`]; here is what looks at the system: the paths as they are on
-//! disk, the modules that are installed, the file to write.
+//! [`cil`] has the names, the paths and the text. This file looks at the system: at the paths on disk, at the
+//! installed modules, and at the file to write.
 
 mod cil;
 
@@ -45,13 +45,13 @@ pub struct Args {
     force: bool,
 }
 
-/// Where `semodule` keeps the modules it has installed.
+/// The folder in which `semodule` keeps the installed modules.
 const STORE: &str = "/var/lib/selinux";
 
-/// Where policies keep what applications read of them.
+/// The folder in which policies keep what applications read of them.
 const POLICIES: &str = "/etc/selinux";
 
-/// Writes the module, and what to do with it.
+/// Writes the module, and says what to do with it.
 pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     let default = PathBuf::from(format!("{}.cil", args.name));
     let to_stdout = args.output.as_deref() == Some(Path::new("-"));
@@ -86,7 +86,7 @@ pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     Ok(Outcome::Good)
 }
 
-/// The name that `semodule` gives the module in `file`.
+/// The name that `semodule` gives to the module in `file`.
 fn module_name(file: &Path) -> Result<&str, String> {
     let shown = file.display();
     let stem = file.file_stem().and_then(OsStr::to_str).unwrap_or_default();
@@ -111,8 +111,8 @@ fn module_name(file: &Path) -> Result<&str, String> {
     Ok(stem)
 }
 
-/// A module called `name` that an installation from here would replace: one of another priority than
-/// the 400 of `semodule -i`, so the distribution's. Nothing where the store may not be read.
+/// The installed module that an installation of `name` would hide. It has another priority than the 400 of `semodule
+/// -i`, so it belongs to the distribution. `None` if the store cannot be read.
 fn replaced_module(store: &Path, name: &str) -> Option<PathBuf> {
     let inside = |folder: &Path| -> Vec<PathBuf> {
         fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
@@ -130,7 +130,7 @@ fn replaced_module(store: &Path, name: &str) -> Option<PathBuf> {
         .find(|module| module.is_dir())
 }
 
-/// The file contexts of the module, in the order of their paths, and the paths that do not exist.
+/// The file contexts of the module in the order of their paths, and the paths that do not exist.
 fn entries<'a>(
     read: &'a [FilePath],
     write: &'a [FilePath],
@@ -164,8 +164,8 @@ fn entries<'a>(
     Ok((entries, missing))
 }
 
-/// Whether the policies installed here leave the paths to this module. Of two modules with the same
-/// regular expression, libsepol keeps one entry and drops the other without a word.
+/// Whether the installed policies have no entry for these paths. If two modules have the same regular expression,
+/// libsepol silently keeps one entry and drops the other.
 fn check_free(policies: &Path, name: &Name, entries: &[Entry<'_>]) -> Result<(), String> {
     let own = format!("{name}.");
     for policy in fs::read_dir(policies).into_iter().flatten().flatten() {
@@ -202,8 +202,8 @@ enum Found {
     Nothing,
 }
 
-/// Looks at `path`, which has to be the real one: labels belong to files, and `restorecon` asks for
-/// the label of a file by the path without symbolic links.
+/// Looks at `path`, which must be the real path: labels belong to files, and `restorecon` asks for a file's label by
+/// the path without symbolic links.
 fn look(path: &Path) -> Result<Found, String> {
     let shown = path.display();
     let unseen =
@@ -233,7 +233,7 @@ fn look(path: &Path) -> Result<Found, String> {
     }
 }
 
-/// Writes `text` to `file`, over an existing one only with `force`.
+/// Writes `text` to `file`. It replaces an existing file only with `force`.
 fn save(file: &Path, text: &str, force: bool) -> Result<(), String> {
     let mut options = OpenOptions::new();
     options.write(true);

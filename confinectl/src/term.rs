@@ -1,4 +1,4 @@
-//! What is for people alone: colours, and how far long work has come.
+//! What only people see: colours, and the progress of long work.
 
 use std::{
     env,
@@ -16,15 +16,15 @@ use std::{
 use confine::map::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Work that takes less shows nothing.
+/// Work that takes less time shows nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often what is shown is looked at anew.
+/// How often the display is updated.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Does `work` on so many bytes, which tells of its progress; where it takes more than a second, a bar on
-/// standard error shows that. Where the number of bytes is not known (0), something that moves says that it goes
-/// on. Nothing where standard error is no terminal.
+/// Does `work` on this many bytes. If it takes more than a second, a bar on standard error shows its progress. If the
+/// number of bytes is not known (0), a moving sign shows that it goes on. If standard error is no terminal, nothing
+/// is shown.
 pub fn during<T>(what: &'static str, bytes: u64, work: impl FnOnce(&Arc<Progress>) -> T) -> T {
     let progress = Arc::new(Progress::of(bytes));
     if !std::io::stderr().is_terminal() {
@@ -36,7 +36,7 @@ pub fn during<T>(what: &'static str, bytes: u64, work: impl FnOnce(&Arc<Progress
         let watch = move || {
             if is_done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
                 let line = bar(what, &seen);
-                // Ends when `done` is dropped, also by a panic.
+                // The loop ends when `done` is dropped. A panic drops it, too.
                 while is_done.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                     line.set_position(seen.done());
                     line.tick();
@@ -44,7 +44,7 @@ pub fn during<T>(what: &'static str, bytes: u64, work: impl FnOnce(&Arc<Progress
                 line.finish_and_clear();
             }
         };
-        // Without a thread there is no sign of life, and the work is done all the same.
+        // If there is no thread, nothing is shown, but the work is done.
         let _watcher = thread::Builder::new().spawn_scoped(scope, watch);
         let result = work(&progress);
         drop(done);
@@ -52,10 +52,10 @@ pub fn during<T>(what: &'static str, bytes: u64, work: impl FnOnce(&Arc<Progress
     })
 }
 
-/// Without colours, so that NO_COLOR holds here, too.
+/// The bar has no colours, so NO_COLOR needs no attention here.
 fn bar(what: &'static str, progress: &Progress) -> ProgressBar {
     let bar = match progress.total() {
-        // The template is right, or the crate's own has to do.
+        // If the template were wrong, the crate's default would be used.
         Some(total) => ProgressBar::new(total).with_style(
             ProgressStyle::with_template("{msg} [{bar:32}] {percent}%")
                 .map_or_else(|_| ProgressStyle::default_bar(), |style| style.progress_chars("=> ")),
@@ -65,13 +65,12 @@ fn bar(what: &'static str, progress: &Progress) -> ProgressBar {
     bar.with_message(what)
 }
 
-/// The size of a file; 0 where that cannot be had.
+/// The size of a file. It is 0 if it is not known.
 pub fn size(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |m| m.len())
 }
 
-/// Whether standard output takes colours: a terminal that can, and nobody who wants none (NO_COLOR, as
-/// on no-color.org).
+/// Whether standard output takes colours: it is a terminal with colours, and NO_COLOR is not set (no-color.org).
 pub fn colors() -> bool {
     wants_colors(
         std::io::stdout().is_terminal(),

@@ -17,13 +17,13 @@ const CHILDREN: usize = 16;
 #[derive(Clone, Copy, Default)]
 struct Memory {
     resident: u64,
-    /// Shared pages counted by their share.
+    /// Shared pages count in proportion to the processes that share them.
     proportional: u64,
-    /// What is this process's alone.
+    /// Pages that belong to this process alone.
     private: u64,
 }
 
-/// Prints a line for each way of giving `lines` lines to the children.
+/// Prints a line for each way in which the children can get `lines` lines.
 pub fn run(lines: u32, write_map: fn(u32, u32, &Path) -> u64) {
     println!(
         "{CHILDREN} children, a map of {lines} lines; memory of one child in MB (mean)\n{:28} {:>8} {:>8} {:>8} {:>10} {:>8}",
@@ -53,7 +53,7 @@ fn measure(name: &str, map: &str, lines: u32, write_map: fn(u32, u32, &Path) -> 
     print(name, &server, 0.0, Duration::ZERO);
     let before = processor_time(&server);
     let new = server.path("users.new");
-    // The same rules in another order: as large, and another file.
+    // These are the same rules in another order, so the file is as large, but another one.
     write_map(lines, 1, &new);
     if map == "users.compiled" {
         fs::rename(&new, &source).expect("a rename");
@@ -90,10 +90,10 @@ fn print(name: &str, server: &Server, spent: f64, time: Duration) {
     );
 }
 
-/// Waits until the children have had nothing to do for a while; gives the time at which they began to rest.
+/// Waits until the children have had nothing to do for some time. The result is the time at which they came to rest.
 fn settle(server: &Server) -> Instant {
     let mut rests = (Instant::now(), processor_time(server));
-    // Longer than between two looks; the looks themselves cost less than the clock's step.
+    // This is longer than the time between two looks at the file. A look costs less than one step of the clock.
     while rests.0.elapsed() < Duration::from_millis(1500) {
         thread::sleep(Duration::from_millis(50));
         let now = processor_time(server);
@@ -110,7 +110,7 @@ fn children(server: &Server) -> Vec<i32> {
     text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
-/// What the children have used of the processors, in seconds.
+/// How much processor time the children have used, in seconds.
 fn processor_time(server: &Server) -> f64 {
     let of = |pid: &i32| -> f64 {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

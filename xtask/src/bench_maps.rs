@@ -17,13 +17,14 @@ use memmap2::{Advice, MmapMut};
 /// The command line of `bench-maps`.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Numbers of lines.
+    /// Numbers of lines to measure.
     #[arg(long, value_delimiter = ',', default_value = "10,1000,100000,1000000")]
     lines: Vec<u32>,
-    /// Measure a map in sixteen children of a server instead.
+    /// Measure one map in sixteen children of a server.
     #[arg(long)]
     children: bool,
-    /// One measurement, in a process of its own so that memory can be told apart: a kind of subject.
+    /// Measure one kind of subject. Each measurement runs in a process of its own, so that its memory can be told
+    /// apart.
     #[arg(long, hide = true)]
     one: Option<String>,
 }
@@ -31,17 +32,17 @@ pub struct Options {
 /// Look-ups of each measurement.
 const LOOKUPS: usize = 200_000;
 
-/// Look-ups that are timed together, for their mean without the clock's own cost.
+/// How many look-ups are timed together. The cost of reading the clock then does not matter.
 const BATCH: usize = 1000;
 
-/// A kind of subject: its name, line `n` of a map of it, and who line `n` is for.
+/// A kind of subject: its name, line `n` of its map, and the request that line `n` is for.
 struct Kind {
     name: &'static str,
     line: fn(u32) -> String,
     asker: fn(u32) -> Asker,
 }
 
-/// Someone who makes a request.
+/// The facts of a request.
 #[derive(Clone, Default)]
 struct Asker {
     user: Option<String>,
@@ -82,7 +83,7 @@ const KINDS: [Kind; 6] = [
     Kind {
         name: "all",
         line: |n| (KINDS[n as usize % 5].line)(n),
-        // A request has all of these; one of them is in the map.
+        // A request has all of these facts, and one of them is in the map.
         asker: |n| {
             let stranger = Asker {
                 user: Some("nobody".to_owned()),
@@ -101,12 +102,12 @@ const KINDS: [Kind; 6] = [
     },
 ];
 
-/// Scatters numbers, each to another one.
+/// Maps each number to a different number in no visible order.
 fn scatter(n: u32) -> u32 {
     n.wrapping_mul(0x9E37_79B1).rotate_left(11).wrapping_mul(0x85EB_CA6B)
 }
 
-/// Networks of /20 to /32 and an address in each; some lie in others.
+/// Networks of /20 to /32, with an address in each. Some networks contain others.
 fn v4(n: u32) -> (String, IpAddr) {
     let prefix = 20 + n % 13;
     let first = scatter(n) & (u32::MAX << (32 - prefix));
@@ -116,7 +117,7 @@ fn v4(n: u32) -> (String, IpAddr) {
     )
 }
 
-/// Networks of /48 to /64 below 2001::/16, and an address in each.
+/// Networks of /48 to /64 below 2001::/16, with an address in each.
 fn v6(n: u32) -> (String, IpAddr) {
     let prefix = 48 + n % 17;
     let bits = (0x2001_u128 << 112) | (u128::from(scatter(n)) << 80) | (u128::from(n) << 64);
@@ -205,7 +206,7 @@ fn measure(kind: &Kind, lines: u32) {
     );
 }
 
-/// Writes a map of this many lines, of some hundred distinct contexts; gives its size.
+/// Writes a map of this many lines with about a hundred distinct contexts. The result is its size.
 fn write_map(kind: &Kind, lines: u32, path: &Path) -> u64 {
     let mut text = String::new();
     for n in 0..lines {
@@ -215,7 +216,7 @@ fn write_map(kind: &Kind, lines: u32, path: &Path) -> u64 {
     text.len() as u64
 }
 
-/// Writes a map of users, who all get the same ruleset, beginning with number `first`.
+/// Writes a map of users who all get the same ruleset. The first user has the number `first`. The result is its size.
 fn write_users(lines: u32, first: u32, path: &Path) -> u64 {
     let mut text = String::new();
     for n in first..first + lines {
@@ -234,7 +235,7 @@ fn subject(asker: &Asker) -> Subject<'_> {
     }
 }
 
-/// Mean time of a look-up, of the fastest half of the batches, in nanoseconds.
+/// The mean time of a look-up in nanoseconds, over the faster half of the batches.
 fn mean(map: &Map, subjects: &[Subject<'_>]) -> f64 {
     let mut batches: Vec<_> = subjects
         .chunks_exact(BATCH)
@@ -251,7 +252,7 @@ fn mean(map: &Map, subjects: &[Subject<'_>]) -> f64 {
     half.iter().sum::<Duration>().as_nanos() as f64 / (half.len() * BATCH) as f64
 }
 
-/// The time of each look-up, without that of looking at the clock.
+/// The time of each look-up, without the time that it takes to read the clock.
 fn singles(map: &Map, subjects: &[Subject<'_>]) -> Vec<Duration> {
     let time = |s: Option<&Subject<'_>>| {
         let start = Instant::now();
@@ -266,18 +267,18 @@ fn singles(map: &Map, subjects: &[Subject<'_>]) -> Vec<Duration> {
     subjects.iter().map(|s| time(Some(s)).saturating_sub(clock)).collect()
 }
 
-/// Mean time of one access to memory that depends on the one before, at random in a block of this size, of the
-/// fastest half of the batches, in nanoseconds: no look-up in such a block can take less than a few of these.
+/// The mean time of one random access to a block of this size that depends on the access before, in nanoseconds, over
+/// the faster half of the batches. A look-up in such a block needs at least a few of these.
 fn access(size: usize) -> f64 {
     const LINE: usize = 64;
     let lines = (size / LINE).max(2);
-    // One round through all lines (Sattolo): each begins with the number of the next.
+    // This is one cycle through all lines (Sattolo). Each line begins with the number of the next one.
     let mut order: Vec<_> = (0..lines as u32).collect();
     for i in (1..lines).rev() {
         order.swap(i, scatter(i as u32) as usize % i);
     }
     let mut block = MmapMut::map_anon(lines * LINE).expect("memory");
-    // As a map's own block.
+    // A map's own block has the same advice.
     let _ = block.advise(Advice::HugePage);
     for (line, next) in block.chunks_exact_mut(LINE).zip(&order) {
         line[..4].copy_from_slice(&next.to_ne_bytes());
@@ -299,7 +300,7 @@ fn access(size: usize) -> f64 {
     half.iter().sum::<Duration>().as_nanos() as f64 / (half.len() * BATCH) as f64
 }
 
-/// Processor time of this process. A busy machine does not lengthen it much.
+/// The processor time of this process. Other work of the machine changes it little.
 fn cpu_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: a clock that every process has, and a place for its answer.
@@ -312,7 +313,7 @@ fn resident() -> u64 {
     status("VmRSS:")
 }
 
-/// The most there was.
+/// The largest resident memory of this process so far, in bytes.
 fn peak() -> u64 {
     status("VmHWM:")
 }

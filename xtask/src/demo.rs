@@ -1,4 +1,4 @@
-//! The demo: a real httpd, two people, one application with a hole, and what the kernel says to it.
+//! The demo: a real httpd, two people, one application with a security hole, and what the kernel answers it.
 
 use std::{
     io::Write,
@@ -13,12 +13,12 @@ use confine_tests::{Cell, Client, Gate, Mpm, Request, Response, Server};
 
 #[derive(Args)]
 pub struct Options {
-    /// Print the table and end; the exit status is 0 only if every row is as it should be.
+    /// Print the table and end. The exit status is 0 only if every row is as expected.
     #[arg(long)]
     once: bool,
 }
 
-/// An application that reads whatever path it is asked for, inside the server's process.
+/// An application inside the server's process. It reads every path that it is asked for.
 const APPLICATION: &str = r#"function handle(r)
     r.content_type = "text/plain"
     local file, why = io.open(r:parseargs().path or "", "rb")
@@ -121,7 +121,7 @@ pub fn run(options: &Options) -> ExitCode {
     if as_it_should_be { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Asks every question twice and prints the table; tells whether every row is as it should be.
+/// Asks every question twice and prints the table. The result says whether every row is as expected.
 fn show(server: &Server) -> bool {
     let client = server.client();
     let root = server.path("").display().to_string();

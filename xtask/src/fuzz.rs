@@ -1,4 +1,4 @@
-//! Fuzzing with libFuzzer: one target or each in turn, with one closing line for each.
+//! Fuzzing with libFuzzer: one target, or one after the other. Each ends with one closing line.
 
 use std::{
     fs,
@@ -12,34 +12,34 @@ use clap::Args;
 /// The longest input, in bytes.
 const LONGEST: usize = 4096;
 
-/// An input that takes more seconds than this is a finding. Much, as the machine may have other things to do.
+/// An input that takes more seconds than this is a finding. It is long because the machine may be busy.
 const TIMEOUT: u32 = 60;
 
 #[derive(Args)]
 pub struct Options {
-    /// The target: a file's name in fuzz/fuzz_targets. Without it each has its turn.
+    /// The target: a file name in fuzz/fuzz_targets. Without it all targets run, one after the other.
     target: Option<String>,
-    /// For how long.
+    /// How long, in seconds.
     #[arg(default_value_t = 60)]
     seconds: u32,
-    /// Keep the inputs that reach new places: in the archive in fuzz/corpus, as few as will do.
+    /// Keep the inputs that reach new places. They are put into the archive in fuzz/corpus, as few as possible.
     #[arg(long)]
     keep: bool,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Outcome {
     runs: u64,
     /// Edges of the program that were taken.
     coverage: u64,
     findings: Vec<PathBuf>,
-    /// Whether it went to its end, or to a finding.
+    /// Whether it ran to its end or to a finding.
     ended: bool,
 }
 
 impl Outcome {
-    /// Takes in a line of libFuzzer's.
+    /// Reads a line of libFuzzer.
     fn read(&mut self, line: &str) {
         if let Some(runs) = line.strip_prefix("stat::number_of_executed_units:") {
             self.runs = runs.trim().parse().unwrap_or(0);
@@ -53,7 +53,7 @@ impl Outcome {
     }
 }
 
-/// Fuzzes; the exit status is 0 only if all ran and nothing was found.
+/// Fuzzes. The exit status is 0 only if all targets ran and nothing was found.
 pub fn run(options: &Options) -> ExitCode {
     let toolchain = match ready() {
         Ok(toolchain) => toolchain,
@@ -92,7 +92,7 @@ pub fn run(options: &Options) -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The name of a nightly toolchain; installs cargo-fuzz if that is missing.
+/// The name of a nightly toolchain. This installs cargo-fuzz if it is missing.
 fn ready() -> Result<String, String> {
     let list = Command::new("rustup").args(["toolchain", "list"]).output();
     let list = list.map_err(|e| {
@@ -132,7 +132,7 @@ fn libfuzzer(toolchain: &str, target: &str, folders: &[PathBuf], options: &[Stri
     let mut command = Command::new("nice");
     command.args(["-n", "19", "rustup", "run", toolchain, "cargo", "fuzz", "run", target]);
     command.args(folders).arg("--").args(options).current_dir(folder().parent().unwrap_or(Path::new(".")));
-    // Those of the compiler that built this program.
+    // These name the compiler that built this program.
     for name in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN"] {
         command.env_remove(name);
     }
@@ -153,7 +153,7 @@ fn fuzz(toolchain: &str, target: &str, seconds: u32) -> Outcome {
     if words.exists() {
         options.push(format!("-dict={}", words.display()));
     }
-    // Without -report_slow_units a busy machine leaves inputs that only had to wait.
+    // Without -report_slow_units, a busy machine would leave inputs that were only slow because they had to wait.
     options.push(format!("-report_slow_units={TIMEOUT}"));
     let mut outcome = Outcome::default();
     let started = libfuzzer(toolchain, target, &[work, corpus], &options).stderr(Stdio::piped()).spawn();
@@ -162,7 +162,7 @@ fn fuzz(toolchain: &str, target: &str, seconds: u32) -> Outcome {
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line);
             outcome.read(&line);
-            // One line for each input that is kept would be too many.
+            // A line for each input that is kept would be too much.
             if !line.contains(" NEW ") && !line.contains(" REDUCE ") {
                 println!("{line}");
             }
@@ -173,12 +173,12 @@ fn fuzz(toolchain: &str, target: &str, seconds: u32) -> Outcome {
     outcome
 }
 
-/// The archive of a target's corpus: one file, as thousands of small ones would be in everybody's way.
+/// The archive of a target's corpus. It is one file, because thousands of small files would disturb everybody.
 fn archive(target: &str) -> PathBuf {
     folder().join("corpus").join(format!("{target}.tar.gz"))
 }
 
-/// A folder with the inputs that the archive of a target holds; empty for a target without one.
+/// A folder with the inputs of a target's archive. It is empty if the target has no archive.
 fn unpack(target: &str) -> Option<PathBuf> {
     let corpus = folder().join("work").join(format!("{target}.corpus"));
     let _ = fs::remove_dir_all(&corpus);
@@ -196,7 +196,7 @@ fn unpack(target: &str) -> Option<PathBuf> {
     (!archive.exists() || unpacked()).then_some(corpus)
 }
 
-/// Packs a folder of inputs, so that the same inputs give the same bytes.
+/// Packs a folder of inputs. The same inputs always give the same bytes.
 fn pack(inputs: &Path, target: &str) -> bool {
     let new = folder().join("work").join(format!("{target}.tar.gz"));
     let packed = Command::new("tar")
@@ -217,7 +217,7 @@ fn pack(inputs: &Path, target: &str) -> bool {
     packed.is_ok_and(|s| s.success()) && fs::rename(&new, archive(target)).is_ok()
 }
 
-/// Brings the corpus down to as few and as short inputs as take the same edges.
+/// Reduces the corpus to as few and as short inputs as cover the same edges.
 fn keep(toolchain: &str, target: &str) -> bool {
     let work = folder().join("work").join(target);
     let Some(corpus) = unpack(target) else { return false };

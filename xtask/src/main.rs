@@ -1,4 +1,4 @@
-//! What is more than one line of make.
+//! The tasks that need more than one line of make.
 
 mod bench;
 mod bench_children;
@@ -29,9 +29,9 @@ enum Task {
     BenchMaps(bench_maps::Options),
     /// Fuzz one target, or each in turn.
     Fuzz(fuzz::Options),
-    /// Check the layers of the sources, and that each file which a text names exists.
+    /// Check the layers of the sources, and that each file exists that a text names.
     House,
-    /// Run every test and close with one line.
+    /// Run every test and print one closing line.
     Test(suite::Options),
 }
 

@@ -15,7 +15,7 @@ pub struct Options {
     /// Only this part.
     #[arg(long)]
     only: Option<Part>,
-    /// Only tests whose names hold this.
+    /// Only tests whose names contain this.
     filter: Option<String>,
 }
 
@@ -31,7 +31,7 @@ enum Part {
     Lab,
 }
 
-/// What one part's tests came to.
+/// The result of one part's tests.
 #[derive(Clone, Copy, Default)]
 struct Tally {
     passed: u64,
@@ -46,7 +46,7 @@ impl Tally {
         self.skipped += other.skipped;
     }
 
-    /// What a test program's closing line says, if `line` is one: `test result: ok. 3 passed; ...`.
+    /// Reads the closing line of a test program: `test result: ok. 3 passed; ...`.
     fn of_line(line: &str) -> Option<Self> {
         let counts = line.strip_prefix("test result: ")?;
         let count = |what: &str| {
@@ -56,7 +56,7 @@ impl Tally {
         Some(Self { passed: count(" passed")?, failed: count(" failed")?, skipped: count(" ignored")? })
     }
 
-    /// What a line of the lab says of one test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`.
+    /// Reads a line of the lab about one test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`.
     fn of_lab_line(line: &str) -> Option<Self> {
         let none = Self::default();
         match line.split_once(' ')? {
@@ -68,13 +68,13 @@ impl Tally {
     }
 }
 
-/// Runs the tests; the exit status is 0 only if some ran and none failed.
+/// Runs the tests. The exit status is 0 only if some tests ran and none failed.
 pub fn run(options: &Options) -> ExitCode {
     let mut total = Tally::default();
     let wanted = |part| options.only.is_none_or(|only| only == part);
     if wanted(Part::Unit) {
         total.add(cargo_test(&["-p", "confine", "-p", "confinectl", "-p", "xtask"], &options.filter, &[]));
-        // All of the manual but its guides, which need packages and a root.
+        // These are all tests of the manual but its guides. The guides need packages and root.
         let manual = ["-p", "confine-manual", "--lib", "--test", "directives", "--test", "pages"];
         total.add(cargo_test(&manual, &options.filter, &[]));
     }
@@ -87,7 +87,7 @@ pub fn run(options: &Options) -> ExitCode {
                 if wanted(Part::E2e) {
                     total.add(cargo_test(&["-p", "confine-tests"], &options.filter, &environment));
                 }
-                // The lab's tests are named by files, not by a filter.
+                // The lab's tests are chosen by files, not by a filter.
                 if wanted(Part::Lab) && options.filter.is_none() {
                     total.add(lab(&environment));
                 }
@@ -102,8 +102,8 @@ pub fn run(options: &Options) -> ExitCode {
     if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Builds the module and the command as they ship, and the module once more with fault injection; tells the
-/// tests where all of them are.
+/// Builds the module and the command as they are shipped, and the module once more with fault injection. The result
+/// tells the tests where they are.
 fn modules() -> Result<Vec<(&'static str, OsString)>, &'static str> {
     let target = target_folder();
     let shipped = target.join("release/libmod_confine.so");
@@ -133,10 +133,10 @@ fn cargo_test(packages: &[&str], filter: &Option<String>, environment: &[(&str, 
     counted(command, Tally::of_line)
 }
 
-/// Runs the lab's suites, SELinux, TOMOYO and AppArmor, and counts their lines.
+/// Runs the lab's suites (SELinux, TOMOYO and AppArmor) and counts their lines.
 ///
-/// The lab's guests are made of Debian's packages, so elsewhere they are skipped, and say so; in CI
-/// that counts as a failure.
+/// The lab's guests are made from Debian's packages. On other systems they are skipped, and say so. In CI that counts
+/// as a failure.
 fn lab(environment: &[(&str, OsString)]) -> Tally {
     if !Path::new("/usr/bin/apt-get").exists() {
         println!(
@@ -154,8 +154,8 @@ fn lab(environment: &[(&str, OsString)]) -> Tally {
     counted(command, Tally::of_lab_line)
 }
 
-/// Runs a command, shows its output as it comes, and counts what `of_line` makes of each line. A run
-/// that fails without a failed test (it did not build, it crashed) counts as one failure.
+/// Runs a command, shows its output as it comes, and adds up what `of_line` says about each line. A run that fails
+/// without a failed test (it did not build, or it crashed) counts as one failure.
 fn counted(mut command: Command, of_line: fn(&str) -> Option<Tally>) -> Tally {
     let mut tally = Tally::default();
     let Ok(mut child) = command.stdout(Stdio::piped()).spawn() else {

@@ -1,14 +1,14 @@
-//! What meets a user whose name is typed in another case than on the lines of a map.
+//! What happens when a user types a name in another case than the map has it.
 //!
-//! A directory (LDAP, Active Directory) and many a database take `ALICE` for `alice` and her password; a map that
-//! compares names exactly does not, and her line is passed over for the one that is for everybody.
+//! A directory (LDAP, Active Directory) and many databases accept `ALICE` for `alice`, with her password. But a map
+//! that compares names exactly does not use her line. It uses the line for everybody.
 
 use confine::{ContextList, Subject, map::Map};
 
-/// The line `*` of a map that has users and compares them exactly.
+/// The line `*` of a map that has users and compares their names exactly.
 #[derive(Debug)]
 pub struct Fallback {
-    /// From 1.
+    /// The line, from 1.
     pub line: u32,
     contexts: ContextList,
 }
@@ -16,16 +16,16 @@ pub struct Fallback {
 /// What proves users, as far as it is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// A directory or a database is among it.
+    /// A directory or a database is one of the providers.
     MayIgnoreCase,
-    /// Files and the like, which compare exactly.
+    /// Files and similar providers, which compare names exactly.
     Exact,
-    /// Nothing that this knows.
+    /// Only providers that are not known here.
     Unknown,
 }
 
 impl Proof {
-    /// From the names of httpd's providers.
+    /// Reads the names of httpd's providers.
     pub fn of(providers: &[String]) -> Self {
         let is = |names: &[&str]| providers.iter().any(|p| names.contains(&p.as_str()));
         if is(&["ldap", "dbd"]) {
@@ -39,17 +39,17 @@ impl Proof {
 }
 
 impl Fallback {
-    /// Of a map, if there is such a line.
+    /// Finds this line in a map, if it has one.
     pub fn of(map: &Map) -> Option<Self> {
         if !map.has_users() || map.ignores_case() {
             return None;
         }
-        // No user of another line has a NUL byte in the name.
+        // No line names a user with a NUL byte, so only `*` can match.
         let hit = map.lookup(&Subject { user: Some(b"\0"), ..Subject::default() })?;
         Some(Self { line: hit.line, contexts: map.list(hit.list)?.contexts })
     }
 
-    /// Whether it exempts.
+    /// Whether the line exempts requests.
     pub fn is_exemption(&self) -> bool {
         self.contexts == ContextList::Unconfined
     }

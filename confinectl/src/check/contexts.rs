@@ -1,4 +1,4 @@
-//! The contexts of a map, and who can say something about them.
+//! The contexts of a map, and which backends can check them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -31,14 +31,14 @@ pub fn distinct_contexts(map: &Map) -> Vec<(Context, u32)> {
     contexts
 }
 
-/// What checks the contexts of a backend here and in which way, or why nothing does.
+/// What checks the contexts of a backend here, and how; or why nothing does.
 pub fn checker(
     name: BackendName,
     server: &SecurityContext,
     domain: &Domain,
 ) -> Result<(Arc<dyn Backend>, String), String> {
     if name == BackendName::SELINUX {
-        // This process is not the server: its own context and its own moves prove nothing.
+        // This process is not the server, so its own context and its own moves prove nothing.
         let backend = Selinux::assuming(server.clone());
         backend.active().map_err(|inactive| inactive.to_string())?;
         return Ok((Arc::new(backend), format!("against the loaded policy, for a server in {server}")));
@@ -68,7 +68,7 @@ pub fn checker(
     Ok((backend, "as this process sees them".to_owned()))
 }
 
-/// Whether `text` is of the form that contexts of this backend have. This needs no kernel.
+/// Whether `text` has the form of contexts of this backend. This needs no kernel.
 pub fn form(
     name: BackendName,
     text: &str,

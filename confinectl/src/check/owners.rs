@@ -1,4 +1,4 @@
-//! Who may change a file that chooses contexts, besides root.
+//! Who besides root can change a file that chooses contexts.
 
 use std::{
     collections::BTreeSet,
@@ -11,14 +11,14 @@ use confine::dump::User;
 
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
-/// Only who owns an entry may take it out.
+/// In a folder with this mode, only the owner of an entry can remove it.
 const STICKY: u32 = 0o1000;
 
-/// Who else than root may change `path`, and how; what to do. Empty where it is nobody. Whoever runs this
-/// counts as the administrator, unless the server runs as the same account.
+/// Who besides root can change `path`, how, and what to do. It is empty if nobody can. The user who runs this counts
+/// as the administrator, unless the server runs as the same account.
 pub fn strangers(path: &Path, server: Option<&User>) -> Vec<String> {
     let me = fs::metadata("/proc/self").map_or(0, |m| m.uid());
-    // A server that is not started by root runs as who started it, whatever User says.
+    // A server that root did not start runs as the user who started it, whatever User says.
     let server = server.filter(|_| me == 0);
     let mut all: BTreeSet<PathBuf> = path.ancestors().map(Path::to_owned).collect();
     if let Ok(real) = path.canonicalize() {
@@ -29,7 +29,7 @@ pub fn strangers(path: &Path, server: Option<&User>) -> Vec<String> {
 
 fn stranger(path: &Path, server: Option<&User>, me: u32) -> Option<String> {
     let metadata = fs::symlink_metadata(path).ok()?;
-    // A link's own mode says nothing; where it leads is looked at, too.
+    // The mode of a link means nothing. The target of the link is checked, too.
     let writes = |who: u32| metadata.mode() & who != 0 && !metadata.is_symlink();
     let open_to = |who| writes(who) && !(metadata.is_dir() && metadata.mode() & STICKY != 0);
     let shown = path.display();
@@ -93,7 +93,7 @@ mod tests {
             told[0].starts_with(&format!("everybody may write {} and can put", d.path().display())),
             "{told:?}"
         );
-        // As in /tmp: the entries of others are safe.
+        // In such a folder, as in /tmp, nobody can replace the entries of others.
         mode(d.path(), 0o1777);
         assert_eq!(strangers(&map, None), Vec::<String>::new());
     }

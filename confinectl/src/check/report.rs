@@ -1,4 +1,4 @@
-//! What came of checking a configuration, for people and for programs.
+//! The result of checking a configuration, for people and for programs.
 
 use std::{collections::BTreeMap, io::Write};
 
@@ -12,18 +12,18 @@ use crate::{
     out::{self, Out},
 };
 
-/// Where in which file.
+/// A place in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    /// The file; none where all of it is meant.
+    /// The file. `None` if the remark is about everything.
     pub file: Option<String>,
     /// The line, from 1.
     pub line: Option<u32>,
-    /// In bytes from 1.
+    /// The column in bytes, from 1.
     pub column: Option<usize>,
 }
 
-/// Something to mend, or to know.
+/// Something to correct or to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
     pub place: Place,
@@ -35,23 +35,23 @@ pub struct Remark {
 #[derive(Debug, Default)]
 pub struct MapFile {
     pub file: String,
-    /// The backend of contexts that name none, which may be another one for another rule.
+    /// The backend of contexts that name none. Another rule may use the map with another one.
     pub backend: String,
     pub rules: usize,
     /// Distinct contexts.
     pub contexts: usize,
-    /// Whether the last word is said: a rule for everything.
+    /// Whether some rule matches every request.
     pub matches_everything: bool,
-    /// What users of another case meet.
+    /// The line that a user gets whose name has another case.
     pub fallback: Option<Fallback>,
     /// The names of the Landlock rulesets that it gives.
     pub rulesets: Vec<String>,
 }
 
-/// All of it.
+/// The whole report.
 #[derive(Default)]
 pub struct Report {
-    /// The module did not see the configuration.
+    /// Whether the module did not see the configuration.
     pub unread: bool,
     pub dump: Dump,
     pub maps: Vec<MapFile>,
@@ -110,7 +110,7 @@ impl Remark {
 }
 
 impl Report {
-    /// For people.
+    /// Writes the report for people.
     pub fn write(&self, shown: &str, list: bool, out: &mut Out<impl Write>) -> Result<(), Failure> {
         if list {
             self.write_rules(out)?;
@@ -148,7 +148,7 @@ impl Report {
         Ok(())
     }
 
-    /// Modules whose content no context reaches, and that a setting lets make it where rules apply.
+    /// Modules that make content outside of every context, where rules apply and a setting allows it.
     fn beyond(&self) -> Vec<&str> {
         let lets = |setting: &Setting| {
             let word = setting.words.first().map(|word| word.to_ascii_lowercase());
@@ -185,7 +185,7 @@ impl Report {
         Ok(())
     }
 
-    /// What there is to say of a rule beside its directive.
+    /// What to say about a rule in addition to its directive.
     fn gives(&self, rule: &Rule) -> String {
         if let Some(map) = self.map_of(rule) {
             return format!(" ({}, {})", counted(map.rules, "rule"), counted(map.contexts, "context"));
@@ -201,7 +201,7 @@ impl Report {
         self.maps.iter().find(|map| Some(&map.file) == rule.file.as_ref() && map.backend == rule.backend)
     }
 
-    /// For programs.
+    /// The report for programs.
     pub fn json(&self, config: Option<&str>, valid: bool) -> Value {
         let servers: Vec<_> = self.dump.servers.iter().map(server_json).collect();
         let rules: Vec<_> = self.dump.rules.iter().map(rule_json).collect();

@@ -61,8 +61,8 @@ pub fn run(
     Ok(if report.findings.is_empty() { Outcome::Good } else { Outcome::Bad })
 }
 
-/// What the server said when it refused the configuration, with the place that it names: `AH00526: Syntax error
-/// on line 3 of /etc/x.conf:`, and what is wrong on the next line.
+/// Reads what the server said when it refused the configuration. It names the place (`AH00526: Syntax error on line 3
+/// of /etc/x.conf:`), and the next line says what is wrong.
 pub fn refusals(said: &[String]) -> Vec<Remark> {
     let mut remarks = Vec::new();
     let mut lines = said.iter();
@@ -97,7 +97,7 @@ fn examine(dump: Dump) -> Report {
         }
         let (map, findings) = look_at_map(&rule, file);
         if findings.iter().any(|f| f.place.column.is_some()) {
-            // The server tells of them, too, by the place of the directive; here each has its own.
+            // The server reports these, too, at the place of the directive. Here each has its own place.
             let first = format!("{}: {}: {file}:", rule.written.origin, rule.written.directive);
             told.retain(|fault| !fault.starts_with(&first));
         }
@@ -120,7 +120,7 @@ fn examine(dump: Dump) -> Report {
     report
 }
 
-/// The line of a map that a user of another case meets.
+/// A remark about the line of a map that a user gets whose name has another case.
 fn told_of(fallback: &Fallback, rule: &Rule, file: &str) -> Remark {
     let place = Place { file: Some(file.to_owned()), line: Some(fallback.line), column: None };
     Remark {
@@ -129,15 +129,15 @@ fn told_of(fallback: &Fallback, rule: &Rule, file: &str) -> Remark {
     }
 }
 
-/// Who may change a map or a table.
+/// Remarks about who can change a map or a table.
 fn writable(rule: &Rule, file: &str, dump: &Dump) -> Vec<Remark> {
     let place = Place::at(&rule.written.origin);
     let remark = |text| Remark { place: place.clone(), text: format!("{}: {text}", rule.written) };
     strangers(Path::new(file), dump.user.as_ref()).into_iter().map(remark).collect()
 }
 
-/// What is wrong with a map, or useless in it, as `check MAP` finds it; its contexts were asked of the kernel
-/// by the server.
+/// What is wrong with a map, or useless in it, as `check MAP` finds it. The server has asked the kernel about the
+/// contexts.
 fn look_at_map(rule: &Rule, file: &str) -> (MapFile, Vec<Remark>) {
     let backend = rule.backend.clone();
     let mut found = MapFile { file: file.to_owned(), backend, ..MapFile::default() };
@@ -149,7 +149,7 @@ fn look_at_map(rule: &Rule, file: &str) -> (MapFile, Vec<Remark>) {
         text: format!("{} ({} at {})", finding.text, rule.written.directive, rule.written.origin),
     };
     let path = Path::new(file);
-    // Of a compiled map the lines are not to be seen.
+    // A compiled map has no lines that could be read.
     let text = MapText::load(path, default).ok();
     let (map, mut findings) = match &text {
         Some(text) => {
@@ -158,7 +158,7 @@ fn look_at_map(rule: &Rule, file: &str) -> (MapFile, Vec<Remark>) {
             findings.extend(more_lines(more));
             (map, findings)
         }
-        // What cannot be read at all the server has told of.
+        // If the map cannot be read at all, the server has reported it.
         None => (Map::load(path, default).ok(), Vec::new()),
     };
     if let Some(map) = &map {
@@ -175,12 +175,12 @@ fn look_at_map(rule: &Rule, file: &str) -> (MapFile, Vec<Remark>) {
     (found, findings.into_iter().map(remark).collect())
 }
 
-/// Whether a line `*` is in the map: no user of another line has a NUL byte in the name.
+/// Whether the map has a line `*`. No line names a user with a NUL byte, so only `*` can match.
 fn matches_everything(map: &Map) -> bool {
     map.lookup(&Subject { user: Some(b"\0"), ..Subject::default() }).is_some()
 }
 
-/// Rules behind one of the same section that always matches.
+/// Rules that are never asked, because a rule of the same section before them always matches.
 fn never_asked(report: &Report) -> Vec<Remark> {
     let mut always: HashMap<usize, &Setting> = HashMap::new();
     let mut remarks = Vec::new();
@@ -213,7 +213,7 @@ fn inside(written: &Setting) -> String {
     if around.is_empty() { String::new() } else { format!(" in {around}") }
 }
 
-/// What is as it was written, and worth knowing.
+/// Remarks about things that are correct but that a reader should know.
 fn notes(report: &Report) -> Vec<Remark> {
     let dump = &report.dump;
     let mut notes: Vec<_> = dump.warnings.iter().map(|warning| Remark::parse(warning)).collect();
@@ -226,7 +226,7 @@ fn notes(report: &Report) -> Vec<Remark> {
         );
         notes.extend(dump.unknown_handlers.iter().map(|module| unknown_handler(module)));
     }
-    // A map with a bad line may name what seems unused.
+    // A map with a bad line may name a ruleset that seems unused.
     if dump.faults.is_empty() {
         notes.extend(unused_rulesets(report));
     }
@@ -252,7 +252,7 @@ fn without_rules(dump: &Dump) -> Vec<Remark> {
         .collect()
 }
 
-/// Settings for trying out, or that let requests through.
+/// A remark about a setting that is for trying out, or that lets requests through.
 fn left_on(setting: &Setting, dump: &Dump) -> Option<Remark> {
     let word = setting.words.first()?.to_ascii_lowercase();
     let text = match (setting.directive.to_ascii_lowercase().as_str(), word.as_str()) {
@@ -283,7 +283,7 @@ fn other_process(module: &str) -> String {
     format!("{name} is loaded, and {made}: under a rule they are refused; {what}, or see ConfineOutOfProcess")
 }
 
-/// What `check` cannot know, so that nobody takes its silence for an answer.
+/// Says what `check` cannot know, so that nobody takes its silence for an answer.
 fn unknown_handler(module: &str) -> Remark {
     let text = format!(
         "{module} has a content handler, and it is not known whether it makes content in the request's own thread or \
@@ -309,7 +309,7 @@ fn unused_rulesets(report: &Report) -> Vec<Remark> {
             );
         }
     }
-    // A ruleset of a virtual host is called by its full name in what a rule came to.
+    // In the result of a rule, a ruleset of a virtual host has its full name.
     let resolved = dump.rules.iter().filter_map(|r| r.contexts.as_deref());
     used.extend(
         resolved.flat_map(|c| c.split(' ')).filter_map(|c| c.strip_prefix("landlock:")).map(str::to_owned),

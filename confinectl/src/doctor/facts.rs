@@ -1,5 +1,5 @@
-//! What `doctor` looks at: plain data, gathered in one place and judged in another, so that tests can
-//! judge machines that are not there.
+//! What `doctor` looks at, as plain data. One place gathers it and another one judges it, so tests can judge machines
+//! that do not exist.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,12 +25,12 @@ pub struct Unseen {
 }
 
 impl Unseen {
-    /// Made of its two texts.
+    /// Made from the two texts.
     pub fn new(why: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { why: why.into(), remedy: remedy.into() }
     }
 
-    /// A file that could not be read. `remedy` is what to do where it is not a matter of rights.
+    /// A file that could not be read. `remedy` says what to do if it is not a question of permissions.
     pub fn file(path: &str, error: &io::Error, remedy: &str) -> Self {
         let remedy =
             if error.kind() == io::ErrorKind::PermissionDenied { "run this as root" } else { remedy };
@@ -38,7 +38,7 @@ impl Unseen {
     }
 }
 
-/// What the kernel says of one LSM.
+/// What the kernel says about one LSM.
 #[derive(Clone, Debug)]
 pub enum Presence<T> {
     /// It cannot confine anything here.
@@ -57,8 +57,8 @@ pub struct Facts {
     pub modules: Seen<Vec<String>>,
     /// SELinux, with a policy.
     pub selinux: Presence<Selinux>,
-    /// The version of libselinux's package. The module does not need the library; other programs on the
-    /// machine do.
+    /// The version of libselinux's package. The module does not need this library, but other programs on the machine
+    /// do.
     pub libselinux: Seen<String>,
     /// The backends that have no field of their own here.
     pub others: Vec<(BackendName, Presence<()>)>,
@@ -76,27 +76,27 @@ pub struct Facts {
     pub limits: ThreadLimits,
 }
 
-/// SELinux, as far as it concerns the server.
+/// What SELinux says about the server.
 #[derive(Clone, Debug)]
 pub struct Selinux {
     /// The server's context: that of the running one, or what the command line says.
     pub context: String,
     /// Whether the kernel enforces.
     pub enforcing: Seen<bool>,
-    /// What the policy says.
+    /// The facts of the policy.
     pub policy: Seen<ServerPolicy>,
 }
 
-/// TOMOYO, as far as it concerns the server.
+/// What TOMOYO says about the server.
 #[derive(Clone, Debug)]
 pub struct Tomoyo {
-    /// The server's domain, as the command line says or by the server's program.
+    /// The server's domain, from the command line or from the server's program.
     pub domain: String,
-    /// Whether the policy holds it.
+    /// Whether the policy contains it.
     pub is_known: bool,
-    /// How many domains it may move to.
+    /// The number of domains to which it may move.
     pub ways: usize,
-    /// What the library finds worth knowing, each with its remedy behind the last `; `.
+    /// Findings of the library. In each the remedy follows the last `; `.
     pub findings: Vec<String>,
 }
 
@@ -105,13 +105,13 @@ pub struct Tomoyo {
 pub struct Server {
     /// The program.
     pub program: String,
-    /// What it says of its version, such as `Apache/2.4.66 (Debian)`.
+    /// Its version, as it prints it: `Apache/2.4.66 (Debian)`.
     pub version: Seen<String>,
-    /// What it read.
+    /// The configuration that it read.
     pub config: Seen<Config>,
 }
 
-/// What the server says of its configuration.
+/// What the server says about its configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Loaded modules, and the file of each that was loaded from one.
@@ -120,7 +120,7 @@ pub struct Config {
     pub directives: Seen<Vec<(String, String)>>,
     /// Whether PHP's module was built for threads, where it is loaded.
     pub php_threads: Option<Seen<bool>>,
-    /// What is to be known of PHP's `mail()` under Landlock rulesets.
+    /// What a reader should know about PHP's `mail()` under Landlock rulesets.
     pub mail_fails: Option<String>,
 }
 
@@ -130,13 +130,13 @@ impl Config {
         self.modules.contains_key(module)
     }
 
-    /// The argument of a directive where it stands last, outside of the order of sections.
+    /// The argument of a directive at its last place, whatever its section.
     pub fn argument(&self, name: &str) -> Option<&str> {
         let directives = self.directives.as_ref().ok()?;
         directives.iter().rev().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, argument)| &**argument)
     }
 
-    /// Whether a ruleset names the folder of time zones, or one above it, or includes what has it.
+    /// Whether a ruleset names the folder of time zones, or a folder above it, or includes a part that has it.
     pub fn grants_time_zones(&self) -> bool {
         let zones = Path::new("/usr/share/zoneinfo");
         let above = |word: &str| {
@@ -152,7 +152,7 @@ impl Config {
         })
     }
 
-    /// Whether its rules may lead to more than one context, as far as their words tell.
+    /// Whether its rules may lead to more than one context, as far as their words say.
     pub fn has_several_contexts(&self) -> bool {
         let is = |name: &str, words: &[&str]| words.iter().any(|word| name.eq_ignore_ascii_case(word));
         let directives = self.directives.as_ref().map(Vec::as_slice).unwrap_or_default();
@@ -184,8 +184,8 @@ pub struct Running {
 pub struct ThreadLimits {
     /// Of the whole machine (/proc/sys/kernel/threads-max).
     pub threads_max: Seen<u64>,
-    /// Of the server's user (`ulimit -u`), which root alone passes by.
+    /// The limit of the server's user (`ulimit -u`). It does not apply to root.
     pub processes: Seen<Option<u64>>,
-    /// Of the server's control group or one above it: where it is said, and how many.
+    /// The limit of the server's control group or of one above it: where it is set, and its value.
     pub group: Seen<Option<(String, u64)>>,
 }

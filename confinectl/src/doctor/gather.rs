@@ -1,4 +1,4 @@
-//! Looks at the kernel; the server and its limits have files of their own.
+//! Looks at the kernel. The server and the limits have files of their own.
 
 use std::{fs, path::Path, process::Command};
 
@@ -20,10 +20,10 @@ use super::{
     limits, server,
 };
 
-/// The context of httpd in the reference policy and what is made of it.
+/// The context of httpd in the reference policy, and in policies that are made from it.
 const USUAL_CONTEXT: &str = "system_u:system_r:httpd_t:s0";
 
-/// All that can be seen from here.
+/// Gathers all that this process can see.
 pub fn gather(args: &Args) -> Facts {
     let modules = lsm::active_modules().map_err(|e| {
         Unseen::file("/sys/kernel/security/lsm", &e, "mount securityfs at /sys/kernel/security")
@@ -48,7 +48,7 @@ pub fn gather(args: &Args) -> Facts {
     }
 }
 
-/// The backends of which there is no more to say than whether they are active.
+/// The backends about which `doctor` only says whether they are active.
 fn others() -> Vec<(BackendName, Presence<()>)> {
     const TOLD: [BackendName; 4] =
         [BackendName::SELINUX, BackendName::TOMOYO, BackendName::APPARMOR, BackendName::LANDLOCK];
@@ -75,7 +75,7 @@ fn selinux(args: &Args, running: Option<&Running>) -> Presence<Selinux> {
     })
 }
 
-/// By the package managers of the two families: the library does not tell its version.
+/// The version from the package managers of both families, because the library does not tell its version.
 fn libselinux() -> Seen<String> {
     let managers: [(&str, &[&str]); 2] = [
         ("dpkg-query", &["-W", "-f", "${Version}", "libselinux1"]),
@@ -101,7 +101,7 @@ fn tomoyo(args: &Args, server: Option<&Server>, is_listed: bool) -> Presence<Tom
     let backend = tomoyo::Tomoyo::assuming(domain.clone());
     let snapshot = match backend.snapshot() {
         Ok(snapshot) => snapshot,
-        // Its policy is for root alone.
+        // Only root can read its policy.
         Err(e) if is_listed && !is_root() => {
             return Presence::Unseen(Unseen::new(e.problem.why.clone(), "run this as root"));
         }
@@ -129,7 +129,8 @@ fn apparmor() -> Presence<Vec<(String, lsm::apparmor::Mode)>> {
     )
 }
 
-/// Whether this process has root's rights over files, by the owner of what the kernel shows of it.
+/// Whether this process has root's permissions for files. The owner of the kernel's files about this process shows
+/// that.
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0)

@@ -1,7 +1,7 @@
-//! Makes findings of facts. Touches nothing.
+//! Makes findings from facts. It changes nothing.
 //!
-//! What is wrong with an LSM is an error where the configuration uses that LSM, and a warning where it
-//! does not or could not be read.
+//! A fault of an LSM is an error if the configuration uses that LSM. It is a warning if the configuration does not
+//! use it or could not be read.
 
 mod backends;
 mod server;
@@ -9,7 +9,7 @@ mod server;
 use super::{Diagnosis, facts::Facts};
 use backends::Used;
 
-/// All there is to say.
+/// All findings.
 pub fn judge(facts: &Facts) -> Diagnosis {
     let mut d = Diagnosis::default();
     let config = facts.server.as_ref().ok().and_then(|s| s.config.as_ref().ok());

@@ -1,4 +1,4 @@
-//! Looks at the limits of threads: the machine's, the user's, the control group's.
+//! Looks at the limits of threads: of the machine, of the user, and of the control group.
 
 use std::{
     fs,
@@ -8,10 +8,10 @@ use std::{
 
 use super::facts::{Seen, ThreadLimits, Unseen};
 
-/// Debian's and Fedora's units of the server.
+/// The names of the server's systemd unit on Debian and on Fedora.
 const UNITS: [&str; 2] = ["apache2.service", "httpd.service"];
 
-/// The limits of the running server; without one, those that systemd would give it.
+/// The limits of the running server. If none runs, the limits that systemd would give it.
 pub fn look(pid: Option<u32>) -> ThreadLimits {
     let threads_max = "/proc/sys/kernel/threads-max";
     ThreadLimits {
@@ -49,8 +49,8 @@ fn soft_limit(text: &str) -> Option<Option<u64>> {
     }
 }
 
-/// The least pids.max of the server's control group and those above it. Kernel:
-/// Documentation/admin-guide/cgroup-v2.rst; under version 1 the group of the controller `pids`.
+/// The lowest pids.max of the server's control group and the groups above it (kernel:
+/// Documentation/admin-guide/cgroup-v2.rst). Under version 1 it is the group of the controller `pids`.
 fn of_group(proc: &Path, cgroup: &Path, pid: u32) -> Seen<Option<(String, u64)>> {
     let path = proc.join(format!("{pid}/cgroup"));
     let shown = path.display().to_string();
@@ -69,7 +69,7 @@ fn of_group(proc: &Path, cgroup: &Path, pid: u32) -> Seen<Option<(String, u64)>>
             }
         }
     }
-    // The root group of version 2 has no such file and no limit; without the file system nothing is known.
+    // The root group of version 2 has no such file and no limit. Without the file system nothing is known.
     if any || cgroup.join("cgroup.procs").exists() {
         return Ok(least);
     }
@@ -77,7 +77,7 @@ fn of_group(proc: &Path, cgroup: &Path, pid: u32) -> Seen<Option<(String, u64)>>
     Err(Unseen::new(why, "mount the control groups' file system there"))
 }
 
-/// A line of /proc/PID/cgroup, `ID:CONTROLLERS:PATH`; version 2 has the id 0 and no controllers.
+/// Reads a line of /proc/PID/cgroup, `ID:CONTROLLERS:PATH`. In version 2 the id is 0 and there are no controllers.
 fn group_folder(cgroup: &Path, line: &str) -> Option<PathBuf> {
     let mut fields = line.splitn(3, ':');
     let (id, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
@@ -89,7 +89,7 @@ fn group_folder(cgroup: &Path, line: &str) -> Option<PathBuf> {
     }
 }
 
-/// A limit in the server's unit of systemd.
+/// A limit in the server's systemd unit.
 fn of_unit(property: &str) -> Seen<Option<(String, u64)>> {
     let none = |why: String| Unseen::new(why, "start the server, and run this again");
     for unit in UNITS {

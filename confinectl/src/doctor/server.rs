@@ -1,4 +1,4 @@
-//! Looks at the server: its program, its configuration as it reads it itself, the one that runs.
+//! Looks at the server: its program, its configuration as it reads it, and the server that runs.
 
 use std::{collections::BTreeMap, ffi::OsStr, fs, path::Path, process::Output};
 
@@ -8,7 +8,7 @@ use crate::httpd;
 
 use super::facts::{Config, Running, Seen, Server, Unseen};
 
-/// Where mod_info lies, which makes the server print its directives; Debian's folder and Fedora's.
+/// The places of mod_info, which makes the server print its directives: on Debian and on Fedora.
 const INFO: [&str; 3] = [
     "/usr/lib/apache2/modules/mod_info.so",
     "/usr/lib64/httpd/modules/mod_info.so",
@@ -40,12 +40,12 @@ fn version(printed: &str) -> Seen<String> {
         .ok_or_else(|| Unseen::new("-v printed no version", "name the server's program with --httpd"))
 }
 
-/// Lets the server read its configuration and print what it made of it.
+/// Makes the server read its configuration and print the result.
 fn read_config(program: &Path, config: Option<&Path>) -> Seen<Config> {
     let info = INFO.iter().find(|path| Path::new(path).is_file());
     let load = info.map(|path| format!("LoadModule info_module {path}"));
     let mut arguments: Vec<&OsStr> = ["-t", "-D", "DUMP_MODULES", "-D", "DUMP_CONFIG"].map(OsStr::new).into();
-    // Names the file of each module on standard error (AH01575).
+    // With this, the file of each module is named on standard error (AH01575).
     arguments.extend(["-e", "debug"].map(OsStr::new));
     if let Some(load) = &load {
         arguments.extend([OsStr::new("-C"), load.as_ref()]);
@@ -74,7 +74,7 @@ fn read_config(program: &Path, config: Option<&Path>) -> Seen<Config> {
     Ok(Config { modules, directives, php_threads, mail_fails })
 }
 
-/// ` event_module (shared)`, each with its file from the log.
+/// Reads ` event_module (shared)`. The log has the file of each module.
 fn modules(printed: &str, log: &str) -> BTreeMap<String, Option<String>> {
     let file = |name: &str| {
         let said = format!(" loaded module {name} from ");
@@ -87,7 +87,7 @@ fn modules(printed: &str, log: &str) -> BTreeMap<String, Option<String>> {
     printed.lines().filter_map(name).map(|name| (name.clone(), file(&name))).collect()
 }
 
-/// What mod_info prints: comments with files and lines, and the directives.
+/// Reads what mod_info prints: comments with files and lines, and the directives.
 fn directives(printed: &str) -> Vec<(String, String)> {
     printed
         .lines()
@@ -99,7 +99,7 @@ fn directives(printed: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Whether PHP's module was built for threads. Only then it holds this function (PHP: TSRM/TSRM.c).
+/// Whether PHP's module was built for threads. Only such a module contains this function (PHP: TSRM/TSRM.c).
 fn php_threads(file: &Option<String>) -> Seen<bool> {
     let unknown = |why: String| Unseen::new(why, "ask it: phpinfo() has a row Thread Safety");
     let file = file.as_ref().ok_or_else(|| unknown("the server did not say where the module is".into()))?;
@@ -110,7 +110,7 @@ fn php_threads(file: &Option<String>) -> Seen<bool> {
 /// See [`php_threads`].
 const SYMBOL: &[u8] = b"tsrm_get_ls_cache";
 
-/// The server that runs: of the processes of this program, the one whose parent is none of them.
+/// The running server: of all processes of this program, the one whose parent is not one of them.
 pub fn running(proc: &Path, program: &str) -> Option<Running> {
     let name = Path::new(program).file_name()?.to_str()?;
     let mut parents = BTreeMap::new();
@@ -129,7 +129,7 @@ pub fn running(proc: &Path, program: &str) -> Option<Running> {
     Some(Running { pid, label })
 }
 
-/// `PID (comm) state ppid ...`; the name may hold anything (man page proc_pid_stat(5)).
+/// Reads `PID (comm) state ppid ...`. The name can contain any character (man page proc_pid_stat(5)).
 fn comm_and_parent(stat: &str) -> Option<(&str, u32)> {
     let (before, after) = stat.rsplit_once(')')?;
     let comm = before.split_once('(')?.1;

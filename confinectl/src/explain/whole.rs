@@ -24,7 +24,7 @@ use crate::{
     out::{self, Out},
 };
 
-/// What only a whole configuration needs to know of a request.
+/// The facts of a request that only a whole configuration needs.
 #[derive(clap::Args)]
 pub struct RequestArgs {
     /// The URL's path, and its query if there is one; / by default.
@@ -58,7 +58,7 @@ pub struct RequestArgs {
     pub json: bool,
 }
 
-/// The words of what can be done to a file.
+/// The words for kinds of access to a file.
 fn accesses() -> PossibleValuesParser {
     let mut words = FileAccess::ALL.map(FileAccess::word).to_vec();
     words.dedup();
@@ -66,7 +66,7 @@ fn accesses() -> PossibleValuesParser {
 }
 
 impl RequestArgs {
-    /// What the rulesets are asked about.
+    /// The accesses that the rulesets are asked about.
     fn attempts(&self, path: Option<&Path>) -> Result<Vec<Attempt>, Failure> {
         let object = |path: &Path| Object::Path(Bytes::from(path.as_os_str().as_bytes()));
         let of = |access: &str, object| Attempt { access: access.to_owned(), object };
@@ -155,7 +155,7 @@ fn question(args: &super::Args) -> Result<Question, Failure> {
         return refused(format!("--uri {}: a URL's path begins with /", uri.to_string_lossy()));
     }
     args.path.as_ref().map_or(Ok(()), |path| absolute("--path", path))?;
-    // Of what the application does, the path is not the request's own.
+    // With --access, --path is the file of the application and not the file of the request.
     let own_path = args.path.as_ref().filter(|_| request.access.is_empty());
     if let Some(env) = request.env.iter().find(|e| !e.as_bytes().iter().skip(1).any(|b| *b == b'=')) {
         return refused(format!("--env {}: write NAME=VALUE", env.to_string_lossy()));
@@ -218,7 +218,7 @@ impl Explained<'_> {
         self.write_decision(out)
     }
 
-    /// What the rulesets answer the application.
+    /// Writes what the rulesets answer the application.
     fn write_attempts(&self, out: &mut Out<impl Write>) -> Result<(), Failure> {
         for Attempted { context, attempt: asked, refused } in &self.answer.attempted {
             match refused {
@@ -238,7 +238,7 @@ impl Explained<'_> {
         Ok(())
     }
 
-    /// Where the request arrives, and the settings that count there.
+    /// Writes where the request arrives, and the settings there.
     fn write_place(&self, out: &mut Out<impl Write>) -> Result<(), Failure> {
         let Answer { server, to, mode, unmatched, not_asked, .. } = self.answer;
         let server = &self.dump.servers[*server];
@@ -283,7 +283,7 @@ impl Explained<'_> {
         self.answer.verdicts.iter().position(|v| v.found != Found::Silent)
     }
 
-    /// A rule, what it says, and whether it counts. `ranks`: the numbers of the one that does, and of this one.
+    /// A rule, what it says, and whether it is used. `ranks` are the numbers of the used rule and of this one.
     fn verdict(&self, verdict: &Verdict, ranks: Option<(usize, usize)>) -> String {
         let written = &self.dump.rules[verdict.rule].written;
         let around = check::around(written);

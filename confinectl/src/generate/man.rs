@@ -1,4 +1,4 @@
-//! Manual pages: one for the command and one for each command below it.
+//! Manual pages: one for the command, and one for each command below it.
 
 use std::io;
 
@@ -10,12 +10,12 @@ use clap_mangen::{
 
 use super::texts::{self, Text};
 
-/// Where a command's description tells its exit status.
+/// How the exit status begins in the description of a command.
 const EXIT_STATUS: &str = "Exit status: ";
 
 /// All pages, each with its name below `share`.
 pub fn pages(mut definition: Command) -> io::Result<Vec<(String, Vec<u8>)>> {
-    // Gives every command the names of those above it.
+    // This gives every command the names of the commands above it.
     definition.build();
     let mut pages = Vec::new();
     collect(&definition, &mut pages)?;
@@ -39,7 +39,7 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     let shown = command.clone().long_about(description.trim().to_owned()).disable_help_subcommand(true);
     let version = env!("CARGO_PKG_VERSION");
     let man = Man::new(shown);
-    // No date: a page is the same whenever it is made. (The crate would leave the empty field out.)
+    // There is no date, so a page is always the same. (The crate would leave the empty field out.)
     let mut page =
         format!(".TH {} 1 \"\" \"mod_confine {version}\" \"mod_confine\"\n", name(command)).into_bytes();
     man.render_name_section(&mut page)?;
@@ -50,12 +50,13 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
         man.render_subcommands_section(&mut page)?;
     }
     more(command, statuses).to_writer(&mut page)?;
-    // Between the values of an option the crate breaks a line that a blank line has broken already.
+    // Between the values of an option the crate writes a line break after a blank line, which has broken the line
+    // already.
     let page = String::from_utf8_lossy(&page).replace("\n.br\n\n.br\n", "\n.sp\n").into_bytes();
     Ok(page)
 }
 
-/// What the definition of the command line does not tell.
+/// The parts that are not in the definition of the command line.
 fn more(command: &Command, statuses: &str) -> Roff {
     let Text { files, examples, see_also } = texts::of(name(command));
     let mut roff = Roff::new();
@@ -86,7 +87,7 @@ fn more(command: &Command, statuses: &str) -> Roff {
     roff
 }
 
-/// `0 all is well, 1 something is to be mended; 2 wrong usage.` in pieces.
+/// Splits `0 all is well, 1 something is to be mended; 2 wrong usage.` into its parts.
 fn exit_statuses(text: &str) -> Vec<(&str, &str)> {
     let is_status = |at: &usize| {
         let begins = *at == 0 || text[..*at].ends_with(", ") || text[..*at].ends_with("; ");
@@ -124,7 +125,7 @@ mod tests {
         assert_eq!(exit_statuses("none"), []);
     }
 
-    /// A command that is added comes with its texts.
+    /// A command that is added must come with its texts.
     #[test]
     fn every_command_has_a_page_with_all_sections() {
         let pages = pages(crate::Cli::command()).expect("pages");

@@ -1,17 +1,17 @@
-//! What manual pages say beyond the definition of the command line.
+//! The parts of manual pages that are not in the definition of the command line.
 
-/// Of one page.
+/// The texts of one page.
 #[derive(Clone, Copy)]
 pub struct Text {
-    /// Files and what they are.
+    /// Files, and what they are.
     pub files: &'static [(&'static str, &'static str)],
-    /// What for, and what to type.
+    /// Examples: the purpose, and what to type.
     pub examples: &'static [(&'static str, &'static str)],
     /// Other pages, besides those of the commands above and below.
     pub see_also: &'static [&'static str],
 }
 
-/// Where a command does not tell its own.
+/// The exit status, if a command does not describe its own.
 pub const EXIT_STATUS: &str = "0 all is well, 1 there is something to mend, 2 wrong usage, or a file that cannot be \
                                read or written.";
 
@@ -173,7 +173,7 @@ pub fn is_page(name: &str) -> bool {
     PAGES.iter().any(|(page, _)| *page == name)
 }
 
-/// The texts of the page of this name; of none, nothing.
+/// The texts of the page of this name. They are empty if there is no such page.
 pub fn of(name: &str) -> Text {
     let found = PAGES.iter().find(|(page, _)| *page == name).map(|(_, text)| *text);
     found.unwrap_or(Text { files: &[], examples: &[], see_also: &[] })

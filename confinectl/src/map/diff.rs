@@ -1,9 +1,8 @@
-//! `confinectl map diff`: whose context changes from one map to another.
+//! `confinectl map diff`: whose contexts change from one map to another.
 //!
-//! Each subject that either map names is asked of both: which rule comes first of those that hold all of the
-//! subject (the same one, a network around it, `*`). So moving a line counts where it changes an answer, and
-//! not where it does not. Of a subject whose rule changes only for requests that other facts are known of,
-//! those facts' own lines tell.
+//! Both maps are asked about each subject that either of them names: which is the first rule that covers the whole
+//! subject (the same subject, a network around it, or `*`). So a line that moved only counts if it changes an answer.
+//! Some answers only change for requests with further facts. The lines for these facts show that.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,10 +11,10 @@ use std::{
 
 use confine::map::{Cover, Hit, MapSubject, MapText};
 
-/// No line is that far down: marks a question among the rules of a [`Cover`].
+/// The line number that marks a question among the rules of a [`Cover`]. No map has so many lines.
 const QUESTION: u32 = u32::MAX;
 
-/// What a map gives a subject.
+/// What a map gives to a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
     /// The line of the rule, from 1.
@@ -24,16 +23,16 @@ pub struct Given {
     pub contexts: String,
 }
 
-/// What changes for a subject; `None` where no rule is for it.
+/// What changes for a subject. A side is `None` if no rule covers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// In the old map.
+    /// The answer of the old map.
     pub old: Option<Given>,
-    /// In the new one.
+    /// The answer of the new map.
     pub new: Option<Given>,
 }
 
-/// The rules of a map, to be asked.
+/// The rules of a map, ready to be asked.
 #[derive(Default)]
 struct Rules {
     cover: Cover,
@@ -44,7 +43,7 @@ struct Rules {
 }
 
 impl Rules {
-    /// Of a map without bad lines.
+    /// Reads a map without bad lines.
     fn of(text: &MapText) -> Self {
         let mut rules = Self { ignores_case: text.ignores_case(), ..Self::default() };
         let mut known = HashMap::new();
@@ -64,7 +63,7 @@ impl Rules {
     }
 
     fn ask(&mut self, subject: MapSubject<'_>) -> Option<Given> {
-        // As this map compares names; the other one may do it otherwise.
+        // The name is compared as this map does. The other map may do it otherwise.
         let subject = match subject {
             MapSubject::User(name) if self.ignores_case => MapSubject::UserInAnyCase(name),
             MapSubject::UserInAnyCase(name) if !self.ignores_case => MapSubject::User(name),
@@ -76,7 +75,7 @@ impl Rules {
     }
 }
 
-/// The changes by subject, in the order of their text.
+/// The changes by subject, in the order of their texts.
 pub fn diff(old: &MapText, new: &MapText) -> BTreeMap<String, Change> {
     let (mut before, mut after) = (Rules::of(old), Rules::of(new));
     let mut changes = BTreeMap::new();
@@ -151,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_question_is_no_rule() {
-        // The network is asked of the new map before the address is.
+        // The new map is asked about the network before it is asked about the address.
         assert_eq!(
             changes("10.0.0.0/8 a\n10.1.1.1 b\n", "x c\n"),
             ["10.0.0.0/8 a@1 -", "10.1.1.1 a@1 -", "x - c@1"]

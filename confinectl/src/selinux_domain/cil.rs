@@ -1,4 +1,4 @@
-//! Names, paths and text of a CIL module, without a look at the system.
+//! The names, paths and text of a CIL module. This does not look at the system.
 
 mod file_path;
 mod name;
@@ -8,8 +8,8 @@ use std::fmt;
 pub(super) use file_path::FilePath;
 pub(super) use name::{Name, SHIPPED_FILES};
 
-/// Words that make a line of file contexts a template for home directories, in which user, role and
-/// range are filled in anew (libsemanage: semanage_store.c, semanage_split_fc, looks at the whole line).
+/// Words that turn a line of file contexts into a template for home directories. User, role and range are replaced in
+/// such a line (libsemanage: semanage_store.c, semanage_split_fc, looks at the whole line).
 const PLACEHOLDERS: &[&str] = &["ROLE", "USER"];
 
 /// A template of mod_confine's policy to inherit from.
@@ -24,7 +24,7 @@ pub(super) enum Profile {
 }
 
 impl Profile {
-    /// As on the command line.
+    /// The name on the command line.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Static => "static",
@@ -54,22 +54,22 @@ pub(super) enum Access {
 pub(super) struct Entry<'a> {
     pub(super) path: &'a FilePath,
     pub(super) access: Access,
-    /// With everything in it.
+    /// Whether it includes everything below the path.
     pub(super) tree: bool,
 }
 
-/// The module; it displays as its text.
+/// The module. It displays as its text.
 pub(super) struct Module<'a> {
     pub(super) name: &'a Name,
     pub(super) profile: Profile,
-    /// In the order of their paths, so that a folder comes before what is in it.
+    /// The entries in the order of their paths, so that a folder comes before its content.
     pub(super) entries: &'a [Entry<'a>],
     /// The name of the module's file, without `.cil`.
     pub(super) file_name: &'a str,
 }
 
 impl Module<'_> {
-    /// The command that labels the files: it goes down into folders, so each is named once.
+    /// The command that labels the files. It descends into folders, so each folder is named once.
     pub(super) fn restorecon(&self) -> String {
         let mut command = "restorecon -R".to_owned();
         for entry in self.entries.iter().filter(|e| !self.is_inside_another(e)) {
@@ -116,9 +116,9 @@ impl fmt::Display for Module<'_> {
         writeln!(f, "; A rule for it:  {}", self.directive())?;
         writeln!(f)?;
         write!(f, "(block {name} (blockinherit {})", self.profile.block())?;
-        // libselinux (label_file.c, lookup_all) takes the last entry that matches, of those in the order
-        // that libsepol gave them (cil/src/cil_post.c, cil_post_filecon_compare): the shorter the part
-        // before the first wildcard the earlier, and paths without any last.
+        // If several entries match, libselinux takes the last one (label_file.c, lookup_all), in the order of
+        // libsepol (cil/src/cil_post.c, cil_post_filecon_compare): an entry with a shorter part before its first
+        // wildcard comes earlier, and entries without a wildcard come last.
         if self.entries.iter().any(|e| self.is_inside_another(e)) {
             write!(f, "\n    ; of two that match, the one with the longer path counts, in whatever order")?;
         }
@@ -133,7 +133,7 @@ impl fmt::Display for Module<'_> {
     }
 }
 
-/// A word for a shell, in quotes where it needs them.
+/// A word for a shell, in quotes if it needs them.
 pub(super) fn shell_word(text: &str) -> String {
     if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(&b)) {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! The yardstick: stock httpd with a module of a few lines that makes and joins a thread for each request.
+//! A server to compare with: stock httpd with a module of a few lines that makes and joins a thread for each request.
 
 use std::{
     env,
@@ -24,7 +24,7 @@ pub fn build(folder: &Path) -> Result<PathBuf, String> {
     }
 }
 
-/// What apxs says of the installed httpd.
+/// The answer of apxs about the installed httpd.
 fn apxs(what: &str) -> Result<String, String> {
     let named = env::var("APXS").ok();
     let names = named.iter().map(String::as_str).chain(["apxs2", "apxs"]);

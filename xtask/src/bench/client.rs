@@ -1,4 +1,4 @@
-//! The load generators, what they say, and what the kernel says of the server meanwhile.
+//! The load generators, what they print, and what the kernel says about the server at the same time.
 
 use std::{fs, process::Command};
 
@@ -13,16 +13,16 @@ pub struct Round {
     pub rate: f64,
     /// Microseconds of processor time of the server for each request.
     pub cpu: f64,
-    /// Latencies in microseconds: the middle one, and that of the slowest hundredth. h2load gives none.
+    /// Latencies in microseconds: the median, and the 99th percentile. h2load does not give them.
     pub p50: f64,
     pub p99: f64,
 }
 
-/// The programs that must be there, and their packages.
+/// The programs that must be installed, and their packages.
 pub const PROGRAMS: [(&str, &str); 2] =
     [("wrk", "Debian: wrk, Fedora: wrk"), ("h2load", "Debian: nghttp2-client, Fedora: nghttp2")];
 
-/// Asks `server` for so many seconds.
+/// Sends requests to `server` for this many seconds.
 pub fn ask(server: &Server, workload: &Workload, seconds: u32) -> Round {
     let before = ticks(server.pid());
     let url = format!("http://127.0.0.1:{}{}", server.port(), workload.path());
@@ -68,7 +68,7 @@ fn h2load(connections: u32, seconds: u32) -> Command {
     h2load
 }
 
-/// The number of requests, and the round's figures; `None` unless all were answered with 200.
+/// The number of requests, and the figures of the round. `None` unless every request was answered with 200.
 fn said_by_wrk(said: &str) -> Option<(f64, Round)> {
     let value = |label: &str| said.lines().find_map(|line| line.trim().strip_prefix(label)).map(str::trim);
     let requests = said.lines().find_map(|l| l.trim().split_once(" requests in")?.0.parse::<f64>().ok())?;
@@ -89,12 +89,12 @@ fn said_by_h2load(said: &str) -> Option<(f64, Round)> {
     let rate = number(line("finished in ")?, "req/s");
     let requests = number(line("requests: ")?, "done");
     let good = number(line("status codes: ")?, "2xx");
-    // Requests that are under way when time is up have a status and no end.
+    // Requests that have not ended when the time is over have a status.
     let fine = good >= requests && requests > 0.0 && number(line("requests: ")?, "failed") == 0.0;
     fine.then(|| (requests, Round { rate, ..Round::default() }))
 }
 
-/// wrk's way to write a time.
+/// Reads a time as wrk writes it.
 fn microseconds(text: &str) -> Option<f64> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor = match &text[number.len()..] {
@@ -106,13 +106,13 @@ fn microseconds(text: &str) -> Option<f64> {
     Some(number.parse::<f64>().ok()? * factor)
 }
 
-/// The processes that serve: the children of httpd's parent process.
+/// The processes that serve requests: the children of httpd's parent process.
 pub fn children(parent: i32) -> Vec<String> {
     let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
     children.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Processor time of the server's children, theirs that have ended included.
+/// The processor time of the server's children, with that of their own children that have ended.
 fn ticks(parent: i32) -> u64 {
     let of = |pid: &String| -> Option<u64> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

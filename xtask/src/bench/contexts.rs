@@ -1,4 +1,5 @@
-//! `bench --contexts`: kept workers beside one-time ones, with many more contexts than workers may be kept.
+//! `bench --contexts`: compares kept workers with one-time workers, with many more contexts than workers that may be
+//! kept.
 
 use std::fmt::Write as _;
 
@@ -11,7 +12,7 @@ use super::{
     workloads::{Client, Content, Workload},
 };
 
-/// Each has a ruleset of its own.
+/// The number of contexts. Each has a ruleset of its own.
 const CONTEXTS: u32 = 1000;
 
 const WORKLOAD: Workload = Workload {
@@ -21,7 +22,7 @@ const WORKLOAD: Workload = Workload {
     client: Client::AtRandom(48, CONTEXTS),
 };
 
-/// The first one is what the others are compared with.
+/// The others are compared with the first one.
 const SERVERS: [(&str, Gate, &str); 5] = [
     ("one-time workers", Gate::Handler, ""),
     ("kept, max=64", Gate::Kept, "ConfineWorkers per-context"),
@@ -43,7 +44,7 @@ fn start(gate: Gate, lines: &str) -> Server {
     WORKLOAD.server(gate).config(format!("{lines}\n{rule}\n{rulesets}")).start()
 }
 
-/// Measures and prints; puts the table into docs/performance.md if told.
+/// Measures and prints. With `write`, it also puts the table into docs/performance.md.
 pub fn run(options: &Options) -> Result<(), String> {
     let servers: Vec<_> = SERVERS.iter().map(|(_, gate, lines)| start(*gate, lines)).collect();
     let mut rows: Vec<(&str, Vec<Round>)> = SERVERS.iter().map(|(name, ..)| (*name, Vec::new())).collect();

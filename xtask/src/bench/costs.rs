@@ -1,4 +1,4 @@
-//! What confinement costs where no request shows it: memory of a worker at work, start-up, restart.
+//! What confinement costs apart from requests: the memory of a worker at work, start-up, and restart.
 
 use std::{
     fmt::Write as _,
@@ -22,14 +22,14 @@ const AT_WORK: usize = 200;
 /// How long each of them sleeps, in microseconds for mod_lua.
 const SLEEP: &str = "4000000";
 
-/// The large configuration: so many virtual hosts with so many rules each, of so many rulesets.
+/// The large configuration: this many virtual hosts, each with so many rules, of so many rulesets.
 const HOSTS: usize = 1000;
 const RULES: usize = 10;
 const RULESETS: usize = 100;
 
 const ROUNDS: usize = 5;
 
-/// Measures and prints; puts the tables into docs/performance.md if told.
+/// Measures and prints. With `to_docs`, it also puts the tables into docs/performance.md.
 pub fn run(to_docs: bool) -> Result<(), String> {
     let tables = memory() + "\n" + &starts();
     println!("{tables}");
@@ -58,7 +58,7 @@ fn memory() -> String {
     out
 }
 
-/// A server whose requests take their time without doing anything.
+/// A server whose requests take long and do nothing.
 fn sleepy(gate: Gate, confined: bool) -> ServerBuilder {
     let script =
         format!("function handle(r)\n r.usleep({SLEEP})\n r:puts('hello')\n return apache2.OK\nend\n");
@@ -73,16 +73,16 @@ fn sleepy(gate: Gate, confined: bool) -> ServerBuilder {
     }
     let builder = builder.ruleset("all", "LandlockRead /").config("ConfineContext landlock:all");
     match gate {
-        // As many may be kept as are at work.
+        // As many may be kept as are at work at the same time.
         Gate::Kept => builder.config("ConfineWorkers per-context max=256"),
         Gate::Process | Gate::Handler => builder,
     }
 }
 
-/// What the server's children hold, in kB, before the requests and while they are at work.
+/// The memory of the server's children in kB, before the requests and while they are at work.
 fn memory_of(server: &Server) -> (f64, f64) {
     let held = || children(server.pid()).iter().map(|pid| proportional(pid)).sum();
-    // What only the first request needs is not counted.
+    // This keeps out what only the first request needs.
     server.client().get("/note.txt");
     let before = held();
     let connections: Vec<_> = (0..AT_WORK)
@@ -93,7 +93,7 @@ fn memory_of(server: &Server) -> (f64, f64) {
             connection
         })
         .collect();
-    // All have begun long before the first ends.
+    // By then all requests have begun, and none has ended.
     thread::sleep(Duration::from_millis(2500));
     let meanwhile = held();
     for mut connection in connections {
@@ -104,7 +104,7 @@ fn memory_of(server: &Server) -> (f64, f64) {
     (before, meanwhile)
 }
 
-/// A process's memory, its share of what several have in common included, in kB.
+/// The memory of a process in kB, with its share of what several processes have in common.
 fn proportional(pid: &str) -> f64 {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
@@ -142,7 +142,7 @@ fn starts() -> String {
     out
 }
 
-/// A configuration of many virtual hosts with many sections, and in each a rule or none.
+/// A configuration of many virtual hosts with many sections. With `confined`, each section has a rule.
 fn large(confined: bool) -> ServerBuilder {
     let mut builder = Cell { mpm: Mpm::Event, gate: Gate::Process }.server().log_level("warn");
     if confined {

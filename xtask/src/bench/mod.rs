@@ -1,8 +1,8 @@
-//! `make bench`: requests per second beside stock httpd.
+//! `make bench`: requests per second, compared with stock httpd.
 //!
-//! All servers of a workload are up at once and the client asks each in turn, in rounds, in an order that goes
-//! round. A ratio is of two servers in the same round, so that what else the machine does touches both
-//! alike; what counts are medians.
+//! All servers of a workload run at the same time. The client asks one after the other, in rounds, and each round
+//! begins with another server. A ratio compares two servers of the same round, so other work of the machine affects
+//! both alike. The tables show medians.
 
 mod bare_thread;
 mod client;
@@ -27,22 +27,22 @@ use self::{
 /// The command line of `bench`.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Rounds of each workload; one more runs first and does not count.
+    /// Rounds of each workload. One more runs first and does not count.
     #[arg(long, default_value_t = 9)]
     rounds: usize,
-    /// Seconds for which a server is asked in a round.
+    /// Seconds for which a server is asked in each round.
     #[arg(long, default_value_t = 2)]
     seconds: u32,
-    /// Only workloads whose names hold this.
+    /// Only workloads whose names contain this.
     #[arg(long, default_value = "")]
     only: String,
-    /// Only servers whose names hold one of these, beside the stock one.
+    /// Only servers whose names contain one of these. The stock server is always measured.
     #[arg(long, value_delimiter = ',')]
     servers: Vec<String>,
-    /// What is paid elsewhere instead: memory of a worker, start-up and restart of large configurations.
+    /// Measure the memory of a worker, and start-up and restart of large configurations, and no requests.
     #[arg(long)]
     costs: bool,
-    /// Kept workers beside one-time ones, with a thousand contexts.
+    /// Compare kept workers with one-time workers, with a thousand contexts.
     #[arg(long, conflicts_with = "costs")]
     contexts: bool,
     /// Put the tables into docs/performance.md.
@@ -50,18 +50,18 @@ pub struct Options {
     write: bool,
 }
 
-/// A kind of server: what it is called, and what it says beyond the stock server's configuration.
+/// A kind of server: its name, and what it has in addition to the stock server's configuration.
 struct Kind {
     name: &'static str,
     has: Has,
 }
 
-/// What a server has that the stock one has not.
+/// What a server has in addition to the stock server.
 enum Has {
     Nothing,
     /// Lines of httpd's own.
     Lines(&'static str),
-    /// The yardstick, with this word.
+    /// The bare thread, with this word.
     BareThread(&'static str),
     /// The module, with these lines.
     Module(Gate, &'static str),
@@ -134,7 +134,7 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
-/// Whether the load generators are there.
+/// Checks that the load generators are installed.
 fn programs() -> Result<(), String> {
     PROGRAMS.iter().try_for_each(|(program, packages)| {
         let there = Command::new(program).arg("--version").output();
@@ -168,7 +168,7 @@ fn rates(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-/// The rounds of each server, the stock one first.
+/// The rounds of each server. The stock server is the first.
 fn measure<'k>(
     workload: &Workload,
     kinds: &[&'k Kind],

@@ -1,11 +1,11 @@
-//! Rounds become a table.
+//! From rounds to a table.
 
 use std::{fmt::Write as _, fs};
 
 use super::{client::Round, workloads::Client, workloads::Workload};
 
-/// A table in Markdown: medians, and how far the ratios of single rounds lie apart. The first row is the one
-/// that the others are compared with, called `first`.
+/// A table in Markdown: medians, and the spread of the ratios of single rounds. The other rows are compared with the
+/// first one, which is called `first`.
 pub fn table(workload: &Workload, first: &str, rows: &[(&str, Vec<Round>)]) -> String {
     let mut out = format!("### {}\n\n", workload.name);
     let has_latency = !matches!(workload.client, Client::Http2(_));
@@ -36,7 +36,7 @@ pub fn table(workload: &Workload, first: &str, rows: &[(&str, Vec<Round>)]) -> S
     out
 }
 
-/// The middle one; NaN of none.
+/// The median. NaN if there is no value.
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);
@@ -47,7 +47,7 @@ pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
-/// Replaces what stands between the marks `<!-- NAME -->` and `<!-- /NAME -->` in docs/performance.md.
+/// Replaces the text between the marks `<!-- NAME -->` and `<!-- /NAME -->` in docs/performance.md.
 pub fn write(name: &str, tables: &str) -> std::io::Result<()> {
     const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md");
     let text = fs::read_to_string(FILE)?;

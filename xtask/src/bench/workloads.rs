@@ -69,8 +69,8 @@ pub const WORKLOADS: [Workload; 13] = [
     Workload { name: "CGI, prefork", mpm: Prefork, content: Cgi, client: KeepAlive(8) },
 ];
 
-/// Work of a known amount, not of a known time: a server that has less of the processor shall not be asked for
-/// less. About two milliseconds of one processor of the virtual machine that the published figures are from.
+/// A page does a fixed amount of work, and not work for a fixed time, so that a slow server is not asked for less. It
+/// takes about two milliseconds of one processor of the virtual machine from which the published figures are.
 const PHP_WORK: &str = "<?php for ($i = 0, $x = ''; $i < 12000; $i++) { $x = md5($x . $i); } echo $x;\n";
 
 impl Workload {
@@ -87,13 +87,13 @@ impl Workload {
         }
     }
 
-    /// What this machine lacks for it, and where to get it.
+    /// What this machine lacks for it, and where it can be found.
     pub fn missing(&self) -> Option<&'static str> {
         let needs_php = matches!(self.content, PhpHello | PhpFile | PhpWork);
         (needs_php && php().is_none()).then_some("there is no mod_php here (Debian: libapache2-mod-php)")
     }
 
-    /// A server with all content, still without the module's configuration.
+    /// A server with all content, but without the module's configuration.
     pub fn server(&self, gate: Gate) -> ServerBuilder {
         let builder = Cell { mpm: self.mpm, gate }.server().log_level("warn").workers(64);
         let builder = builder
@@ -124,7 +124,7 @@ impl Workload {
     }
 }
 
-/// Where wrk finds what to ask for, in the server's folder.
+/// The file in the server's folder in which wrk finds what to ask for.
 pub const AT_RANDOM: &str = "at-random.lua";
 
 /// For wrk: each request has a tenant's number.

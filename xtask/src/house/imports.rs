@@ -1,7 +1,7 @@
 //! Finds the paths by which a source file names other modules of its crate.
 //!
-//! The file is read as tokens, not as lines, so that nested braces, renames, and paths that stand inside a function or
-//! a macro count alike, and words in comments and texts do not count. What is compiled for tests alone counts, too.
+//! The file is read as tokens and not as lines. So nested braces, renames, and paths inside of functions or macros
+//! count, and words in comments and texts do not. Code for tests alone counts, too.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Import {
     pub line: usize,
-    /// From the root of the crate, or `["apache_sys"]`; empty for the root itself.
+    /// The path from the root of the crate, or `["apache_sys"]`. It is empty for the root itself.
     pub path: Vec<String>,
     /// Whether it stands in a `pub use`.
     pub is_public: bool,
@@ -25,7 +25,7 @@ pub fn of(source: &str, module: &[String]) -> Result<Vec<Import>, String> {
     Ok(found)
 }
 
-/// The names that a root's `pub use` gives to what stands in its modules, with the paths behind them.
+/// The names that the `pub use` items of a crate's root define, with the paths that they stand for.
 pub fn reexports(root: &str) -> Result<Vec<(String, Vec<String>)>, String> {
     let tokens: Vec<_> = TokenStream::from_str(root).map_err(|e| e.to_string())?.into_iter().collect();
     let mut found = Vec::new();
@@ -66,7 +66,7 @@ fn walk(tokens: TokenStream, module: &[String], public: bool, found: &mut Vec<Im
     Ok(())
 }
 
-/// A token among those around it.
+/// A token, and the tokens around it.
 struct Place<'t> {
     tokens: &'t [TokenTree],
     at: usize,
@@ -98,7 +98,7 @@ impl Place<'_> {
             return Ok(vec![(self.line(), vec![word.to_owned()])]);
         }
         let Some(base) = self.base(word) else { return Ok(Vec::new()) };
-        // Without a path behind it, it is a visibility (`pub(crate)`).
+        // If no path follows, this is a visibility (`pub(crate)`).
         let rest = match (self.next(1), self.next(2)) {
             (Some(a), Some(b)) if is_colon(a) && is_colon(b) => &self.tokens[self.at + 3..],
             (Some(a), _) if is_word(a, "as") => &self.tokens[self.at + 1..],
@@ -110,9 +110,9 @@ impl Place<'_> {
         Ok(leaves.into_iter().map(with_line).collect())
     }
 
-    /// The path from the root of the crate that `word` stands for, where it can begin a path.
+    /// The path from the root of the crate that `word` means, if it can begin a path.
     fn base(&self, word: &str) -> Option<Vec<String>> {
-        // `pub(in crate::map)`.
+        // This is `pub(in crate::map)`.
         if self.at == 1 && self.before(1).is_some_and(|t| is_word(t, "in")) {
             return None;
         }
@@ -127,7 +127,7 @@ impl Place<'_> {
         }
     }
 
-    /// Refuses what would hide an import from this check.
+    /// Refuses code that would hide an import from this check.
     fn refuse_what_hides(&self, word: &str) -> Result<(), String> {
         let is_next = |text: &str| self.next(1).is_some_and(|t| t.to_string() == text);
         let what = match word {
@@ -140,7 +140,7 @@ impl Place<'_> {
     }
 }
 
-/// Follows a path behind a `::` to each of its ends.
+/// Follows a path after a `::` to each of its ends.
 fn tree(tokens: &[TokenTree], mut path: Vec<String>, leaves: &mut Vec<(usize, Vec<String>)>) {
     let mut i = 0;
     let mut line = 0;

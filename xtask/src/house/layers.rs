@@ -1,4 +1,4 @@
-//! The rule of the house: each room imports only rooms that stand below it. CONTRIBUTING.md tells it to people.
+//! Checks the rule of the house: each room imports only rooms below it. CONTRIBUTING.md explains it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ pub struct Source {
     pub text: String,
 }
 
-/// The module's rooms from the top down. Rooms of one line do not import each other.
+/// The module's rooms from the top down. Rooms on one line do not import each other.
 const LAYERS: &[&[&str]] = &[
     &["lib"],
     &["startup"],
@@ -25,13 +25,13 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 const BINDINGS: &str = "apache_sys";
-/// Who may use the raw bindings.
+/// The rooms that may use the raw bindings.
 const USE_THE_BINDINGS: &[&str] = &["lib", "httpd", "thread"];
 
 /// Rooms of the library that are folders inside another room.
 const LIBRARY_FOLDERS: &[&str] = &["map/syntax", "map/table"];
 
-/// What is wrong with the module's imports, a line each.
+/// The faults in the module's imports, one line each.
 pub fn module(sources: &[Source]) -> Vec<String> {
     let mut faults = Vec::new();
     let height = |room: &str| LAYERS.iter().rev().position(|rooms| rooms.contains(&room));
@@ -46,7 +46,7 @@ pub fn module(sources: &[Source]) -> Vec<String> {
         };
         for import in imports_of(source, &mut faults) {
             let to = room(&import.path, &[]);
-            // What is no room is an item of lib.rs.
+            // If it is no room, it is an item of lib.rs.
             let to = if height(&to).is_some() { to } else { "lib".to_owned() };
             let why = if to == BINDINGS && !USE_THE_BINDINGS.contains(&&*from) {
                 "only lib.rs, httpd and thread use the raw bindings"
@@ -69,12 +69,12 @@ pub fn module(sources: &[Source]) -> Vec<String> {
     faults
 }
 
-/// What is wrong with the library's imports, a line each: circles between its rooms.
+/// The faults in the library's imports, one line each: circles between its rooms.
 pub fn library(sources: &[Source]) -> Vec<String> {
     let mut faults = Vec::new();
     let root = sources.iter().find(|s| s.path == "lib.rs").map_or("", |s| &*s.text);
     let passed_on: BTreeMap<_, _> = imports::reexports(root).unwrap_or_default().into_iter().collect();
-    // The first import of each pair of rooms.
+    // For each pair of rooms, the first import.
     let mut edges: BTreeMap<(String, String), (String, String)> = BTreeMap::new();
     for source in sources.iter().filter(|s| s.path != "lib.rs") {
         let from = room(&modules(&source.path), LIBRARY_FOLDERS);
@@ -98,7 +98,7 @@ pub fn library(sources: &[Source]) -> Vec<String> {
     faults
 }
 
-/// The rooms by which `from` reaches `to`, if it does, with the import that leads back first.
+/// The rooms through which `from` reaches `to`, if it does, and the import with which the way begins.
 fn way(edges: &BTreeMap<(String, String), (String, String)>, from: &str, to: &str) -> Option<String> {
     let mut ways = vec![vec![from.to_owned()]];
     let mut seen = BTreeSet::from([from.to_owned()]);
@@ -149,7 +149,7 @@ fn shown(import: &Import) -> String {
     }
 }
 
-/// The file in which the item of a path stands, as far as the path tells it.
+/// The file that contains the item of a path, as far as the path says.
 fn file_of(path: &[String], below: &str, sources: &[Source]) -> String {
     if path.first().is_some_and(|name| name == BINDINGS) {
         return "apache-sys/src/lib.rs".to_owned();

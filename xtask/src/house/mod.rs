@@ -1,8 +1,8 @@
-//! What `make lint` asks of the sources beyond rustfmt and clippy: the rule of the layers, and that each file which a
+//! The checks of `make lint` that rustfmt and clippy do not have: the rule of the layers, and that each file which a
 //! text names exists.
 //!
-//! `cargo modules dependencies --acyclic` finds circles between modules, but knows no layers: an upward import that
-//! closes no circle passes it, and each module with tests beside it is a circle of its own.
+//! `cargo modules dependencies --acyclic` finds circles between modules, but it does not know the layers. It accepts
+//! an upward import that closes no circle, and it reports each module with tests beside it as a circle.
 
 mod imports;
 mod layers;
@@ -12,14 +12,14 @@ use std::{fs, path::Path, process::ExitCode};
 
 use layers::Source;
 
-/// Prints what is wrong, a line each; succeeds where nothing is.
+/// Prints the faults, one line each. It succeeds if there are none.
 pub fn run() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut faults = layers::module(&sources(&root, "src"));
     faults.extend(layers::library(&sources(&root, "confine/src")));
     let all_sources = named::files(&root, "", ".rs");
     for file in named::files(&root, "", ".md").iter().chain(&all_sources) {
-        // A test of this check names files that do not exist.
+        // The tests of this check name files that do not exist.
         if file != "xtask/src/house/named.rs" {
             let text = fs::read_to_string(root.join(file)).unwrap_or_default();
             faults.extend(named::missing(&root, file, &text, &all_sources));

@@ -1,8 +1,8 @@
-//! Files that texts and comments name must exist.
+//! Checks that each file exists that a text or a comment names.
 
 use std::{fs, path::Path};
 
-/// The files of this repository that a text may name by their path.
+/// The folders of this repository whose files a text may name by their paths.
 const FOLDERS: &[&str] = &[
     "src",
     "apache-sys",
@@ -19,10 +19,11 @@ const FOLDERS: &[&str] = &[
     "xtask",
 ];
 
-/// The files that `text`, a file of the repository at `root`, names and that do not exist, a line each.
+/// The files that `text` names and that do not exist, one line each. `text` is the content of `file` in the
+/// repository at `root`.
 ///
-/// In a Markdown file these are the words in backquotes that begin with a folder of this repository, and the links
-/// to files; in a source file, the words in backquotes of a comment that end in `.rs`.
+/// In a Markdown file, these are the words in backquotes that begin with a folder of this repository, and the links
+/// to files. In a source file, these are the words in backquotes of a comment that end in `.rs`.
 pub fn missing(root: &Path, file: &str, text: &str, sources: &[String]) -> Vec<String> {
     let mut faults = Vec::new();
     let here = root.join(file).parent().map(Path::to_owned).unwrap_or_default();
@@ -61,13 +62,15 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-./".contains(&byte)
 }
 
-/// Whether a word is the path of a file or folder here. Capitals stand for what differs (`fuzz/findings/TARGET`).
+/// Whether a word is the path of a file or folder of this repository. Capitals are placeholders
+/// (`fuzz/findings/TARGET`).
 fn names_a_file(word: &str) -> bool {
     let below = |folder: &&str| word.strip_prefix(*folder).is_some_and(|rest| rest.starts_with('/'));
     FOLDERS.iter().any(below) && word.bytes().all(is_plain)
 }
 
-/// Every file below `folder` whose name ends so, as paths from `root`. What is built or downloaded is left out.
+/// Every file below `folder` whose name ends with `ending`, as a path from `root`. Files that are built or downloaded
+/// are left out.
 pub fn files(root: &Path, folder: &str, ending: &str) -> Vec<String> {
     let mut found = Vec::new();
     let Ok(entries) = fs::read_dir(root.join(folder)) else { return found };

@@ -1,4 +1,4 @@
-//! What there is to say of the kernel's security modules.
+//! Findings about the kernel's security modules.
 
 use confine::{
     BackendName,
@@ -39,17 +39,17 @@ impl Used {
         Self(BackendName::ALL.iter().copied().filter(is_used).collect())
     }
 
-    /// How bad a fault of `backend` is.
+    /// How serious a fault of `backend` is.
     fn level(&self, backend: BackendName) -> Level {
         if self.0.contains(&backend) { Level::Error } else { Level::Warning }
     }
 }
 
-/// Directives whose arguments are contexts, or lead to some.
+/// Directives whose arguments are contexts, or name files with contexts.
 const GIVES_CONTEXTS: [&str; 6] =
     ["confinecontext", "confinemap", "confineenv", "confineexpr", "confineearly", "confineservercontext"];
 
-/// Every backend in turn, and whether any of them is active.
+/// Judges every backend, and whether any of them is active.
 pub fn backends(d: &mut Diagnosis, facts: &Facts, used: &Used) {
     let not_listed = not_listed(facts);
     let mut active = vec![
@@ -65,7 +65,7 @@ pub fn backends(d: &mut Diagnosis, facts: &Facts, used: &Used) {
     }
     match &facts.libselinux {
         Ok(version) => d.ok("selinux", format!("libselinux {version}")),
-        // Of interest only to those who run it.
+        // This only matters on a machine that runs SELinux.
         Err(why) if matches!(facts.selinux, Presence::Active(_)) => {
             d.unseen("selinux", "libselinux's version", why);
         }
@@ -78,8 +78,8 @@ pub fn backends(d: &mut Diagnosis, facts: &Facts, used: &Used) {
     }
 }
 
-/// TOMOYO's interface lies in securityfs, which may not be mounted. Where the kernel itself lists its modules, and not
-/// this one, to mount that would change nothing.
+/// TOMOYO's interface is in securityfs, which may not be mounted. If the kernel lists its modules, and TOMOYO is not
+/// among them, mounting securityfs would not help.
 fn not_listed(facts: &Facts) -> Option<Presence<Tomoyo>> {
     let modules = facts.modules.as_ref().ok()?;
     let is_listed = modules.iter().any(|module| module == "tomoyo");
@@ -95,7 +95,7 @@ fn not_listed(facts: &Facts) -> Option<Presence<Tomoyo>> {
     })
 }
 
-/// Says what a backend's state is, and whether it may be active.
+/// Says the state of a backend, and whether it is active.
 fn state<T>(
     d: &mut Diagnosis,
     used: &Used,
@@ -196,7 +196,7 @@ fn tomoyo(d: &mut Diagnosis, level: Level, facts: &Tomoyo) {
     }
 }
 
-/// How many names a sentence lists.
+/// How many names a sentence lists at most.
 const SOME: usize = 8;
 
 fn listed(names: &[&str]) -> String {
@@ -221,7 +221,7 @@ fn apparmor(d: &mut Diagnosis, level: Level, profiles: &[(String, Mode)], runnin
     d.ok(area, format!("active, {} profiles enforce", of(Mode::Enforces).len()));
     let complain = of(Mode::Complain);
     if !complain.is_empty() {
-        // Which of them requests use is in the rules; those are checked when the server starts.
+        // The rules say which of them requests use. These are checked when the server starts.
         d.mend(
             Level::Warning,
             area,
@@ -240,7 +240,8 @@ fn apparmor(d: &mut Diagnosis, level: Level, profiles: &[(String, Mode)], runnin
     }
 }
 
-/// What ABIs brought, each with its Linux (kernel: Documentation/userspace-api/landlock.rst). 7 and 8 brought no right.
+/// What each ABI added, with its version of Linux (kernel: Documentation/userspace-api/landlock.rst). ABIs 7 and 8
+/// added no right.
 const LANDLOCK: [(u32, &str, &str); 7] = [
     (1, "5.13", "files"),
     (2, "5.19", "renaming and linking between folders"),

@@ -1,4 +1,4 @@
-//! What there is to say of the server: its configuration, the modules beside this one, PHP, and limits of threads.
+//! Findings about the server: its configuration, the modules beside this one, PHP, and limits of threads.
 
 use confine::{hints, php};
 
@@ -23,7 +23,7 @@ pub fn server(d: &mut Diagnosis, server: &Seen<Server>, running: Option<&Running
     d.seen(area, "the configuration", &server.config);
 }
 
-/// Modules that run content in other processes, and what to do about them.
+/// Modules that make content in other processes, and what to do about them.
 const OTHER_PROCESSES: [(&str, Level, &str, &str); 14] = [
     (
         "cgid_module",
@@ -74,7 +74,7 @@ pub fn config(d: &mut Diagnosis, config: &Config) {
             format!("MPM {mpm} is not one that mod_confine is made for"),
             "load mpm_event, mpm_worker or mpm_prefork",
         ),
-        // Loaded from no file: built in, and then listed under its own name.
+        // This MPM was loaded from no file. It is built in, and listed under its own name.
         None => d.note(area, "the MPM is built in under a name that is not known"),
     }
     for (module, level, text, remedy) in OTHER_PROCESSES {
@@ -106,7 +106,7 @@ fn php_threads(d: &mut Diagnosis, config: &Config) {
     }
 }
 
-/// What contexts share in PHP, and mail.
+/// Findings about what contexts share in PHP, and about mail.
 fn php_in_contexts(d: &mut Diagnosis, config: &Config) {
     if config.php_threads.is_none() || !config.has("confine_module") {
         return;
@@ -132,7 +132,7 @@ fn is(name: &str, directive: &str) -> bool {
     name.eq_ignore_ascii_case(directive)
 }
 
-/// MaxRequestWorkers where it is not written (httpd: server/mpm/event, worker and prefork).
+/// MaxRequestWorkers, or its default (httpd: server/mpm/event, worker and prefork).
 fn requests_at_once(config: Option<&Config>) -> u64 {
     let written = config.and_then(|c| c.argument("MaxRequestWorkers").or_else(|| c.argument("MaxClients")));
     let default = if config.and_then(Config::mpm) == Some("prefork") { 256 } else { 400 };
@@ -141,7 +141,7 @@ fn requests_at_once(config: Option<&Config>) -> u64 {
 
 pub fn limits(d: &mut Diagnosis, limits: &ThreadLimits, config: Option<&Config>) {
     let area = "limits";
-    // Each request has the server's thread and its own.
+    // Each request needs the server's thread and a thread of its own.
     let needed = requests_at_once(config) * 2;
     let mut compare = |what: String, limit: u64, raise: String| {
         if limit < needed {

@@ -60,7 +60,7 @@ fn with(config: Config) -> Facts {
     facts
 }
 
-/// The levels and texts of findings that hold `text`.
+/// The levels and texts of findings that contain `text`.
 fn about(facts: &Facts, text: &str) -> Vec<(Level, String)> {
     let found = judge(facts).findings.into_iter().filter(|f| f.text.contains(text));
     found.map(|f| (f.level, f.text)).collect()
@@ -307,7 +307,7 @@ fn what_the_library_finds_in_tomoyos_policy_comes_with_its_remedy() {
     assert_eq!(level(&facts, "does not hold the server's domain"), Some(Level::Warning));
 }
 
-/// The kernel's own list says more than a file system that is not mounted.
+/// The kernel's own list is better evidence than a file system that is not mounted.
 #[test]
 fn tomoyo_is_judged_by_the_kernels_list() {
     let told = |modules: Seen<Vec<String>>| {

@@ -1,4 +1,4 @@
-//! A path, and the pattern that stands for it in a file context.
+//! A path, and its pattern in a file context.
 
 use std::{fmt, path::Path};
 
@@ -48,10 +48,10 @@ const SYSTEM_FOLDERS: &[&str] = &[
 ];
 
 impl FilePath {
-    /// The longest that is accepted: libsemanage reads lines of PATH_MAX, and escapes may double it.
+    /// The longest path that is accepted. libsemanage reads lines of PATH_MAX, and escapes can double the length.
     const LONGEST: usize = 1500;
 
-    /// Checks a path and gives it its plain form.
+    /// Checks a path and gives it its normal form.
     pub fn parse(text: &str) -> Result<Self, String> {
         if !text.starts_with('/') {
             return Err("not absolute; write it from the first / on".to_owned());
@@ -84,8 +84,8 @@ impl FilePath {
                  not be the one given; name a folder above it, or rename it"
             ));
         }
-        // libselinux before 3.8: label_file.h, get_stem_from_spec takes the first name for plain text
-        // unless it holds one of .^$?*+|[({ and would compare the escape too.
+        // For libselinux before 3.8. label_file.h, get_stem_from_spec takes the first name as plain text unless it
+        // contains one of .^$?*+|[({. So it would also compare the escape.
         if let Some(bad) = parts[0].chars().find(|c| "\\)]}".contains(*c)) {
             return Err(format!(
                 "{bad} in the first name of a path is more than file contexts can match; rename it"
@@ -98,10 +98,10 @@ impl FilePath {
         Path::new(&self.0)
     }
 
-    /// The regular expression (PCRE) that matches this path and, of a folder, all that is in it.
+    /// The regular expression (PCRE) that matches this path, and with `tree` also everything below it.
     ///
-    /// The escapes are those that libselinux and libsepol know when they look for the part without
-    /// wildcards, by which entries are ordered (libselinux: label_file.h, regex_has_meta_chars).
+    /// libselinux and libsepol know these escapes. They order entries by the part before the first wildcard
+    /// (libselinux: label_file.h, regex_has_meta_chars).
     pub fn pattern(&self, tree: bool) -> String {
         let mut pattern = String::with_capacity(self.0.len() + 8);
         for c in self.0.chars() {

@@ -1,4 +1,4 @@
-//! The name of an application, as CIL and file contexts can hold it.
+//! The name of an application, in a form that CIL and file contexts accept.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::PLACEHOLDERS;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
-/// Files in which mod_confine's own policy comes: a module of that name would replace it.
+/// The files of mod_confine's own policy. A module of such a name would replace it.
 pub const SHIPPED_FILES: &[&str] = &["mod_confine", "mod_confine_mcs"];
 
 /// Blocks and profiles of mod_confine's own policy.
@@ -27,8 +27,8 @@ pub const SHIPPED_BLOCKS: &[&str] = &[
     "own_proc",
 ];
 
-/// The words of CIL (libsepol: cil/src/cil.c, cil_init_keys). It reserves few of them, and none as the
-/// name of a block; as one they would be taken for what they are not by every reader.
+/// The words of CIL (libsepol: cil/src/cil.c, cil_init_keys). CIL reserves few of them, and none as the name of a
+/// block. But a reader would misunderstand such a name.
 const WORDS: &str = "\
     all allow allowx and any auditallow auditallowx block blockabstract blockinherit boolean booleanif \
     call category categoryalias categoryaliasactual categoryorder categoryset char class classcommon \
@@ -47,7 +47,8 @@ const WORDS: &str = "\
     xattr xor";
 
 impl Name {
-    /// The longest that is accepted: with `.cil` it is a file's name, with a path a line of file contexts.
+    /// The longest name that is accepted. It is a file's name with `.cil` behind it, and part of a line of file
+    /// contexts.
     const LONGEST: usize = 200;
 
     /// Checks a name (libsepol: cil/src/cil_verify.c, cil_verify_name).

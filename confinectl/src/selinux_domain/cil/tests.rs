@@ -33,7 +33,7 @@ fn names() {
     }
 }
 
-/// Every block of the policy that is shipped is refused as a name.
+/// Every shipped block of the policy is refused as a name.
 #[test]
 fn the_shipped_blocks_are_all_known() {
     for policy in [
