@@ -1,4 +1,4 @@
-//! People whose password and context stand in a database or a directory, and what each of them gets.
+//! People whose passwords and contexts are in a database or a directory, and what each of them gets.
 
 use std::{
     fmt::Write as _,
@@ -11,7 +11,7 @@ use crate::{
     tenants::{Expectations as _, NOTE_OF_ALICE, note, note_of, password_hash},
 };
 
-/// Who there is, and the contexts that their row or entry holds. Everybody but bob has alice's password.
+/// The names, and the contexts in their rows or entries. Everybody but bob has alice's password.
 const ACCOUNTS: [(&str, Option<&str>); 7] = [
     ("alice", Some("landlock:alice")),
     ("bob", Some("bob")),
@@ -22,7 +22,7 @@ const ACCOUNTS: [(&str, Option<&str>); 7] = [
     ("exempt", Some("unconfined")),
 ];
 
-/// The table `account` with a row for each, and one whose context is empty.
+/// The table `account` with a row for each person. The context of one of them is empty.
 pub fn table() -> String {
     let mut sql =
         "CREATE TABLE account (name text PRIMARY KEY, password text NOT NULL, context text);\n".to_owned();
@@ -34,13 +34,13 @@ pub fn table() -> String {
     sql
 }
 
-/// How mod_dbd is told of the database: with a connection for each request, as docs/directories.md
+/// The directives that connect mod_dbd with the database. Each request gets a connection, as docs/directories.md
 /// recommends.
 pub fn connection(driver: &str, parameters: &str) -> String {
     format!("DBDriver {driver}\nDBDParams \"{parameters}\"\nDBDPersist Off")
 }
 
-/// For a section: everybody proves themselves by their row, which has the context in AUTHENTICATE_CONTEXT.
+/// Lines for a section: everybody logs in by the row of a database. The row's context is in AUTHENTICATE_CONTEXT.
 pub const LOGIN_BY_ROW: &str = r#"
 AuthType Basic
 AuthName "tests"
@@ -49,7 +49,7 @@ AuthDBDUserPWQuery "SELECT password, context FROM account WHERE name = %s"
 Require valid-user
 "#;
 
-/// The entries `uid=NAME,dc=example,dc=org`, and one, `two`, with alice's context and bob's.
+/// The entries `uid=NAME,dc=example,dc=org`. One of them, `two`, has the contexts of alice and of bob.
 pub fn entries() -> String {
     let mut ldif = String::new();
     let two = ("two", Some("landlock:alice\nconfineContext: landlock:bob"));
@@ -77,14 +77,14 @@ pub fn request(user: &str, target: impl Into<String>) -> Request {
     Request::get(target).password(user, password(user))
 }
 
-/// `user` asks for the note of `owner`.
+/// Requests the note of `owner` as `user`.
 #[track_caller]
 pub fn ask(server: &Server, user: &str, owner: &str) -> Response {
     server.client().send(&request(user, note_of(server, owner)))
 }
 
-/// As [`ask`], again and again until the answer has this status: after a graceful restart, a child of before
-/// may still take a connection; a cache ends with time.
+/// As [`ask`], repeated until the answer has this status. After a graceful restart an old child may still take a
+/// connection, and a cache takes time to expire.
 #[track_caller]
 pub fn ask_until(server: &Server, user: &str, owner: &str, status: u16) -> Response {
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -98,7 +98,7 @@ pub fn ask_until(server: &Server, user: &str, owner: &str, status: u16) -> Respo
     }
 }
 
-/// `user` reads what is theirs, and the kernel refuses them the other's.
+/// Checks that `user` can read their own note, and that the kernel refuses the other one.
 #[track_caller]
 pub fn is_confined(server: &Server, user: &str) {
     let other = if user == "bob" { "alice" } else { "bob" };
@@ -106,14 +106,14 @@ pub fn is_confined(server: &Server, user: &str) {
     ask(server, user, other).expect_denied_by_kernel();
 }
 
-/// `user` gets nothing, and the module's log says why.
+/// Checks that `user` gets nothing, and that the module's log says why.
 #[track_caller]
 pub fn is_refused(server: &Server, user: &str, status: u16, reason: &str) {
     expect_nothing(ask(server, user, "alice"), status);
     server.wait_for_log(&["confine: refused GET /app/leaky.lua ", &format!("user={user} "), reason]);
 }
 
-/// Every account whose value is no context, or none.
+/// Checks that every account is refused whose value is missing or is no context.
 #[track_caller]
 pub fn no_context_is_refused(server: &Server) {
     is_refused(server, "none", 403, "no rule matched");
@@ -123,7 +123,7 @@ pub fn no_context_is_refused(server: &Server) {
     is_refused(server, "exempt", 500, "unconfined");
 }
 
-/// Without a password, with a wrong one, with an empty one, or with a name that nobody has: 401.
+/// Checks that these get 401: no password, a wrong one, an empty one, and an unknown name.
 #[track_caller]
 pub fn who_is_not_proven_is_asked_again(server: &Server) {
     let target = note_of(server, "alice");
@@ -134,7 +134,7 @@ pub fn who_is_not_proven_is_asked_again(server: &Server) {
     }
 }
 
-/// This status, and nothing of what alice wrote.
+/// Checks that the answer has this status and contains nothing that alice wrote.
 #[track_caller]
 pub fn expect_nothing(response: Response, status: u16) {
     let response = response.expect_status(status);

@@ -1,4 +1,4 @@
-//! What a test wants of its server.
+//! What a test wants from its server.
 
 use std::{
     fmt::Write as _,
@@ -18,10 +18,10 @@ use crate::{
     tls,
 };
 
-/// Modules without which no configuration of these tests would do.
+/// Modules that every configuration of these tests needs.
 const BASE_MODULES: [&str; 6] = ["unixd", "log_config", "authn_core", "authz_core", "mime", "alias"];
 
-/// Which build of the module a server loads.
+/// The build of the module that a server loads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Module {
     UnderTest,
@@ -41,8 +41,7 @@ impl Module {
 
 /// A server that is not started yet: a folder, modules, and the text of a configuration.
 ///
-/// In configurations and files, `@root@` stands for the folder, `@port@` and `@tls_port@` for the
-/// ports.
+/// In configurations and files, `@root@` is the folder, and `@port@` and `@tls_port@` are the ports.
 pub struct ServerBuilder {
     pub(crate) root: TempDir,
     pub(crate) bound_by_modes: bool,
@@ -127,7 +126,7 @@ impl ServerBuilder {
         self.config(format!("<Directory \"@root@/{folder}\">\n{lines}\n</Directory>"))
     }
 
-    /// Lets this path of the URLs, too, lead to this folder of the server's.
+    /// Maps this path of the URLs to this folder of the server, in addition to its own path.
     pub fn alias(self, path: &str, folder: &str) -> Self {
         self.config(format!("Alias \"{path}\" \"@root@/{folder}\""))
     }
@@ -142,26 +141,26 @@ impl ServerBuilder {
         self.config(format!("<ConfineLandlock {name}>\n{lines}\n</ConfineLandlock>"))
     }
 
-    /// The module's `LogLevel`; the default is `info`, one line a decision.
+    /// Sets the module's `LogLevel`. The default is `info`, one line for each decision.
     pub fn log_level(mut self, level: &'static str) -> Self {
         self.log_level = level;
         self
     }
 
-    /// How many requests are served at a time: children under prefork, threads of one child elsewhere.
+    /// How many requests are served at the same time: children under prefork, and otherwise threads of one child.
     pub fn workers(mut self, number: usize) -> Self {
         self.workers = number;
         self
     }
 
-    /// Listens with TLS, too, HTTP/2 included. The virtual host there has the main server's rules.
+    /// Listens with TLS as well, also for HTTP/2. The virtual host there has the main server's rules.
     pub fn tls(mut self) -> Self {
         tls::make_certificate(self.root.path());
         self.tls = true;
         self.modules(["ssl", "http2"])
     }
 
-    /// Keeps TLS sessions, and says in the access log which were resumed and what mod_ssl says of the client.
+    /// Keeps TLS sessions. The access log says which were resumed, and what mod_ssl says about the client.
     pub fn tls_sessions(self) -> Self {
         self.modules(["socache_shmcb"]).config(
             "SSLSessionCache shmcb:@root@/run/sessions(512000)\n\
@@ -170,14 +169,14 @@ impl ServerBuilder {
         )
     }
 
-    /// Makes certificates for clients: `verified.pem`, which `authority.pem` vouches for, and `unverified.pem`, which
-    /// says the same (`/CN=alice/emailAddress=alice@example.org`) and only vouches for itself.
+    /// Makes certificates for clients. `authority.pem` has signed `verified.pem`. `unverified.pem` has the same name
+    /// (`/CN=alice/emailAddress=alice@example.org`), but nobody else has signed it.
     pub fn client_certificates(self) -> Self {
         tls::make_client_certificates(self.root.path());
         self
     }
 
-    /// Takes from root the right to read files whose mode forbids it, so that modes mean something.
+    /// Takes away root's right to read files whose mode forbids it, so that modes have an effect.
     pub fn bound_by_modes(mut self) -> Self {
         self.bound_by_modes = platform::is_root();
         self
@@ -205,20 +204,21 @@ impl ServerBuilder {
         self
     }
 
-    /// Writes a file that can be executed.
+    /// Writes an executable file.
     pub fn program(self, name: &str, content: &str) -> Self {
         let builder = self.file(name, content);
         set_mode(&builder.path(name), 0o755);
         builder
     }
 
-    /// Writes down which files the server opens and which threads it makes: [`Server::trace`].
+    /// Records which files the server opens and which threads it makes: see [`Server::trace`].
     pub fn traced(mut self) -> Self {
         self.traced = true;
         self
     }
 
-    /// The application is a program: whoever may read where it lies, may run it there, and what it takes to do so.
+    /// Makes the application a program: who may read its folder may also execute it there, with all that it needs to
+    /// run.
     pub(crate) fn runs_programs(mut self) -> Self {
         self.runs_programs = true;
         self
@@ -261,14 +261,14 @@ impl ServerBuilder {
         server::start(self)
     }
 
-    /// Expects that the server refuses this configuration, when asked to check it (`-t`) and when
-    /// started, and returns what it said. Fails the test if it accepts it.
+    /// Expects that the server refuses this configuration, both when it checks it (`-t`) and when it starts, and
+    /// returns what it said. Fails the test if the server accepts it.
     #[track_caller]
     pub fn refused(self) -> Refusal {
         server::refused(&self)
     }
 
-    /// Writes the whole configuration for one attempt to start; returns it with the ports it names.
+    /// Writes the whole configuration for one attempt to start. Returns its path and its ports.
     pub(crate) fn write_config(&self) -> (PathBuf, u16, Option<u16>) {
         let port = ports::free();
         let tls_port = self.tls.then(ports::free);
@@ -321,8 +321,8 @@ impl ServerBuilder {
         lines
     }
 
-    /// Few processes, so that a start takes a fraction of a second; room for those that a graceful
-    /// restart still keeps.
+    /// Few processes, so that a start takes a fraction of a second, and room for those that a graceful restart still
+    /// keeps.
     fn mpm_config(&self) -> String {
         let n = self.workers;
         match self.cell.mpm {
@@ -338,11 +338,11 @@ impl ServerBuilder {
     }
 }
 
-/// How rulesets let the application run, which lies below each of these.
+/// The lines by which rulesets let the application be read. It is below each of these folders.
 const READ_THE_APPLICATION: [&str; 4] =
     ["LandlockRead \"@root@/www\"", "LandlockRead \"@root@\"", "LandlockRead /\n", "LandlockRead \"/\""];
 
-/// The same, where it is a program.
+/// The same lines for an application that is a program.
 fn run_the_application(text: &str) -> String {
     READ_THE_APPLICATION.into_iter().fold(text.to_owned(), |text, read| {
         let folder = &read["LandlockRead ".len()..];

@@ -1,4 +1,4 @@
-//! A client over libcurl: one connection that is kept, or many streams on one.
+//! A client that uses libcurl: one connection that is kept, or many streams on one connection.
 
 use std::{cell::RefCell, io::SeekFrom, path::PathBuf, time::Duration};
 
@@ -12,14 +12,14 @@ use crate::{Mpm, Response};
 /// No exchange of these tests takes longer than this unless something hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What is spoken on the connection.
+/// The protocol of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
     /// HTTP/1.1 over TCP.
     Http11,
     /// HTTP/2 over TCP, with prior knowledge.
     H2c,
-    /// HTTP/1.1 that asks, with its first request, to go on in HTTP/2.
+    /// HTTP/1.1. The first request asks to continue in HTTP/2.
     Upgrade,
     /// HTTP/1.1 over TLS.
     Tls,
@@ -28,7 +28,7 @@ pub enum Wire {
 }
 
 impl Wire {
-    /// Those that a server under `mpm` speaks: mod_http2 does not work under prefork.
+    /// The protocols that a server under `mpm` speaks. mod_http2 does not work under prefork.
     pub fn all_of(mpm: Mpm) -> &'static [Self] {
         match mpm {
             Mpm::Prefork => &[Self::Http11, Self::Tls],
@@ -36,7 +36,7 @@ impl Wire {
         }
     }
 
-    /// Whether TLS is below.
+    /// Whether it uses TLS.
     pub fn is_tls(self) -> bool {
         matches!(self, Self::Tls | Self::H2)
     }
@@ -51,7 +51,7 @@ impl Wire {
     }
 }
 
-/// What is asked. Made by [`Request::get`] and its siblings, refined by the other methods.
+/// A request. [`Request::get`] and similar functions make it, and the other methods change it.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     method: String,
@@ -74,7 +74,7 @@ impl Request {
         Self { method: "HEAD".to_owned(), ..Self::get(target) }
     }
 
-    /// `method` on `target` with a body of announced length.
+    /// `method` on `target`, with a body whose length is announced.
     pub fn upload(method: &str, target: impl Into<String>, body: Vec<u8>) -> Self {
         Self { method: method.to_owned(), upload: Some(body), ..Self::get(target) }
     }
@@ -103,14 +103,14 @@ impl Request {
         self
     }
 
-    /// Asks for a part: `0-99`, or several (`0-9,20-29`).
+    /// Requests a part of the content: `0-99`, or several parts (`0-9,20-29`).
     pub fn range(mut self, range: &str) -> Self {
         self.range = Some(range.to_owned());
         self
     }
 }
 
-/// A client with a connection of its own, kept from request to request.
+/// A client with a connection of its own, which it keeps between requests.
 pub struct Client {
     wire: Wire,
     origin: String,
@@ -142,13 +142,13 @@ impl Client {
         self
     }
 
-    /// Shows this certificate, whose file holds its key, too.
+    /// Presents this certificate. The file also holds the key.
     pub fn with_certificate(mut self, file: PathBuf) -> Self {
         self.certificate = Some(file);
         self
     }
 
-    /// Speaks TLS 1.2, and closes each connection, to resume its session with the next.
+    /// Speaks TLS 1.2 and closes each connection, so that the next one resumes the session.
     pub fn resuming_tls12(mut self) -> Self {
         self.tls12 = true;
         self
@@ -175,8 +175,8 @@ impl Client {
         }
     }
 
-    /// Sends a request and waits for the whole response. The error is libcurl's: no connection, a
-    /// response that ends too early, a broken HTTP/2 stream.
+    /// Sends a request and waits for the whole response. The error is libcurl's: there was no connection, the
+    /// response ended too early, or an HTTP/2 stream broke.
     pub fn try_send(&self, request: &Request) -> Result<Response, curl::Error> {
         let mut handle = self.handle.borrow_mut();
         handle.reset();
@@ -273,7 +273,7 @@ impl Client {
     }
 }
 
-/// Drives all transfers until none is left; the first that failed is the error.
+/// Runs all transfers to their end. The first one that failed gives the error.
 fn run_to_end(multi: &Multi, handles: &[Easy2Handle<Exchange>]) -> Result<(), Box<dyn std::error::Error>> {
     let mut failed = None;
     loop {
@@ -292,7 +292,7 @@ fn run_to_end(multi: &Multi, handles: &[Easy2Handle<Exchange>]) -> Result<(), Bo
     }
 }
 
-/// One request's body on its way out, and its response on its way in.
+/// The body of one request while it is sent, and its response while it arrives.
 #[derive(Default)]
 struct Exchange {
     upload: Vec<u8>,

@@ -1,13 +1,13 @@
-//! `confinectl`, asked about a server's configuration.
+//! Runs `confinectl` on a server's configuration.
 
 use std::{path::Path, process::Command};
 
 use crate::{Server, ServerBuilder, platform};
 
-/// What a run of the command left.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Run {
-    /// The exit status; -1 where a signal ended it.
+    /// The exit status. It is -1 if a signal ended the command.
     pub status: i32,
     /// Standard output.
     pub out: String,
@@ -23,7 +23,7 @@ impl Run {
         self
     }
 
-    /// Fails the test unless the output has each of these lines.
+    /// Fails the test unless the output contains each of these lines.
     #[track_caller]
     pub fn says(&self, lines: &[&str]) -> &Self {
         for line in lines {
@@ -32,7 +32,7 @@ impl Run {
         self
     }
 
-    /// The last line of the output that the server's log could have, if there is one.
+    /// The last line of the output that has the form of the server's log, if there is one.
     pub fn decision(&self) -> Option<&str> {
         self.out.lines().rev().find(|line| line.contains(" vhost=") && line.contains(" context="))
     }

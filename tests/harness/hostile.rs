@@ -1,15 +1,16 @@
-//! Two tenants, of whom one tries to get out: what an application can read, it notes in the error log, so that it
-//! shows wherever in a request's life the code ran, and whether anything of it was sent.
+//! Two tenants, one of whom tries to escape. The application writes into the error log what it can read. So the log
+//! shows what it could read, wherever in the life of a request the code ran, and whether or not anything of it was
+//! sent.
 
 use crate::{Cell, Server, ServerBuilder};
 
-/// What may never be read in alice's context.
+/// A text that nobody may read in alice's context.
 pub const SECRET: &str = "the secret of bob";
 
-/// What alice's code reads in her context.
+/// A text that alice's code reads in her context.
 pub const OWN: &str = "alice's own";
 
-/// Lua code that defines `note(r, where)`: it notes what can be read here and now.
+/// Lua code that defines `note(r, where)`. It writes into the log what can be read at this place and time.
 pub const PEEK: &str = r#"
 local function first_line(path)
     local file = io.open(path)
@@ -34,12 +35,13 @@ ConfineBackend landlock
 </ConfineLandlock>
 "#;
 
-/// mod_lua, the rulesets `alice` and `bob`, the data of both, a folder of alice's in `www/alice`; no rule.
+/// Loads mod_lua, and makes the rulesets `alice` and `bob`, the data of both, and a folder of alice's in `www/alice`.
+/// There is no rule.
 pub fn two_tenants(cell: Cell) -> ServerBuilder {
     two_tenants_with(cell, "")
 }
 
-/// As [`two_tenants`], with these paths readable in both rulesets, and what else stands behind a newline.
+/// As [`two_tenants`], with these paths readable in both rulesets. `more` may have further lines after a newline.
 pub fn two_tenants_with(cell: Cell, more: &str) -> ServerBuilder {
     cell.server()
         .modules(["lua"])
@@ -53,11 +55,11 @@ pub fn two_tenants_with(cell: Cell, more: &str) -> ServerBuilder {
 /// A line that [`PEEK`] wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// Where the code said it was.
+    /// The place where the code said it was.
     pub at: String,
-    /// What it read of alice's.
+    /// What it read of alice's data.
     pub own: String,
-    /// What it read of bob's.
+    /// What it read of bob's data.
     pub other: String,
 }
 
@@ -69,7 +71,7 @@ impl Note {
 }
 
 impl Server {
-    /// What [`PEEK`] noted so far.
+    /// What [`PEEK`] has written so far.
     pub fn notes(&self) -> Vec<Note> {
         let log = self.log();
         let parse = |rest: &str| {
@@ -81,7 +83,7 @@ impl Server {
         log.split("NOTE(").skip(1).filter_map(parse).collect()
     }
 
-    /// What code that said it was at `place` noted.
+    /// What was written by code that said it was at `place`.
     pub fn notes_of(&self, place: &str) -> Vec<Note> {
         self.notes().into_iter().filter(|note| note.at == place).collect()
     }

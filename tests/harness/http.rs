@@ -1,4 +1,4 @@
-//! What comes back, whichever client asked.
+//! Responses, the same for all clients.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ pub struct Response {
     pub status: u16,
     /// The status line as received (`HTTP/2 200`).
     pub status_line: String,
-    /// Header fields in order of arrival, names in lower case.
+    /// Header fields in the order in which they arrived, with names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body, without transfer coding.
     pub body: Vec<u8>,
-    /// The client's own port: the same for two responses of one connection.
+    /// The client's own port. It is the same for two responses on one connection.
     pub local_port: u16,
 }
 
@@ -35,8 +35,7 @@ impl Response {
         self
     }
 
-    /// Takes in one line of a response's head: a status line begins a new head, as after `100
-    /// Continue`.
+    /// Reads one line of a response's head. A status line begins a new head, as it does after `100 Continue`.
     pub(crate) fn head_line(&mut self, line: &str) {
         if line.starts_with("HTTP/") {
             self.headers.clear();
@@ -56,7 +55,7 @@ impl fmt::Debug for Response {
     }
 }
 
-/// Bytes in which every lost, doubled or swapped piece shows: no period, the same on every call.
+/// Bytes that show every lost, doubled or exchanged part. They have no period, and they are the same on every call.
 pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(length + 8);

@@ -1,5 +1,5 @@
-//! The texts that administrators follow, and what they show: a test takes a block as it stands, so that it cannot
-//! say one thing and the page another.
+//! The texts that administrators follow. A test uses a block of a page as it is written, so the test and the page
+//! always agree.
 
 use std::{fs, path::Path};
 
@@ -9,7 +9,7 @@ pub fn page(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The first block of this language on the page that holds `text`.
+/// The first block on the page that is in this language and contains `text`.
 pub fn block(name: &str, language: &str, text: &str) -> String {
     let page = page(name);
     let fence = format!("```{language}\n");

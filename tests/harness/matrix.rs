@@ -1,4 +1,4 @@
-//! The same behaviour under every MPM and both gates.
+//! Runs the same test under every MPM and with both gates.
 
 use std::{
     fmt,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::{ServerBuilder, platform};
 
-/// A multi-processing module: how the server is cut into processes and threads.
+/// A multi-processing module: how the server uses processes and threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mpm {
     /// Threads, with a listener that watches idle connections.
@@ -29,12 +29,12 @@ impl Mpm {
     }
 }
 
-/// Where the module takes a request over.
+/// Where the module takes over a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
-    /// Before anything of the request ran: the module's default, which the configuration leaves out.
+    /// Before anything else of the request runs. This is the module's default, so the configuration does not name it.
     Process,
-    /// Right before the content is made.
+    /// Immediately before the content is made.
     Handler,
     /// There, too, with workers that are kept for further requests of their context.
     Kept,
@@ -61,7 +61,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A server of this kind, still without any rule.
+    /// A server of this kind, without any rule.
     pub fn server(self) -> ServerBuilder {
         ServerBuilder::new(self)
     }
@@ -73,18 +73,18 @@ impl fmt::Display for Cell {
     }
 }
 
-/// What ends a test that is about Lua, where mod_lua is left out.
+/// The panic that ends a test about Lua if mod_lua is left out.
 struct NeedsLua;
 
-/// For tests that are about Lua, or about a handler inside the server's process: ends the test where mod_lua is left
-/// out. The harness asks by itself where a test loads mod_lua, names a directive of its or writes a script.
+/// Ends a test about Lua, or about a handler inside the server's process, if mod_lua is left out. The harness itself
+/// calls this when a test loads mod_lua, uses one of its directives or writes a script.
 pub fn need_lua() {
     if platform::without_lua() {
         resume_unwind(Box::new(NeedsLua));
     }
 }
 
-/// Runs a test, unless it is about Lua and that is left out.
+/// Runs a test, unless it is about Lua and Lua is left out.
 pub fn run(cell: Cell, behaviour: fn(Cell)) {
     let Err(payload) = catch_unwind(AssertUnwindSafe(|| behaviour(cell))) else { return };
     if !payload.is::<NeedsLua>() {
@@ -93,10 +93,12 @@ pub fn run(cell: Cell, behaviour: fn(Cell)) {
     println!("not run: needs mod_lua, which CONFINE_WITHOUT_LUA leaves out");
 }
 
-/// Makes tests of a function that takes a [`Cell`]: by default one for each MPM and each [`Gate`]; `for
-/// threaded` the threaded MPMs under each, `for prefork` prefork under each, `for gates` event under each;
-/// `for process_gate` (`for process_gate_threaded`), `for handler_gate` and `for kept` each MPM under that one; `once` a single one (event,
-/// process gate) for what cannot depend on either, `once on prefork` with that MPM.
+/// Makes tests from a function that takes a [`Cell`]. Without a word it makes one for each MPM and each [`Gate`].
+/// - `for threaded`, `for prefork` and `for gates` (event) make one for each gate under these MPMs.
+/// - `for process_gate` (`for process_gate_threaded`), `for handler_gate` and `for kept` make one for each MPM with
+///   this gate.
+/// - `once` makes a single test (event, process gate), for behaviour that cannot depend on either. `once on prefork`
+///   makes it with this MPM.
 #[macro_export]
 macro_rules! matrix {
     ($behaviour:ident) => {

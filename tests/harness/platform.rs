@@ -1,4 +1,4 @@
-//! What differs between distributions: where httpd is, where its modules are, who its children are.
+//! The differences between distributions: the place of httpd and of its modules, and the user of its children.
 
 use std::{
     env,
@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
-/// Debian's name and Fedora's.
+/// The names on Debian and on Fedora.
 const BINARIES: [&str; 4] =
     ["/usr/sbin/apache2", "/usr/sbin/httpd", "/usr/local/sbin/httpd", "/usr/bin/httpd"];
 
@@ -39,8 +39,8 @@ fn first_existing(candidates: &[&str], what: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{what}: found at none of {candidates:?}"))
 }
 
-/// How to load httpd's module `name` (`lua` for `mod_lua.so`): a `LoadModule` line, or nothing where
-/// it is part of the binary.
+/// How httpd's module `name` is loaded (`lua` for `mod_lua.so`): a `LoadModule` line, or nothing if it is part of the
+/// binary.
 pub fn load_line(name: &str) -> String {
     if name == "php" {
         return load_php();
@@ -75,8 +75,8 @@ fn is_built_in(name: &str) -> bool {
     list.lines().any(|line| line.trim() == format!("mod_{name}.c"))
 }
 
-/// Whether mod_lua is to be left out. It changes how httpd authenticates: its hooks make the server log in again for
-/// every inner request (server/request.c, ap_setup_auth_internal), and so hide faults that do the same.
+/// Whether mod_lua is left out. mod_lua changes how httpd authenticates: its hooks make the server log in again for
+/// every inner request (server/request.c, ap_setup_auth_internal). This hides bugs that have the same effect.
 pub fn without_lua() -> bool {
     env::var_os("CONFINE_WITHOUT_LUA").is_some()
 }
@@ -92,7 +92,7 @@ pub fn module_under_test() -> PathBuf {
     })
 }
 
-/// The command beside the module, of the same build.
+/// The command, from the same build as the module.
 pub fn command() -> PathBuf {
     let path = env::var_os("CONFINE_COMMAND").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/confinectl"),
@@ -132,13 +132,13 @@ pub fn child_user() -> (&'static str, libc::uid_t) {
     })
 }
 
-/// The group of [`child_user`], which on Debian's `nobody` has another name than the user.
+/// The group of [`child_user`]. On Debian the group of `nobody` has another name than the user.
 pub fn child_group(user: &str) -> &str {
     if user == "nobody" { "nogroup" } else { user }
 }
 
-/// Who runs the services beside httpd: `None` is this process's own user. Neither PostgreSQL nor anything
-/// else that a test starts has a reason to be root, and PostgreSQL refuses to be.
+/// The user who runs the services beside httpd. `None` is this process's own user. No service that a test starts
+/// needs to be root, and PostgreSQL refuses to be.
 pub fn service_account() -> Option<(libc::uid_t, libc::gid_t)> {
     is_root().then(|| account("nobody").unwrap_or_else(|| panic!("there is no account `nobody`")))
 }

@@ -6,12 +6,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Ports handed out by this process, for good: a port that was free once may be wanted again by a
-/// server that another test is just restarting.
+/// Ports that this process has used. It uses no port twice, because a server that another test is restarting may need
+/// its port again.
 static TAKEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 
-/// A port that is free on 127.0.0.1 and on ::1. Another process may still take it before the server
-/// binds it, so the server's start is retried.
+/// A port that is free on 127.0.0.1 and on ::1. Another process may still take it before the server binds it, so the
+/// start of the server is repeated in that case.
 pub fn free() -> u16 {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     let taken = taken.get_or_insert_default();

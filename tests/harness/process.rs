@@ -1,4 +1,4 @@
-//! A server as a process: in a session of its own, and never left behind.
+//! A server as a process. It has a session of its own, and it is never left running.
 
 use std::{
     fs::{self, File},
@@ -13,25 +13,25 @@ use std::{
 /// How long a server may take to stop before its whole group is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
-/// linux/capability.h: the two that let root read every file.
+/// The two capabilities that let root read every file (linux/capability.h).
 const READING_CAPABILITIES: [libc::c_ulong; 2] =
     [1 /* CAP_DAC_OVERRIDE */, 2 /* CAP_DAC_READ_SEARCH */];
 
-/// A running server, first process of a session and of a process group: httpd signals its whole group
-/// when it stops. It ends at the latest with the thread that started it.
+/// A running server, the first process of a session and of a process group, because httpd signals its whole group
+/// when it stops. It ends with the thread that started it, or earlier.
 pub(crate) struct Daemon {
     child: Child,
     end_signal: libc::c_int,
 }
 
 impl Daemon {
-    /// Starts httpd with its output going to `output`. `bound_by_modes` takes from root the right to read
-    /// files whose mode forbids it.
+    /// Starts httpd with its output going to `output`. `bound_by_modes` takes away root's right to read files whose
+    /// mode forbids it.
     pub(crate) fn spawn(command: Command, output: &Path, bound_by_modes: bool) -> io::Result<Self> {
         Self::spawn_ending_on(libc::SIGTERM, command, output, bound_by_modes)
     }
 
-    /// As [`spawn`](Self::spawn), for a server that ends at once on another signal.
+    /// As [`spawn`](Self::spawn), for a server that ends immediately on another signal.
     pub(crate) fn spawn_ending_on(
         end_signal: libc::c_int,
         mut command: Command,
@@ -48,16 +48,16 @@ impl Daemon {
 
     /// The process id of the server's first process.
     pub(crate) fn pid(&self) -> libc::pid_t {
-        // Linux numbers processes below 2^22.
+        // Linux numbers processes below 2^22, so the number fits.
         self.child.id() as libc::pid_t
     }
 
-    /// Its exit status, once it has ended.
+    /// Its exit status, if it has ended.
     pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Waits for its end. `None`: it still runs after `limit`.
+    /// Waits for its end. `None` says that it still runs after `limit`.
     pub(crate) fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + limit;
         loop {
@@ -75,8 +75,7 @@ impl Daemon {
         unsafe { libc::kill(self.pid(), signal) };
     }
 
-    /// Waits until httpd has noticed every child that ended so far, which it logs if it was a crash. It
-    /// looks once a second.
+    /// Waits until httpd has noticed every child that has ended so far. It looks once a second, and it logs a crash.
     pub(crate) fn wait_until_children_are_reaped(&self) {
         let deadline = Instant::now() + Duration::from_secs(5);
         while self.has_dead_child() && Instant::now() < deadline {
@@ -89,11 +88,12 @@ impl Daemon {
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
         let mut states =
             children.split_whitespace().map(|child| fs::read_to_string(format!("/proc/{child}/stat")));
-        // proc(5): the state follows the name in parentheses.
+        // In this file the state follows the name in parentheses (proc(5)).
         states.any(|stat| stat.is_ok_and(|stat| stat.contains(") Z ")))
     }
 
-    /// Ends the server: politely, and after a while by force. Tells whether being polite was enough.
+    /// Ends the server: first by a request, and after some time by force. The result says whether the request was
+    /// enough.
     pub(crate) fn stop(&mut self) -> bool {
         if self.exited().is_some() {
             return true;
@@ -109,7 +109,7 @@ impl Daemon {
     fn kill_group(&mut self) {
         // SAFETY: as in `signal`; the group was made by setsid in the child and is named like it.
         unsafe { libc::kill(-self.pid(), libc::SIGKILL) };
-        // Nothing is left to do if waiting fails: the process is gone.
+        // If waiting fails, the process is gone, and nothing is left to do.
         let _ = self.child.wait();
     }
 }
@@ -120,11 +120,11 @@ impl Drop for Daemon {
     }
 }
 
-/// Runs in the new process before the server does.
+/// This runs in the new process before the server does.
 fn prepare_session(end_signal: libc::c_int, bound_by_modes: bool) -> io::Result<()> {
     // SAFETY: setsid has no preconditions. In a child just forked it cannot fail.
     unsafe { libc::setsid() };
-    // A test run that is interrupted must not leave servers behind.
+    // An interrupted test run must not leave servers behind.
     prctl(libc::PR_SET_PDEATHSIG, end_signal as libc::c_ulong)?;
     if bound_by_modes {
         for capability in READING_CAPABILITIES {

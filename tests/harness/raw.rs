@@ -1,4 +1,4 @@
-//! HTTP/1.1 by hand: for requests that no client library would send, pipelining above all.
+//! HTTP/1.1 by hand, for requests that no client library would send, such as pipelined ones.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -28,7 +28,7 @@ impl RawConnection {
         sent.unwrap_or_else(|e| panic!("sending to the server: {e}"));
     }
 
-    /// Sends a GET request that keeps the connection open; `extra` are whole header lines.
+    /// Sends a GET request that keeps the connection open. `extra` consists of whole header lines.
     pub fn send_get(&mut self, target: &str, extra: &str) {
         self.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{extra}\r\n"));
     }
@@ -43,19 +43,19 @@ impl RawConnection {
         response
     }
 
-    /// Reads the next response's head alone.
+    /// Reads the head of the next response, and not its body.
     pub fn head_only(&mut self) -> Response {
         self.head()
     }
 
-    /// Everything until the server closes.
+    /// Everything until the server closes the connection.
     pub fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.stream.read_to_end(&mut bytes).unwrap_or_else(|e| panic!("reading to the end: {e}"));
         bytes
     }
 
-    /// How many bytes still come until the server closes, or breaks off.
+    /// How many bytes arrive until the server closes or breaks the connection.
     pub fn until_it_ends(&mut self) -> usize {
         let (mut count, mut buffer) = (0, [0; 64 << 10]);
         while let Ok(more @ 1..) = self.stream.read(&mut buffer) {
@@ -111,7 +111,7 @@ impl RawConnection {
         }
     }
 
-    /// Exactly so many bytes.
+    /// Exactly this many bytes.
     pub fn exactly(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         self.stream.read_exact(&mut bytes).unwrap_or_else(|e| panic!("a body of {length} bytes: {e}"));

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::{Cell, Client, Gate, Mpm, RawConnection, ServerBuilder, Wire, platform, process::Daemon};
 
-/// Attempts to start on another port where the first was taken in the meantime.
+/// How often a start is tried on another port, if the port was taken meanwhile.
 const ATTEMPTS: usize = 5;
 
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -22,20 +22,20 @@ const LOG_LIMIT: Duration = Duration::from_secs(10);
 
 const TRACE: &str = "logs/trace";
 
-/// Every MPM writes this once its children are there, and again after a restart.
+/// Every MPM writes this when its children exist, and again after a restart.
 const READY: &str = "resuming normal operations";
 
-/// What httpd writes of a child that a signal killed.
+/// httpd writes this about a child that a signal killed.
 const CRASH: &str = "exit signal";
 
-/// A running httpd. Dropping it stops it, and fails the test if one of its processes crashed.
+/// A running httpd. To drop it stops it, and fails the test if one of its processes crashed.
 pub struct Server {
     daemon: Daemon,
     port: u16,
     tls_port: Option<u16>,
     cell: Cell,
     may_crash: bool,
-    // Declared last: the folder outlives the process.
+    // This is the last field, because the folder must outlive the process.
     root: TempDir,
 }
 
@@ -76,7 +76,8 @@ impl Server {
         self.daemon.pid()
     }
 
-    /// What a [traced](ServerBuilder::traced) server did so far, a system call a line, once it does nothing more.
+    /// What a [traced](ServerBuilder::traced) server has done so far, one system call in each line. This waits until
+    /// it does nothing more.
     pub fn trace(&self) -> Vec<String> {
         let mut before = 0;
         loop {
@@ -99,14 +100,14 @@ impl Server {
         self.log().lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
     }
 
-    /// Waits until a line of the error log contains every one of `texts`, and returns the first such.
+    /// Waits until a line of the error log contains all of `texts`, and returns the first such line.
     #[track_caller]
     pub fn wait_for_log(&self, texts: &[&str]) -> String {
         self.wait_for_line("logs/error.log", texts)
     }
 
-    /// As [`wait_for_log`](Self::wait_for_log), for the access log, which is written after the
-    /// response: method, path and query, status, user, CONFINE_CONTEXT.
+    /// As [`wait_for_log`](Self::wait_for_log), for the access log. It is written after the response, with method,
+    /// path and query, status, user and CONFINE_CONTEXT.
     #[track_caller]
     pub fn wait_for_access_log(&self, texts: &[&str]) -> String {
         self.wait_for_line("logs/access.log", texts)
@@ -125,8 +126,8 @@ impl Server {
         }
     }
 
-    /// Asks for `target` until the answer is no 503: mod_cgid's daemon cannot be reached by the children between
-    /// binding its socket and giving it to their user (modules/generators/mod_cgid.c, cgid_server).
+    /// Requests `target` until the answer is not 503. The children cannot reach mod_cgid's daemon from the time when
+    /// it binds its socket until it gives the socket to their user (modules/generators/mod_cgid.c, cgid_server).
     #[track_caller]
     pub fn wait_for_cgid(&self, target: &str) {
         let deadline = Instant::now() + START_LIMIT;
@@ -136,18 +137,17 @@ impl Server {
         }
     }
 
-    /// Lets the server's children crash: the test is about what happens then.
+    /// Accepts that children crash, for a test about what happens then.
     pub fn expect_crashes(&mut self) {
         self.may_crash = true;
     }
 
-    /// Begins a graceful restart (SIGUSR1), and does not wait.
+    /// Begins a graceful restart (SIGUSR1) and does not wait.
     pub fn begin_graceful_restart(&self) {
         self.daemon.signal(libc::SIGUSR1);
     }
 
-    /// Restarts gracefully and returns once the server has read its configuration
-    /// again. Requests in flight go on.
+    /// Restarts gracefully. It returns when the server has read its configuration again. Running requests go on.
     #[track_caller]
     pub fn restart_gracefully(&self) {
         let before = self.log_lines(READY).len();
@@ -164,19 +164,18 @@ impl Server {
         self.daemon.signal(libc::SIGTERM);
     }
 
-    /// Stops the server, fails the test if one of its processes crashed or did not stop, and returns
-    /// the error log.
+    /// Stops the server and returns the error log. Fails the test if one of its processes crashed or did not stop.
     #[track_caller]
     pub fn stop(mut self) -> String {
         self.stop_and_check(self.cell.mpm == Mpm::Prefork);
         self.log()
     }
 
-    /// Unless `to_the_end`, only crashes before the stop count: with a client that is just leaving, the
-    /// stock server (2.4.71) sometimes crashes while it stops. Under threaded MPMs its main thread
-    /// closes the sockets of threads that are done with them (server/mpm/event/event.c,
-    /// close_worker_sockets); a prefork child's signal handler destroys its pools wherever the child
-    /// stands, in the middle of closing a connection, too (server/mpm/prefork/prefork.c, just_die).
+    /// Unless `to_the_end` is set, only crashes before the stop count. The stock server (2.4.71) sometimes crashes
+    /// while it stops, if a client is just leaving. Under threaded MPMs its main thread closes the sockets of threads
+    /// that have finished with them (server/mpm/event/event.c, close_worker_sockets). A prefork child's signal
+    /// handler destroys its pools whatever the child is doing, for example while it closes a connection
+    /// (server/mpm/prefork/prefork.c, just_die).
     #[track_caller]
     fn stop_and_check(&mut self, to_the_end: bool) {
         self.daemon.wait_until_children_are_reaped();
@@ -196,7 +195,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if thread::panicking() {
-            // The server's own words are what one wants to see next to a failed assertion.
+            // A reader of a failed assertion needs the server's own words.
             eprintln!("--- error log ---\n{}", self.log());
         } else {
             if self.cell.gate != Gate::Kept {
@@ -236,7 +235,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Fails the test unless each text appears, in the check and in the start.
+    /// Fails the test unless the check and the start both say each of these texts.
     #[track_caller]
     pub fn says(&self, texts: &[&str]) -> &Self {
         for (when, said) in [("-t", &self.on_check), ("start", &self.on_start)] {
@@ -247,8 +246,8 @@ impl Refusal {
         self
     }
 
-    /// Fails the test unless the server names the last line of the configuration that reads `text`, as
-    /// `FILE:LINE` or in httpd's own way.
+    /// Fails the test unless the server names the last line of the configuration whose text is `text`, as `FILE:LINE`
+    /// or in httpd's own way.
     #[track_caller]
     pub fn points_at(&self, text: &str) -> &Self {
         let line = self.config.lines().rev().position(|line| line.trim() == text);
@@ -318,7 +317,7 @@ fn start_once(builder: &ServerBuilder) -> Result<(Daemon, u16, Option<u16>), Sta
     let (config, port, tls_port) = builder.write_config();
     let log = builder.path("logs/error.log");
     let output = builder.path("logs/output.log");
-    // A log of an earlier attempt must not be taken for this one's.
+    // A log of an earlier attempt must not be taken for the log of this one.
     let _ = fs::remove_file(&log);
     let mut command = httpd(builder, &config);
     command.arg("-DFOREGROUND");
@@ -338,7 +337,7 @@ fn start_once(builder: &ServerBuilder) -> Result<(Daemon, u16, Option<u16>), Sta
 
 fn httpd(builder: &ServerBuilder, config: &Path) -> Command {
     let mut command = if builder.traced {
-        // The tracer is no parent of the server's: its process is the one that is started here.
+        // The tracer is not the parent of the server: the process that is started here is the server.
         let mut strace = Command::new("strace");
         strace.args(["--daemonize=grandchild", "-f", "-qq", "-s", "4096"]);
         strace.args(["-e", "trace=open,openat,clone,clone3", "-e", "signal=none", "-o"]);

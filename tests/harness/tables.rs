@@ -1,4 +1,4 @@
-//! Rules in a table: who has which contexts stands in a database, an SQLite file or a PostgreSQL server.
+//! Rules in a table: an SQLite file or a PostgreSQL server holds each user's contexts.
 
 use crate::{
     Cell, ServerBuilder,
@@ -6,7 +6,7 @@ use crate::{
     tenants::{OPTIONAL_LOGIN, leaky_app},
 };
 
-/// Each has their ruleset.
+/// Each user has the ruleset of the same name.
 const ROWS: &str = "
 CREATE TABLE tenants (name VARCHAR(64), context VARCHAR(200));
 INSERT INTO tenants VALUES ('alice', 'landlock:alice'), ('bob', 'landlock:bob');
@@ -36,7 +36,7 @@ impl Table {
         Self::PostgreSql(PostgreSql::start(&format!("{ROWS}GRANT SELECT ON tenants TO web;")))
     }
 
-    /// The directives that lead mod_dbd to it.
+    /// The directives that connect mod_dbd with it.
     pub fn directives(&self) -> String {
         match self {
             Self::Sqlite(file) => format!("DBDriver sqlite3\nDBDParams \"{}\"", file.file().display()),
@@ -53,13 +53,13 @@ impl Table {
         }
     }
 
-    /// Writes a user's contexts, in SQL (`NULL`, `'landlock:alice'`).
+    /// Sets a user's contexts, in SQL (`NULL`, `'landlock:alice'`).
     #[track_caller]
     pub fn set(&self, user: &str, contexts: &str) {
         self.sql(&format!("UPDATE tenants SET context = {contexts} WHERE name = '{user}';"));
     }
 
-    /// Takes the database away.
+    /// Makes the database unreachable.
     pub fn stop(&mut self) {
         match self {
             Self::Sqlite(file) => file.stop(),
@@ -67,7 +67,7 @@ impl Table {
         }
     }
 
-    /// Brings it back.
+    /// Makes the database reachable again.
     #[track_caller]
     pub fn start_again(&mut self) {
         match self {
@@ -77,8 +77,8 @@ impl Table {
     }
 }
 
-/// The leaky application, with `rule` over everything and this database to ask; who has a password is asked for
-/// it, and others are nobody.
+/// The leaky application, with `rule` for everything and with this database. Users who have a password are asked for
+/// it, and everybody else is anonymous.
 pub fn asking(cell: Cell, table: &Table, rule: &str) -> ServerBuilder {
     let lines = format!("{OPTIONAL_LOGIN}\n{}\n{PREPARE}\n{rule}", table.directives());
     leaky_app(cell).modules(["dbd"]).config(lines)

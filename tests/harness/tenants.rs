@@ -1,9 +1,8 @@
-//! Two people and one leaky application: the setting of most tests.
+//! Two people and one leaky application, which most tests use.
 //!
-//! `data/alice/note` and `data/bob/note` belong to one of them each; `www/app/leaky.lua` is an
-//! application inside the server's process that does whatever its query says; the rulesets `alice`
-//! and `bob` allow the application and the one's data. Without Lua (`CONFINE_WITHOUT_LUA`), the same URLs lead to a
-//! program that does the same.
+//! `data/alice/note` and `data/bob/note` each belong to one of them. `www/app/leaky.lua` is an application inside the
+//! server's process that does whatever its query says. The rulesets `alice` and `bob` allow the application and the
+//! data of one person. Without Lua (`CONFINE_WITHOUT_LUA`), the same URLs lead to a program that does the same.
 
 use crate::{Cell, Response, Server, ServerBuilder, platform};
 
@@ -13,8 +12,8 @@ pub const NOTE_OF_ALICE: &str = "alice wrote this for herself\n";
 /// What `data/bob/note` says.
 pub const NOTE_OF_BOB: &str = "bob wrote this for himself\n";
 
-/// The rulesets of both, and Landlock as the backend of contexts that name none. `@more@` stands for
-/// what else both may do.
+/// The rulesets of both, and Landlock as the backend of contexts that name none. `@more@` is a place for further
+/// lines of both rulesets.
 const RULESETS: &str = r#"
 ConfineBackend landlock
 <ConfineLandlock alice>
@@ -27,7 +26,7 @@ ConfineBackend landlock
 </ConfineLandlock>
 "#;
 
-/// What it takes in a ruleset to run the system's programs and the scripts in `cgi-bin`.
+/// The lines that a ruleset needs to run the system's programs and the scripts in `cgi-bin`.
 pub const RUN_PROGRAMS: &str = r#"
     LandlockExecute /usr "@root@/cgi-bin"
     LandlockRead /etc /dev
@@ -45,7 +44,7 @@ pub const LOGIN: &str = r#"
 </Location>
 "#;
 
-/// Checks a password where one is sent, and lets requests without one pass.
+/// Checks a password if one is sent. Requests without one pass.
 pub const OPTIONAL_LOGIN: &str = r#"
 <Location "/">
     AuthType Basic
@@ -59,8 +58,8 @@ pub const OPTIONAL_LOGIN: &str = r#"
 </Location>
 "#;
 
-/// A second way to the application, without confinement and without a password: what it reads there
-/// could be read, had the kernel not refused it elsewhere.
+/// A second path to the application, without confinement and without a password. It shows that the application could
+/// read what the kernel refused on the first path.
 const OPEN_DOOR: &str = r#"
 Alias "/open" "@root@/www/app"
 <Location "/open">
@@ -68,7 +67,7 @@ Alias "/open" "@root@/www/app"
 </Location>
 "#;
 
-/// After [`LOGIN`], which asks everywhere.
+/// For use after [`LOGIN`], which asks everywhere.
 const OPEN_TO_ALL: &str = "<Location \"/open\">\nRequire all granted\n</Location>";
 
 /// The files of both under `/data/`, for handlers that serve files.
@@ -79,7 +78,7 @@ Alias "/data" "@root@/data"
 </Directory>
 "#;
 
-/// Scripts in `cgi-bin` under `/cgi-bin/`; loads no module.
+/// Scripts in `cgi-bin` under `/cgi-bin/`. This loads no module.
 pub const CGI_BIN: &str = r#"
 ScriptAlias "/cgi-bin" "@root@/cgi-bin"
 <Directory "@root@/cgi-bin">
@@ -90,7 +89,7 @@ ScriptAlias "/cgi-bin" "@root@/cgi-bin"
 /// Names `alice` and `bob`, passwords `alice-pw` and `bob-pw`.
 const PASSWORDS: &str = "alice:{SHA}g2YDYHBhl9R/ddqtGep+ipAO4aU=\nbob:{SHA}bOWgjgJew8XNjPXTyFghAc+ha1M=\n";
 
-/// The line of `name` in a password file, without the name: for databases that keep it themselves.
+/// The part of `name`'s line in a password file after the name, for databases that keep the name themselves.
 pub fn password_hash(name: &str) -> &'static str {
     let mut lines = PASSWORDS.lines().filter_map(|line| line.split_once(':'));
     let found = lines.find(|(user, _)| *user == name);
@@ -113,7 +112,7 @@ AddHandler cgi-script .lua
 </Directory>
 "#;
 
-/// The application and the data alone: also for a server without the module.
+/// The application and the data alone. A server without the module can use them, too.
 pub fn application(cell: Cell) -> ServerBuilder {
     let builder = cell.server().modules(["auth_basic", "authn_file", "authz_user"]);
     let builder = if platform::without_lua() {
@@ -129,7 +128,7 @@ pub fn application(cell: Cell) -> ServerBuilder {
         .file("tenants.map", MAP)
 }
 
-/// The application, the data and the rulesets; nobody is asked who they are, and no rule is set.
+/// The application, the data and the rulesets. Nobody needs a password, and there is no rule.
 pub fn leaky_app(cell: Cell) -> ServerBuilder {
     leaky_app_with(cell, "")
 }
@@ -139,12 +138,12 @@ pub fn leaky_app_with(cell: Cell, lines: &str) -> ServerBuilder {
     application(cell).folder("cgi-bin").config(RULESETS.replace("@more@", lines)).config(OPEN_DOOR)
 }
 
-/// The application, where everybody logs in and is confined to what is theirs.
+/// The application, where everybody logs in and is confined to their own data.
 pub fn two_people(cell: Cell) -> ServerBuilder {
     leaky_app(cell).config(LOGIN).config(OPEN_TO_ALL).config("ConfineMap \"@root@/tenants.map\"")
 }
 
-/// Adds the folder `/dav/`, where a client may put files and fetch them again, under any protocol.
+/// Adds the folder `/dav/`, where a client can store and fetch files, with any protocol.
 pub fn dav_folder(builder: ServerBuilder) -> ServerBuilder {
     builder
         .modules(["dav", "dav_fs"])
@@ -158,7 +157,7 @@ pub fn leaky(action: &str, argument: impl AsRef<str>) -> String {
     leaky_at("/app/leaky.lua", action, argument)
 }
 
-/// As [`leaky`], where the application lies elsewhere.
+/// As [`leaky`], for an application at another place.
 pub fn leaky_at(place: &str, action: &str, argument: impl AsRef<str>) -> String {
     format!("{place}?{action}={}", encode(argument.as_ref()))
 }
@@ -168,7 +167,7 @@ pub fn note_of(server: &Server, owner: &str) -> String {
     leaky("read", note_path(server, owner))
 }
 
-/// As [`note_of`], through the door that nobody guards: the positive control.
+/// As [`note_of`], by the path without confinement. It is the positive control.
 pub fn open_note_of(server: &Server, owner: &str) -> String {
     leaky_at("/open/leaky.lua", "read", note_path(server, owner))
 }

@@ -1,4 +1,4 @@
-//! The threads of a server's children, and whether the kernel holds one of them to a context.
+//! The threads of a server's children, and whether the kernel confines one of them.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::Server;
 
-/// What the kernel says of one thread: its LSM's label, and whether it gave up new privileges, as every thread under
+/// What the kernel says about one thread: its LSM label, and whether it gave up new privileges, as every thread under
 /// Landlock did (proc(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Held {
@@ -20,13 +20,13 @@ impl Held {
     fn of(task: &str) -> Option<Self> {
         let status = fs::read_to_string(format!("{task}/status")).ok()?;
         let no_new_privs = status.lines().find(|line| line.starts_with("NoNewPrivs:"))?.to_owned();
-        // Without an LSM that labels, there is nothing to read.
+        // If no LSM gives labels, there is nothing to read.
         let label = fs::read_to_string(format!("{task}/attr/current")).unwrap_or_default();
         Some(Self { label, no_new_privs })
     }
 }
 
-/// The children of a process, theirs included.
+/// The children of a process, and their children.
 fn descendants(pid: i32) -> Vec<i32> {
     let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let children: Vec<i32> = listed.split_whitespace().filter_map(|id| id.parse().ok()).collect();
@@ -34,8 +34,8 @@ fn descendants(pid: i32) -> Vec<i32> {
 }
 
 impl Server {
-    /// The threads of the server's children that are held to something that the server's first process is not, each
-    /// with what it is held to. Kept workers that rest are among them.
+    /// The threads of the server's children that are confined in a way in which the server's first process is not,
+    /// each with its confinement. Resting kept workers are among them.
     pub fn threads_in_a_context(&self) -> Vec<String> {
         let Some(server) = Held::of(&format!("/proc/{}", self.pid())) else { return Vec::new() };
         let mut found = Vec::new();
@@ -50,7 +50,7 @@ impl Server {
         found
     }
 
-    /// Fails the test unless, soon, no thread of a child is in a context.
+    /// Fails the test unless, after a short time, no thread of a child is in a context.
     #[track_caller]
     pub(crate) fn expect_no_thread_in_a_context(&self) {
         let deadline = Instant::now() + Duration::from_secs(5);

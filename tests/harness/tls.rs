@@ -1,4 +1,4 @@
-//! Throw-away authorities: a certificate that vouches for itself, good for the loopback, and some for clients.
+//! Certificate authorities for one test: a self-signed certificate for the loopback, and certificates for clients.
 
 use std::{fs, path::Path, process::Command};
 
@@ -29,7 +29,7 @@ pub(crate) fn make_client_certificates(folder: &Path) {
     }
 }
 
-/// A certificate that vouches for itself.
+/// Makes a self-signed certificate.
 fn make_own(folder: &Path, key: &str, certificate: &str, subject: &str, more: &[&str]) {
     let kind =
         ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];

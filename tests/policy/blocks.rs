@@ -1,12 +1,11 @@
-//! Each optional block is taken where it should be, and nowhere else: one unknown name drops a whole block,
-//! and nobody is told.
+//! Each optional block is used where it should be, and nowhere else. One unknown name silently removes a whole block.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use crate::{Kind, compile::Compiled, modules, shipped, small, whole};
 
-/// Every optional block that is shipped, and whether a policy with the reference policy's names takes it, and
-/// one with Fedora's. The reference policy has the old names as aliases.
+/// Every shipped optional block, whether a policy with the reference policy's names uses it, and whether one with
+/// Fedora's names does. The reference policy has the old names as aliases.
 const BLOCKS: [(&str, &str, bool, bool); 12] = [
     ("mod_confine.cil", "sessions_var_lib", true, false),
     ("mod_confine.cil", "sessions_var_run", false, true),
@@ -31,7 +30,7 @@ fn optional_blocks(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// What of the table does not hold, a line each. `other` was compiled instead of the shipped `mod_confine.cil`.
+/// The differences from the table, one line each. `other` is compiled in place of the shipped `mod_confine.cil`.
 fn differences(compiled: &Compiled, kind: Kind, other: Option<&Path>) -> Vec<String> {
     let mut lines = Vec::new();
     for (file, block, reference, fedora) in BLOCKS {
@@ -48,7 +47,7 @@ fn differences(compiled: &Compiled, kind: Kind, other: Option<&Path>) -> Vec<Str
     lines
 }
 
-/// The same in the small policy of a kind.
+/// The differences in the small policy of a kind.
 fn differences_in_small(kind: Kind, other: Option<&Path>) -> Vec<String> {
     let mut files = [small(kind), modules(true)].concat();
     for file in &mut files {
@@ -97,7 +96,7 @@ fn each_optional_block_is_taken_where_it_should_be_in_whole_policies() {
     }
 }
 
-/// The table would show a typing mistake in any name of any block, and show the block.
+/// The table shows a typing mistake in any name of any block, and names the block.
 #[test]
 fn a_mistyped_name_in_a_block_is_found() {
     let text = fs::read_to_string(shipped("mod_confine.cil")).expect("mod_confine.cil");
@@ -126,7 +125,7 @@ fn a_mistyped_name_in_a_block_is_found() {
     assert!(tried >= 19, "{tried} names");
 }
 
-/// Where the list that begins a text ends.
+/// The end of the list with which a text begins.
 fn end_of_list(text: &str) -> usize {
     let mut depth = 0;
     for (at, c) in text.char_indices() {

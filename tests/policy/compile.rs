@@ -1,4 +1,4 @@
-//! `secilc`, and what it says of optional blocks.
+//! Runs `secilc` and reads what it says about optional blocks.
 
 use std::{
     collections::BTreeMap,
@@ -8,14 +8,14 @@ use std::{
 
 use tempfile::TempDir;
 
-/// A policy that compiled.
+/// A policy that has been compiled.
 pub struct Compiled {
     folder: TempDir,
     log: String,
 }
 
 impl Compiled {
-    /// Compiles modules as `semodule` would, bounds and assertions checked; or what `secilc` said.
+    /// Compiles modules as `semodule` does, and checks bounds and assertions. The error is what `secilc` said.
     pub fn of(files: &[PathBuf]) -> Result<Self, String> {
         let folder = tempfile::tempdir().expect("a directory");
         let output = Command::new("secilc")
@@ -40,12 +40,12 @@ impl Compiled {
         if output.status.success() { Ok(Self { folder, log }) } else { Err(log) }
     }
 
-    /// The policy as the kernel takes it.
+    /// The policy in the form for the kernel.
     pub fn binary(&self) -> PathBuf {
         self.folder.path().join("policy")
     }
 
-    /// The optional blocks of `file` that were left out, each with the statements for which it was.
+    /// The optional blocks of `file` that were left out, each with the statements that caused it.
     pub fn left_out(&self, file: &Path) -> BTreeMap<String, Vec<String>> {
         let at = format!("{}:", file.display());
         let mut blocks = BTreeMap::<String, Vec<String>>::new();

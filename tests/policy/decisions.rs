@@ -1,5 +1,5 @@
-//! What the kernel would answer, as libsepol computes it from the compiled policy, constraints and bounds
-//! included (`checkpolicy --debug`).
+//! What the kernel would decide. libsepol computes it from the compiled policy, with constraints and bounds
+//! (`checkpolicy --debug`).
 
 use std::{
     collections::BTreeSet,
@@ -37,7 +37,7 @@ const fn no(
     Question { source, target, class, permission, allowed: false }
 }
 
-/// Sends lines to checkpolicy's menu; what it printed.
+/// Sends lines to checkpolicy's menu and returns what it printed.
 fn menu(binary: &Path, lines: &str) -> String {
     let mut child = Command::new("checkpolicy")
         .args(["--binary", "--debug", "--mls"])
@@ -51,7 +51,7 @@ fn menu(binary: &Path, lines: &str) -> String {
     String::from_utf8_lossy(&child.wait_with_output().expect("it ends").stdout).into_owned()
 }
 
-/// A context's text: a domain and a range, or a file's type and range behind `:`.
+/// Completes a context: a domain and a range, or the type and range of a file after `:`.
 fn context(short: &str) -> String {
     match short.strip_prefix(':') {
         Some(object) => format!("system_u:object_r:{object}"),
@@ -59,13 +59,13 @@ fn context(short: &str) -> String {
     }
 }
 
-/// What each source may do to each target, in one run of the menu.
+/// The permissions that each source has for each target, from one run of the menu.
 fn answers(binary: &Path, questions: &[Question]) -> Vec<BTreeSet<String>> {
     let mut lines = String::new();
     for question in questions {
         lines += &format!("2\n{}\n2\n{}\n", context(question.source), context(question.target));
     }
-    // Numbers are given in order, so a second run gives the same.
+    // Numbers are assigned in order, so a second run assigns the same ones.
     let output = menu(binary, &format!("{lines}q\n"));
     let sids: Vec<&str> =
         output.lines().filter_map(|line| line.trim().strip_prefix("sid ")).map(str::trim).collect();
@@ -83,7 +83,7 @@ fn answers(binary: &Path, questions: &[Question]) -> Vec<BTreeSet<String>> {
     sets
 }
 
-/// Asks all, and says all that is wrong.
+/// Asks all questions, and fails with all wrong answers.
 fn ask(name: &str, compiled: &Compiled, questions: &[Question]) {
     let wrong: Vec<String> = questions
         .iter()
@@ -101,7 +101,7 @@ fn compile(files: Vec<PathBuf>) -> Compiled {
     Compiled::of(&files).unwrap_or_else(|log| panic!("secilc refuses: {log}"))
 }
 
-/// Asks of the small policies and of the whole ones.
+/// Asks the small policies and the whole ones.
 fn ask_all(with_mcs: bool, questions: impl Fn(Kind) -> Vec<Question>) {
     for kind in Kind::ALL {
         ask(
@@ -139,7 +139,7 @@ fn an_application_reaches_sessions_and_databases_by_either_name() {
             yes("alice.process:s0", sessions, "dir", "remove_name"),
             no("alice.process:s0", sessions, "dir", "read"),
             no("carol.process:s0", sessions, "dir", "add_name"),
-            // The other name is the server's own folder, or one of other applications.
+            // The other name is the server's own folder, or a folder of other applications.
             no("alice.process:s0", server, "dir", "add_name"),
             yes("alice.process:s0", postgresql, "dir", "search"),
             yes("alice.process:s0", postgresql, "sock_file", "write"),
@@ -180,7 +180,7 @@ fn what_a_policy_gives_to_every_domain_is_taken_away() {
             questions.extend([
                 no("alice.process:s0", "abrt_helper_t:s0", "process", "transition"),
                 no("alice.program:s0", "abrt_helper_t:s0", "process", "transition"),
-                // Others keep what the policy gives them.
+                // Other domains keep what the policy gives them.
                 yes("httpd_t:s0", "abrt_helper_t:s0", "process", "transition"),
                 yes("postgresql_t:s0", ":etc_t:s0", "file", "read"),
             ]);
@@ -212,7 +212,7 @@ fn a_program_outside_may_be_named() {
     }
 }
 
-/// In the small policies there is no constraint on categories but those of the modules; Fedora's has few.
+/// The small policies have no constraints on categories but those of our modules, and Fedora's policy has few.
 #[test]
 fn categories_keep_tenants_apart_whatever_the_policys_own_constraints() {
     ask_all(false, |_| {
@@ -241,7 +241,7 @@ fn categories_keep_tenants_apart_whatever_the_policys_own_constraints() {
             questions.push(yes("tenants.process:s0:c1", ":tenants.writable:s0:c1", class, permission));
             questions.push(yes("tenants.process:s0:c1", ":tenants.writable:s0", class, permission));
         }
-        // Without mod_confine.by_category they bind nothing, and the server stands outside.
+        // Without mod_confine.by_category, categories do not restrict an application. They never restrict the server.
         questions.push(yes("alice.process:s0:c1", ":alice.writable:s0:c2", "file", "read"));
         questions.push(yes("httpd_t:s0", ":tenants.writable:s0:c2", "file", "read"));
         questions

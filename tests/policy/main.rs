@@ -1,8 +1,8 @@
-//! The SELinux modules in `conf/selinux`, compiled with the policies that they are for: small ones with the
-//! names of the reference policy and of Fedora's, and whole ones where this machine has them.
+//! Compiles the SELinux modules in `conf/selinux` with the policies that they are for: small policies with the names
+//! of the reference policy and of Fedora's policy, and whole ones if this machine has them.
 //!
-//! A policy that was built elsewhere is tried as well with `CONFINE_SELINUX_POLICY=FOLDER`, a folder of
-//! modules (`NAME.pp`, `NAME.pp.bz2`, `NAME.cil`, or a store's `NAME/cil`).
+//! `CONFINE_SELINUX_POLICY=FOLDER` adds a policy that was built elsewhere. The folder holds its modules (`NAME.pp`,
+//! `NAME.pp.bz2`, `NAME.cil`, or `NAME/cil` from a store).
 
 mod blocks;
 mod compile;
@@ -12,7 +12,7 @@ mod whole;
 
 use std::path::{Path, PathBuf};
 
-/// Whose names a policy uses.
+/// The policy whose names are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Reference,
@@ -36,13 +36,13 @@ fn here(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("policy").join(name)
 }
 
-/// What the project ships.
+/// A file that the project ships.
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/selinux").join(name)
 }
 
-/// The modules that a server of many tenants installs. The form in which tenants keep the server's type
-/// (`mod_confine_mcs.cil`) changes more, and is a module of its own.
+/// The modules that a server with many tenants installs. The form in which tenants keep the server's type
+/// (`mod_confine_mcs.cil`) changes more, so it is a module of its own.
 fn modules(with_mcs: bool) -> Vec<PathBuf> {
     let mut files = vec![shipped("mod_confine.cil"), shipped("example.cil"), here("tenants.cil")];
     if with_mcs {

@@ -1,10 +1,10 @@
-//! The small policies say what the whole ones say: no name that those lack.
+//! The small policies use no name that the whole ones do not have.
 
 use std::{collections::HashSet, fs};
 
 use crate::{Kind, here, small, whole};
 
-/// What declares a name that our modules may use, and the names so declared in CIL text.
+/// The statements that declare a name that our modules may use.
 const STATEMENTS: [&str; 4] = ["type", "typeattribute", "typealias", "boolean"];
 
 fn declared(text: &str) -> HashSet<(String, String)> {
@@ -17,7 +17,7 @@ fn declared(text: &str) -> HashSet<(String, String)> {
         .collect()
 }
 
-/// Names that are the small policies' own.
+/// Names that only the small policies have.
 const OWN: [&str; 3] = ["of_the_kernel", "all_types", "others"];
 
 #[test]
@@ -46,7 +46,7 @@ fn the_names_of_the_small_policies_are_those_of_the_whole_ones() {
     }
 }
 
-/// By these the modules tell which policy it is.
+/// The modules recognize a policy by these names.
 #[test]
 fn what_tells_the_policies_apart_is_in_one_of_them_alone() {
     for policy in whole::policies() {
@@ -62,7 +62,7 @@ fn what_tells_the_policies_apart_is_in_one_of_them_alone() {
             assert_eq!(has, policy.kind == kind, "{}: {name}", policy.name);
         }
     }
-    // And the small ones are like them.
+    // The small policies are like them.
     for (kind, other) in
         [("reference.cil", "(typeattribute base_ro_file_type)"), ("fedora.cil", "(type httpd_runtime_t)")]
     {

@@ -1,5 +1,5 @@
-//! Whole policies: Debian's, which `scripts/setup test` unpacks and does not install, that of the Fedora this
-//! runs on, and one in the folder that `CONFINE_SELINUX_POLICY` names.
+//! Whole policies: Debian's, which `scripts/setup test` unpacks and does not install; that of the Fedora on which
+//! this runs; and one in the folder that `CONFINE_SELINUX_POLICY` names.
 
 use std::{
     env, fs,
@@ -22,7 +22,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The policy with our modules. It takes seconds, so each is made once.
+    /// The policy with our modules. To compile it takes seconds, so each is compiled once.
     pub fn compiled(&self, with_mcs: bool) -> &Compiled {
         self.compiled[usize::from(with_mcs)].get_or_init(|| {
             let files = [self.files.clone(), modules(with_mcs)].concat();
@@ -31,7 +31,7 @@ impl Policy {
     }
 }
 
-/// Turns a module into CIL: `pp` is semodule's own translator.
+/// Turns a module into CIL. `pp` is the translator of semodule.
 const CONVERT: &str = r#"set -e
 case $1 in *.cil) exec cp "$1" "$2" ;; */cil) exec sh -c 'bzcat "$1" 2>/dev/null || cat "$1"' - "$1" >"$2" ;; esac
 pp=/usr/libexec/selinux/hll/pp
@@ -39,7 +39,7 @@ test -x $pp || { echo "$pp is missing: scripts/setup test installs it" >&2; exit
 case $1 in *.bz2) bzcat "$1" | $pp - "$2" ;; *) $pp "$1" "$2" ;; esac
 "#;
 
-/// What this machine has; at least one.
+/// The policies of this machine. There is at least one.
 pub fn policies() -> &'static [Policy] {
     static POLICIES: OnceLock<Vec<Policy>> = OnceLock::new();
     POLICIES.get_or_init(|| {
@@ -69,7 +69,7 @@ fn read(from: &Path) -> Policy {
         .filter_map(|path| {
             let name = path.file_name()?.to_str()?.split('.').next()?.to_owned();
             let file = if path.is_dir() { path.join("cil") } else { path };
-            // A module of ours that is installed would be there twice.
+            // If one of our modules is installed, it would be there twice.
             let is_module = file.is_file() && !name.starts_with("mod_confine") && {
                 let file = file.to_str()?;
                 [".pp", ".pp.bz2", ".cil", "/cil"].iter().any(|end| file.ends_with(end))

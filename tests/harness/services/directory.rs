@@ -10,11 +10,11 @@ use tempfile::TempDir;
 
 use super::{Program, Service, command_in, give_to_service, private_folder, run, write_for_service};
 
-/// Where the distributions keep OpenLDAP's schemas: Debian, Fedora.
+/// Where Debian and Fedora keep OpenLDAP's schemas.
 const SCHEMAS: [&str; 2] = ["/etc/ldap/schema", "/etc/openldap/schema"];
 
-/// The directory's top, its manager, and everybody's rights: who proved who they are may search, nobody may
-/// read a password.
+/// The top of the directory, its manager, and everybody's rights: who has logged in may search, and nobody may read a
+/// password.
 const CONFIGURATION: &str = r#"
 include @schemas@/core.schema
 include @schemas@/cosine.schema
@@ -41,14 +41,14 @@ dc: example
 
 ";
 
-/// Who may change the directory, and the password.
+/// The name and the password of the manager, who may change the directory.
 pub const MANAGER: (&str, &str) = ("cn=manager,dc=example,dc=org", "manager");
 
-/// A running slapd with the entries `dc=example,dc=org` and what the test adds. Entries may have the
-/// object class `confineAccount` and with it any number of `confineContext`.
+/// A running slapd with the entry `dc=example,dc=org` and what the test adds. Entries may have the object class
+/// `confineAccount`, and with it any number of `confineContext`.
 pub struct Directory {
     service: Service,
-    // Declared last: the folder outlives the process.
+    // This is the last field, because the folder must outlive the process.
     folder: TempDir,
 }
 
@@ -77,7 +77,7 @@ impl Directory {
         self.service.port
     }
 
-    /// What it was asked so far, since it was last started: one line an operation.
+    /// What it was asked since it was last started, one operation in each line.
     pub fn log(&self) -> String {
         let path = self.folder.path().join("server.log");
         let log = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -93,7 +93,7 @@ impl Directory {
         run(command, changes);
     }
 
-    /// Stops the directory; its clients are disconnected.
+    /// Stops the directory. Its clients are disconnected.
     pub fn stop(&mut self) {
         self.service.stop();
     }
@@ -114,7 +114,7 @@ fn configuration(folder: &Path) -> String {
 fn server_command(folder: &Path, port: u16) -> Command {
     let mut command = command_in(folder, &program("slapd"));
     command.arg("-f").arg(folder.join("slapd.conf"));
-    // A level keeps it in the foreground, too.
+    // With a debug level it also stays in the foreground.
     command.arg("-h").arg(format!("ldap://127.0.0.1:{port}")).args(["-d", "stats"]);
     command
 }
@@ -130,7 +130,7 @@ fn schemas() -> &'static str {
     found.unwrap_or_else(|| panic!("core.schema: found in none of {SCHEMAS:?}; `make setup` installs it"))
 }
 
-/// A program of slapd's, which are not in everybody's PATH.
+/// A program of slapd. Not everybody has its folder in PATH.
 fn program(name: &str) -> PathBuf {
     let path = Path::new("/usr/sbin").join(name);
     assert!(path.exists(), "{}: not there; `make setup` installs it", path.display());

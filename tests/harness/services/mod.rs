@@ -1,8 +1,7 @@
-//! What a server asks about its users: a PostgreSQL server, an LDAP directory, an SQLite file.
+//! Services that a server asks about its users: a PostgreSQL server, an LDAP directory, an SQLite file.
 //!
-//! Each is the distribution's own program, started for one test in a temporary folder, on a free port of
-//! the loopback, by an account that is not root. It ends when it is dropped, and at the latest with the
-//! test's thread.
+//! Each is the distribution's own program. It is started for one test in a temporary folder, on a free port of the
+//! loopback, by an account that is not root. It ends when it is dropped, or with the thread of the test.
 
 mod directory;
 mod postgresql;
@@ -27,18 +26,18 @@ pub use directory::{Directory, MANAGER};
 pub use postgresql::PostgreSql;
 pub use sqlite::Sqlite;
 
-/// Attempts to start on another port where the first was taken in the meantime.
+/// How often a start is tried on another port, if the port was taken meanwhile.
 const ATTEMPTS: usize = 5;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// How one of these programs is started, and how one knows that it is up.
+/// How one of these programs is started, and how it says that it is ready.
 struct Program {
     /// The command, for this port.
     command: Box<dyn Fn(u16) -> Command + Send>,
     /// The signal on which it ends without waiting for its clients.
     end_signal: libc::c_int,
-    /// What it writes when it is up: whoever else may answer at the port does not write it.
+    /// What it writes when it is ready. Another program that answers at the port does not write it.
     ready: &'static str,
 }
 
@@ -51,7 +50,7 @@ struct Service {
 }
 
 impl Service {
-    /// Starts it on a free port. `output` is a file for what it says.
+    /// Starts it on a free port. `output` is the file for its output.
     #[track_caller]
     fn start(program: Program, output: PathBuf) -> Self {
         let mut service = Self { program, daemon: None, port: 0, output };
@@ -66,9 +65,9 @@ impl Service {
         panic!("no free port after {ATTEMPTS} attempts");
     }
 
-    /// Ends it, whoever is connected.
+    /// Ends it, even if clients are connected.
     fn stop(&mut self) {
-        // Dropping it waits for its end.
+        // To drop it waits for its end.
         self.daemon = None;
     }
 
@@ -86,7 +85,7 @@ impl Service {
         loop {
             let said = fs::read(&self.output).map_err(|e| e.to_string())?;
             let said = String::from_utf8_lossy(&said);
-            // slapd says so before it listens.
+            // slapd writes this before it listens.
             if said.contains(self.program.ready) && accepts_connections(self.port) {
                 self.daemon = Some(daemon);
                 return Ok(());
@@ -130,19 +129,19 @@ fn command_in(folder: &Path, program: &Path) -> Command {
     if let Some((uid, gid)) = platform::service_account() {
         command.uid(uid).gid(gid);
     }
-    // Not where the tests were started: the account may be unable to enter that.
+    // This is not the folder where the tests were started, because the account may be unable to enter that one.
     command.current_dir(folder).env("LC_ALL", "C");
     command
 }
 
-/// Runs a command with this input to its end, and returns what it said. Fails the test if it fails.
+/// Runs a command to its end with this input, and returns its output. Fails the test if the command fails.
 #[track_caller]
 fn run(mut command: Command, input: &str) -> String {
     let name = command.get_program().to_string_lossy().into_owned();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|e| panic!("{name}: {e}"));
     if let Some(mut stdin) = child.stdin.take() {
-        // A command that ends before it has read everything says why in its status and output.
+        // If a command ends before it has read everything, its status and output say why.
         let _ = stdin.write_all(input.as_bytes());
     }
     let output = child.wait_with_output().unwrap_or_else(|e| panic!("{name}: {e}"));

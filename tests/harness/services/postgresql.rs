@@ -12,13 +12,13 @@ use tempfile::TempDir;
 
 use super::{Program, Service, command_in, give_to_service, private_folder, run, write_for_service};
 
-/// The superuser, whom the socket in the private folder lets in without a password.
+/// The superuser. The socket in the private folder accepts it without a password.
 const SUPERUSER: &str = "confine";
 
-/// Clients over TCP know this role's password, which is its name.
+/// The role for clients over TCP. Its password is its name.
 const CLIENT: &str = "web";
 
-/// Fast to start, and careless with data that ends with the test.
+/// Settings that make the start fast. They risk the data, which the test does not need afterwards.
 const SETTINGS: &str = "\
 listen_addresses = '127.0.0.1'
 fsync = off
@@ -36,16 +36,15 @@ max_parallel_workers = 0
 
 const ACCESS: &str = "local all confine trust\nhost all web 127.0.0.1/32 scram-sha-256\n";
 
-/// A running PostgreSQL server with an empty database, and with the role `web`, which may read what it is
-/// granted.
+/// A running PostgreSQL server with an empty database and with the role `web`, which may read what it is granted.
 pub struct PostgreSql {
     service: Service,
-    // Declared last: the folder outlives the process.
+    // This is the last field, because the folder must outlive the process.
     folder: TempDir,
 }
 
 impl PostgreSql {
-    /// Starts a server in which these statements were run.
+    /// Starts a server and runs these statements in it.
     #[track_caller]
     pub fn start(statements: &str) -> Self {
         let folder = private_folder("confine-postgresql-");
@@ -53,7 +52,7 @@ impl PostgreSql {
         let path = folder.path().to_owned();
         let program = Program {
             command: Box::new(move |port| server_command(&path, port)),
-            // The "fast" shutdown: clients are disconnected.
+            // This signal asks for a "fast" shutdown, which disconnects clients.
             end_signal: libc::SIGINT,
             ready: "database system is ready to accept connections",
         };
@@ -68,7 +67,7 @@ impl PostgreSql {
         self.service.port
     }
 
-    /// What a client needs, in the words of libpq. It is the role `web`.
+    /// What a client with the role `web` needs to connect, in the words of libpq.
     pub fn connection(&self) -> String {
         let port = self.port();
         format!(
@@ -76,7 +75,7 @@ impl PostgreSql {
         )
     }
 
-    /// Runs statements as the superuser, and returns what they select, one row a line.
+    /// Runs statements as the superuser, and returns what they select, one row in each line.
     #[track_caller]
     pub fn sql(&self, statements: &str) -> String {
         let mut command = command_in(self.folder.path(), &program("psql"));
@@ -85,7 +84,7 @@ impl PostgreSql {
         run(command, statements)
     }
 
-    /// Stops the server; its clients are disconnected.
+    /// Stops the server. Its clients are disconnected.
     pub fn stop(&mut self) {
         self.service.stop();
     }
@@ -103,8 +102,8 @@ fn server_command(folder: &Path, port: u16) -> Command {
     command
 }
 
-/// A cluster's files, made once and held in memory: making one takes a second, writing one does not, and no
-/// folder is left behind that all tests share.
+/// The files of a cluster, made once and kept in memory. To make a cluster takes a second, and to write its files
+/// does not. So no folder is left behind that all tests share.
 struct Cluster {
     folders: Vec<PathBuf>,
     files: Vec<(PathBuf, Vec<u8>)>,
@@ -165,7 +164,7 @@ fn initialize(folder: &Path, data: &Path) {
     run(alone, &format!("CREATE ROLE {CLIENT} LOGIN PASSWORD '{CLIENT}'\n{WITHOUT_TEMPLATES}"));
 }
 
-/// Two thirds of a cluster's files are databases from which others are made: none is, here.
+/// Two thirds of a cluster's files are templates for new databases. No test makes a database.
 const WITHOUT_TEMPLATES: &str = "\
 UPDATE pg_database SET datistemplate = false
 DROP DATABASE template0
@@ -177,7 +176,7 @@ fn append(path: &Path, text: &str) {
     write_for_service(path, old + text);
 }
 
-/// A program of PostgreSQL's: Debian has a folder for each version, and the newest counts.
+/// A program of PostgreSQL. Debian has a folder for each version, and the newest one is used.
 fn program(name: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let debian = versions.filter_map(|entry| Some((version(&entry.file_name())?, entry.path().join("bin"))));

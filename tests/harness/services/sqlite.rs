@@ -1,4 +1,4 @@
-//! An SQLite database: a file.
+//! An SQLite database in a file.
 
 use std::{
     fs,
@@ -40,17 +40,17 @@ impl Sqlite {
     #[track_caller]
     pub fn sql(&self, statements: &str) -> String {
         let mut command = Command::new("sqlite3");
-        // The command waits for a reader that holds the file, instead of failing.
+        // If a reader holds the file, the command waits and does not fail.
         command.args(["-batch", "-bail", "-cmd", ".timeout 10000"]).arg(self.file());
         run(command, statements)
     }
 
-    /// Takes the file away. Who has it open still has it.
+    /// Removes the file. A process that has it open still has it.
     pub fn stop(&mut self) {
         move_file(&self.file(), &self.away());
     }
 
-    /// Brings it back.
+    /// Puts the file back.
     pub fn start_again(&mut self) {
         move_file(&self.away(), &self.file());
     }
