@@ -31,6 +31,7 @@ use contexts::distinct_contexts;
 
 pub use contexts::checker;
 pub use report::around;
+pub use whole::refusals;
 
 /// The command line of `check`.
 #[derive(clap::Args)]

@@ -60,14 +60,7 @@ impl ServerArgs {
     pub fn read(&self, question: Option<&Question>) -> Result<(Reading, Vec<String>), Failure> {
         let refused = |(why, remedy): httpd::NoProgram| Failure::Refused(format!("{why}; {remedy}"));
         let program = httpd::find(self.httpd.as_deref()).map_err(refused)?;
-        if let Some(config) = &self.config {
-            std::fs::File::open(config).map_err(|e| {
-                Failure::Refused(format!(
-                    "{}: cannot be opened: {e}; correct the name, or run this as root",
-                    config.display()
-                ))
-            })?;
-        }
+        self.config.as_deref().map_or(Ok(()), httpd::readable)?;
         let mut command = httpd::command(&program);
         command.args(["-t", "-D", dump::DUMP]);
         if let Some(question) = question {
@@ -90,7 +83,10 @@ impl ServerArgs {
             refused((format!("{} cannot be run: {e}", program.display()), "name another with --httpd"))
         })?;
         let said = lines(&output.stderr);
-        let words = || format!("{} -t: {}: {}", program.display(), output.status, said.join(" "));
+        let words = || {
+            let said = if said.is_empty() { "it said nothing".to_owned() } else { said.join(" ") };
+            format!("{} -t: {}: {said}", program.display(), output.status)
+        };
         match Dump::parse(&String::from_utf8_lossy(&output.stdout)) {
             Ok(dump) => Ok((Reading::Described(Box::new(dump)), said)),
             Err(DumpError::Missing) if is_good(&output) => Ok((Reading::NotLoaded, said)),

@@ -16,7 +16,7 @@ use confine::lsm::{selinux::SecurityContext, tomoyo::Domain};
 use serde_json::{Value, json};
 
 use crate::{
-    Failure, Outcome,
+    Failure, Outcome, httpd,
     out::{self, Out},
 };
 use facts::Unseen;
@@ -174,6 +174,12 @@ impl Diagnosis {
 
 /// Checks this machine and writes the findings.
 pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
+    // What was named is meant; what was not may be absent, and the rest of the machine is looked at all the same.
+    if args.httpd.is_some() {
+        let refused = |(why, remedy): httpd::NoProgram| Failure::Refused(format!("{why}; {remedy}"));
+        httpd::find(args.httpd.as_deref()).map_err(refused)?;
+    }
+    args.config.as_deref().map_or(Ok(()), httpd::readable)?;
     let diagnosis = judge::judge(&gather::gather(args));
     if args.json {
         out.json(&diagnosis.json())?;

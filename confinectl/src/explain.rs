@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     user: Option<OsString>,
     /// The client's address.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     ip: Option<IpAddr>,
     /// The virtual host's ServerName; of a configuration, the header Host, which chooses the virtual host.
     #[arg(long, value_name = "NAME")]
@@ -72,6 +72,11 @@ pub struct Args {
         requires = "map"
     )]
     server_domain: Domain,
+}
+
+/// A client's address, for the command line.
+fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "write an IPv4 or IPv6 address, such as 192.0.2.7 or 2001:db8::7".to_owned())
 }
 
 impl Args {

@@ -2,9 +2,12 @@
 
 use std::{
     ffi::OsStr,
+    fs::File,
     path::{Path, PathBuf},
     process::Command,
 };
+
+use crate::Failure;
 
 /// The programs of Debian and of Fedora.
 pub const PROGRAMS: [&str; 2] = ["/usr/sbin/apache2", "/usr/sbin/httpd"];
@@ -27,6 +30,14 @@ pub fn find(program: Option<&Path>) -> Result<PathBuf, NoProgram> {
             )
         }),
     }
+}
+
+/// Whether a configuration that was named is there.
+pub fn readable(config: &Path) -> Result<(), Failure> {
+    File::open(config).map(drop).map_err(|e| {
+        let name = config.display();
+        Failure::Refused(format!("{name}: cannot be opened: {e}; correct the name, or run this as root"))
+    })
 }
 
 /// The program in the environment that its distribution gives it. The caller adds the arguments.

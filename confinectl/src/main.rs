@@ -6,6 +6,7 @@
 
 mod check;
 mod described;
+mod directives;
 mod doctor;
 mod explain;
 mod generate;
@@ -13,6 +14,7 @@ mod httpd;
 mod map;
 mod out;
 mod selinux_domain;
+mod synopsis;
 mod term;
 
 use std::{
@@ -42,7 +44,7 @@ enum Command {
     Check(check::Args),
     /// Look at this machine: what confines requests here, what is missing, and what to do.
     ///
-    /// Sees most as root. Exit status: 0 no errors, 1 errors.
+    /// Sees most as root. Exit status: 0 no errors, 1 errors, 2 wrong usage, or what was named is not there.
     Doctor(doctor::Args),
     /// Show which rules a request meets, of a configuration as the server reads it or of one map, and what it
     /// gets.
@@ -95,17 +97,11 @@ fn backend(name: &str) -> Result<BackendName, String> {
 
 fn main() -> ExitCode {
     // It is added here and not in the definition, so the generated pages do not name it.
-    let command = Cli::command().subcommand(generate::command());
+    let command = synopsis::with_usage(Cli::command().subcommand(generate::command()));
     let matches = match command.clone().try_get_matches() {
         Ok(matches) => matches,
         Err(error) if error.use_stderr() => {
-            let text = out::usage(&error, command);
-            let json = std::env::args_os().any(|word| word == "--json");
-            if json {
-                failed(&[text.trim_end().to_owned()], true)
-            } else {
-                eprint!("confinectl: {text}")
-            }
+            failed(&[out::usage(&error, command)], std::env::args_os().any(|word| word == "--json"));
             return ExitCode::from(2);
         }
         // The help or the version was requested.
@@ -120,7 +116,8 @@ fn main() -> ExitCode {
         Command::Check(args) => args.json,
         Command::Doctor(args) => args.json,
         Command::Explain(args) => args.json(),
-        Command::Map(_) | Command::SelinuxDomain(_) => false,
+        Command::Map(command) => command.json(),
+        Command::SelinuxDomain(_) => false,
     };
     let result = match &cli.command {
         Command::Check(args) => check::run(args, &mut out),

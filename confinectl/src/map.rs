@@ -42,6 +42,13 @@ pub enum Command {
     Diff(Diff),
 }
 
+impl Command {
+    /// Whether JSON is asked for.
+    pub fn json(&self) -> bool {
+        matches!(self, Self::Diff(Diff { json: true, .. }))
+    }
+}
+
 /// The command line of `map fmt`.
 #[derive(clap::Args)]
 pub struct Fmt {

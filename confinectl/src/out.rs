@@ -85,15 +85,40 @@ pub fn complain(text: &dyn Display) {
     let _ = writeln!(io::stderr(), "{}", one_line(&text.to_string()));
 }
 
-/// The message of the command line's parser, without its first word, `error`. It quotes what was typed, and it has
+/// The message of the command line's parser, on one line, and where to read on. It quotes what was typed, and it has
 /// several lines. So the parser runs once more with words that are escaped already.
 pub fn usage(error: &clap::Error, command: clap::Command) -> String {
-    let words = std::env::args_os().map(|word| one_line(&word.to_string_lossy()));
+    let words: Vec<_> = std::env::args_os().map(|word| one_line(&word.to_string_lossy())).collect();
+    let help = help_for(&command, &words);
     let text = match command.try_get_matches_from(words) {
         Err(again) => clean(again.render().to_string().as_bytes(), false),
-        Ok(_) => one_line(&error.render().to_string()) + "\n",
+        Ok(_) => one_line(&error.render().to_string()),
     };
-    text.strip_prefix("error: ").map_or_else(|| text.clone(), str::to_owned)
+    format!("{}; see {help}", joined(text.strip_prefix("error: ").unwrap_or(&text)))
+}
+
+/// The help of the command that these words name.
+fn help_for(command: &clap::Command, words: &[String]) -> String {
+    let mut name = command.get_name().to_owned();
+    let mut command = command;
+    for word in words.iter().skip(1) {
+        let Some(below) = command.find_subcommand(word) else { break };
+        name = format!("{name} {word}");
+        command = below;
+    }
+    format!("{name} --help")
+}
+
+/// The lines of a complaint as one: what is listed below a colon belongs to it, what stands apart is a remedy. The
+/// synopsis goes, because the help has it whole.
+fn joined(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = lines.take_while(|line| !["Usage: ", "For more"].iter().any(|end| line.starts_with(end)));
+    lines.fold(String::new(), |said, line| match line.strip_prefix("tip: ") {
+        _ if said.is_empty() => line.to_owned(),
+        Some(tip) => format!("{said}; {tip}"),
+        None => format!("{said} {line}"),
+    })
 }
 
 /// A file's name, on one line.
@@ -217,6 +242,15 @@ mod tests {
         let shown = json(&value);
         assert!(shown.chars().all(|c| c == '\n' || !is_unseen(c)), "{shown}");
         assert_eq!(serde_json::from_str::<Value>(&shown).expect("JSON"), value);
+    }
+
+    #[test]
+    fn a_complaint_is_one_line() {
+        let text = "unexpected argument '--lst' found\n\n  tip: a similar argument exists: '--list'\n\nUsage: x \
+                    --list\n           [MAP]\n\nFor more information, try '--help'.\n";
+        assert_eq!(joined(text), "unexpected argument '--lst' found; a similar argument exists: '--list'");
+        let text = "the following required arguments were not provided:\n  --path <FILE>\n\nUsage: x\n";
+        assert_eq!(joined(text), "the following required arguments were not provided: --path <FILE>");
     }
 
     #[test]

@@ -204,7 +204,31 @@ fn wrong_usage_is_an_error() {
     ] {
         let run = confinectl(d.path(), args);
         assert_eq!((run.status, run.out.as_str()), (Some(2), ""), "{args:?}");
-        assert!(!run.err.is_empty());
+        assert!(run.err.starts_with("confinectl: ") && run.err.lines().count() == 1, "{}", run.err);
+    }
+    for (args, said) in [
+        (
+            &["chek"][..],
+            "unrecognized subcommand 'chek'; a similar subcommand exists: 'check'; see confinectl --help",
+        ),
+        (
+            &["map", "diff", "m"],
+            "the following required arguments were not provided: <NEW>; see confinectl map diff --help",
+        ),
+        (&["explain", "--connect", "99999"], "--connect 99999: ports are numbered from 0 to 65535"),
+        (
+            &["explain", "--to", "x"],
+            "invalid value 'x' for '--to <ADDRESS:PORT>': write ADDRESS:PORT, such as 192.0.2.1:80 or \
+             [2001:db8::1]:443; see confinectl explain --help",
+        ),
+    ] {
+        assert_eq!(confinectl(d.path(), args).err, format!("confinectl: {said}\n"));
+    }
+    for args in [&["check", "--json", "--lst"][..], &["map", "diff", "--json", "m", "n"]] {
+        let run = confinectl(d.path(), args);
+        let value: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
+        assert_eq!((run.status, run.err.as_str()), (Some(2), ""), "{args:?}");
+        assert_eq!(value["errors"].as_array().map(Vec::len), Some(1), "{value}");
     }
     let run = confinectl(d.path(), &["check", "m", "--default-backend", "x"]);
     assert!(

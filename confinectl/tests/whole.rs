@@ -6,6 +6,7 @@ use std::{fs, path::Path, process::Command};
 use confine::{
     Origin,
     dump::{Answer, Dump, Found, Kind, Outcome, Question, Rule, Ruleset, Section, Server, Setting, Verdict},
+    lsm::landlock::NOT_WHOLE,
 };
 use tempfile::TempDir;
 
@@ -261,6 +262,72 @@ confined GET /app/x user=al%20ice addr=- vhost=dog rule=/etc/x.conf:5 context=la
     let value: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
     assert_eq!((&value["rule"], &value["winner"]), (&"/etc/x.conf:5".into(), &1.into()));
     assert_eq!(value["rules"][0]["found"], "silent");
+}
+
+#[test]
+fn a_host_that_no_virtual_host_has_and_a_file_that_is_not_there_are_said() {
+    let mut dump = answered();
+    dump.servers[1].aliases = vec!["*.Dog".to_owned()];
+    let there = |path: &Path| Some(path.as_os_str().as_encoded_bytes().into());
+    dump.answer.as_mut().expect("an answer").path = there(Path::new("/nonexistent/x"));
+    let d = server(&printed(&dump), "Syntax OK\n", 0);
+    let note = "note: no virtual host reached there is called cat; httpd takes the first one, dog\n";
+    for (host, is_noted) in
+        [("cat", true), ("cat:80", true), ("DOG", false), ("dog:80", false), ("a.dog", false)]
+    {
+        let run = confinectl(d.path(), &["explain", "--host", host]);
+        assert_eq!(run.out.contains(note), is_noted, "{host}: {}", run.out);
+        assert!(run.out.contains("file /nonexistent/x (from the URL, not there)\n"), "{}", run.out);
+    }
+    dump.answer.as_mut().expect("an answer").path = there(d.path());
+    fs::write(d.path().join("printed"), printed(&dump)).expect("a file");
+    let run = confinectl(d.path(), &["explain", "--path", "/srv/x"]);
+    assert!(run.out.contains(&format!("file {} (given)\n", d.path().display())), "{}", run.out);
+}
+
+#[test]
+fn an_unknown_directive_comes_with_what_was_meant() {
+    let said = "AH00526: Syntax error on line 3 of /etc/x.conf:\nInvalid command 'ConfineContxt', perhaps \
+                misspelled or defined by a module not included in the server configuration\n";
+    let d = server("", said, 1);
+    for command in ["check", "explain"] {
+        let run = confinectl(d.path(), &[command]);
+        let (line, _) = run.out.split_once('\n').expect("a line");
+        assert!(line.starts_with("/etc/x.conf:3: Invalid command 'ConfineContxt', "), "{run:?}");
+        assert!(line.ends_with("; write ConfineContext if that was meant"), "{run:?}");
+        assert_eq!(run.status, Some(1));
+    }
+}
+
+/// At a reload the running server goes on without it, and a server that starts does not.
+#[test]
+fn a_ruleset_that_is_not_whole_is_a_finding() {
+    let warning = format!("/etc/x.conf:2: ruleset a: /srv/x cannot be opened (ENOENT); {NOT_WHOLE}");
+    let warnings = vec![warning.clone(), "/etc/x.conf:9: something else".to_owned()];
+    let d = server(&printed(&Dump { warnings, ..described() }), "Syntax OK\n", 0);
+    let run = confinectl(d.path(), &["check"]);
+    assert!(run.out.starts_with(&format!("{warning}\n/etc/x.conf:9: note: something else\n")), "{}", run.out);
+    assert!(run.status == Some(1) && run.out.ends_with("1 finding, 1 note\n"), "{run:?}");
+}
+
+#[test]
+fn modules_of_other_processes_are_not_called_refused_where_they_are_let_through() {
+    let mut dump = described();
+    dump.modules = vec!["mod_proxy_fcgi.c".to_owned()];
+    for (word, but) in [("deny", false), ("allow", true), ("warn", true)] {
+        dump.settings = vec![setting("ConfineOutOfProcess", word, 4)];
+        let d = server(&printed(&dump), "Syntax OK\n", 0);
+        let run = confinectl(d.path(), &["check"]);
+        let text = "refused, and not confined where ConfineOutOfProcess lets them through; ";
+        assert!(run.out.contains("note: mod_proxy_fcgi is loaded"), "{}", run.out);
+        assert_eq!(run.out.contains(text), but, "{word}: {}", run.out);
+        assert_eq!(
+            run.out.contains("not confined: what other processes make, by mod_proxy_fcgi"),
+            but,
+            "{}",
+            run.out
+        );
+    }
 }
 
 #[test]

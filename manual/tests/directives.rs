@@ -82,6 +82,22 @@ fn each_directive_has_its_table_with_the_rows_of_httpds_manual() {
     }
 }
 
+/// The row names the version that brought the directive, and the changelog has that version.
+#[test]
+fn each_directive_says_since_which_version_it_is_there() {
+    let changes = read("CHANGELOG.md");
+    let versions: Vec<&str> = changes.lines().filter(|line| line.starts_with("## ")).collect();
+    for rows in described(&read(PAGE)) {
+        let cell = |row: &str| rows.iter().find(|(name, _)| name == row).map_or("", |(_, text)| text);
+        let (since, _) = cell("Compatibility").split_once(" and newer").unwrap_or_else(|| panic!("{rows:?}"));
+        let version = since.strip_prefix("mod_confine ").unwrap_or_else(|| panic!("{rows:?}"));
+        assert!(
+            versions.iter().any(|heading| heading.contains(&format!("{version}."))),
+            "{version}: {rows:?}"
+        );
+    }
+}
+
 #[test]
 fn the_list_at_the_head_is_complete() {
     let page = read(PAGE);
@@ -104,6 +120,18 @@ fn the_table_is_read_as_it_is_written() {
          Entry::section(c\"<B\", landlock::b, SERVER, c\"NAME>\"),\n    Entry::section(c\"</B>\", x, SERVER, c\"\"),\n\
          Entry::of_another(c\"SSLUserName\", m, OF_MOD_SSL, c\"\"),\n";
     assert_eq!(own_directives(table), [("A".to_owned(), true), ("B".to_owned(), false)]);
+}
+
+/// The command, too, which tells a misspelt one from one that is unknown because the module is not loaded.
+#[test]
+fn the_command_knows_each_directive() {
+    const LIST: &str = "confinectl/src/directives.rs";
+    let source = read(LIST);
+    let (_, list) = source.split_once("const NAMES").unwrap_or_else(|| panic!("{LIST}: no NAMES"));
+    let (list, _) = list.split_once("];").unwrap_or_else(|| panic!("{LIST}: no end of NAMES"));
+    let known: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+    let own: Vec<String> = own_directives(&read(TABLE)).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(known, own, "{LIST} and {TABLE}");
 }
 
 /// mod_confine(8) has a line for each.

@@ -190,8 +190,8 @@ fn notes(cell: Cell) {
             at("ConfineMode report")
         ),
         &format!("{}: note: nothing names the ruleset carol", at("<ConfineLandlock carol>")),
-        "note: mod_cgid is loaded, and starts CGI programs from another process: under a rule they are refused; load \
-         mod_cgi instead, or see ConfineOutOfProcess",
+        "note: mod_cgid is loaded, and starts CGI programs from another process: under a rule they are refused, and not \
+         confined where ConfineOutOfProcess lets them through; load mod_cgi instead, or see ConfineOutOfProcess",
     ]);
     let bare = ": note: the virtual host first has no rule: its requests run with the server's privileges";
     assert!(run.out.contains(bare), "{run}");

@@ -1,6 +1,6 @@
 //! The result of checking a configuration, for people and for programs.
 
-use std::{collections::BTreeMap, io::Write};
+use std::{collections::BTreeMap, fmt, io::Write};
 
 use anstyle::AnsiColor;
 use confine::dump::{Dump, Rule, Server, Setting};
@@ -83,6 +83,12 @@ impl Place {
     }
 }
 
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.place.prefix(), self.text)
+    }
+}
+
 impl Remark {
     /// Splits a text that begins with `FILE:LINE: ` or `FILE:LINE:COLUMN: `.
     pub fn parse(text: &str) -> Self {
@@ -148,14 +154,19 @@ impl Report {
         Ok(())
     }
 
-    /// Modules that make content outside of every context, where rules apply and a setting allows it.
-    fn beyond(&self) -> Vec<&str> {
+    /// Whether a setting lets other processes make content where rules apply.
+    pub fn lets_others_make_content(&self) -> bool {
         let lets = |setting: &Setting| {
             let word = setting.words.first().map(|word| word.to_ascii_lowercase());
             setting.directive.eq_ignore_ascii_case("ConfineOutOfProcess")
                 && matches!(word.as_deref(), Some("allow" | "warn"))
         };
-        if self.dump.rules.is_empty() || !self.dump.settings.iter().any(lets) {
+        !self.dump.rules.is_empty() && self.dump.settings.iter().any(lets)
+    }
+
+    /// Modules whose content no context reaches, and that a setting lets make it where rules apply.
+    fn beyond(&self) -> Vec<&str> {
+        if !self.lets_others_make_content() {
             return Vec::new();
         }
         let name = |module: &'_ String| module.rsplit_once('.').map_or(module.len(), |(name, _)| name.len());

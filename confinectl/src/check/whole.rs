@@ -10,6 +10,7 @@ use confine::{
     ContextList, Subject,
     context::BackendName,
     dump::{Dump, Kind, Rule, Setting},
+    lsm::landlock::NOT_WHOLE,
     map::{Map, MapText, Readable},
 };
 
@@ -25,6 +26,7 @@ use super::{
 use crate::{
     Failure, Outcome,
     described::{self, HOW_TO_LOAD, Reading},
+    directives::with_advice,
     out::Out,
     term::during,
 };
@@ -74,9 +76,9 @@ pub fn refusals(said: &[String]) -> Vec<Remark> {
         });
         remarks.push(match place {
             Some(place) => {
-                Remark { place, text: lines.next().map_or("a syntax error", String::as_str).to_owned() }
+                Remark { place, text: with_advice(lines.next().map_or("a syntax error", String::as_str)) }
             }
-            None => Remark { place: Place::default(), text: line.clone() },
+            None => Remark { place: Place::default(), text: with_advice(line) },
         });
     }
     remarks
@@ -112,6 +114,11 @@ fn examine(dump: Dump) -> Report {
         report.findings.extend(findings);
     }
     let mut findings: Vec<_> = told.iter().map(|fault| Remark::parse(fault)).collect();
+    // What a running server outlives keeps another one from starting.
+    let warnings = std::mem::take(&mut report.dump.warnings);
+    let (not_whole, warnings): (Vec<_>, Vec<_>) = warnings.into_iter().partition(|w| w.ends_with(NOT_WHOLE));
+    findings.extend(not_whole.iter().map(|warning| Remark::parse(warning)));
+    report.dump.warnings = warnings;
     findings.append(&mut report.findings);
     findings.extend(never_asked(&report));
     report.findings = findings;
@@ -221,9 +228,9 @@ fn notes(report: &Report) -> Vec<Remark> {
     notes.extend(without_rules(dump));
     notes.extend(dump.settings.iter().filter_map(|s| left_on(s, dump)));
     if !dump.rules.is_empty() {
-        notes.extend(
-            dump.modules.iter().map(|module| Remark { place: Place::default(), text: other_process(module) }),
-        );
+        let lets = report.lets_others_make_content();
+        let text = |module: &String| other_process(module, lets);
+        notes.extend(dump.modules.iter().map(|m| Remark { place: Place::default(), text: text(m) }));
         notes.extend(dump.unknown_handlers.iter().map(|module| unknown_handler(module)));
     }
     // A map with a bad line may name a ruleset that seems unused.
@@ -269,7 +276,8 @@ fn left_on(setting: &Setting, dump: &Dump) -> Option<Remark> {
     Some(Remark { place: Place::at(&setting.origin), text: format!("{setting}{}: {text}", inside(setting)) })
 }
 
-fn other_process(module: &str) -> String {
+/// A module whose content no context reaches. `lets`: there are places where it makes it all the same.
+fn other_process(module: &str, lets: bool) -> String {
     let name = module.strip_suffix(".c").or(module.strip_suffix(".cpp")).unwrap_or(module);
     let (made, what) = match name {
         "mod_cgid" => ("starts CGI programs from another process", "load mod_cgi instead"),
@@ -280,7 +288,10 @@ fn other_process(module: &str) -> String {
         ),
         _ => ("leads requests to other processes", "confine those by their own means"),
     };
-    format!("{name} is loaded, and {made}: under a rule they are refused; {what}, or see ConfineOutOfProcess")
+    let but = if lets { ", and not confined where ConfineOutOfProcess lets them through" } else { "" };
+    format!(
+        "{name} is loaded, and {made}: under a rule they are refused{but}; {what}, or see ConfineOutOfProcess"
+    )
 }
 
 /// Says what `check` cannot know, so that nobody takes its silence for an answer.

@@ -109,6 +109,8 @@ pub struct Server {
     pub version: Seen<String>,
     /// The configuration that it read.
     pub config: Seen<Config>,
+    /// Whether it read all of it, with root's rights, and refuses it: so it would not start.
+    pub refuses: bool,
 }
 
 /// What the server says about its configuration.

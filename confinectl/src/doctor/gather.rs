@@ -131,7 +131,7 @@ fn apparmor() -> Presence<Vec<(String, lsm::apparmor::Mode)>> {
 
 /// Whether this process has root's permissions for files. The owner of the kernel's files about this process shows
 /// that.
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0)
 }

@@ -4,9 +4,12 @@ use std::{collections::BTreeMap, ffi::OsStr, fs, path::Path, process::Output};
 
 use confine::php;
 
-use crate::httpd;
+use crate::{directives::with_advice, httpd};
 
-use super::facts::{Config, Running, Seen, Server, Unseen};
+use super::{
+    facts::{Config, Running, Seen, Server, Unseen},
+    gather::is_root,
+};
 
 /// The places of mod_info, which makes the server print its directives: on Debian and on Fedora.
 const INFO: [&str; 3] = [
@@ -19,7 +22,11 @@ const INFO: [&str; 3] = [
 pub fn look(program: Option<&Path>, config: Option<&Path>) -> Seen<Server> {
     let program = httpd::find(program).map_err(|(why, remedy)| Unseen::new(why, remedy))?;
     let version = run(&program, &["-v".as_ref()]).and_then(|output| version(&text(&output.stdout)));
-    Ok(Server { version, config: read_config(&program, config), program: program.display().to_string() })
+    let (config, refuses) = match read_config(&program, config) {
+        Ok(config) => (Ok(config), false),
+        Err(NotRead { unseen, refused }) => (Err(unseen), refused && is_root()),
+    };
+    Ok(Server { version, config, refuses, program: program.display().to_string() })
 }
 
 fn run(program: &Path, arguments: &[&OsStr]) -> Seen<Output> {
@@ -40,8 +47,15 @@ fn version(printed: &str) -> Seen<String> {
         .ok_or_else(|| Unseen::new("-v printed no version", "name the server's program with --httpd"))
 }
 
+/// Why there is no configuration.
+struct NotRead {
+    unseen: Unseen,
+    /// The server ended as it does where a configuration is wrong.
+    refused: bool,
+}
+
 /// Makes the server read its configuration and print the result.
-fn read_config(program: &Path, config: Option<&Path>) -> Seen<Config> {
+fn read_config(program: &Path, config: Option<&Path>) -> Result<Config, NotRead> {
     let info = INFO.iter().find(|path| Path::new(path).is_file());
     let load = info.map(|path| format!("LoadModule info_module {path}"));
     let mut arguments: Vec<&OsStr> = ["-t", "-D", "DUMP_MODULES", "-D", "DUMP_CONFIG"].map(OsStr::new).into();
@@ -53,14 +67,16 @@ fn read_config(program: &Path, config: Option<&Path>) -> Seen<Config> {
     if let Some(config) = config {
         arguments.extend([OsStr::new("-f"), config.as_os_str()]);
     }
-    let output = run(program, &arguments)?;
+    let output = run(program, &arguments).map_err(|unseen| NotRead { unseen, refused: false })?;
     let complaints = text(&output.stderr);
     let modules = modules(&text(&output.stdout), &complaints);
     if !output.status.success() || modules.is_empty() {
         let why = complaints.lines().rev().find(|l| !l.contains(":debug]") && !l.trim().is_empty());
         let remedy = "correct the configuration (apachectl configtest), run this as root, or name another file \
                       with --config";
-        return Err(Unseen::new(why.unwrap_or("the server printed no modules").trim(), remedy));
+        let refused = output.status.code() == Some(1) && why.is_some();
+        let why = with_advice(why.unwrap_or("the server printed no modules").trim());
+        return Err(NotRead { unseen: Unseen::new(why, remedy), refused });
     }
     let directives = match info {
         Some(_) => Ok(directives(&text(&output.stdout))),

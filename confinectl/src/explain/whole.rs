@@ -1,7 +1,7 @@
 //! Explains a request to a whole configuration: the server chooses the virtual host and merges the sections.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io::Write,
     net::SocketAddr,
     os::unix::ffi::OsStrExt,
@@ -41,7 +41,7 @@ pub struct RequestArgs {
     env: Vec<OsString>,
     /// The address and port of the server that the client connects to; by default one at which the virtual host
     /// of --host is reached.
-    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "map")]
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "map", value_parser = to)]
     to: Option<SocketAddr>,
     /// What the application would do to the file of --path. The rulesets of the request answer; its own file is found
     /// by --uri then. May be given several times.
@@ -65,6 +65,11 @@ fn accesses() -> PossibleValuesParser {
     PossibleValuesParser::new(words)
 }
 
+/// An address and a port, for the command line.
+fn to(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write ADDRESS:PORT, such as 192.0.2.1:80 or [2001:db8::1]:443".to_owned())
+}
+
 impl RequestArgs {
     /// The accesses that the rulesets are asked about.
     fn attempts(&self, path: Option<&Path>) -> Result<Vec<Attempt>, Failure> {
@@ -82,6 +87,10 @@ impl RequestArgs {
             let text = to.to_string_lossy();
             let to = match text.parse() {
                 Ok(port) => Object::Port(port),
+                Err(_) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
+                    let why = format!("--connect {text}: ports are numbered from 0 to 65535");
+                    return Err(Failure::Refused(why));
+                }
                 Err(_) if text.starts_with('@') => Object::AbstractSocket,
                 Err(_) => {
                     absolute("--connect", Path::new(to))?;
@@ -132,6 +141,7 @@ pub fn run(args: &super::Args, out: &mut Out<impl Write>) -> Result<Outcome, Fai
             return undecided(&[], why);
         }
         Reading::Refused(said) => {
+            let said: Vec<_> = check::refusals(&said).iter().map(ToString::to_string).collect();
             return undecided(&said, "the server does not start with this configuration".to_owned());
         }
     };
@@ -252,7 +262,9 @@ impl Explained<'_> {
             other.unwrap_or_default()
         )?;
         let path = self.answer.path.as_deref();
-        let given = if self.question.path.is_some() { "given" } else { "found" };
+        if let Some(note) = self.other_host() {
+            writeln!(out, "note: {note}")?;
+        }
         let assumed = if self.question.uri.is_some() { "" } else { " (assumed; name another with --uri)" };
         writeln!(out, "URL {}{assumed}", Field(Some(&self.answer.uri)))?;
         match path {
@@ -260,7 +272,7 @@ impl Explained<'_> {
                 let rest = self.answer.rest.as_ref().map(|rest| {
                     format!("; the rest is not there, and is taken for the URL's: {}", Field(Some(rest)))
                 });
-                writeln!(out, "file {} ({given}{})", Field(path), rest.unwrap_or_default())?;
+                writeln!(out, "file {} ({}{})", Field(path), self.path_is(), rest.unwrap_or_default())?;
             }
             None => writeln!(out, "no file: <Directory> and <Files> are left out; name it with --path")?,
         }
@@ -276,6 +288,31 @@ impl Explained<'_> {
             writeln!(out, "note: the client's address is not known; name it with --ip")?;
         }
         Ok(())
+    }
+
+    /// How the request came to its file, and whether there is one.
+    fn path_is(&self) -> String {
+        let from = if self.question.path.is_some() { "given" } else { "from the URL" };
+        let path = self.answer.path.as_deref().map(|path| Path::new(OsStr::from_bytes(path)));
+        let is_missing = |path: &Path| path.is_absolute() && matches!(path.try_exists(), Ok(false));
+        let missing = if path.is_some_and(is_missing) { ", not there" } else { "" };
+        format!("{from}{missing}")
+    }
+
+    /// That the name asked for is no virtual host's, so that httpd takes the first of that address.
+    fn other_host(&self) -> Option<String> {
+        let asked = self.question.host.as_deref()?;
+        let name = asked.rsplit_once(':').map_or(asked, |(name, port)| {
+            if port.bytes().all(|b| b.is_ascii_digit()) { name } else { asked }
+        });
+        let server = &self.dump.servers[self.answer.server];
+        let mut known = server.aliases.iter().chain([&server.name]);
+        (!known.any(|known| is_name(known.as_bytes(), name.as_bytes()))).then(|| {
+            format!(
+                "no virtual host reached there is called {name}; httpd takes the first one, {}",
+                server.name
+            )
+        })
     }
 
     /// The first rule that matches.
@@ -408,6 +445,17 @@ impl Explained<'_> {
             "from": verdict.at.as_ref().map(ToString::to_string),
             "text": verdict.text,
         })
+    }
+}
+
+/// Whether a ServerName or ServerAlias, which may hold `*` and `?`, is a host's name (httpd: ap_strcasecmp_match).
+fn is_name(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern, name) {
+        ([], _) => name.is_empty(),
+        ([b'*', rest @ ..], _) => (0..=name.len()).any(|skipped| is_name(rest, &name[skipped..])),
+        ([b'?', rest @ ..], [_, name @ ..]) => is_name(rest, name),
+        ([p, rest @ ..], [n, name @ ..]) => p.eq_ignore_ascii_case(n) && is_name(rest, name),
+        (_, []) => false,
     }
 }
 

@@ -5,10 +5,11 @@ use std::io;
 use clap::Command;
 use clap_mangen::{
     Man,
-    roff::{Roff, bold, roman},
+    roff::{Roff, bold, italic, roman},
 };
 
 use super::texts::{self, Text};
+use crate::synopsis;
 
 /// How the exit status begins in the description of a command.
 const EXIT_STATUS: &str = "Exit status: ";
@@ -43,7 +44,7 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     let mut page =
         format!(".TH {} 1 \"\" \"mod_confine {version}\" \"mod_confine\"\n", name(command)).into_bytes();
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
+    synopsis(command).to_writer(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     if command.get_subcommands().next().is_some() {
@@ -54,6 +55,23 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     // already.
     let page = String::from_utf8_lossy(&page).replace("\n.br\n\n.br\n", "\n.sp\n").into_bytes();
     Ok(page)
+}
+
+/// The crate's own names no values.
+fn synopsis(command: &Command) -> Roff {
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    let mut line = vec![bold(name)];
+    for piece in synopsis::pieces(command) {
+        let (before, behind) = piece.around();
+        line.push(roman(format!(" {before}")));
+        line.extend(piece.option.as_deref().map(bold));
+        line.extend((piece.option.is_some() && piece.value.is_some()).then(|| roman(" ")));
+        line.extend(piece.value.as_deref().map(italic));
+        line.push(roman(behind));
+    }
+    let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]).text(line);
+    roff
 }
 
 /// The parts that are not in the definition of the command line.

@@ -21,7 +21,7 @@ type Done = Result<(), String>;
 pub fn section(command: &mut Command<'_>) -> Done {
     let is_of_host = command.outside_virtual_hosts().is_err();
     let host = command.server().filter(|_| is_of_host).map(|server| server.id());
-    let name = one(&command.words, "name")?;
+    let name = one(&command.words, "name").map_err(|e| format!("{e}; write <ConfineLandlock NAME>"))?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     if name.is_empty() || !name.bytes().all(plain) {
         return Err(format!("{name:?} is no name of a ruleset; use letters, digits, `.`, `_` and `-`"));
@@ -33,7 +33,10 @@ pub fn section(command: &mut Command<'_>) -> Done {
             return Err(format!("stands inside <ConfineLandlock {outer}>; rulesets cannot be nested"));
         }
         if let Some(first) = written.rulesets.iter().find(|s| s.spec.name == spec.name && s.host == host) {
-            return Err(format!("the ruleset {name:?} is defined already at {}", first.spec.origin));
+            let first = &first.spec.origin;
+            return Err(format!(
+                "the ruleset {name:?} is defined already at {first}; put both into one section, or give one another name"
+            ));
         }
         written.open = Some(WrittenRuleset { spec, host, included: BTreeSet::new() });
         Ok(())
@@ -127,8 +130,8 @@ pub fn scope(command: &mut Command<'_>) -> Done {
 pub fn abi(command: &mut Command<'_>) -> Done {
     let word = one(&command.words, "number")?;
     let number = word.parse().ok().filter(|n| *n >= 1);
-    let number: u32 =
-        number.ok_or_else(|| format!("{word:?} is no Landlock ABI; they are numbered from 1"))?;
+    let number: u32 = number
+        .ok_or_else(|| format!("{word:?} is no Landlock ABI; write a number, such as 2 (Linux 5.19)"))?;
     edit(command, |spec| {
         spec.min_abi = number;
         Ok(())
@@ -158,7 +161,16 @@ fn paths(command: &mut Command<'_>, access: PathAccess) -> Done {
         return Err("takes at least one path".into());
     }
     let words = std::mem::take(&mut command.words);
-    words.into_iter().try_for_each(|text| path(command, access, text, command.origin()))
+    words.into_iter().enumerate().try_for_each(|(number, text)| {
+        path(command, access, text, command.origin()).map_err(|why| match number {
+            1.. if !text.starts_with(['/', '-']) => {
+                format!(
+                    "{why}, or put the whole path into double quotes if the blank before this is part of it"
+                )
+            }
+            _ => why,
+        })
+    })
 }
 
 /// Adds a path rule that is written at `origin`, with the expressions in it compiled.
@@ -182,7 +194,7 @@ fn path(command: &Command<'_>, access: PathAccess, text: &str, origin: Origin) -
 }
 
 /// What is wrong with a directive that belongs into a ruleset's section.
-const OUTSIDE: &str = "stands outside of a section <ConfineLandlock NAME>";
+const OUTSIDE: &str = "stands outside of a section <ConfineLandlock NAME>; write it into one";
 
 /// Changes the ruleset whose section is being read.
 fn edit(command: &Command<'_>, change: impl FnOnce(&mut RulesetSpec) -> Done) -> Done {

@@ -15,6 +15,10 @@ use crate::problem::Problem;
 /// How long a child waits before it looks again.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// The end of the line that says so when the configuration is read.
+pub const NOT_WHOLE: &str = "a server that starts stops at this; after a reload the server goes on, and refuses \
+                             requests that need this ruleset until it is whole";
+
 /// A ruleset that could not be made.
 pub(super) struct Absent {
     pub spec: RulesetSpec,
@@ -75,11 +79,6 @@ impl Absent {
     /// The lines for the log when the configuration is read.
     pub(super) fn warnings(&self) -> Vec<String> {
         let tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
-        let warning = |fault: &RulesetError| {
-            format!(
-                "{fault}; the server goes on, and requests that need this ruleset are refused until it is whole"
-            )
-        };
-        tried.1.iter().map(warning).collect()
+        tried.1.iter().map(|fault| format!("{fault}; {NOT_WHOLE}")).collect()
     }
 }

@@ -73,6 +73,7 @@ mod template;
 mod tests;
 mod way;
 
+pub use absent::NOT_WHOLE;
 pub use access::FileAccess;
 pub use advice::{Directive, is_shared, path_to_grant, quoted_path};
 pub use attempt::attempt;

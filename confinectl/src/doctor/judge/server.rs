@@ -4,7 +4,7 @@ use confine::{hints, php};
 
 use super::super::{
     Diagnosis, Level,
-    facts::{Config, Running, Seen, Server, ThreadLimits},
+    facts::{Config, Running, Seen, Server, ThreadLimits, Unseen},
 };
 
 pub fn server(d: &mut Diagnosis, server: &Seen<Server>, running: Option<&Running>) {
@@ -20,7 +20,17 @@ pub fn server(d: &mut Diagnosis, server: &Seen<Server>, running: Option<&Running
         }
         None => d.note(area, "no server runs; its limits are those of its unit, where systemd has one"),
     }
-    d.seen(area, "the configuration", &server.config);
+    match &server.config {
+        Err(Unseen { why, .. }) if server.refuses => d.mend(
+            Level::Error,
+            area,
+            format!("the server does not start with its configuration: {why}"),
+            "correct it; confinectl check names file and line, and shows what else is wrong",
+        ),
+        config => {
+            d.seen(area, "the configuration", config);
+        }
+    }
 }
 
 /// Modules that make content in other processes, and what to do about them.

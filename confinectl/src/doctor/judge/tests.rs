@@ -48,10 +48,22 @@ fn machine() -> Facts {
             program: "/usr/sbin/httpd".into(),
             version: Ok("Apache/2.4.66".into()),
             config: Ok(config),
+            refuses: false,
         }),
         running: None,
         limits: ThreadLimits { threads_max: Ok(10_000), processes: Ok(None), group: Ok(None) },
     }
+}
+
+#[test]
+fn a_configuration_with_which_the_server_does_not_start_is_an_error() {
+    let mut facts = machine();
+    let server = facts.server.as_mut().expect("a server");
+    server.config = Err(Unseen::new("Invalid command 'Konfine'", "look"));
+    assert_eq!(level(&facts, "does not start"), None);
+    facts.server.as_mut().expect("a server").refuses = true;
+    assert_eq!(level(&facts, "does not start with its configuration: Invalid"), Some(Level::Error));
+    assert!(judge(&facts).not_seen.iter().all(|(_, what, _)| *what != "the configuration"));
 }
 
 fn with(config: Config) -> Facts {
