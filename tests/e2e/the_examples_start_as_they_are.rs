@@ -69,7 +69,7 @@ matrix!(on_a_machine_that_has_what_it_names for gates);
 /// Every ruleset accepts Debian 12's kernel (Landlock's ABI 2), and asks for nothing that it lacks.
 #[test]
 fn nothing_in_them_asks_for_a_newer_kernel() {
-    let pages = [manual::page(EXAMPLE), manual::block("README.md", "apache", "<ConfineLandlock tenant>")];
+    let pages = [manual::page(EXAMPLE), manual::block("README.md", "apache", "<ConfineLandlock site>")];
     for page in pages {
         let sections: Vec<&str> = page.split("<ConfineLandlock ").skip(1).collect();
         assert!(!sections.is_empty());
@@ -85,25 +85,30 @@ fn nothing_in_them_asks_for_a_newer_kernel() {
     }
 }
 
-/// The first screen of the README, word by word.
+/// The ten lines of the README, word by word.
 fn the_readmes_example(cell: Cell) {
-    let block = manual::block("README.md", "apache", "<ConfineLandlock tenant>");
-    let config = block.replace("\"/srv", "\"@root@/srv");
-    // The application shows any file that its URL names, as far as the kernel lets it.
-    let server = passwords(cell.server().modules(USUAL), "srv/passwords")
-        .config("Alias \"/app/of\" \"@root@/srv/tenants\"")
-        .file("srv/www/app/page.html", "the application")
-        .file("srv/tenants/alice/diary", "alice's")
-        .file("srv/tenants/bob/diary", "bob's")
+    let block = manual::block("README.md", "apache", "<ConfineLandlock site>");
+    assert_eq!(block.lines().count(), 10, "{block}");
+    let config = block.replace("\"/srv", "\"@root@/srv").replace("*:80", "127.0.0.1:@port@");
+    assert!(config.contains("127.0.0.1:@port@") && config.contains("@root@/srv/sites/alice"), "{config}");
+    let server = cell
+        .server()
+        .modules(USUAL)
+        .directory("srv/sites", "Require all granted")
+        // A hole in the site: it leads into a neighbour's folder.
+        .config("Alias \"/hole\" \"@root@/srv/sites/bob\"")
+        .file("srv/sites/alice/page.html", "alice's")
+        .file("srv/sites/bob/page.html", "bob's")
         .config(&config)
         .start();
     let client = server.client();
-    let ask = |path: &str| client.send(&Request::get(path).password("alice", "alice-pw"));
-    client.get("/app/page.html").expect_status(401);
-    ask("/app/page.html").expect_content("the application");
-    ask("/app/of/alice/diary").expect_content("alice's");
-    ask("/app/of/bob/diary").expect_status(403);
-    server.wait_for_log(&["confine: confined GET /app/page.html user=alice ", "context=landlock:tenant"]);
+    client.get("/page.html").expect_content("alice's");
+    client.get("/hole/page.html").expect_status(403);
+    server.wait_for_log(&[
+        "confine: confined GET /hole/page.html user=- ",
+        "vhost=alice.example.org ",
+        "context=landlock:site@alice.example.org",
+    ]);
 }
 
 matrix!(the_readmes_example);
