@@ -6,17 +6,25 @@ use std::{
     process::Command,
 };
 
-use confine_manual::{guide, machine, script, target_folder, workspace};
+use confine_manual::{
+    guide::{self, Step, What},
+    machine, script, target_folder, workspace,
+};
 
 /// Follows a page, with the packages that `make deb` made beside the reader.
 fn follow(name: &str) {
-    follow_with(name, packages);
+    follow_with(name, None, packages);
+}
+
+/// Follows a page for Fedora as far as its commands are not Fedora's own. What it has the reader build is installed.
+fn follow_what_is_not_fedoras(name: &str) {
+    follow_with(name, Some("sudo apt install ./confinectl_*.deb"), packages);
 }
 
 /// Follows the page about upgrades, with the same packages as a later version in a folder `new`.
 fn follow_with_later_packages(name: &str) {
     let folder = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
-    follow_with(name, || {
+    follow_with(name, None, || {
         let mut files = packages();
         let new = folder.path().join("new");
         fs::create_dir(&new).unwrap_or_else(|e| panic!("{}: {e}", new.display()));
@@ -47,8 +55,8 @@ fn dpkg_deb(arguments: &[&Path]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Follows a page. A machine without Debian's packages cannot; that it was not done is said, and is no success in CI.
-fn follow_with(name: &str, files: impl FnOnce() -> Vec<PathBuf>) {
+/// Follows a page, after what it takes for granted. A machine without Debian's packages cannot; that it was not done is said, and is no success in CI.
+fn follow_with(name: &str, before: Option<&str>, files: impl FnOnce() -> Vec<PathBuf>) {
     let page = format!("docs/guides/{name}.md");
     if !machine::is_possible() {
         assert!(env::var_os("CI").is_none(), "{page} was not followed: it is written for Debian");
@@ -56,7 +64,8 @@ fn follow_with(name: &str, files: impl FnOnce() -> Vec<PathBuf>) {
         return;
     }
     let text = fs::read_to_string(workspace().join(&page)).unwrap_or_else(|e| panic!("{page}: {e}"));
-    let steps = guide::steps(&text).unwrap_or_else(|e| panic!("{page}: {e}"));
+    let mut steps = guide::steps(&text).unwrap_or_else(|e| panic!("{page}: {e}"));
+    steps.splice(0..0, before.map(|text| Step { line: 0, what: What::Run(text.to_owned()) }));
     let output = machine::follow(&script::of(&page, &steps), &files());
     let output = output.unwrap_or_else(|e| panic!("manual/machine: {e}"));
     let said = String::from_utf8_lossy(&output.stdout);
@@ -109,4 +118,5 @@ guides! {
     coming_from_suexec: follow "from-suexec",
     hardening: follow "hardening",
     upgrading: follow_with_later_packages "upgrading",
+    selinux_on_fedora: follow_what_is_not_fedoras "selinux-fedora",
 }

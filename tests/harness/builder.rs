@@ -268,6 +268,12 @@ impl ServerBuilder {
         server::refused(&self)
     }
 
+    /// Lets httpd check the configuration (`-t`): whether it takes it, and what it says.
+    #[track_caller]
+    pub fn checked(self) -> (bool, String) {
+        server::checked(&self)
+    }
+
     /// Writes the whole configuration for one attempt to start. Returns its path and its ports.
     pub(crate) fn write_config(&self) -> (PathBuf, u16, Option<u16>) {
         let port = ports::free();

@@ -9,11 +9,15 @@ pub fn page(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The first block on the page that is in this language and contains `text`.
-pub fn block(name: &str, language: &str, text: &str) -> String {
+/// The blocks on the page that are in this language.
+pub fn blocks(name: &str, language: &str) -> Vec<String> {
     let page = page(name);
     let fence = format!("```{language}\n");
-    let blocks = page.split(&fence).skip(1).filter_map(|rest| rest.split("\n```").next());
-    let found = blocks.into_iter().find(|block| block.contains(text));
-    found.unwrap_or_else(|| panic!("{name}: no block of {language} with {text:?}")).to_owned()
+    page.split(&fence).skip(1).filter_map(|rest| rest.split("\n```").next()).map(str::to_owned).collect()
+}
+
+/// The first block on the page that is in this language and contains `text`.
+pub fn block(name: &str, language: &str, text: &str) -> String {
+    let found = blocks(name, language).into_iter().find(|block| block.contains(text));
+    found.unwrap_or_else(|| panic!("{name}: no block of {language} with {text:?}"))
 }

@@ -301,6 +301,13 @@ pub(crate) fn refused(builder: &ServerBuilder) -> Refusal {
 
 #[track_caller]
 fn refused_check(builder: &ServerBuilder) -> String {
+    let (is_fine, said) = checked(builder);
+    assert!(!is_fine, "httpd -t accepts a configuration that it has to refuse:\n{said}");
+    said
+}
+
+#[track_caller]
+pub(crate) fn checked(builder: &ServerBuilder) -> (bool, String) {
     let (config, _, _) = builder.write_config();
     let output = builder.path("logs/check.log");
     let mut command = httpd(builder, &config);
@@ -309,8 +316,7 @@ fn refused_check(builder: &ServerBuilder) -> String {
     let status = daemon.wait(START_LIMIT);
     let said = read_lossy(&output);
     let status = status.unwrap_or_else(|| panic!("httpd -t hangs:\n{said}"));
-    assert!(!status.success(), "httpd -t accepts a configuration that it has to refuse:\n{said}");
-    said
+    (status.success(), said)
 }
 
 fn start_once(builder: &ServerBuilder) -> Result<(Daemon, u16, Option<u16>), StartError> {
