@@ -175,7 +175,7 @@ fn words_that_are_not_known() {
         ("LandlockConnect 80 any", "\"any\" stands alone"),
         ("LandlockBind http", "TCP ports (0 to 65535), \"none\" or \"any\""),
         ("LandlockScope everything", "\"signals\", \"abstract-sockets\" or \"none\""),
-        ("LandlockABI many", "they are numbered from 1"),
+        ("LandlockABI many", "write a number, such as 2 (Linux 5.19)"),
     ] {
         refused(&ruleset(line), line).says(&[right]);
     }

@@ -9,11 +9,19 @@ pub fn page(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The blocks on the page that are in this language.
+/// The blocks on the page that are in this language. A block inside a list is indented as its list is.
 pub fn blocks(name: &str, language: &str) -> Vec<String> {
     let page = page(name);
-    let fence = format!("```{language}\n");
-    page.split(&fence).skip(1).filter_map(|rest| rest.split("\n```").next()).map(str::to_owned).collect()
+    let fence = format!("```{language}");
+    let mut lines = page.lines();
+    let mut blocks = Vec::new();
+    while let Some(line) = lines.next() {
+        if line.trim_start() == fence {
+            let block: Vec<&str> = lines.by_ref().take_while(|line| line.trim_start() != "```").collect();
+            blocks.push(block.join("\n"));
+        }
+    }
+    blocks
 }
 
 /// The first block on the page that is in this language and contains `text`.
