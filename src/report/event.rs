@@ -27,6 +27,8 @@ pub enum Event {
     WouldDeny,
     /// A ruleset refused an access (`ConfineExplain on`).
     Denied,
+    /// The application answered with an error in its contexts.
+    Failed,
     /// It goes on, and somebody should look.
     Warned,
     /// No handler took the request.
@@ -48,6 +50,7 @@ impl Event {
             Self::WouldRefuse => c"would refuse",
             Self::WouldDeny => c"would deny",
             Self::Denied => c"denied",
+            Self::Failed => c"failed",
             Self::Warned => c"warned",
             Self::Unanswered => c"unanswered",
         }

@@ -162,6 +162,21 @@ pub fn moved(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, contexts:
     }
 }
 
+/// Says where the kernel's refusals are seen, when a confined application answered with an error that one of them may be
+/// behind. The application only sees `EACCES`, and what it says then may mislead.
+pub fn failed(r: &Request<'_>, by: &Grounds<'_>, moves: &Moves, status: Status) {
+    let Some(code) = r.error_code(status).filter(|code| *code == 403 || *code >= 500) else { return };
+    if !log::enabled(r, Level::Info) {
+        return;
+    }
+    let shown: Vec<_> = moves.steps.iter().map(|step| step.denials_are_in()).collect();
+    let shown = shown.join(" and ");
+    let reason = format!(
+        "answered {code} in its contexts; if the kernel refused it something, this shows what: {shown}"
+    );
+    log::request(r, Level::Info, &line(r, Event::Failed, &by.within(moves), &reason));
+}
+
 /// Keeps the values of a request's log line for its notes.
 fn keep(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, reason: &str) {
     // The pool of a subrequest ends before the request is logged.

@@ -280,26 +280,33 @@ fn content(r: &mut Request<'_>, scope: Scope<'_>, state: State, decided: Option<
     led.or_else(|| {
         r.keep_original_headers();
         match decided {
-            Some((moves, by)) => enter(r, scope, moves, by),
+            Some((moves, by)) => enter_then_run(r, scope, moves, by),
             None => {
                 let verdict = Verdict::of(r, scope, scope.rules());
                 match moves_of(r, scope, verdict) {
-                    Ok(Some((moves, by))) => enter(r, scope, &moves, &by),
-                    Ok(None) => Status::DECLINED,
+                    Ok(Some((moves, by))) => enter_then_run(r, scope, &moves, &by),
+                    Ok(None) => stay_then_run(r, scope),
                     Err(status) => status,
                 }
             }
         }
     })
-    .or_else(|| match current::state() {
-        Some(State::Moved) => run_moved(r, scope),
-        state => {
-            if scope.reports_only() && state == Some(State::Unmoved) {
-                current::reached(State::Reported);
-            }
-            run_unmoved(r, scope)
-        }
+}
+
+/// Moves, and runs the handlers in the contexts. In report mode the handlers run without a move.
+fn enter_then_run(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, by: &Grounds<'_>) -> Status {
+    enter(r, scope, moves, by).or_else(|| match current::state() {
+        Some(State::Moved) => run_moved(r, scope, moves, by),
+        _ => stay_then_run(r, scope),
     })
+}
+
+/// Runs the handlers of a request that does not move.
+fn stay_then_run(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
+    if scope.reports_only() && current::state() == Some(State::Unmoved) {
+        current::reached(State::Reported);
+    }
+    run_unmoved(r, scope)
 }
 
 /// Runs the one handler that leads to another resource, if this request is of that kind, and otherwise returns
@@ -393,12 +400,13 @@ fn run_unmoved(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
 }
 
 /// Runs the handlers of a request that has just moved.
-fn run_moved(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
+fn run_moved(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, by: &Grounds<'_>) -> Status {
     let (status, refused) = run_confined(r, scope);
     if !refused && !current::was_made_elsewhere() {
         let row = current::row().unwrap_or_else(|| counters::row_of(r, &Grounds::of(r)));
         counters::add(row, Counter::Confined);
         current::is_first_count();
+        report::failed(r, by, moves, status);
     }
     status
 }

@@ -48,3 +48,27 @@ fn an_early_move_too(cell: Cell) {
 }
 
 matrix!(an_early_move_too for process_gate);
+
+fn a_failed_answer_says_where_to_look(cell: Cell) {
+    let server = leaky_app(cell)
+        .alias("/data", "data")
+        .alias("/nobody", "data")
+        .location("/app", "ConfineContext landlock:alice")
+        .location("/data", "ConfineContext landlock:alice\nRequire all granted")
+        .location("/nobody", "ConfineEnv NOBODY_SETS_IT\nRequire all granted")
+        .start();
+    let client = server.client();
+    client.get("/data/bob/note").expect_status(403);
+    let line = server.wait_for_log(&["confine: failed GET /data/bob/note user=- "]);
+    let told = ": answered 403 in its contexts; if the kernel refused it something, this shows what: `ConfineExplain on` \
+                for this virtual host";
+    assert!(line.contains(&format!(" context=landlock:alice{told}")), "{line}");
+    // What was served, what is not there, and what never moved has no such line.
+    client.get("/data/alice/note").expect_content(NOTE_OF_ALICE);
+    client.get("/data/alice/absent").expect_status(404);
+    client.get("/nobody/alice/note").expect_status(403);
+    server.wait_for_log(&["confine: refused GET /nobody/alice/note "]);
+    assert_eq!(server.log_lines("confine: failed ").len(), 1, "{:#?}", server.log_lines("confine: failed "));
+}
+
+matrix!(a_failed_answer_says_where_to_look);

@@ -130,6 +130,10 @@ pub trait Move: Send + Sync {
     /// server: when it fails, the request has not moved at all. So a request is in all its contexts or in none.
     fn ready<'a>(&'a self, values: &dyn Values) -> Result<PreparedMove<'a>, EnterError>;
 
+    /// Where an administrator sees what the kernel refused to a thread in this context: a phrase for a log line, with the
+    /// command or directive that shows it.
+    fn denials_are_in(&self) -> &'static str;
+
     /// What the context grants, where this follows from the configuration alone. Only a ruleset of Landlock can say it.
     fn grants(&self, _values: &dyn Values) -> Result<Option<Arc<landlock::Grants>>, EnterError> {
         Ok(None)

@@ -68,6 +68,8 @@ pub struct Facts {
     pub apparmor: Presence<Vec<(String, Mode)>>,
     /// Landlock's ABI.
     pub landlock: Presence<u32>,
+    /// Whether the kernel writes audit records.
+    pub audit: Seen<bool>,
     /// The server's program.
     pub server: Seen<Server>,
     /// The server that runs, if one does.

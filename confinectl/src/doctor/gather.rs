@@ -41,6 +41,7 @@ pub fn gather(args: &Args) -> Facts {
         tomoyo: tomoyo(args, server.as_ref().ok(), listed("tomoyo")),
         apparmor: apparmor(),
         landlock: Landlock::abi().map_or_else(Presence::Inactive, Presence::Active),
+        audit: audit(),
         limits: limits::look(running.as_ref().map(|r| r.pid)),
         modules,
         server,
@@ -89,6 +90,27 @@ fn libselinux() -> Seen<String> {
         }
     }
     Err(Unseen::new("neither dpkg-query nor rpm knows its package", "ask the package manager of this system"))
+}
+
+/// Whether audit is on. The kernel tells only the user of `auditctl`; where that program is missing, the command line
+/// of the kernel may say it (Documentation/admin-guide/kernel-parameters.txt, audit=).
+fn audit() -> Seen<bool> {
+    let unseen = |why| Unseen::new(why, "install auditd and run this as root (auditctl -s says it)");
+    if let Ok(output) = Command::new("auditctl").arg("-s").output() {
+        let told = String::from_utf8_lossy(&output.stdout);
+        let enabled = told.lines().find_map(|line| line.strip_prefix("enabled ")).map(str::trim);
+        return enabled.map(|n| n != "0").ok_or_else(|| unseen("auditctl does not say whether audit is on"));
+    }
+    let line =
+        fs::read_to_string("/proc/cmdline").map_err(|e| Unseen::file("/proc/cmdline", &e, "mount /proc"))?;
+    let last = line.split_ascii_whitespace().filter_map(|word| word.strip_prefix("audit=")).next_back();
+    match last {
+        Some("0" | "off") => Ok(false),
+        Some("1" | "on") => Ok(true),
+        _ => Err(unseen(
+            "auditctl is not installed, and the kernel's command line does not say whether audit is on",
+        )),
+    }
 }
 
 fn tomoyo(args: &Args, server: Option<&Server>, is_listed: bool) -> Presence<Tomoyo> {

@@ -11,6 +11,7 @@ no_denial 'her profile has all that a static file needs'
 status "bob's page is refused to alice" 403 /bob/index.html
 denial 'by the kernel, not by httpd' 'apparmor="DENIED" operation="open" .*profile="lab_alice" name="/lab/www/bob/index.html"'
 logged 'the decision is logged' 'confined GET /alice/index.html user=alice .*context=apparmor:lab_alice'
+logged 'the log says where to look' 'failed GET /bob/index.html user=alice .*: answered 403 .*aa-logprof'
 as bob
 serves 'bob reads his page' '^page of bob' /bob/index.html
 status "alice's page is refused to bob" 403 /alice/index.html

@@ -10,6 +10,7 @@ no_denial 'her domain has all that a static file needs'
 status "bob's page is refused to alice" 403 /bob/index.html
 denial 'by the kernel, not by httpd' 'denied .*scontext=alice\.process:s0 tcontext=bob\.readable'
 logged 'the decision is logged' 'confined GET /alice/index.html user=alice .*context=selinux:alice\.process:s0'
+logged 'the log says where to look' 'failed GET /bob/index.html user=alice .*: answered 403 .*ausearch --message avc'
 as bob
 serves 'bob reads his page' '^page of bob' /bob/index.html
 status "alice's page is refused to bob" 403 /alice/index.html

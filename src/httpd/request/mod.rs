@@ -178,6 +178,13 @@ impl<'r> Request<'r> {
         std::iter::successors(self.main(), Request::main).last()
     }
 
+    /// The code of an error that it is answered with, when its handlers gave `status`: the code itself, or what an
+    /// application wrote into the request.
+    pub fn error_code(&self, status: Status) -> Option<u16> {
+        let written = u16::try_from(self.status()).ok();
+        status.http().or(written).filter(|code| (400..600).contains(code))
+    }
+
     /// The status of its response.
     pub(super) fn status(&self) -> c_int {
         self.rec().status

@@ -429,6 +429,10 @@ impl Move for ProfileMove {
         &self.context
     }
 
+    fn denials_are_in(&self) -> &'static str {
+        "`aa-logprof` (to read only: `dmesg | grep apparmor`)"
+    }
+
     fn ready<'a>(&'a self, _values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
         Ok(PreparedMove::Shared(self))
     }

@@ -134,14 +134,31 @@ pub(super) fn set_no_new_privs() -> Result<(), i32> {
     if done == 0 { Ok(()) } else { Err(last_errno()) }
 }
 
+/// What the kernel writes into its audit log of a thread under a ruleset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Audit(u32);
+
+impl Audit {
+    /// What the thread itself is refused, and the programs that it starts. Without the flag the kernel is silent about
+    /// programs (include/uapi/linux/landlock.h, LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON). A kernel before ABI 7 writes
+    /// nothing, and knows no flag.
+    pub(super) fn of_abi(abi: u32) -> Self {
+        const LOG_NEW_EXEC_ON: u32 = 1 << 1;
+        Self(if abi >= AUDITS { LOG_NEW_EXEC_ON } else { 0 })
+    }
+}
+
+/// The first ABI whose refusals are in the audit log (Linux 6.15).
+pub const AUDITS: u32 = 7;
+
 /// Puts the calling thread under `ruleset`, in addition to the rulesets that it is under already.
 ///
-/// Without flags the call changes the credentials of the calling thread only, because credentials belong to a task. It
+/// The flags of [`Audit`] do not change whom it concerns: the call changes the credentials of the calling thread only, because credentials belong to a task. It
 /// prepares new credentials, merges the ruleset into their domain and commits them (kernel:
 /// security/landlock/syscalls.c, landlock_restrict_self).
-pub(super) fn restrict_self(ruleset: BorrowedFd<'_>) -> Result<(), i32> {
+pub(super) fn restrict_self(ruleset: BorrowedFd<'_>, audit: Audit) -> Result<(), i32> {
     // SAFETY: the call takes a descriptor, open for the length of the call, and flags.
-    let done = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0_u32) };
+    let done = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), audit.0) };
     if done == 0 { Ok(()) } else { Err(last_errno()) }
 }
 

@@ -84,6 +84,8 @@ pub use spec::{DEFAULT_MIN_ABI, PathAccess, PathRule, Ports, RulesetSpec, Scope,
 pub use template::{PathTemplate, TemplateError};
 
 use absent::Absent;
+pub use kernel::AUDITS;
+use kernel::Audit;
 use ruleset::{Blueprint, Faults};
 use way::Trust;
 
@@ -263,7 +265,7 @@ impl Ruleset {
         if blueprint.is_dynamic() {
             return Ok(Self::Dynamic(blueprint));
         }
-        let ruleset = InKernel(blueprint.build_static(origin)?);
+        let ruleset = InKernel { audit: blueprint.audit(), fd: blueprint.build_static(origin)? };
         let grants = blueprint.grants(&NoValues).map_err(|error| RulesetError {
             origin: origin.clone(),
             ruleset: escaped(blueprint.name()),
@@ -275,7 +277,10 @@ impl Ruleset {
     fn ready<'a>(&'a self, values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
         match self {
             Self::Static(ruleset, ..) => Ok(PreparedMove::Shared(ruleset)),
-            Self::Dynamic(blueprint) => Ok(PreparedMove::Own(Box::new(InKernel(blueprint.build(values)?)))),
+            Self::Dynamic(blueprint) => {
+                let ruleset = InKernel { audit: blueprint.audit(), fd: blueprint.build(values)? };
+                Ok(PreparedMove::Own(Box::new(ruleset)))
+            }
             Self::Absent(absent) => absent.back()?.ready(values),
         }
     }
@@ -310,6 +315,10 @@ impl Move for RulesetMove {
         }
     }
 
+    fn denials_are_in(&self) -> &'static str {
+        "`ConfineExplain on` for this virtual host"
+    }
+
     fn ready<'a>(&'a self, values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
         self.ruleset.ready(values)
     }
@@ -319,8 +328,11 @@ impl Move for RulesetMove {
     }
 }
 
-/// The descriptor of a ruleset.
-struct InKernel(OwnedFd);
+/// The descriptor of a ruleset, and how it is entered.
+struct InKernel {
+    fd: OwnedFd,
+    audit: Audit,
+}
 
 impl Enter for InKernel {
     fn enter(&self) -> Result<(), EnterError> {
@@ -333,7 +345,7 @@ impl Enter for InKernel {
             },
             forbidden: false,
         })?;
-        kernel::restrict_self(self.0.as_fd()).map_err(refused)
+        kernel::restrict_self(self.fd.as_fd(), self.audit).map_err(refused)
     }
 }
 

@@ -16,7 +16,7 @@ use ::landlock::{
 
 use super::{
     grants::Grants,
-    kernel,
+    kernel::{self, Audit},
     place::FileId,
     spec::{PathAccess, PathRule, Ports, RulesetSpec, Scope},
     template::PathTemplate,
@@ -59,6 +59,7 @@ pub(super) struct Blueprint {
     dynamic: Vec<DynamicPath>,
     ports: Vec<(u16, BitFlags<AccessNet>)>,
     trusted: Vec<String>,
+    audit: Audit,
 }
 
 /// A path without expressions, which was opened at startup.
@@ -114,6 +115,7 @@ impl Blueprint {
             dynamic: Vec::new(),
             ports: ports(spec, net),
             trusted: Vec::new(),
+            audit: Audit::of_abi(abi),
         };
         for path in merged_paths(spec) {
             if let Err(astray) = blueprint.open(&path, trust, known) {
@@ -155,6 +157,11 @@ impl Blueprint {
     /// The ruleset's name.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What the kernel is to write down of threads under the ruleset.
+    pub(super) fn audit(&self) -> Audit {
+        self.audit
     }
 
     /// Links that were followed because the configuration says so. The log has a line for each.
@@ -516,6 +523,7 @@ mod tests {
             dynamic: Vec::new(),
             ports: Vec::new(),
             trusted: Vec::new(),
+            audit: Audit::of_abi(0),
         };
         let error = blueprint.build_static(&Origin::new("confine.conf", 4)).unwrap_err();
         assert_eq!(error.problem.errno, Some(libc::EBADFD), "this test needs Landlock: {error}");

@@ -424,7 +424,7 @@ fn a_ruleset_is_made_once_unless_the_request_has_a_part_in_it() {
 #[test]
 fn rulesets_do_not_leak_into_programs() {
     let landlock = backend(spec("fd", &[]));
-    let Ruleset::Static(InKernel(fd), ..) = &landlock.find("fd").unwrap().ruleset else {
+    let Ruleset::Static(InKernel { fd, .. }, ..) = &landlock.find("fd").unwrap().ruleset else {
         panic!("not static")
     };
     // SAFETY: F_GETFD takes no argument.

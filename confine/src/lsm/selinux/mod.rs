@@ -352,6 +352,10 @@ impl Move for ContextMove {
         &self.context
     }
 
+    fn denials_are_in(&self) -> &'static str {
+        "`ausearch --message avc --start recent` (without auditd: `dmesg`)"
+    }
+
     fn ready<'a>(&'a self, _values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
         Ok(PreparedMove::Shared(self))
     }

@@ -326,6 +326,10 @@ impl Move for DomainMove {
         &self.context
     }
 
+    fn denials_are_in(&self) -> &'static str {
+        "/sys/kernel/security/tomoyo/audit (with tomoyo-auditd: /var/log/tomoyo)"
+    }
+
     fn ready<'a>(&'a self, _values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
         self.shared.with_kernel(|kernel| self.before(kernel)).map_err(EnterError::from)?;
         Ok(PreparedMove::Shared(self))

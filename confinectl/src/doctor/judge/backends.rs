@@ -2,13 +2,13 @@
 
 use confine::{
     BackendName,
-    lsm::{Inactive, apparmor::Mode},
+    lsm::{Inactive, apparmor::Mode, landlock},
     problem::Problem,
 };
 
 use super::super::{
     Diagnosis, Level,
-    facts::{Config, Facts, Presence, Running, Selinux, Tomoyo},
+    facts::{Config, Facts, Presence, Running, Seen, Selinux, Tomoyo},
 };
 
 /// The backends that the configuration names.
@@ -58,7 +58,7 @@ pub fn backends(d: &mut Diagnosis, facts: &Facts, used: &Used) {
         state(d, used, BackendName::APPARMOR, &facts.apparmor, |d, level, profiles| {
             apparmor(d, level, profiles, facts.running.as_ref());
         }),
-        state(d, used, BackendName::LANDLOCK, &facts.landlock, |d, _, abi| landlock(d, *abi)),
+        state(d, used, BackendName::LANDLOCK, &facts.landlock, |d, _, abi| rulesets(d, *abi, &facts.audit)),
     ];
     for (backend, found) in &facts.others {
         active.push(state(d, used, *backend, found, |d, _, ()| d.ok(backend.as_str(), "active".to_owned())));
@@ -252,7 +252,37 @@ const LANDLOCK: [(u32, &str, &str); 7] = [
     (9, "7.1", "connecting to UNIX sockets that are files (databases, php-fpm, D-Bus)"),
 ];
 
-fn landlock(d: &mut Diagnosis, abi: u32) {
+fn rulesets(d: &mut Diagnosis, abi: u32, audit: &Seen<bool>) {
+    restricts(d, abi);
+    refusals(d, abi, audit);
+}
+
+/// Says how one sees what rulesets refuse.
+fn refusals(d: &mut Diagnosis, abi: u32, audit: &Seen<bool>) {
+    let area = "landlock";
+    let log = "refusals stand in the error log where ConfineExplain is on";
+    match audit {
+        _ if abi < landlock::AUDITS => {
+            d.ok(area, format!("{log}; Linux 6.15 and newer write them into the audit log, too"))
+        }
+        Ok(true) => d.ok(
+            area,
+            format!(
+                "{log}, and in the audit log: ausearch --message LANDLOCK_ACCESS --start recent (or dmesg)"
+            ),
+        ),
+        Ok(false) => d.mend(
+            Level::Note,
+            area,
+            format!("audit is off; {log}"),
+            "auditctl -e 1, or audit=1 on the kernel's command line, if they are to be in the audit log, too",
+        ),
+        Err(unseen) => d.mend(Level::Note, area, format!("{log}; {}", unseen.why), unseen.remedy.clone()),
+    }
+}
+
+/// Says what rulesets cannot restrict here.
+fn restricts(d: &mut Diagnosis, abi: u32) {
     let area = "landlock";
     let lacking: Vec<_> = LANDLOCK.iter().filter(|(since, ..)| *since > abi).collect();
     let Some((_, release, _)) = lacking.last() else {

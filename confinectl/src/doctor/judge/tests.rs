@@ -44,6 +44,7 @@ fn machine() -> Facts {
         tomoyo: inactive(BackendName::TOMOYO),
         apparmor: inactive(BackendName::APPARMOR),
         landlock: Presence::Active(6),
+        audit: Ok(true),
         server: Ok(Server {
             program: "/usr/sbin/httpd".into(),
             version: Ok("Apache/2.4.66".into()),
@@ -246,6 +247,33 @@ fn limits_are_compared_with_twice_the_requests() {
     let mut prefork = facts(512, &[]);
     prefork.server.as_mut().expect("a server").config = Ok(config(&["mpm_prefork_module"], &[]));
     assert_eq!(level(&prefork, "TasksMax"), Some(Level::Ok));
+}
+
+#[test]
+fn landlock_says_where_its_refusals_are_seen() {
+    let told = |abi, audit| {
+        let mut facts = machine();
+        facts.landlock = Presence::Active(abi);
+        facts.audit = audit;
+        let findings = judge(&facts).findings;
+        let found = findings.into_iter().find(|f| f.area == "landlock" && f.text.contains("ConfineExplain"));
+        let found = found.expect("a finding");
+        (found.level, found.text, found.remedy)
+    };
+    let (level, text, _) = told(6, Ok(true));
+    assert_eq!(
+        (level, text.contains("ausearch"), text.contains("Linux 6.15")),
+        (Level::Ok, false, true),
+        "{text}"
+    );
+    let (level, text, _) = told(7, Ok(true));
+    assert_eq!((level, text.contains("ausearch --message LANDLOCK_ACCESS")), (Level::Ok, true), "{text}");
+    let (level, text, remedy) = told(7, Ok(false));
+    assert_eq!((level, text.starts_with("audit is off")), (Level::Note, true), "{text}");
+    assert!(remedy.is_some_and(|remedy| remedy.contains("auditctl -e 1")));
+    let (level, text, remedy) = told(9, Err(Unseen::new("auditctl is not installed", "install auditd")));
+    assert_eq!((level, text.contains("auditctl is not installed")), (Level::Note, true), "{text}");
+    assert_eq!(remedy.as_deref(), Some("install auditd"));
 }
 
 #[test]
