@@ -2,13 +2,13 @@
 //!
 //! The functions are in the order in which a request meets them:
 //! 1. [`process_gate`] is a quick handler before all others. It makes the worker for the whole pipeline. In the
-//! worker, [`early_move`] comes first.
+//!    worker, [`early_move`] comes first.
 //! 2. [`directory_found`] and [`directory_known`] run when the configuration of the request's place is known.
 //! 3. [`handler_gate`] is a content handler before all others. Where rules apply it never declines. If a handler is
-//! about to run outside of a worker, the gate makes a worker, so no handler runs unconfined by mistake. With
-//! `ConfineGate handler` it is the only gate, and the decision comes before the thread ([`decide_then_serve`]). 4.
-//! [`content`] runs in the worker: the rules are asked ([`Verdict`]), the thread moves ([`enter()`]), and the
-//! server's other handlers run one by one ([`handlers`]), with a look before each.
+//!    about to run outside of a worker, the gate makes a worker, so no handler runs unconfined by mistake. With
+//!    `ConfineGate handler` it is the only gate, and the decision comes before the thread ([`decide_then_serve`]).
+//! 4. [`content`] runs in the worker: the rules are asked ([`Verdict`]), the thread moves ([`enter()`]), and the
+//!    server's other handlers run one by one ([`handlers`]), with a look before each.
 //!
 //! Only three parts of the server run before the rules are asked: its upgrade to HTTP/2 (whose threads must not
 //! inherit a context), mod_cache under `ConfineAllowCache on`, and the one handler that only leads to another
