@@ -7,11 +7,12 @@ PREFIX ?= /usr
 # Where the module looks for what LandlockInclude names: as it was told when it was built.
 export CONFINE_DATA_DIR ?= $(PREFIX)/share/mod_confine
 APXS ?= $(shell command -v apxs2 || command -v apxs || echo /usr/bin/apxs2)
+LIBEXECDIR ?= $(shell $(APXS) -q LIBEXECDIR)
 
 .DEFAULT_GOAL := help
 LAB = LAB_MODULE=$(CURDIR)/target/release/libmod_confine.so lab/lab
 
-.PHONY: help setup build docs site guides demo test unit e2e e2e-without-lua bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-speed lab-shell lint deny fmt fuzz man vendor deb test-packages install clean
+.PHONY: help setup build docs site guides demo test unit e2e e2e-without-lua bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-speed lab-shell lint deny fmt fuzz man vendor deb rpm test-packages test-rpm install clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,7 +75,7 @@ lab-shell: build ## a prompt in a guest with the module loaded and the log in vi
 	@$(LAB) shell $(ARGS)
 
 lint: ## formatting, clippy, shell scripts, the layers of the sources, files that texts name
-	@$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets --all-features -- -D warnings && shellcheck -x manual/machine scripts/setup scripts/deb .ci/run lab/lab lab/lib/*.sh tests/packages/run tests/packages/*.sh tests/packages/scenes/*.sh debian/rustc-remap debian/third-party debian/tests/first-request debian/*.postinst debian/*.postrm debian/*.prerm && $(CARGO) run -q -p xtask -- house
+	@$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets --all-features -- -D warnings && shellcheck -x manual/machine scripts/setup scripts/sources scripts/deb scripts/rpm scripts/rustc-remap scripts/third-party scripts/rules-in-use .ci/run lab/lab lab/lib/*.sh tests/packages/run tests/packages/*.sh tests/packages/scenes/*.sh tests/rpm/run tests/rpm/*.sh tests/rpm/scenes/*.sh tests/rpm/fedora/httpd tests/rpm/fedora/systemctl debian/tests/first-request debian/*.postinst debian/*.postrm debian/*.prerm && $(CARGO) run -q -p xtask -- house
 
 deny: ## licences and advisories of the dependencies
 	@cargo deny --locked check
@@ -86,25 +87,34 @@ man: build ## manual pages and completions of shells, in target/share
 	@target/release/confinectl generate target/share
 
 vendor: ## fetch the crates of Cargo.lock into target/vendor, for builds without a network (this step uses it)
-	@scripts/deb vendor
+	@scripts/sources vendor
 
 deb: ## Debian packages, in target/deb; the crates are fetched once, the build itself uses no network
-	@$(SETUP) deb && scripts/deb build
+	@$(SETUP) deb && scripts/deb
+
+rpm: ## RPM packages, in target/rpms, likewise; on Debian by its rpm, as a test of the spec (ARGS=options of rpmbuild)
+	@$(SETUP) rpm && scripts/rpm $(ARGS)
 
 test-packages: ## install, upgrade, remove and purge them in clean Debian 12 and 13 roots (as root; ARGS=--native: built there)
 	@$(SETUP) packages && tests/packages/run $(ARGS)
+
+test-rpm: ## install, upgrade and remove the RPM packages in a root laid out like Fedora's (as root; ARGS=--built: those of `make rpm`)
+	@$(SETUP) packages && tests/rpm/run $(ARGS)
 
 # Compiles nothing: as root the compiler would run with all rights, leave files of root's in target/, and not be found
 # where rustup installed it for a user.
 BUILT = target/release/libmod_confine.so target/release/confinectl
 
-install: ## install what `make build` built: module, confinectl, manual pages, completions, parts of rulesets (DESTDIR, PREFIX)
+install: ## install what `make build` built: module, confinectl, pages, completions, parts of rulesets, alerts (DESTDIR, PREFIX)
 	@for file in $(BUILT); do test -f $$file || { echo "install: $$file is missing; run make build first, as yourself and not as root" >&2; exit 1; }; done
-	install -D -m 0644 target/release/libmod_confine.so $(DESTDIR)$(shell $(APXS) -q LIBEXECDIR)/mod_confine.so
+	install -D -m 0644 target/release/libmod_confine.so $(DESTDIR)$(LIBEXECDIR)/mod_confine.so
 	install -D -m 0755 target/release/confinectl $(DESTDIR)$(PREFIX)/bin/confinectl
 	target/release/confinectl generate $(DESTDIR)$(PREFIX)/share
 	install -d $(DESTDIR)$(PREFIX)/share/mod_confine/landlock
 	install -m 0644 conf/landlock/*.conf $(DESTDIR)$(PREFIX)/share/mod_confine/landlock
+	install -d $(DESTDIR)$(PREFIX)/share/mod_confine/monitoring
+	install -m 0644 conf/monitoring/* $(DESTDIR)$(PREFIX)/share/mod_confine/monitoring
+	install -D -m 0755 scripts/rules-in-use $(DESTDIR)$(PREFIX)/libexec/mod_confine/rules-in-use
 	install -D -m 0644 docs/man/mod_confine.8 $(DESTDIR)$(PREFIX)/share/man/man8/mod_confine.8
 	install -D -m 0644 docs/man/confine.map.5 $(DESTDIR)$(PREFIX)/share/man/man5/confine.map.5
 

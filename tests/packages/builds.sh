@@ -25,18 +25,23 @@ lint() {
     ! grep -E '^[EWI]:' "$WORK/lintian"
 }
 
-# No folder of this machine stands in the files, and they are stripped.
+# No folder of this machine stands in the files, and they are stripped. clean_binaries MODULE COMMAND PATTERN...
 clean_binaries() {
-    local debs=$1 tree=$WORK/tree file problems=0
-    shift
-    rm -rf "$tree"
-    for file in "$debs"/libapache2-mod-confine_*.deb "$debs"/confinectl_*.deb; do dpkg-deb -x "$file" "$tree"; done
-    for file in "$tree/usr/lib/apache2/modules/mod_confine.so" "$tree/usr/bin/confinectl"; do
-        echo "# $(stat -c %s "$file") bytes: ${file#"$tree"}"
+    local file problems=0 files=("$1" "$2")
+    shift 2
+    for file in "${files[@]}"; do
+        echo "# $(stat -c %s "$file") bytes: ${file#"$WORK"/tree}"
         if strings -a "$file" | grep -F -m 3 "$@"; then problems=1; fi
         if file "$file" | grep -q 'not stripped'; then problems=1; fi
     done
     return "$problems"
+}
+
+# unpacked DEBS: into $WORK/tree.
+unpacked() {
+    local file
+    rm -rf "$WORK/tree"
+    for file in "$1"/libapache2-mod-confine_*.deb "$1"/confinectl_*.deb; do dpkg-deb -x "$file" "$WORK/tree"; done
 }
 
 # Links of the installed pages lead to files that are there.
@@ -50,12 +55,10 @@ whole_links() {
     return "$broken"
 }
 
-result() { if "${@:2}"; then echo "ok packages: $1"; else echo "not ok packages: $1"; fi; }
-
 # packages_of_here FOLDER: by `make deb`.
 packages_of_here() {
     local tree
-    if ! scripts/deb build; then
+    if ! scripts/deb; then
         echo "not ok packages: make deb"
         return 1
     fi
@@ -67,7 +70,9 @@ packages_of_here() {
     mkdir -p "$1/new"
     mv "$REPO"/target/deb/*-[0-9]*.1_*.{deb,changes,buildinfo} "$1/new"
     result "lintian" lint "$1/old"
-    result "no path of the build, stripped" clean_binaries "$1/old" -e "$REPO" -e /.cargo/ -e /.rustup/
+    unpacked "$1/old"
+    result "no path of the build, stripped" clean_binaries "$WORK/tree/usr/lib/apache2/modules/mod_confine.so" \
+        "$WORK/tree/usr/bin/confinectl" -e "$REPO" -e /.cargo/ -e /.rustup/
     result "links of the pages" whole_links
 }
 
@@ -76,8 +81,20 @@ native_packages() {
     local release=$1 out=$2 root words
     read -ra words <<<"$(builders "$release")"
     root=$(root_folder "$release" build "${words[@]}")
-    scripts/deb vendor
-    scripts/deb stage "$out/source"
+    scripts/sources vendor
+    scripts/sources stage "$out/source"
     in_a_root "$root" "$out" "$REPO/tests/packages/native-build.sh" "$CACHE/log/native-$release.txt" || return 1
     mv "$out"/native/* "$out"
+}
+
+# same_from_source DEBS: the source package, built in a folder of another name, gives the same bytes.
+same_from_source() {
+    local source=$WORK/source folder=$WORK/built/by/somebody/else
+    mkdir -p "$folder"
+    scripts/deb --source "$source" || return 1
+    (cd "$folder" && dpkg-source --extract "$source"/*.dsc tree && cd tree &&
+        DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -b -us -uc -d) >"$CACHE/log/twice.log" 2>&1 || return 1
+    (cd "$1" && sha256sum ./*.deb) | tee "$WORK/one" | sed 's/^/# /'
+    (cd "$folder" && sha256sum ./*.deb) >"$WORK/two"
+    diff "$WORK/one" "$WORK/two"
 }

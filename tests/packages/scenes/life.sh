@@ -49,32 +49,7 @@ run a2disconf -q confine first-request site
 # Under load: clients ask for a granted and for a forbidden page while the package is replaced.
 confining_site
 check "the site confines" confines
-load() {
-    local path=$1 out=$2 until=$((SECONDS + 60))
-    while [ ! -e "$COPY/stop" ] && [ "$SECONDS" -lt "$until" ]; do
-        curl -s -m 10 -o /dev/null -w '%{http_code} %{time_total}\n' "http://127.0.0.1$path" || true
-    done >"$out"
-}
-load /granted/page.html "$COPY/load.1" & load /granted/page.html "$COPY/load.2" &
-load /other/page.html "$COPY/load.3" & load /other/page.html "$COPY/load.4" &
-sleep 1
-old_pid=$(server_pid)
-apt install '/debs/new/libapache2-mod-confine_*.deb /debs/new/confinectl_*.deb'
-check "upgrading under load succeeds" [ "$status" = 0 ]
-sleep 1
-touch "$COPY/stop"
-wait
-new_pid=$(server_pid)
-echo "# under load: granted $(cut -d' ' -f1 "$COPY"/load.[12] | sort | uniq -c | xargs), forbidden $(cut -d' ' -f1 "$COPY"/load.[34] | sort | uniq -c | xargs) (000: no connection)" |
-    tee -a "$TRANSCRIPT"
-check "the server was restarted, not reloaded" [ "$old_pid" != "$new_pid" ]
-run grep -h mod_confine "/proc/$new_pid/maps"
-check "it has the new module" bash -c 'grep -q "mod_confine.so$" <<<"$1" && ! grep -q deleted <<<"$1"' - "$said"
-check "clients were served before and after" bash -c 'head -n 1 "$1" | grep -q ^200 && tail -n 1 "$1" | grep -q ^200' - "$COPY/load.1"
-check "no request got the forbidden page" bash -c '! grep -q ^200 "$1" "$2" && grep -q ^403 "$1"' - "$COPY/load.3" "$COPY/load.4"
-check "nobody got anything else" bash -c '! cut -d" " -f1 "$@" | grep -vxE "200|403|000"' - "$COPY"/load.[1-4]
-check "it confines" confines
-check "no child crashed" bash -c '! grep -E "exit signal|AH00052" "$1"' - "$ROOT/var/log/apache2/error.log"
+under_load apt install '/debs/new/libapache2-mod-confine_*.deb /debs/new/confinectl_*.deb'
 
 apt install --reinstall '/debs/new/libapache2-mod-confine_*.deb'
 check "reinstalling succeeds" [ "$status" = 0 ]
