@@ -12,7 +12,7 @@ LIBEXECDIR ?= $(shell $(APXS) -q LIBEXECDIR)
 .DEFAULT_GOAL := help
 LAB = LAB_MODULE=$(CURDIR)/target/release/libmod_confine.so lab/lab
 
-.PHONY: help setup build docs site guides demo test unit e2e e2e-without-lua bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-speed lab-shell lint deny fmt fuzz man vendor deb rpm test-packages test-rpm install clean
+.PHONY: help setup build docs site guides demo test unit e2e e2e-without-lua bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-packages lab-speed lab-shell lint deny fmt fuzz man vendor deb rpm test-packages test-rpm install clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ lab-tomoyo: build ## the TOMOYO tests, likewise
 
 lab-apparmor: build ## the AppArmor tests, likewise
 	@$(LAB) apparmor
+
+lab-packages: build deb ## the Debian packages, installed and used in guests with SELinux and with AppArmor
+	@LAB_DEBS=$(CURDIR)/target/deb $(LAB) packages
 
 lab-speed: build ## requests per second under SELinux, with the module and without (ARGS='6.1 time')
 	@$(LAB) speed $(ARGS)

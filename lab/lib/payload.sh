@@ -6,11 +6,14 @@ MODULE=${LAB_MODULE:-$REPO_DIR/target/release/libmod_confine.so}
 # The command is built beside the module.
 COMMAND=${LAB_COMMAND:-$(dirname -- "$MODULE")/confinectl}
 
+# The Debian packages under test, without their debugging symbols; none unless LAB_DEBS names their folder.
+debs() { [[ -z ${LAB_DEBS:-} ]] || find "$LAB_DEBS" -maxdepth 1 -name '*.deb' ! -name '*-dbgsym_*' | sort; }
+
 payload_key() {
     local module=none command=none
     [[ ! -e $MODULE ]] || module=$(sha256sum "$MODULE" | cut -c1-16)
     [[ ! -e $COMMAND ]] || command=$(sha256sum "$COMMAND" | cut -c1-16)
-    printf '%s-%s-%s-%s\n' "$(<"$CACHE/root.img.key")" "$module" "$command" \
+    printf '%s-%s-%s-%s-%s\n' "$(<"$CACHE/root.img.key")" "$module" "$command" "$(debs | xargs -r cat | sha256sum | cut -c1-16)" \
         "$(hash_of lab/guest lab/src lab/tests lab/www lab/app lab/policy conf docs/guides manual/src lab/lib/payload.sh)"
 }
 
@@ -60,6 +63,8 @@ build_payload() {
     [[ ! -e $MODULE ]] || cp -- "$MODULE" "$tree/lab/modules/mod_confine.so"
     # Without its symbols it fits on the disk beside everything else.
     [[ ! -e $COMMAND ]] || strip -o "$tree/lab/bin/confinectl" -- "$COMMAND"
+    mkdir -- "$tree/lab/debs"
+    debs | xargs -r cp -t "$tree/lab/debs"
     mkdir -- "$tree/lab/tls"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
         -subj /CN=localhost -keyout "$tree/lab/tls/key.pem" -out "$tree/lab/tls/cert.pem"
