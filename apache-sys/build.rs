@@ -16,7 +16,7 @@ const MMN_MINOR: u32 = 110;
 
 const FUNCTIONS: &[&str] = &[
     "ap_(hook|run)_(quick_handler|handler)",
-    "ap_hook_(check_authn|check_authz|pre_config|post_perdir_config|check_config|post_config|drop_privileges|child_init|child_status|child_stopping|mpm_register_timed_callback|test_config|log_transaction|protocol_switch)",
+    "ap_hook_(check_authn|check_authz|pre_config|post_perdir_config|check_config|post_config|drop_privileges|child_init|child_status|child_stopping|mpm_register_timed_callback|test_config|log_transaction|protocol_switch|insert_filter)",
     "ap_hook_get_(handler|quick_handler|translate_name|map_to_storage|type_checker|fixups|post_config|log_transaction)",
     "ap_add_module",
     "ap_invoke_handler",
@@ -61,7 +61,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_hash_(get|set)",
     "apr_optional_hook_add",
     "apr_(palloc|pstrmemdup|strerror)",
-    "apr_pool_(allocator_get|clear|create_ex|create_unmanaged_ex|parent_get|cleanup_register|cleanup_null|destroy|userdata_get|userdata_setn)",
+    "apr_pool_(allocator_get|clear|create_ex|create_unmanaged_ex|parent_get|pre_cleanup_register|cleanup_(register|kill|null)|destroy|userdata_get|userdata_setn)",
     "apr_bucket_alloc_create",
     "apr_sockaddr_info_get",
     "apr_table_(addn|clear|copy|elts|get|make|setn|unset)",

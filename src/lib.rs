@@ -27,6 +27,7 @@ use httpd::{
     filters::{self, Guard},
     hooks,
     log::{self, Level},
+    lua_state,
     pool::Pool,
     providers,
     request::Request,
@@ -90,6 +91,7 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         status_page,
         directory_found,
         directory_known,
+        filters_known,
         log_begins,
         user_proven,
         nobody_asked,
@@ -188,6 +190,14 @@ unsafe extern "C" fn directory_known(r: *mut sys::request_rec) -> c_int {
     })
 }
 
+/// All filters of the request are in their chains, and none has begun.
+unsafe extern "C" fn filters_known(r: *mut sys::request_rec) {
+    on_request(r, |r| {
+        request::filters_known(r);
+        Status::DECLINED
+    });
+}
+
 unsafe extern "C" fn user_proven(r: *mut sys::request_rec) -> c_int {
     on_request(r, |r| {
         subject::user_proven(r);
@@ -237,7 +247,9 @@ unsafe extern "C" fn pre_config(
 }
 
 /// mod_lua has made a state and is about to run a function in it. `lua.rs` says why this renames the thread.
-unsafe extern "C" fn lua_runs(_: *mut c_void, r: *mut sys::request_rec) -> c_int {
+unsafe extern "C" fn lua_runs(state: *mut c_void, r: *mut sys::request_rec) -> c_int {
+    // SAFETY: mod_lua runs this hook with a live state, and its own function of the hook ran before.
+    unsafe { lua_state::runs(state) };
     guard(
         || {
             // SAFETY: mod_lua hands its hooks the live request that it serves in this thread.

@@ -71,6 +71,51 @@ impl Request<'_> {
     }
 }
 
+/// Where a filter that the configuration made stands at most: the last place before those of the protocol.
+const BEFORE_THE_PROTOCOL: sys::ap_filter_type = (sys::AP_FTYPE_PROTOCOL - 1) as sys::ap_filter_type;
+
+impl Request<'_> {
+    /// Puts the filters that the configuration made (mod_filter's `FilterDeclare`) behind the guard, where those of a
+    /// resource belong.
+    ///
+    /// `FilterDeclare NAME PROTOCOL`, which a `.htaccess` file may say, has any filter, SSI or a tenant's, run among
+    /// the protocol's own. The server sends errors through these (modules/http/http_protocol.c,
+    /// ap_send_error_response), and no guard stands there. With `CONNECTION` or `NETWORK` the filter would run for
+    /// later requests of the connection, and mod_filter follows a null pointer.
+    ///
+    /// To be called after the last hook that inserts filters, before their init functions run.
+    pub fn lower_made_filters(&mut self) {
+        let r = self.as_ptr();
+        // SAFETY: a live request with its connection, of which this thread is the only user. Each filter of the chain
+        // is live and has a record. A filter that is taken out of the chain stays in memory. The copy of a record
+        // lives as long as the request.
+        unsafe {
+            let connection = (*r).connection;
+            let mut link = &raw mut (*r).output_filters;
+            while let Some(filter) = (*link).as_ref() {
+                let record = &*filter.frec;
+                // A subrequest's chain goes on with the filters of the request that it serves.
+                let of_another = !filter.r.is_null() && filter.r != r;
+                if of_another || record.providers.is_null() || record.ftype <= BEFORE_THE_PROTOCOL {
+                    link = &raw mut (**link).next;
+                    continue;
+                }
+                // The server's own function leaves a filter of the connection in the request's chain.
+                let made = *link;
+                for start in [&raw mut (*r).proto_output_filters, &raw mut (*connection).output_filters, link]
+                {
+                    if *start == made {
+                        *start = filter.next;
+                    }
+                }
+                let lowered =
+                    self.pool().place(sys::ap_filter_rec_t { ftype: BEFORE_THE_PROTOCOL, ..*record });
+                sys::ap_add_output_filter_handle(lowered, filter.ctx, r, connection);
+            }
+        }
+    }
+}
+
 /// One of the guards, while the server runs it.
 pub struct Guard(*mut sys::ap_filter_t);
 

@@ -254,6 +254,7 @@ pub unsafe fn register(hooks: &Hooks) {
         sys::ap_hook_handler(Some(hooks.status_page), null(), null(), sys::APR_HOOK_MIDDLE as c_int);
         sys::ap_hook_post_perdir_config(Some(hooks.directory_found), null(), null(), first - 1);
         sys::ap_hook_post_perdir_config(Some(hooks.directory_known), null(), null(), last);
+        sys::ap_hook_insert_filter(Some(hooks.filters_known), null(), null(), last + 1);
         sys::ap_hook_log_transaction(Some(hooks.log_begins), null(), null(), first - 1);
         // "Per configuration", as httpd's own authentication modules register: with a single hook that is not,
         // httpd authenticates every inner request again (server/request.c, ap_setup_auth_internal).
@@ -312,6 +313,8 @@ pub struct Hooks {
     pub directory_found: RequestHook,
     /// post_perdir_config, between the directory configuration and authentication.
     pub directory_known: RequestHook,
+    /// insert_filter, after all others.
+    pub filters_known: unsafe extern "C" fn(*mut sys::request_rec),
     /// log_transaction, before all others.
     pub log_begins: RequestHook,
     /// auth_checker, which only runs after the server has accepted a user.

@@ -29,6 +29,7 @@ use apache_sys as sys;
 use crate::httpd::{
     boundary::guard,
     loaded::{Call, Library},
+    lua_request,
 };
 
 /// A Lua state.
@@ -90,6 +91,7 @@ pub fn guard_states(is_confined: fn() -> bool) -> Result<(), String> {
     for (name, place) in INTERFACE.iter().zip(&FUNCTIONS) {
         place.store(find(name)?.cast_mut(), Ordering::Release);
     }
+    lua_request::prepare(find)?;
     if find(c"luaJIT_setmode").is_ok() {
         return Err("it was built with LuaJIT, whose ffi is native code".to_owned());
     }
@@ -154,6 +156,18 @@ fn lead(library: &Library, through: &Through) -> Result<(), String> {
             .map_err(|errno| format!("its call of {name} cannot be led elsewhere (errno {errno})"))?;
     }
     Ok(())
+}
+
+/// Takes from the request what a confined script must not have. A function is about to run in this state for the
+/// request, which is the last value on the state's stack.
+///
+/// # Safety
+/// mod_lua runs its hook `lua_request` with this state, and its own function of that hook ran before.
+pub unsafe fn runs(state: *mut c_void) {
+    if is_confined() {
+        // SAFETY: the caller's promise; guard_states() prepared the functions before it set ON.
+        unsafe { lua_request::narrow(state) };
+    }
 }
 
 /// Whether this thread may run a tenant's code, so that states must be stripped.
@@ -245,6 +259,10 @@ unsafe extern "C" fn maps(file: *const c_char, mode: c_int) -> *mut c_void {
 /// The name that the loader is given in place of a library.
 const REFUSED: &CStr = c"/dev/null/mod_confine: no native code in a confined request";
 
+/// Functions of the library `os` that act on the whole process. The one ends the child with all its requests, and the
+/// other changes the locale of all threads.
+const UNSAFE_OF_OS: [&CStr; 2] = [c"exit", c"setlocale"];
+
 /// Functions of the library `debug` that can give a C function what it does not expect, or change values that the
 /// function still uses. `debug.debug` is among them because it waits for a terminal.
 const UNSAFE_OF_DEBUG: [&CStr; 8] = [
@@ -287,11 +305,13 @@ unsafe fn strip(state: State) {
             raw_set(state, -2, number);
         }
         set_top(state, -3);
-        get_global(state, c"debug".as_ptr());
-        for name in UNSAFE_OF_DEBUG {
-            push_nil(state);
-            set_field(state, -2, name.as_ptr());
+        for (library, names) in [(c"debug", &UNSAFE_OF_DEBUG[..]), (c"os", &UNSAFE_OF_OS[..])] {
+            get_global(state, library.as_ptr());
+            for name in names {
+                push_nil(state);
+                set_field(state, -2, name.as_ptr());
+            }
+            set_top(state, -2);
         }
-        set_top(state, -2);
     }
 }

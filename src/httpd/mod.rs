@@ -19,6 +19,7 @@ pub mod hosts;
 mod loaded;
 pub mod local;
 pub mod log;
+mod lua_request;
 pub mod lua_state;
 pub mod memory;
 pub mod named_code;

@@ -4,6 +4,7 @@
 //! 1. [`process_gate`] is a quick handler before all others. It makes the worker for the whole pipeline. In the
 //!    worker, [`early_move`] comes first.
 //! 2. [`directory_found`] and [`directory_known`] run when the configuration of the request's place is known.
+//!    [`filters_known`] runs when all filters are in their chains.
 //! 3. [`handler_gate`] is a content handler before all others. Where rules apply it never declines. If a handler is
 //!    about to run outside of a worker, the gate makes a worker, so no handler runs unconfined by mistake. With
 //!    `ConfineGate handler` it is the only gate, and the decision comes before the thread ([`decide_then_serve`]).
@@ -180,6 +181,14 @@ fn rules_apply(r: &Request<'_>) -> bool {
 /// ends before its decision or by a refusal is answered without them, whoever refused it.
 pub fn filters_may_run(r: &Request<'_>) -> bool {
     current::is_confined() || r.goes_unconfined() || !rules_apply(r)
+}
+
+/// insert_filter, after all others: what the configuration made of filters stays among those of the resource, where
+/// the guard is.
+pub fn filters_known(r: &mut Request<'_>) {
+    if current::is_confined() || rules_apply(r) {
+        r.lower_made_filters();
+    }
 }
 
 /// handler, before all others.

@@ -43,6 +43,14 @@ const EMBEDDED: &str = "its embedded interpreters outlive the request: what a sc
                         (atexit) runs in a thread of the server's, and threads that a script starts stay in its \
                         context";
 
+/// What start-up says where mod_cern_meta is loaded. It runs no code of a tenant, but in its phase, which comes before
+/// the move, it opens a file that the tenant can make a link, and sends what stands in it (modules/metadata/mod_cern_meta.c,
+/// add_cern_meta_data).
+const CERN_META: &str = "mod_cern_meta is loaded, and rules stand in this configuration: before a request moves, it reads \
+                         the request's meta file with the server's privileges and puts its lines into the answer, and \
+                         a link in the place of a meta file shows another tenant's. Unload it, and set headers with \
+                         mod_headers";
+
 const CORE_DUMPS: &str = "ConfineCoreDumps on: where a server is started by a user, or CoreDumpDirectory is set, a \
                           confined script whose context lets it read /proc can read the memory of its process, and \
                           so other requests and keys (/proc/thread-self/mem)";
@@ -75,6 +83,9 @@ pub fn examine(main: &Server<'_>, written: &Written) -> Found {
     }
     if written.core_dumps {
         found.warnings.push(CORE_DUMPS.to_owned());
+    }
+    if hooks::module_loaded(c"mod_cern_meta.c") {
+        found.faults.push(CERN_META.to_owned());
     }
     interpreters(main, written, &mut found);
     lua(written, &mut found);

@@ -6,7 +6,7 @@
 //! in and unmaps a new pool for every thread.
 
 use std::{
-    ffi::c_int,
+    ffi::{c_int, c_void},
     marker::PhantomData,
     mem::size_of,
     ptr::{NonNull, null_mut},
@@ -14,7 +14,10 @@ use std::{
 
 use apache_sys as sys;
 
-use crate::httpd::{boundary::guard, log, request::Request};
+use crate::{
+    httpd::{boundary::guard, log, request::Request},
+    thread::current,
+};
 
 /// A pool that one thread after the other uses. It has an allocator of its own, so its pages stay with it.
 pub struct ThreadPool(NonNull<sys::apr_pool_t>);
@@ -109,18 +112,72 @@ pub unsafe fn rename(r: &mut Request<'_>) {
     // SAFETY: in a worker the connection's thread is its live AprThread, or one that this function made. The worker's
     // own pool has no parent (ThreadPool::new); all others are its children. The life of the new pool ends in
     // AprThread::drop, before that of the thread.
-    let renamed = unsafe {
+    let (before, renamed) = unsafe {
         let pool = sys::apr_thread_pool_get(r.connection_thread());
         let parent = sys::apr_pool_parent_get(pool);
         let root = if parent.is_null() { pool } else { parent };
         let mut new = null_mut();
-        match sys::apr_pool_create_ex(&mut new, root, None, null_mut()) {
+        let renamed = match sys::apr_pool_create_ex(&mut new, root, None, null_mut()) {
             0 => name_this_thread(new),
             status => Err(status),
-        }
+        };
+        ((!parent.is_null()).then_some(pool), renamed)
     };
-    if let Ok(thread) = renamed {
-        r.set_connection_thread(thread.as_ptr());
+    let Ok(thread) = renamed else { return };
+    r.set_connection_thread(thread.as_ptr());
+    if let Some(before) = before.filter(|_| r.is_subrequest()) {
+        // SAFETY: the pool that a function for this subrequest begins to use. It has a parent, and the thread has
+        // another one from now on.
+        unsafe { end_with_subrequest(r, before) };
+    }
+}
+
+/// Gives a worker that serves `r` a pool that can end before the thread, unless it has one.
+pub fn have_own_pool(r: &mut Request<'_>) {
+    if current::state().is_none() {
+        return;
+    }
+    // SAFETY: this thread is a worker. The rest is as in rename().
+    unsafe {
+        let pool = sys::apr_thread_pool_get(r.connection_thread());
+        if sys::apr_pool_parent_get(pool).is_null() {
+            rename(r);
+        }
+    }
+}
+
+/// A pool of the thread's that ends with a subrequest.
+struct Tie {
+    subrequest: *mut sys::apr_pool_t,
+    thread: *mut sys::apr_pool_t,
+}
+
+/// Ends `pool` with the subrequest. What an application keeps there can have pointers to the subrequest, and
+/// finalizers (`__gc`) that use them. A subrequest can end long before the worker.
+///
+/// # Safety
+/// `pool` is a live pool of the calling thread's and a child of the worker's own pool. From now on only what runs for
+/// this subrequest uses it.
+unsafe fn end_with_subrequest(r: &Request<'_>, pool: *mut sys::apr_pool_t) {
+    unsafe extern "C" fn end(tie: *mut c_void) -> sys::apr_status_t {
+        // SAFETY: the Tie below, of the subrequest's pool, which is live in this cleanup. The thread's pool is live,
+        // because its own cleanup takes this one away.
+        unsafe { sys::apr_pool_destroy((*tie.cast::<Tie>()).thread) };
+        0
+    }
+    unsafe extern "C" fn forget(tie: *mut c_void) -> sys::apr_status_t {
+        // SAFETY: as above. The subrequest's pool is live, or this runs in its own cleanup.
+        unsafe { sys::apr_pool_cleanup_kill((*tie.cast::<Tie>()).subrequest, tie, Some(end)) };
+        0
+    }
+    let subrequest = r.pool();
+    let tie = std::ptr::from_mut(subrequest.place(Tie { subrequest: subrequest.as_ptr(), thread: pool }));
+    // SAFETY: live pools. The cleanups keep the rule that the pool which ends first takes away what the other would do:
+    // APR takes a cleanup from its list before it runs it. A pre-cleanup runs while all of the subrequest is there.
+    unsafe {
+        let none = Some(sys::apr_pool_cleanup_null as unsafe extern "C" fn(*mut c_void) -> sys::apr_status_t);
+        sys::apr_pool_pre_cleanup_register(subrequest.as_ptr(), tie.cast(), Some(end));
+        sys::apr_pool_cleanup_register(pool, tie.cast(), Some(forget), none);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The filters of a resource may be a tenant's code. The server itself reads a refused request's body to its end and
 //! ends a refused subrequest's stream: neither passes those filters, whoever refused the request.
 
-use confine_tests::{Cell, Request, Server, ServerBuilder, hostile::*, matrix};
+use confine_tests::{Cell, Request, Server, ServerBuilder, hostile::*, matrix, tenants::Expectations};
 
 const FILTERS: &str = r#"
 function input(r)
@@ -84,6 +84,44 @@ fn of_a_request_that_another_module_refuses(cell: Cell) {
 }
 
 matrix!(of_a_request_that_another_module_refuses);
+
+/// mod_filter, told by a `.htaccess` file, runs a filter of the resource among those of the protocol or of the
+/// connection, through which the server sends errors.
+fn that_htaccess_lifts_out_of_the_resource(cell: Cell) {
+    for place in ["PROTOCOL", "CONNECTION", "NETWORK"] {
+        let lifted = |filter: &str| {
+            format!(
+                "SetEnv filter-errordocs 1\nFilterDeclare lifted {place}\nFilterProvider lifted {filter} true\n\
+                 FilterChain lifted\nErrorDocument 404 'not <!--#exec cmd=\"cat @root@/data/bob/note\" --> here'\n\
+                 ErrorDocument 403 'not <!--#exec cmd=\"cat @root@/data/bob/note\" --> here'"
+            )
+        };
+        let server = with_filters(cell)
+            .modules(["filter", "env"])
+            .config("LuaOutputFilter lifted @root@/www/alice/filters.lua output")
+            .directory("www/alice", "AllowOverride All")
+            .file("www/alice/lua/page.txt", "the page")
+            .file("www/alice/lua/.htaccess", lifted("lifted"))
+            .file("www/alice/ssi/page.txt", "the <!--#echo var=\"nothing\" --> page")
+            .file("www/alice/ssi/.htaccess", format!("Options +Includes\n{}", lifted("INCLUDES")))
+            .start();
+        let client = server.client();
+        // The control: in the context it runs.
+        client.get("/mine/lua/page.txt").expect_content("the page");
+        client.get("/mine/ssi/page.txt").expect_content("the (none) page");
+        for (target, status) in [("/mine/lua/none", 404), ("/alice/lua/page.txt", 403)] {
+            client.get(target).expect_status(status);
+        }
+        for (target, status) in [("/mine/ssi/none", 404), ("/alice/ssi/page.txt", 403)] {
+            let text = client.get(target).expect_status(status).text();
+            assert!(text.contains("<!--#exec"), "{place}: {text}");
+        }
+        let notes = server.notes_of("output");
+        assert!(!notes.is_empty() && notes.iter().all(Note::is_confined), "{place}: {notes:#?}");
+    }
+}
+
+matrix!(that_htaccess_lifts_out_of_the_resource);
 
 /// The early contexts are left with the worker: its filters do not run after it, either.
 fn of_a_request_that_is_refused_in_an_early_context(cell: Cell) {

@@ -174,3 +174,34 @@ fn of_a_page_that_includes_a_script_twice(cell: Cell) {
 }
 
 matrix!(of_a_page_that_includes_a_script_twice);
+
+/// A finalizer may use its request. A subrequest ends before the worker, and its memory is another one's then.
+fn a_subrequest_is_still_there_for_its_finalizers(cell: Cell) {
+    const HEADER: &str = "
+        function handle(r)
+            local log = io.open('@root@/out/header', 'a')
+            kept = setmetatable({}, { __gc = function()
+                log:write(r.filename, '\\n')
+                log:flush()
+            end })
+            r.content_type = 'text/html'
+            r:puts('header')
+            return apache2.OK
+        end";
+    let server = application_with(cell, "")
+        .modules(["autoindex"])
+        .file("www/list/header.lua", HEADER)
+        .file("www/list/a.txt", "a")
+        .file("www/list/b.txt", "b")
+        .directory(
+            "www/list",
+            "Options +Indexes\nIndexOptions FancyIndexing\nHeaderName header.lua\nAddType text/html .lua",
+        )
+        .start();
+    let text = server.client().send(&guarded("/list/")).expect_status(200).text();
+    assert!(text.contains("header"), "{text}");
+    let expected = format!("{}\n", server.path("www/list/header.lua").display());
+    assert_eq!(said(&server, "header"), expected);
+}
+
+matrix!(a_subrequest_is_still_there_for_its_finalizers);

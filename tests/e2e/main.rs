@@ -52,6 +52,7 @@ mod cgi_scripts_inherit_the_context;
 mod check_tells_what_applications_trip_over;
 mod code_that_htaccess_names_runs_confined_or_not_at_all;
 mod confined_lua_has_no_way_to_native_code;
+mod confined_lua_has_nothing_of_the_server;
 mod content_of_another_process_is_refused_or_warned_of;
 mod directives_are_refused_in_htaccess;
 mod each_reads_theirs_and_not_the_others;

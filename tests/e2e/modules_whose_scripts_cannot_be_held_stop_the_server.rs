@@ -30,6 +30,17 @@ fn mod_wsgi_with_embedded_interpreters() {
     with("wsgi").config("ConfineContext alice\nConfineTrustScripts mod_wsgi.c").start();
 }
 
+/// It reads what a tenant can make a link, before the move.
+#[test]
+fn mod_cern_meta() {
+    with("cern_meta").config("ConfineContext alice").refused().says(&[
+        "mod_cern_meta is loaded, and rules stand in this configuration",
+        "another tenant's",
+        "mod_headers",
+    ]);
+    application(ANY).modules(["cern_meta"]).start();
+}
+
 fn an_unknown_module(_: Cell) {
     let line = "ConfineTrustScripts mod_php";
     let refusal = with("lua").config(line).refused();

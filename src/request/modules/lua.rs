@@ -8,8 +8,11 @@
 //! With the scope `thread`, mod_lua uses the same state again for the next function of the same file. mod_lua does
 //! not expect that a state is used again while it runs (in an output filter, or in an included page). So the hook
 //! `lua_runs` renames the thread. The next function then gets a new state, as with `LuaScope once`.
+//!
+//! A subrequest can end before the worker. Its states end with it, because a finalizer may still use the subrequest
+//! (`r`).
 
-use crate::thread::current;
+use crate::thread::{apr_thread, current};
 use crate::{
     config::Policy,
     httpd::{directives::Directives, hooks, request::Request, server::Server},
@@ -32,7 +35,9 @@ pub fn scope(main: &Server<'_>) -> Result<Option<Directives>, String> {
 
 /// Makes the Lua states of a confined request end with its worker.
 pub fn end_in_worker(r: &mut Request<'_>, policy: &Policy) {
-    if let Some(lua) = policy.lua.as_ref().filter(|_| current::is_confined()) {
-        r.force(lua);
+    let Some(lua) = policy.lua.as_ref().filter(|_| current::is_confined()) else { return };
+    r.force(lua);
+    if r.is_subrequest() {
+        apr_thread::have_own_pool(r);
     }
 }
