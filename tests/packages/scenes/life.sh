@@ -21,6 +21,10 @@ run confinectl doctor
 for page in man8/mod_confine.8 man5/confine.map.5 man1/confinectl.1; do
     check "the page $page is there" [ -s "$ROOT/usr/share/man/$page.gz" ]
 done
+for file in share/mod_confine/landlock/base.conf share/mod_confine/monitoring/{confine.rules.yml,grafana-dashboard.json} \
+    share/bash-completion/completions/confinectl libexec/mod_confine/rules-in-use; do
+    check "/usr/$file is there" [ -s "$ROOT/usr/$file" ]
+done
 
 # Word by word what README.Debian says.
 sed -n '/^  cd .usr.share/,/^$/s/^  //p' "$ROOT/usr/share/doc/libapache2-mod-confine/README.Debian" |
