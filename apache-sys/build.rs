@@ -39,7 +39,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_expr_str_exec",
     "ap_log_(rerror|error)_",
     "ap_mpm_query",
-    "ap_server_root_relative",
+    "ap_(server_root|runtime_dir)_relative",
     "ap_(set_)?(document_root|context_info|context_prefix|context_document_root)",
     "ap_set_config_vectors",
     "ap_(auth_type|auth_name|pbase64decode|register_provider|lookup_provider|list_provider_names)",

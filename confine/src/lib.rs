@@ -7,6 +7,7 @@
 //! The modules stand in layers, and each imports only what stands below it:
 //!
 //! ```text
+//! learn         what was seen so, kept in files
 //! watch         what a request does, seen while it runs unconfined
 //! policy        the rules, and the decision they give for one request
 //! map           files of rules: syntax, tables, copies
@@ -31,6 +32,7 @@ pub mod fuzz;
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzz_log;
 pub mod hints;
+pub mod learn;
 pub mod lsm;
 pub mod map;
 pub mod origin;

@@ -6,13 +6,14 @@ use confine::spelling::nearest;
 use crate::described::HOW_TO_LOAD;
 
 /// All of them; a test of the manual compares them with the module's own table.
-const NAMES: [&str; 36] = [
+const NAMES: [&str; 37] = [
     "ConfineContext",
     "ConfineMap",
     "ConfineEnv",
     "ConfineExpr",
     "ConfineUnmatched",
     "ConfineMode",
+    "ConfineLearnFolder",
     "ConfineExplain",
     "ConfineOutOfProcess",
     "ConfineAllowCache",

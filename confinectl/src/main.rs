@@ -14,6 +14,7 @@ mod httpd;
 mod map;
 mod out;
 mod selinux_domain;
+mod suggest;
 mod synopsis;
 mod term;
 
@@ -60,6 +61,13 @@ enum Command {
     ///
     /// Exit status: 0 written, 2 refused, with the reason.
     SelinuxDomain(selinux_domain::Args),
+    /// Write a Landlock ruleset of what requests did under ConfineMode learn, or of what the audit log says was refused.
+    ///
+    /// Where the ruleset has lines already, what differs from them is written: + for what it lacks, - for what nothing
+    /// used. What may be none of the application's business stands in comments, for somebody to decide.
+    ///
+    /// Exit status: 0 written, 2 wrong usage, nothing was learned, or the configuration cannot be read.
+    Suggest(suggest::Args),
 }
 
 /// The result of a command that could be carried out.
@@ -116,6 +124,7 @@ fn main() -> ExitCode {
         Command::Check(args) => args.json,
         Command::Doctor(args) => args.json,
         Command::Explain(args) => args.json(),
+        Command::Suggest(args) => args.json,
         Command::Map(command) => command.json(),
         Command::SelinuxDomain(_) => false,
     };
@@ -125,6 +134,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args, &mut out),
         Command::Map(command) => map::run(command, &mut out),
         Command::SelinuxDomain(args) => selinux_domain::run(args, &mut out),
+        Command::Suggest(args) => suggest::run(args, &mut out),
     };
     ended(result.and_then(|outcome| out.flush().map(|()| outcome).map_err(Failure::from)), json)
 }

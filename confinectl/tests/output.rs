@@ -81,6 +81,7 @@ fn what_the_server_says() {
         backend: "landlock".to_owned(),
         has_rules: true,
         early: None,
+        document_root: None,
     };
     let written = Setting {
         directive: "ConfineMap".to_owned(),

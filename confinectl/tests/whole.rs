@@ -78,6 +78,7 @@ fn described() -> Dump {
         backend: "landlock".to_owned(),
         has_rules: line.is_some(),
         early: None,
+        document_root: None,
     };
     let mut env = rule("ConfineEnv", "TENANT", 3, Kind::Env);
     env.written.list = 1;
@@ -88,7 +89,7 @@ fn described() -> Dump {
     Dump {
         servers: vec![server("localhost", None), server("dog", Some(1))],
         rules: vec![env, constant],
-        rulesets: vec![Ruleset { name: "a".to_owned(), origin: Origin::new("/etc/x.conf", 9) }],
+        rulesets: vec![Ruleset::empty("a", Origin::new("/etc/x.conf", 9))],
         ..Dump::default()
     }
 }

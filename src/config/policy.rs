@@ -1,12 +1,16 @@
 //! What requests use of the configuration. All threads share it, and nobody changes it once it is made.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use confine::{
     backends::Backends,
+    learn::LearnFile,
     map::FileStamp,
     policy::{decide::Rule, live_map::LiveMap},
 };
@@ -46,6 +50,8 @@ pub struct Policy {
     pub core_dumps: bool,
     /// Whether requests under rulesets are watched anywhere.
     pub watches: bool,
+    /// The files of the rulesets that are learned, by their names. Start-up opens them after the policy is made.
+    pub learned: OnceLock<BTreeMap<String, Arc<LearnFile>>>,
 }
 
 /// A map that rules name.

@@ -53,6 +53,8 @@ pub enum Mode {
     Enforce,
     /// They are only logged and counted.
     Report,
+    /// They are only logged and counted, and what each ruleset's requests do is written down.
+    Learn,
 }
 
 /// What content that another process makes gets.

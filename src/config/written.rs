@@ -61,6 +61,10 @@ pub struct Written {
     pub status_rows: Option<usize>,
     /// Whether requests are watched anywhere.
     pub watches: bool,
+    /// The server sections in which `ConfineMode learn` stands.
+    pub learning: BTreeSet<ServerId>,
+    /// `ConfineLearnFolder`.
+    pub learn_folder: Option<PathBuf>,
 }
 
 /// The place of what is written, in the configuration's pool.

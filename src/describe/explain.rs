@@ -27,7 +27,7 @@ use crate::{
         elsewhere,
         enter::{Extent, From, try_moves},
         refusal_of_code,
-        scope::Scope,
+        scope::{Scope, WatchedFor},
         verdict,
     },
     subject::{RequestFacts, take_for_proven},
@@ -55,7 +55,8 @@ pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Res
     let mut answer = Answer { server, to, not_asked, status, ..arrival(&r) };
     if let Ok(scope) = Scope::of(&mut r) {
         if scope.reports_only() {
-            "report".clone_into(&mut answer.mode);
+            let learns = scope.watched_for() == Some(WatchedFor::Learning);
+            if learns { "learn" } else { "report" }.clone_into(&mut answer.mode);
         }
         if scope.unmatched() == Unmatched::Allow {
             "allow".clone_into(&mut answer.unmatched);
@@ -236,6 +237,7 @@ fn decide_here(
 fn event(scope: Scope<'_>, elsewhere: bool) -> &'static str {
     match (elsewhere, scope.reports_only()) {
         (false, false) => "confined",
+        (false, true) if scope.watched_for() == Some(WatchedFor::Learning) => "learning",
         (false, true) => "would confine",
         (true, false) => "out-of-process",
         (true, true) => "would be out-of-process",

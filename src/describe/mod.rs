@@ -12,11 +12,15 @@ mod hints;
 use std::{
     collections::{BTreeSet, HashMap},
     io::{self, Write},
+    os::unix::ffi::OsStrExt,
+    path::Path,
 };
 
 use confine::{
     backends::Prepared,
-    dump::{self, Answer, Dump, Kind, Question, Rule, Ruleset, Section, Setting},
+    bytes::Bytes,
+    dump::{self, Answer, Dump, GrantedPath, Kind, Question, Rule, Ruleset, Section, Setting},
+    lsm::landlock::{DEFAULT_MIN_ABI, PathRule, Ports, RulesetSpec, Scope, Scopes, quoted_path},
     policy::decide::Source,
 };
 
@@ -25,7 +29,7 @@ use crate::{
         Faults, Gate, Policy, ServerConfig, Servers, Workers, Written, WrittenDirective, WrittenRule,
         WrittenSource, makers,
         noting::{is_defined, wanted},
-        rulesets,
+        rulesets::{self, learn_folder},
     },
     httpd::{
         config_tree, hosts,
@@ -116,7 +120,9 @@ fn describe(main: &Server<'_>, written: &Written, policy: Option<&Policy>) -> Du
         rules,
         settings,
         servers,
-        rulesets: rulesets::specs(main, written).iter().map(ruleset).collect(),
+        rulesets: all_rulesets(main, written),
+        learn_folder: (!written.learning.is_empty()).then(|| bytes(&learn_folder(main, written))),
+        include_folders: written.include_folders.iter().map(|folder| bytes(folder)).collect(),
         modules: makers::loaded(main).iter().map(|name| name.to_string_lossy().into_owned()).collect(),
         unknown_handlers: policy.map(|policy| policy.handlers.unknown()).unwrap_or_default(),
         providers: providers(main),
@@ -139,8 +145,60 @@ fn providers(main: &Server<'_>) -> Vec<String> {
     all.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn ruleset(spec: &confine::lsm::landlock::RulesetSpec) -> Ruleset {
-    Ruleset { name: spec.full_name(), origin: spec.origin.clone() }
+fn bytes(path: &Path) -> Bytes {
+    path.as_os_str().as_bytes().into()
+}
+
+/// The rulesets, and those that are still to be made.
+fn all_rulesets(main: &Server<'_>, written: &Written) -> Vec<Ruleset> {
+    let specs = rulesets::specs(main, written);
+    // They come in the order in which they are written, and then those that are not.
+    let included =
+        written.rulesets.iter().map(|ruleset| Some(&ruleset.included)).chain(std::iter::repeat(None));
+    specs.iter().zip(included).map(|(spec, included)| ruleset(spec, included)).collect()
+}
+
+fn ruleset(spec: &RulesetSpec, included: Option<&BTreeSet<Box<str>>>) -> Ruleset {
+    let grant = |rule: &PathRule| GrantedPath {
+        directive: rule.access.directive().to_owned(),
+        path: rule.path.as_str().to_owned(),
+        optional: rule.optional,
+        origin: rule.origin.clone(),
+    };
+    let mut words = Vec::new();
+    for (directive, ports) in [("LandlockConnect", &spec.connect), ("LandlockBind", &spec.bind)] {
+        let listed = match ports {
+            Ports::Unset => continue,
+            Ports::Any => vec!["any".to_owned()],
+            Ports::Listed(ports) if ports.is_empty() => vec!["none".to_owned()],
+            Ports::Listed(ports) => ports.iter().map(u16::to_string).collect(),
+        };
+        words.push((directive.to_owned(), listed));
+    }
+    if spec.scope != Scopes::default() {
+        let scopes = [("signals", spec.scope.signals), ("abstract-sockets", spec.scope.abstract_sockets)];
+        let stays = scopes.iter().filter(|(_, scope)| *scope == Scope::Restricted);
+        let mut listed: Vec<_> = stays.map(|(name, _)| (*name).to_owned()).collect();
+        if listed.is_empty() {
+            listed.push("none".to_owned());
+        }
+        words.push(("LandlockScope".to_owned(), listed));
+    }
+    if !spec.trusted.is_empty() {
+        let paths = spec.trusted.iter().map(|path| quoted_path(path)).collect();
+        words.push(("LandlockTrustPaths".to_owned(), paths));
+    }
+    if spec.min_abi != DEFAULT_MIN_ABI {
+        words.push(("LandlockABI".to_owned(), vec![spec.min_abi.to_string()]));
+    }
+    Ruleset {
+        name: spec.full_name(),
+        origin: spec.origin.clone(),
+        defined: included.is_some(),
+        grants: spec.paths.iter().map(grant).collect(),
+        words,
+        included: included.into_iter().flatten().map(|name| name.to_string()).collect(),
+    }
 }
 
 fn server(server: &Server<'_>) -> Option<dump::Server> {
@@ -168,6 +226,7 @@ fn server(server: &Server<'_>) -> Option<dump::Server> {
         backend: config.backend().to_string(),
         has_rules: config.has_rules,
         early: config.early,
+        document_root: server.document_root().map(|root| root.to_bytes().into()),
     })
 }
 

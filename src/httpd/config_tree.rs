@@ -49,6 +49,16 @@ pub fn words_of(pool: Pool<'_>, name: &CStr) -> Vec<CString> {
     found.into_iter().flat_map(|line| line.words).collect()
 }
 
+/// A file's path below `DefaultRuntimeDir`.
+pub fn below_runtime_folder(main: &Server<'_>, file: &CStr) -> Option<PathBuf> {
+    // SAFETY: as in below_server_root().
+    unsafe {
+        let pool = (*(*main.as_ptr()).process).pconf;
+        let full = sys::ap_runtime_dir_relative(pool, file.as_ptr());
+        (!full.is_null()).then(|| PathBuf::from(OsStr::from_bytes(CStr::from_ptr(full).to_bytes())))
+    }
+}
+
 /// The absolute path of a file. A relative path begins at ServerRoot.
 pub fn below_server_root(main: &Server<'_>, file: &CStr) -> Option<PathBuf> {
     // SAFETY: the main server and its process record are live, and the result lives in the configuration's pool.

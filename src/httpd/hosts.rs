@@ -8,7 +8,7 @@ use std::{
 use apache_sys as sys;
 use confine::{Origin, dump::User};
 
-use crate::httpd::server::Server;
+use crate::httpd::{server::Server, synthetic_request::core_entry};
 
 impl<'s> Server<'s> {
     /// The main server (this one), then the virtual hosts in the order in which they were read. The server's own list
@@ -29,6 +29,17 @@ impl<'s> Server<'s> {
         unsafe {
             let server = &*self.as_ptr();
             [server.names, server.wild_names].into_iter().flat_map(|names| strings(names)).collect()
+        }
+    }
+
+    /// DocumentRoot.
+    pub fn document_root(&self) -> Option<&'s CStr> {
+        // SAFETY: live for 's; core's entry of the vector is its own configuration of each server, whose field is null or
+        // a string of the configuration.
+        unsafe {
+            let core = core_entry::<sys::core_server_config>((*self.as_ptr()).module_config);
+            let root = core.as_ref()?.ap_document_root;
+            (!root.is_null()).then(|| CStr::from_ptr(root))
         }
     }
 

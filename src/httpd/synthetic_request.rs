@@ -158,7 +158,7 @@ fn receive_at<'p>(
 ///
 /// # Safety
 /// `vector` is a live vector in which core's entry is a `T` (http_core.h).
-unsafe fn core_entry<T>(vector: *const sys::ap_conf_vector_t) -> *mut T {
+pub(super) unsafe fn core_entry<T>(vector: *const sys::ap_conf_vector_t) -> *mut T {
     // SAFETY: the caller's promise; every vector has an entry of core.
     unsafe { *vector.cast::<*mut T>().offset(sys::core_module.module_index as isize) }
 }

@@ -23,6 +23,8 @@ pub enum Event {
     WouldBeOutOfProcess,
     /// Report mode: would have been refused.
     WouldRefuse,
+    /// Learn mode: goes on with the server's privileges, and what it does is written down.
+    Learning,
     /// Report mode: a ruleset would have refused an access.
     WouldDeny,
     /// A ruleset refused an access (`ConfineExplain on`).
@@ -48,6 +50,7 @@ impl Event {
             Self::WouldConfine => c"would confine",
             Self::WouldBeOutOfProcess => c"would be out-of-process",
             Self::WouldRefuse => c"would refuse",
+            Self::Learning => c"learning",
             Self::WouldDeny => c"would deny",
             Self::Denied => c"denied",
             Self::Failed => c"failed",

@@ -2,6 +2,7 @@
 
 pub mod counters;
 mod event;
+pub mod learned;
 mod log_line;
 mod refusal;
 pub mod watched;

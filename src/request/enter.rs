@@ -77,12 +77,15 @@ pub fn enter_and_record(
     if let Some(since) = since {
         counters::moved(row, since.elapsed());
     }
-    if let Some(Err(refusal)) = watching.map(|watching| watching.begin(r, grounds, reached)) {
-        return report::refused(r, grounds, &refusal);
-    }
+    let learns = match watching.map(|watching| watching.begin(r, scope, grounds, reached)) {
+        None => false,
+        Some(Ok(learns)) => learns,
+        Some(Err(refusal)) => return report::refused(r, grounds, &refusal),
+    };
     if extent == Extent::Tried {
         let (counter, event) = match content {
             Content::Elsewhere => (Counter::WouldBeOutOfProcess, Event::WouldBeOutOfProcess),
+            Content::Here if learns => (Counter::Learning, Event::Learning),
             Content::Here => (Counter::WouldConfine, Event::WouldConfine),
         };
         counters::add(row, counter);

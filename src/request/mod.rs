@@ -267,7 +267,9 @@ fn serve_decided(r: &mut Request<'_>, scope: Scope<'_>, decided: Decided<'_>) ->
 /// Whether a kept worker may serve this request. Its contexts must not depend on the request, they must really be
 /// entered, and no filter of a watch may stay on the thread.
 fn can_be_kept(scope: Scope<'_>, moves: &MovesOf<'_>) -> bool {
-    moves.steps.iter().all(|step| step.is_constant()) && !scope.reports_only() && scope.watched_as().is_none()
+    moves.steps.iter().all(|step| step.is_constant())
+        && !scope.reports_only()
+        && scope.watched_for().is_none()
 }
 
 /// The content, in a worker that the handler gate made because rules apply.

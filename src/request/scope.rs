@@ -12,6 +12,15 @@ use crate::{
     thread::current::{self, State},
 };
 
+/// Why a request is watched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WatchedFor {
+    /// The log is to say what its rulesets refuse, in this word.
+    Log(Event),
+    /// All that it does is written down.
+    Learning,
+}
+
 /// The parts of the configuration that the gates and the move need for one request.
 #[derive(Clone, Copy)]
 pub struct Scope<'r> {
@@ -81,17 +90,18 @@ impl<'r> Scope<'r> {
         }
     }
 
-    /// Whether requests are watched here. If so, the event for the log when a ruleset refuses an access.
-    pub fn watched_as(&self) -> Option<Event> {
-        match (self.reports_only(), self.settings.explain) {
-            (true, _) => Some(Event::WouldDeny),
-            (false, Some(true)) => Some(Event::Denied),
-            (false, _) => None,
+    /// Whether requests here are watched, and to what end.
+    pub fn watched_for(&self) -> Option<WatchedFor> {
+        match (self.settings.mode, self.settings.explain) {
+            (Some(Mode::Learn), _) => Some(WatchedFor::Learning),
+            (Some(Mode::Report), _) => Some(WatchedFor::Log(Event::WouldDeny)),
+            (_, Some(true)) => Some(WatchedFor::Log(Event::Denied)),
+            _ => None,
         }
     }
 
-    /// Whether decisions are only reported.
+    /// Whether decisions are only reported, and not carried out.
     pub fn reports_only(&self) -> bool {
-        self.settings.mode == Some(Mode::Report)
+        matches!(self.settings.mode, Some(Mode::Report | Mode::Learn))
     }
 }

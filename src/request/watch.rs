@@ -1,5 +1,6 @@
-//! Watches a request so that the log can say what its rulesets refuse. In report mode the request is not under these
-//! rulesets, and with `ConfineExplain` it is. Watching enforces nothing.
+//! Watches a request so that the log can say what its rulesets refuse, or so that what it does is written down. In report
+//! mode and in learn mode the request is not under these rulesets, and with `ConfineExplain` it is. Watching enforces
+//! nothing.
 
 use std::sync::{
     Arc, OnceLock,
@@ -7,19 +8,20 @@ use std::sync::{
 };
 
 use confine::{
+    learn::LearnFile,
     lsm::{Values, landlock::Grants},
     policy::decide::MovesOf,
     problem::errno_name,
-    watch::{NotInstalled, NotWatched},
+    watch::{NotInstalled, NotWatched, Observer},
 };
 
-use super::scope::Scope;
+use super::scope::{Scope, WatchedFor};
 use crate::{
     httpd::{
         log::{self, Level},
         request::Request,
     },
-    report::{Event, Grounds, Refusal, watched::WatchedRequest},
+    report::{Grounds, Refusal, learned::LearnedRequest, watched::WatchedRequest},
     subject::PathValues,
     thread::{
         current::{self, State},
@@ -29,23 +31,29 @@ use crate::{
 
 /// How a request is watched, and the rulesets that were decided for it.
 pub struct Watching {
-    event: Event,
+    to_what_end: WatchedFor,
     rulesets: Vec<Arc<Grants>>,
 }
 
 impl Watching {
     /// How a request that will make these moves is watched. `None` if it is not watched, which is usual.
     pub fn of(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>) -> Option<Self> {
-        let event = scope.watched_as().filter(|_| scope.policy.watches)?;
+        let to_what_end = scope.watched_for().filter(|_| scope.policy.watches)?;
         let values = PathValues::of(r, &scope.policy.path_expressions);
         let rulesets = rulesets(moves, &values);
-        (!rulesets.is_empty()).then_some(Self { event, rulesets })
+        (!rulesets.is_empty()).then_some(Self { to_what_end, rulesets })
     }
 
-    /// Begins to watch this thread after its decision. If the thread cannot be watched, it goes on unwatched, and the
-    /// log says so once.
-    pub fn begin(self, r: &mut Request<'_>, grounds: &Grounds<'_>, reached: State) -> Result<(), Refusal> {
-        let Self { event, rulesets } = self;
+    /// Begins to watch this thread after its decision. The answer is whether what it does is written down. If the thread
+    /// cannot be watched, it goes on unwatched, and the log says so once.
+    pub fn begin(
+        self,
+        r: &mut Request<'_>,
+        scope: Scope<'_>,
+        grounds: &Grounds<'_>,
+        reached: State,
+    ) -> Result<bool, Refusal> {
+        let Self { to_what_end, rulesets } = self;
         let mut all = Vec::new();
         if reached == State::Early {
             current::set_early_rulesets(rulesets.clone());
@@ -53,15 +61,33 @@ impl Watching {
             all = current::early_rulesets();
         }
         all.extend(rulesets);
-        match watched::begin(Arc::new(WatchedRequest::new(r, event, grounds, all))) {
-            Ok(()) => Ok(()),
+        let observer: Arc<dyn Observer> = match to_what_end {
+            WatchedFor::Log(event) => Arc::new(WatchedRequest::new(r, event, grounds, all)),
+            WatchedFor::Learning => {
+                let files = files(scope, &all);
+                // Why there are none, the log said at start.
+                if files.is_empty() {
+                    return Ok(false);
+                }
+                Arc::new(LearnedRequest::new(r, files))
+            }
+        };
+        match watched::begin(observer) {
+            Ok(is_watched) => Ok(is_watched && to_what_end == WatchedFor::Learning),
             Err(NotWatched::Stuck) => Err(Refusal::watch_stuck()),
             Err(error) => {
                 say_once(&error);
-                Ok(())
+                Ok(false)
             }
         }
     }
+}
+
+/// The files of these rulesets.
+fn files(scope: Scope<'_>, rulesets: &[Arc<Grants>]) -> Vec<Arc<LearnFile>> {
+    let learned = scope.policy.learned.get();
+    let file = |ruleset: &Arc<Grants>| learned.and_then(|files| files.get(ruleset.name())).cloned();
+    rulesets.iter().filter_map(file).collect()
 }
 
 /// The rulesets among the contexts. A ruleset that cannot be made is left out here, because the move will refuse it
@@ -95,7 +121,8 @@ fn say_once(error: &NotWatched) {
         _ => ("more than 1024 requests or programs are watched".to_owned(), "watch fewer hosts at one time"),
     };
     let line = format!(
-        "confine: what rulesets refuse is not told: {why}; {remedy}; report mode and ConfineExplain go on without"
+        "confine: what rulesets refuse is not told: {why}; {remedy}; report mode and ConfineExplain go on without, and \
+         ConfineMode learn learns nothing"
     );
     log::main(Level::Warning, &line);
 }

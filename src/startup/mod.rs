@@ -4,6 +4,7 @@
 mod compile;
 mod dbd_statements;
 mod first_use;
+mod learn;
 pub mod map_watch;
 mod maps;
 mod prepare;
@@ -89,6 +90,7 @@ pub fn finish(main: &Server<'_>) {
     let written = main.pool().map(Written::of);
     tally::prepare(main, policy, written);
     let (Some(policy), Some(written)) = (policy, written) else { return };
+    learn::open_files(main, policy, written);
     let say = |level, text: &str| log::server(main, level, &format!("confine: {text}"));
     if let Some(context) = &written.server_context {
         say(Level::Notice, &format!("the server moved to {}", context.words.join(" ")));

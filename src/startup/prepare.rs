@@ -1,6 +1,6 @@
 //! Makes the policy from what is written.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use confine::{
     Origin,
@@ -70,7 +70,8 @@ pub fn policy(
         nothing_of_lua,
         php,
         core_dumps: written.core_dumps,
-        watches: written.watches && !written.rulesets.is_empty(),
+        watches: written.watches && !rulesets::specs(main, written).is_empty(),
+        learned: OnceLock::new(),
     })
 }
 

@@ -45,15 +45,16 @@ pub fn start(pool: Pool<'_>) -> io::Result<()> {
 }
 
 /// Watches the calling worker and what it starts, until all of them have ended. If the worker is watched already,
-/// `observer` is told from now on. If the two threads do not run, nothing is watched, and the log says why.
-pub fn begin(observer: Arc<dyn Observer>) -> Result<(), NotWatched> {
+/// `observer` is told from now on. If the two threads do not run, nothing is watched, the log says why, and the answer is
+/// `false`.
+pub fn begin(observer: Arc<dyn Observer>) -> Result<bool, NotWatched> {
     if let Some(handle) = current::watch() {
         handle.tell(observer);
-        return Ok(());
+        return Ok(true);
     }
-    let Some(hub) = HUB.get() else { return Ok(()) };
+    let Some(hub) = HUB.get() else { return Ok(false) };
     current::set_watch(hub.watch_this_thread(observer)?);
-    Ok(())
+    Ok(true)
 }
 
 /// Must be called before this process ends. Programs that watched requests started go on, and the end of the process

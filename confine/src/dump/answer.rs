@@ -136,8 +136,8 @@ pub struct Verdict {
 /// What becomes of the request: the words of the server's log line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// `confined`, `would confine`, `exempt`, `unmatched`, `refused` or `would refuse`; `no rules` where the
-    /// module has nothing to say; `undecided` where a database has to be asked.
+    /// `confined`, `would confine`, `learning`, `exempt`, `unmatched`, `refused` or `would refuse`; `no rules` where
+    /// the module has nothing to say; `undecided` where a database has to be asked.
     pub event: String,
     /// `rule=`.
     pub at: Option<Origin>,

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Answer;
-use crate::Origin;
+use crate::{Origin, bytes::Bytes};
 
 /// The whole description of a configuration.
 ///
@@ -29,6 +29,10 @@ pub struct Dump {
     pub unknown_handlers: Vec<String>,
     /// The providers that prove users: the words of AuthBasicProvider and its like, and what aliases stand for.
     pub providers: Vec<String>,
+    /// Where the files of learned rulesets lie, where `ConfineMode learn` stands anywhere.
+    pub learn_folder: Option<Bytes>,
+    /// `LandlockIncludeDir`.
+    pub include_folders: Vec<Bytes>,
     /// What the administrator wrote on purpose, and should know about.
     pub notes: Vec<String>,
     /// What start-up would write to the log.
@@ -71,6 +75,9 @@ pub struct Server {
     pub has_rules: bool,
     /// The index of its ConfineEarly in [`Dump::rules`].
     pub early: Option<usize>,
+    /// DocumentRoot.
+    #[serde(default)]
+    pub document_root: Option<Bytes>,
 }
 
 /// A section around a directive.
@@ -139,7 +146,44 @@ pub struct Setting {
 pub struct Ruleset {
     /// Its name.
     pub name: String,
-    /// Where it begins.
+    /// Where it begins; where it is not defined, the first rule that names it.
+    pub origin: Origin,
+    /// Whether it has a section. Under `ConfineMode learn` it need not.
+    #[serde(default = "defined")]
+    pub defined: bool,
+    /// What it grants.
+    #[serde(default)]
+    pub grants: Vec<GrantedPath>,
+    /// The words of its other directives: `LandlockConnect`, `LandlockBind`, `LandlockScope`.
+    #[serde(default)]
+    pub words: Vec<(String, Vec<String>)>,
+    /// The files that it includes.
+    #[serde(default)]
+    pub included: Vec<String>,
+}
+
+fn defined() -> bool {
+    true
+}
+
+impl Ruleset {
+    /// A ruleset with a section that grants nothing.
+    pub fn empty(name: &str, origin: Origin) -> Self {
+        let (grants, words, included) = Default::default();
+        Self { name: name.to_owned(), origin, defined: true, grants, words, included }
+    }
+}
+
+/// A path that a ruleset grants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedPath {
+    /// `LandlockRead`, `LandlockWrite` or `LandlockExecute`.
+    pub directive: String,
+    /// The path as it is written, with its expressions.
+    pub path: String,
+    /// Whether it may be absent.
+    pub optional: bool,
+    /// Where it is written, which may be a file that the ruleset includes.
     pub origin: Origin,
 }
 

@@ -28,6 +28,7 @@ fn server(name: &str, early: Option<usize>) -> Server {
         backend: "selinux".to_owned(),
         has_rules: early.is_some(),
         early,
+        document_root: Some(b"/srv/\xff".to_vec().into()),
     }
 }
 
@@ -45,6 +46,8 @@ fn rule(line: u32) -> Rule {
 fn whole() -> Dump {
     let verdict = |rule, found| Verdict { rule, found, at: None, text: "why\nnot".to_owned() };
     Dump {
+        learn_folder: Some(b"/run/x".to_vec().into()),
+        include_folders: vec![b"/etc/\xfe".to_vec().into()],
         servers: vec![server("main", None), server("dog", Some(1))],
         rules: vec![
             rule(3),
@@ -54,7 +57,7 @@ fn whole() -> Dump {
             setting("ConfineMode", 9),
             Setting { sections: Vec::new(), ..setting("ConfineGate", 8) },
         ],
-        rulesets: vec![Ruleset { name: "tenant".to_owned(), origin: Origin::new("/etc/x", 12) }],
+        rulesets: vec![Ruleset::empty("tenant", Origin::new("/etc/x", 12))],
         modules: vec!["mod_cgid.c".to_owned()],
         unknown_handlers: vec!["mod_strange.c".to_owned()],
         providers: vec!["ldap".to_owned()],

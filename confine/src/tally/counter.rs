@@ -13,6 +13,8 @@ pub enum Counter {
     WouldBeOutOfProcess,
     /// Would have been refused (report mode).
     WouldRefuse,
+    /// Gone on with the server's privileges, and what it did was written down (learn mode).
+    Learning,
     /// Exempt by a rule that says `unconfined`.
     Exempt,
     /// No rule matched, and ConfineUnmatched allows that.
@@ -48,14 +50,14 @@ pub enum Group {
     Confined,
     /// It was served, and no context of this module's held it.
     Unconfined,
-    /// It was only reported on.
+    /// It was only reported on, or learned from.
     Reported,
     /// It was refused.
     Refused,
 }
 
 /// Every counter, its name as shown to people and programs, and what it says in a few words.
-const ALL: [(Counter, &str, &str); 18] = [
+const ALL: [(Counter, &str, &str); 19] = [
     (Counter::Confined, "Confined", "moved into their contexts"),
     (Counter::OutOfProcess, "OutOfProcess", "left to another process to make, as ConfineOutOfProcess allows"),
     (Counter::WouldConfine, "WouldConfine", "would have been moved (report mode)"),
@@ -65,6 +67,11 @@ const ALL: [(Counter, &str, &str); 18] = [
         "would have been left to another process (report mode)",
     ),
     (Counter::WouldRefuse, "WouldRefuse", "would have been refused (report mode)"),
+    (
+        Counter::Learning,
+        "Learning",
+        "watched to learn what they need, with the server's privileges (learn mode)",
+    ),
     (Counter::Exempt, "Exempt", "exempt by a rule that says unconfined"),
     (Counter::UnmatchedAllowed, "UnmatchedAllowed", "no rule matched, and ConfineUnmatched allows that"),
     (Counter::RefusedUnmatched, "RefusedUnmatched", "no rule matched"),
@@ -114,7 +121,9 @@ impl Counter {
         match self {
             Self::Confined => Group::Confined,
             Self::OutOfProcess | Self::Exempt | Self::UnmatchedAllowed => Group::Unconfined,
-            Self::WouldConfine | Self::WouldBeOutOfProcess | Self::WouldRefuse => Group::Reported,
+            Self::WouldConfine | Self::WouldBeOutOfProcess | Self::WouldRefuse | Self::Learning => {
+                Group::Reported
+            }
             _ => Group::Refused,
         }
     }

@@ -263,6 +263,7 @@ fn without_rules(dump: &Dump) -> Vec<Remark> {
 fn left_on(setting: &Setting, dump: &Dump) -> Option<Remark> {
     let word = setting.words.first()?.to_ascii_lowercase();
     let text = match (setting.directive.to_ascii_lowercase().as_str(), word.as_str()) {
+        ("confinemode", "learn") => "nothing is confined here, only written down",
         ("confinemode", "report") => "nothing is confined here, only logged",
         ("confinephpcache", "shared") => {
             "PHP shows each context what the others left in its caches and links"

@@ -202,7 +202,9 @@ impl Explained<'_> {
         let accepted = self.answer.kernel.iter().all(|k| k.refused.is_none());
         let granted = self.answer.attempted.iter().all(|a| a.refused.is_none());
         match decided {
-            Some("confined" | "would confine" | "exempt") if accepted && granted => Outcome::Good,
+            Some("confined" | "would confine" | "learning" | "exempt") if accepted && granted => {
+                Outcome::Good
+            }
             _ => Outcome::Bad,
         }
     }
@@ -466,7 +468,7 @@ fn attempted_json(answer: &Attempted) -> Value {
 
 fn painted(event: &str) -> String {
     let color = match event {
-        "confined" | "would confine" => AnsiColor::Green,
+        "confined" | "would confine" | "learning" => AnsiColor::Green,
         "refused" | "would refuse" => AnsiColor::Red,
         _ => AnsiColor::Yellow,
     };

@@ -166,6 +166,32 @@ const PAGES: &[(&str, Text)] = &[
             see_also: &["semodule(8)", "restorecon(8)", "selinux(8)"],
         },
     ),
+    (
+        "confinectl-suggest",
+        Text {
+            files: &[
+                (
+                    "/run/apache2/confine-learned/NAME.learned",
+                    "on Debian, what the requests of the ruleset NAME did under ConfineMode learn.",
+                ),
+                (
+                    "/usr/share/mod_confine/landlock/NAME.conf",
+                    "the files that a suggestion includes, where LandlockIncludeDir names no folder before it.",
+                ),
+            ],
+            examples: &[
+                (
+                    "Take what was learned for the ruleset of landlock:blog, once it is read:",
+                    "confinectl suggest blog > /etc/apache2/conf-enabled/landlock-blog.conf",
+                ),
+                (
+                    "See what the audit log says that the ruleset lacks:",
+                    "confinectl suggest --audit /var/log/audit/audit.log blog",
+                ),
+            ],
+            see_also: SERVER,
+        },
+    ),
 ];
 
 /// Whether there is a page of this name.

@@ -23,11 +23,24 @@ pub fn unmatched(command: &mut Command<'_>) -> Done {
 }
 
 pub fn mode(command: &mut Command<'_>) -> Done {
-    let value = choice(&command.words, &[("enforce", Mode::Enforce), ("report", Mode::Report)])?;
+    let choices = [("enforce", Mode::Enforce), ("report", Mode::Report), ("learn", Mode::Learn)];
+    let value = choice(&command.words, &choices)?;
     if value != Mode::Enforce {
         edit_written(command, |written| written.watches = true)?;
     }
+    if value == Mode::Learn {
+        let server = command.server().ok_or("the server gave no section")?.id();
+        edit_written(command, |written| written.learning.insert(server))?;
+    }
     edit_settings(command, |s| s.mode = Some(value))
+}
+
+/// Where the files of learned rulesets lie.
+pub fn learn_folder(command: &mut Command<'_>) -> Done {
+    command.outside_virtual_hosts()?;
+    let word = one(&command.words, "folder")?;
+    let folder = command.below_server_root(word).ok_or_else(|| format!("{word:?} is not a usable path"))?;
+    edit_written(command, |written| written.learn_folder = Some(folder.into()))
 }
 
 pub fn explain(command: &mut Command<'_>) -> Done {

@@ -126,13 +126,21 @@ const REMEDY: &str = "unload it, or report its version";
 /// Runs in place of PHP's handler, and calls it with the settings for confined requests.
 pub fn handler(r: &mut Request<'_>) -> Status {
     let running = php::running();
-    if !current::is_confined() || (running == Running::No && !may_be_php(r)) {
+    let is_watched = !current::is_confined() && current::watch().is_some();
+    if !(current::is_confined() || is_watched) || (running == Running::No && !may_be_php(r)) {
         return php::call(r);
     }
     let policy = ServerConfig::of(&r.server()).and_then(|s| s.policy());
     let Some(php) = policy.and_then(|policy| policy.php.as_ref()) else {
         return report::refused(r, &Grounds::of(r), &Refusal::not_ready());
     };
+    // A script that OPcache holds is not opened, so nobody would see that it is needed.
+    if is_watched {
+        if running == Running::No && !trusts(r) {
+            r.force_php(Some(&php.apart), None);
+        }
+        return php::call(r);
+    }
     match running {
         Running::Here if trusts(r) => {}
         Running::Here if r.is_included() => r.bare_php(&php.module),

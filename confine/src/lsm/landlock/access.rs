@@ -115,6 +115,22 @@ impl FileAccess {
         }
     }
 
+    /// Whether it is done to the folder in which something is made or removed.
+    pub fn is_of_entry(self) -> bool {
+        matches!(
+            self,
+            Self::MakeFile
+                | Self::MakeFolder
+                | Self::MakeLink
+                | Self::MakeSocket
+                | Self::MakePipe
+                | Self::MakeCharacterDevice
+                | Self::MakeBlockDevice
+                | Self::RemoveFile
+                | Self::RemoveFolder
+        )
+    }
+
     /// The directive that grants it, if one does.
     pub fn granted_by(self) -> Option<PathAccess> {
         match self {

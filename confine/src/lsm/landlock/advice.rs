@@ -62,7 +62,7 @@ const WHOLE: [&str; 15] = [
 ];
 
 /// Folders that hold files of many purposes. That one of their files is needed says nothing about the others.
-const SHARED: [&str; 26] = [
+const SHARED: [&str; 31] = [
     "/",
     "/bin",
     "/boot",
@@ -85,22 +85,32 @@ const SHARED: [&str; 26] = [
     "/usr/lib",
     "/usr/libexec",
     "/usr/local/bin",
+    "/usr/local",
+    "/usr/local/share",
     "/usr/sbin",
+    "/usr/share",
     "/var",
+    "/var/cache",
     "/var/lib",
     "/var/log",
+    "/var/spool",
 ];
 
 /// The path to write in a directive when `path` was refused. It is the folder that `path` is in, if this folder has
 /// one purpose, and otherwise `path` itself.
 pub fn path_to_grant(path: &Path, is_folder: bool) -> PathBuf {
-    if let Some(whole) = path.ancestors().find(|above| is_whole(above)) {
+    if let Some(whole) = whole_folder(path) {
         return whole.to_owned();
     }
     match path.parent() {
         Some(parent) if !is_folder && !is_shared(parent) => parent.to_owned(),
         _ => path.to_owned(),
     }
+}
+
+/// The folder of the system's around `path` whose files belong together, and of which none is a secret.
+pub fn whole_folder(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|above| is_whole(above))
 }
 
 /// Whether `folder` itself holds files of many purposes.

@@ -75,7 +75,7 @@ mod way;
 
 pub use absent::NOT_WHOLE;
 pub use access::FileAccess;
-pub use advice::{Directive, is_shared, path_to_grant, quoted_path};
+pub use advice::{Directive, is_shared, path_to_grant, quoted_path, whole_folder};
 pub use attempt::attempt;
 pub use grants::{Denied, Grants};
 pub use place::{FileId, Place};

@@ -64,7 +64,7 @@ impl Status {
                 let groups = [
                     (Group::Confined, "Confined", "good-text"),
                     (Group::Unconfined, "Served outside of a context", "watch-text"),
-                    (Group::Reported, "Report mode", "idle-text"),
+                    (Group::Reported, "Report and learn mode", "idle-text"),
                     (Group::Refused, "Refused", "bad-text"),
                 ];
                 for (number, (group, title, class)) in groups.into_iter().enumerate() {
