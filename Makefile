@@ -92,8 +92,8 @@ man: build ## manual pages and completions of shells, in target/share
 vendor: ## fetch the crates of Cargo.lock into target/vendor, for builds without a network (this step uses it)
 	@scripts/sources vendor
 
-deb: ## Debian packages, in target/deb; the crates are fetched once, the build itself uses no network
-	@$(SETUP) deb && scripts/deb
+deb: ## Debian packages, in target/deb; crates are fetched once, the build uses no network (ARGS=--source: the source package)
+	@$(SETUP) deb && scripts/deb $(ARGS)
 
 rpm: ## RPM packages, in target/rpms, likewise; on Debian by its rpm, as a test of the spec (ARGS=options of rpmbuild)
 	@$(SETUP) rpm && scripts/rpm $(ARGS)
