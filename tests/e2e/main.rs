@@ -63,6 +63,7 @@ mod filters_of_a_refused_request_do_not_run;
 mod finalizers_of_lua_run_confined;
 mod head_requests_and_ranges_work;
 mod http2_streams_are_confined_apart;
+mod httpd_takes_each_configuration_of_the_manual;
 mod includes_in_output_filters_run_confined;
 mod inner_requests_cost_what_they_cost_stock_httpd;
 mod inner_scopes_come_before_outer;

@@ -63,20 +63,25 @@ pub fn run(
     Ok(if report.findings.is_empty() { Outcome::Good } else { Outcome::Bad })
 }
 
-/// Reads what the server said when it refused the configuration. It names the place (`AH00526: Syntax error on line 3
-/// of /etc/x.conf:`), and the next line says what is wrong.
+/// What the server said when it refused the configuration, each with the place that it names. A message stands behind
+/// its place, or on the next line: `AH00526: Syntax error on line 3 of /etc/x.conf:`. Where one file includes the other,
+/// the innermost place comes last.
 pub fn refusals(said: &[String]) -> Vec<Remark> {
     let mut remarks = Vec::new();
     let mut lines = said.iter();
     while let Some(line) = lines.next() {
-        let place = line.split_once("Syntax error on line ").and_then(|(_, rest)| {
-            let (number, file) = rest.split_once(" of ")?;
-            let file = file.strip_suffix(':')?.to_owned();
-            Some(Place { file: Some(file), line: number.parse().ok(), column: None })
+        let place = line.rsplit_once("Syntax error on line ").and_then(|(_, rest)| {
+            let (number, rest) = rest.split_once(" of ")?;
+            let (file, text) = match rest.strip_suffix(':') {
+                Some(file) => (file, None),
+                None => rest.split_once(": ").map(|(file, text)| (file, Some(text)))?,
+            };
+            Some((Place { file: Some(file.to_owned()), line: number.parse().ok(), column: None }, text))
         });
         remarks.push(match place {
-            Some(place) => {
-                Remark { place, text: with_advice(lines.next().map_or("a syntax error", String::as_str)) }
+            Some((place, text)) => {
+                let text = text.or_else(|| lines.next().map(String::as_str)).unwrap_or("a syntax error");
+                Remark { place, text: with_advice(text) }
             }
             None => Remark { place: Place::default(), text: with_advice(line) },
         });
@@ -352,12 +357,16 @@ mod tests {
             "AH00526: Syntax error on line 3 of /etc/x.conf:".to_owned(),
             "Invalid command 'Konfine', perhaps misspelled".to_owned(),
             "AH00014: Configuration check failed".to_owned(),
+            "apache2: Syntax error on line 2 of /etc/a.conf: Syntax error on line 14 of /etc/b.conf: Expected </X> but \
+             saw </Y>"
+                .to_owned(),
         ];
         let remarks = refusals(&said);
-        assert_eq!(remarks.len(), 2);
+        assert_eq!(remarks.len(), 3);
         let place = Place { file: Some("/etc/x.conf".to_owned()), line: Some(3), column: None };
         assert_eq!(remarks[0].place, place);
         assert_eq!(remarks[0].text, "Invalid command 'Konfine', perhaps misspelled");
         assert_eq!(remarks[1].place, Place::default());
+        assert_eq!(remarks[2].to_string(), "/etc/b.conf:14: Expected </X> but saw </Y>");
     }
 }

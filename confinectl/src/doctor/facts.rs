@@ -168,9 +168,10 @@ impl Config {
         directives.iter().any(|(name, _)| is(name, &asking)) || constant.collect::<BTreeSet<_>>().len() > 1
     }
 
-    /// The MPM's name, without `mpm_` and `_module`.
+    /// The MPM's name, without `mpm_` and `_module`. mpm-itk is none by itself: it is loaded beside prefork.
     pub fn mpm(&self) -> Option<&str> {
-        self.modules.keys().find_map(|m| m.strip_prefix("mpm_")?.strip_suffix("_module"))
+        let mut names = self.modules.keys().filter_map(|m| m.strip_prefix("mpm_")?.strip_suffix("_module"));
+        names.find(|name| *name != "itk")
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ffi::OsStr, fs, path::Path, process::Output};
 
 use confine::php;
 
-use crate::{directives::with_advice, httpd};
+use crate::{check::refusals, httpd};
 
 use super::{
     facts::{Config, Running, Seen, Server, Unseen},
@@ -71,11 +71,11 @@ fn read_config(program: &Path, config: Option<&Path>) -> Result<Config, NotRead>
     let complaints = text(&output.stderr);
     let modules = modules(&text(&output.stdout), &complaints);
     if !output.status.success() || modules.is_empty() {
-        let why = complaints.lines().rev().find(|l| !l.contains(":debug]") && !l.trim().is_empty());
+        let why = why_refused(&complaints);
         let remedy = "correct the configuration (apachectl configtest), run this as root, or name another file \
                       with --config";
         let refused = output.status.code() == Some(1) && why.is_some();
-        let why = with_advice(why.unwrap_or("the server printed no modules").trim());
+        let why = why.unwrap_or_else(|| "the server printed no modules".to_owned());
         return Err(NotRead { unseen: Unseen::new(why, remedy), refused });
     }
     let directives = match info {
@@ -88,6 +88,14 @@ fn read_config(program: &Path, config: Option<&Path>) -> Result<Config, NotRead>
     let php_threads = ["php_module", "php7_module"].iter().find_map(|m| modules.get(*m)).map(php_threads);
     let mail_fails = php::mail_fails(php::MAILER);
     Ok(Config { modules, directives, php_threads, mail_fails })
+}
+
+/// What the server said last, with its place where it names one. That the check failed is said by everything else.
+fn why_refused(complaints: &str) -> Option<String> {
+    let lines = complaints.lines().map(str::trim);
+    let said = lines.filter(|l| !l.is_empty() && !l.contains(":debug]") && !l.starts_with("AH00014: "));
+    let said: Vec<_> = said.map(str::to_owned).collect();
+    refusals(&said).last().map(ToString::to_string)
 }
 
 /// Reads ` event_module (shared)`. The log has the file of each module.

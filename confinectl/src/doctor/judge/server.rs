@@ -96,9 +96,24 @@ pub fn config(d: &mut Diagnosis, config: &Config) {
     if config.has("wsgi_module") && config.has("confine_module") && !per_context {
         d.mend(Level::Note, area, hints::WSGI_ONE_TIME, hints::WSGI_REMEDY);
     }
+    suexec(d, config);
     php_threads(d, config);
     php_in_contexts(d, config);
     d.seen(area, "the directives", &config.directives);
+}
+
+/// A move by Landlock takes set-user-ID away, and suexec's message says nothing of that.
+fn suexec(d: &mut Diagnosis, config: &Config) {
+    let has = |wanted: &str| config.directives.iter().flatten().any(|(name, _)| is(name, wanted));
+    if has("SuexecUserGroup") && has("<ConfineLandlock") {
+        d.mend(
+            Level::Warning,
+            "httpd",
+            "SuexecUserGroup beside Landlock rulesets: under a ruleset suexec has no privilege, and its programs are \
+             answered with 500 (\"suexec failure: could not open log file\")",
+            "take SuexecUserGroup out of the hosts that such rules are for, or confine these by SELinux or AppArmor",
+        );
+    }
 }
 
 fn php_threads(d: &mut Diagnosis, config: &Config) {

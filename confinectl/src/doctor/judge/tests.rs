@@ -57,6 +57,21 @@ fn machine() -> Facts {
 }
 
 #[test]
+fn suexec_under_landlock_is_warned_of() {
+    let both = [("SuexecUserGroup", "alice alice"), ("<ConfineLandlock", "site>")];
+    for (directives, wanted) in [(&both[..], Some(Level::Warning)), (&both[..1], None), (&both[1..], None)] {
+        assert_eq!(level(&with(config(&["confine_module"], directives)), "suexec has no privilege"), wanted);
+    }
+}
+
+#[test]
+fn mpm_itk_is_prefork() {
+    let facts = with(config(&["confine_module", "mpm_itk_module", "mpm_prefork_module"], &[]));
+    assert_eq!(level(&facts, "MPM prefork"), Some(Level::Ok));
+    assert_eq!(level(&facts, "MPM itk"), None);
+}
+
+#[test]
 fn a_configuration_with_which_the_server_does_not_start_is_an_error() {
     let mut facts = machine();
     let server = facts.server.as_mut().expect("a server");
