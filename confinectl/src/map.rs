@@ -11,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+use anstyle::AnsiColor;
 use confine::{
     context::BackendName,
     map::{self, Map, MapText, Progress},
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Failure, Outcome,
-    out::{Out, shown},
+    out::{Out, paint, shown},
     term::{during, size},
 };
 use diff::{Change, Given};
@@ -174,13 +175,16 @@ fn compare(args: &Diff, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
             g.as_ref().map_or("no rule".to_owned(), |g| format!("{} ({}:{})", g.contexts, shown(map), g.line))
         };
         for (subject, Change { old, new }) in &changes {
-            writeln!(out, "{subject}: {} -> {}", given(old, &args.old), given(new, &args.new))?;
+            let old = paint(AnsiColor::Red.on_default(), &given(old, &args.old));
+            let new = paint(AnsiColor::Green.on_default(), &given(new, &args.new));
+            writeln!(out, "{subject}: {old} -> {new}")?;
         }
         // How names are compared is not a subject, so the list cannot show it.
         if names.0 != names.1 {
             writeln!(out, "user names in another case than on a line: {} -> {}", names.0, names.1)?;
         }
-        writeln!(out, "contexts change for {} subjects", changes.len())?;
+        let plural = if changes.len() == 1 { "" } else { "s" };
+        writeln!(out, "contexts change for {} subject{plural}", changes.len())?;
     }
     Ok(if changes.is_empty() && names.0 == names.1 { Outcome::Good } else { Outcome::Bad })
 }

@@ -83,13 +83,15 @@ fn short_work_shows_nothing() {
 fn colours_are_for_terminals_of_people_who_want_them() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("m"), "alice landlok:kernel\n").expect("a map");
+    fs::write(folder.path().join("new"), "alice landlock:kernel\n").expect("a map");
+    fs::write(folder.path().join("newer"), "alice landlock:kernel2\n").expect("a map");
     let colourful = |variables: &[(&str, &str)]| {
-        let by = ["doctor", "check m"].map(|arguments| {
+        let by = ["doctor", "check m", "map diff new newer"].map(|arguments| {
             let (screen, _) = at_a_terminal(&folder, arguments, variables);
             assert!(screen.contains("kernel"), "{screen}");
             screen.contains("\x1b[")
         });
-        assert_eq!(by[0], by[1], "each command has them where doctor has");
+        assert!(by.iter().all(|has| *has == by[0]), "each command has them where doctor has: {by:?}");
         by[0]
     };
     assert!(colourful(&[]));

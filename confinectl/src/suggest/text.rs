@@ -5,6 +5,7 @@ use std::{
     path::Path,
 };
 
+use anstyle::AnsiColor;
 use confine::{
     dump::Ruleset,
     learn::Reading,
@@ -17,7 +18,7 @@ use super::{
     ground::Ground,
     group::{Decision, Suggestion},
 };
-use crate::out::{Out, one_line};
+use crate::out::{Out, one_line, paint};
 
 /// Decisions that are written one by one. Whoever reads more does not decide any more.
 const MOST_DECISIONS: usize = 40;
@@ -244,7 +245,13 @@ impl Answer {
                 Mark::Goes => "-",
                 Mark::Stays => " ",
             };
-            writeln!(out, "{mark}{indent}{}", line.text)?;
+            let text = format!("{mark}{indent}{}", line.text);
+            let text = match line.mark {
+                Mark::Adds if self.differs => paint(AnsiColor::Green.on_default(), &text),
+                Mark::Goes => paint(AnsiColor::Red.on_default(), &text),
+                _ => text,
+            };
+            writeln!(out, "{text}")?;
         }
         writeln!(out, "{plain}</ConfineLandlock>")
     }
