@@ -356,6 +356,54 @@ refuses_to_start() {
 # The server of most tests under AppArmor, in a profile of its own.
 people_server() { server event lua lab_escape confine </lab/people.conf; }
 
+# A server with alice's CGI programs, whose users are in MAP. LINE is one more line of its configuration.
+cgi_server() { # MPM MODULE MAP [LINE]
+    server "$1" "$2" confine <<CONF
+${4-}
+<Directory /lab/www>
+    Include /lab/users.conf
+    ConfineMap $3
+</Directory>
+<Directory /lab/www/alice/cgi>
+    Options ExecCGI
+    SetHandler cgi-script
+</Directory>
+CONF
+}
+
+# Writes an authentication hook in Lua. It reads the first line of FILE, and X-Outside says what it got.
+hook_that_reads() { # SCRIPT FILE
+    cat >"$1" <<LUA
+function check(r)
+    local file, why = io.open("$2", "r")
+    r.user = "somebody"
+    r.headers_out["X-Outside"] = file and file:read("*l") or why
+    return apache2.OK
+end
+LUA
+    chmod 644 "$1"
+}
+
+# The kernel takes 16 rulesets on one thread, so the seventeenth fails after the LSM has moved the thread to CONTEXT.
+seventeenth_ruleset() { # LSM CONTEXT (with its prefix)
+    local i layers=
+    for i in {1..17}; do layers+=" landlock:layer$i"; done
+    stop
+    server event confine < <(
+        for i in {1..17}; do
+            printf '%s\n' "<ConfineLandlock layer$i>" 'LandlockABI 1' 'LandlockRead /' 'LandlockWrite /' '</ConfineLandlock>'
+        done
+        printf '%s\n' '<Directory /lab/www>' 'Require all granted' '</Directory>' \
+            '<Location /alice>' "ConfineContext $2${layers% *}" '</Location>' \
+            '<Location /alice/data>' "ConfineContext $2$layers" '</Location>'
+    )
+    serves 'sixteen rulesets: served' '^page of alice' /alice/index.html
+    status "the seventeenth is refused after $1 moved the thread: an error" 500 /alice/data/note.txt
+    unlike 'nothing is served' "$body" 'kept by'
+    logged 'the log says why' "refused GET /alice/data/note.txt .*context=\"$2 landlock:layer1 .*E2BIG"
+    logged 'the rule before it was fine' 'confined GET /alice/index.html .*landlock:layer16"'
+}
+
 # ---- workers kept per context ---------------------------------------------
 
 # worker USER [QUERY]: the id of the thread that serves this user's application, in $tid.

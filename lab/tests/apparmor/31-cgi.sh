@@ -1,16 +1,7 @@
 # shellcheck shell=bash
 # A CGI program under mod_cgi is a child of the worker and starts in its profile.
 
-server prefork cgi confine <<'CONF'
-<Directory /lab/www>
-    Include /lab/users.conf
-    ConfineMap /lab/people.map
-</Directory>
-<Directory /lab/www/alice/cgi>
-    Options ExecCGI
-    SetHandler cgi-script
-</Directory>
-CONF
+cgi_server prefork cgi /lab/people.map
 
 as alice
 fetch /alice/cgi/show

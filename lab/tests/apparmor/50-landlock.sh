@@ -48,20 +48,4 @@ denial 'by the kernel' 'apparmor="DENIED" .*profile="lab_alice" name="/lab/www/b
 status 'a change is refused' 500 /alice/index.html '' 'X-Context: apparmor:lab_alice'
 logged 'and the log says what to write' 'refused GET /alice/index.html .*write "?\\?"stack lab_alice'
 
-# The kernel takes 16 rulesets on one thread: the seventeenth fails after AppArmor moved the thread.
-too_many=
-for i in {1..17}; do too_many+=" landlock:layer$i"; done
-stop
-server event confine < <(
-    for i in {1..17}; do
-        printf '%s\n' "<ConfineLandlock layer$i>" 'LandlockABI 1' 'LandlockRead /' 'LandlockWrite /' '</ConfineLandlock>'
-    done
-    printf '%s\n' '<Directory /lab/www>' 'Require all granted' '</Directory>' \
-        '<Location /alice>' "ConfineContext apparmor:lab_alice${too_many% *}" '</Location>' \
-        '<Location /alice/data>' "ConfineContext apparmor:lab_alice$too_many" '</Location>'
-)
-serves 'sixteen rulesets: served' '^page of alice' /alice/index.html
-status 'the seventeenth is refused after AppArmor moved the thread: an error' 500 /alice/data/note.txt
-unlike 'nothing is served' "$body" 'kept by'
-logged 'the log says why' 'refused GET /alice/data/note.txt .*context="apparmor:lab_alice landlock:layer1 .*E2BIG'
-logged 'the rule before it was fine' 'confined GET /alice/index.html .*landlock:layer16"'
+seventeenth_ruleset AppArmor apparmor:lab_alice

@@ -69,16 +69,9 @@ CONF
 refuses_to_start 'a later stack is tried from where it starts' 'add `change_profile -> &lab_carol,` to each of the profiles apache2//&lab_people'
 
 # An authentication hook in Lua and a rewrite map, which want a file outside.
-cat >/lab/www/alice/check.lua <<'LUA'
-function check(r)
-    local file, why = io.open("/lab/www/dave/index.html", "r")
-    r.user = "somebody"
-    r.headers_out["X-Outside"] = file and file:read("*l") or why
-    return apache2.OK
-end
-LUA
+hook_that_reads /lab/www/alice/check.lua /lab/www/dave/index.html
 printf 'key of-the-outside\n' >/lab/www/dave/keys.txt
-chmod 644 /lab/www/alice/check.lua /lab/www/dave/keys.txt
+chmod 644 /lab/www/dave/keys.txt
 hooks_server() { # [DIRECTIVE]
     server event rewrite lua headers confine <<CONF
 $1

@@ -1,16 +1,7 @@
 # shellcheck shell=bash
 # A CGI program under mod_cgi is a child of the worker: the policy gives it a domain.
 
-server prefork cgi confine <<'CONF'
-<Directory /lab/www>
-    Include /lab/users.conf
-    ConfineMap /lab/users.map
-</Directory>
-<Directory /lab/www/alice/cgi>
-    Options ExecCGI
-    SetHandler cgi-script
-</Directory>
-CONF
+cgi_server prefork cgi /lab/users.map
 
 as alice
 fetch /alice/cgi/show

@@ -1,17 +1,7 @@
 # shellcheck shell=bash
 # mod_cgid starts programs from a daemon that is not confined: refused.
 
-server event cgid confine <<'CONF'
-ScriptSock /run/apache2/cgid.sock
-<Directory /lab/www>
-    Include /lab/users.conf
-    ConfineMap /lab/users.map
-</Directory>
-<Directory /lab/www/alice/cgi>
-    Options ExecCGI
-    SetHandler cgi-script
-</Directory>
-CONF
+cgi_server event cgid /lab/users.map 'ScriptSock /run/apache2/cgid.sock'
 
 as alice
 status 'a CGI program under mod_cgid is refused' 403 /alice/cgi/show

@@ -41,15 +41,7 @@ denial 'by the kernel' 'scontext=alice\.process:s0 tcontext=bob\.(read|writ)able
 anonymous
 
 # An authentication hook in Lua that wants bob's file.
-cat >/lab/www/alice/check.lua <<'LUA'
-function check(r)
-    local file, why = io.open("/lab/www/bob/index.html", "r")
-    r.user = "somebody"
-    r.headers_out["X-Outside"] = file and file:read("*l") or why
-    return apache2.OK
-end
-LUA
-chmod 644 /lab/www/alice/check.lua
+hook_that_reads /lab/www/alice/check.lua /lab/www/bob/index.html
 restorecon /lab/www/alice/check.lua
 hook_server() { # DIRECTIVE
     server event lua confine < <(printf '%s\n' "$1" '<Directory /lab/www>' 'AuthType Lua' 'AuthName lab' \

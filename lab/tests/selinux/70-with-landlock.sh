@@ -51,20 +51,4 @@ case $(uname -r) in
         ;;
 esac
 
-# The kernel takes 16 rulesets on one thread: the seventeenth fails after SELinux moved the thread.
-too_many=
-for i in {1..17}; do too_many+=" landlock:layer$i"; done
-stop
-server event confine < <(
-    for i in {1..17}; do
-        printf '%s\n' "<ConfineLandlock layer$i>" 'LandlockABI 1' 'LandlockRead /' 'LandlockWrite /' '</ConfineLandlock>'
-    done
-    printf '%s\n' '<Directory /lab/www>' 'Require all granted' '</Directory>' \
-        '<Location /alice>' "ConfineContext alice.process:s0${too_many% *}" '</Location>' \
-        '<Location /alice/data>' "ConfineContext alice.process:s0$too_many" '</Location>'
-)
-serves 'sixteen rulesets: served' '^page of alice' /alice/index.html
-status 'the seventeenth is refused after SELinux moved the thread: an error' 500 /alice/data/note.txt
-unlike 'nothing is served' "$body" 'kept by'
-logged 'the log says why' 'refused GET /alice/data/note.txt .*context="selinux:alice.process:s0 landlock:layer1 .*E2BIG'
-logged 'the rule before it was fine' 'confined GET /alice/index.html .*landlock:layer16"'
+seventeenth_ruleset SELinux selinux:alice.process:s0

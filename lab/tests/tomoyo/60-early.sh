@@ -8,14 +8,7 @@ echo 'a page' >/srv/www/early/out/index.html
 echo 'key of-the-outside' >/srv/www/early/outside.txt
 chmod 644 /srv/www/early/outside.txt
 printf 'ErrorDocument 403 "from .htaccess"\n' >/srv/www/early/out/.htaccess
-cat >/srv/www/early/check.lua <<'LUA'
-function check(r)
-    local file, why = io.open("/srv/www/early/outside.txt", "r")
-    r.user = "somebody"
-    r.headers_out["X-Outside"] = file and file:read("*l") or why
-    return apache2.OK
-end
-LUA
+hook_that_reads /srv/www/early/check.lua /srv/www/early/outside.txt
 policy <<P
 $httpd_domain
 task manual_domain_transition $httpd_domain //early
