@@ -43,9 +43,19 @@ pub struct Args {
     /// Of a configuration: also list every rule, with the sections around it.
     #[arg(long, conflicts_with = "map")]
     list: bool,
+    #[command(flatten)]
+    assumed: Assumed,
+    /// Print one JSON object instead of lines of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a map alone does not say: the configuration and the server that it is for.
+#[derive(clap::Args)]
+pub struct Assumed {
     /// Of a map: the backend of contexts that name none, as in the directive ConfineBackend.
     #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend, requires = "map")]
-    default_backend: BackendName,
+    pub default_backend: BackendName,
     /// Of a map: the security context of the server, from which it would move to those in the map (`ps -eZ`
     /// shows it).
     #[arg(
@@ -55,7 +65,7 @@ pub struct Args {
         value_parser = server_context,
         requires = "map"
     )]
-    server_context: SecurityContext,
+    pub server_context: SecurityContext,
     /// Of a map: the TOMOYO domain of the server, below which //NAME lies (/sys/kernel/security/tomoyo/self_domain,
     /// read by the server, holds it).
     #[arg(
@@ -65,10 +75,7 @@ pub struct Args {
         value_parser = Domain::parse,
         requires = "map"
     )]
-    server_domain: Domain,
-    /// Print one JSON object instead of lines of text.
-    #[arg(long)]
-    pub json: bool,
+    pub server_domain: Domain,
 }
 
 /// A security context, for the command line.
@@ -124,7 +131,7 @@ pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
 fn check_map(args: &Args, map: &Path, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     // The map is read once for its errors, and once for the lines that never match.
     let report = during("checking the map", 2 * size(map), |progress| {
-        let text = MapText::load(map, args.default_backend).map_err(|e| Failure::Map(vec![e]))?;
+        let text = MapText::load(map, args.assumed.default_backend).map_err(|e| Failure::Map(vec![e]))?;
         let text = text.watched_by(progress);
         Ok::<_, Failure>(examine(&text, args))
     })?;
@@ -182,14 +189,14 @@ fn examine(text: &MapText, args: &Args) -> Report {
                 Some(Finding::at(*line, None, error.to_string()))
             }));
         };
-        match checker(*name, &args.server_context, &args.server_domain) {
+        match checker(*name, &args.assumed) {
             Ok((backend, how)) => {
                 refused(&|text| backend.check(text));
                 report.notes.push(format!("{what} checked {how}"));
                 report.notes.extend(backend.warnings());
             }
             Err(why) => {
-                refused(&|text| contexts::form(*name, text, &args.server_context, &args.server_domain));
+                refused(&|text| contexts::form(*name, text, &args.assumed));
                 report.unchecked.push((what, why));
             }
         }

@@ -14,8 +14,6 @@ use std::{
 
 use confine::{
     ContextList, Subject,
-    context::BackendName,
-    lsm::{selinux::SecurityContext, tomoyo::Domain},
     map::{Map, MapLine, MapSubject, MapText},
 };
 
@@ -45,33 +43,14 @@ pub struct Args {
     path: Option<PathBuf>,
     #[command(flatten)]
     request: whole::RequestArgs,
-    /// Of a map: the backend of contexts that name none, as in the directive ConfineBackend.
-    #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend, requires = "map")]
-    default_backend: BackendName,
     /// Of a map: show the rules that do not match, too, and why not. (Of a configuration, all are shown.)
     #[arg(long, requires = "map")]
     all: bool,
     /// Say what the kernel answers about each context that the request gets.
     #[arg(long)]
     kernel: bool,
-    /// Of a map, with --kernel: the security context of the server.
-    #[arg(
-        long,
-        value_name = "CONTEXT",
-        default_value = "system_u:system_r:httpd_t:s0",
-        value_parser = check::server_context,
-        requires = "map"
-    )]
-    server_context: SecurityContext,
-    /// Of a map, with --kernel: the TOMOYO domain of the server.
-    #[arg(
-        long,
-        value_name = "DOMAIN",
-        default_value = "<kernel> /usr/sbin/apache2",
-        value_parser = Domain::parse,
-        requires = "map"
-    )]
-    server_domain: Domain,
+    #[command(flatten)]
+    assumed: check::Assumed,
 }
 
 /// A client's address, for the command line.
@@ -115,7 +94,7 @@ fn ask_kernel(args: &Args, contexts: &ContextList, out: &mut Out<impl Write>) ->
     let ContextList::Contexts(contexts) = contexts else { return Ok(true) };
     let mut accepted = true;
     for context in contexts {
-        match check::checker(context.backend, &args.server_context, &args.server_domain) {
+        match check::checker(context.backend, &args.assumed) {
             Err(why) => writeln!(out, "kernel: {context}: not asked: {why}")?,
             Ok((backend, how)) => match backend.check(&context.text) {
                 Ok(()) => writeln!(out, "kernel: {context}: accepted, {how}")?,
@@ -143,10 +122,10 @@ pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
 /// Writes every rule that matches, in order, and the contexts of the request.
 fn explain_map(args: &Args, path: &Path, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     // A compiled map has no lines to show.
-    let text = MapText::load(path, args.default_backend).ok();
+    let text = MapText::load(path, args.assumed.default_backend).ok();
     let map = match &text {
         Some(text) => text.all_errors().map_err(Failure::Map)?,
-        None => Map::load(path, args.default_backend).map_err(|e| Failure::Map(vec![e]))?,
+        None => Map::load(path, args.assumed.default_backend).map_err(|e| Failure::Map(vec![e]))?,
     };
     let subject = Subject {
         user: args.user.as_ref().map(|u| u.as_bytes()),

@@ -1,26 +1,15 @@
 //! The command as an administrator meets it: what it prints, and its exit status.
 
+mod run;
+
 use std::{fs, path::Path, process::Command};
 
+use run::Run;
 use tempfile::TempDir;
-
-/// What a run of the command left.
-#[derive(Debug)]
-struct Run {
-    status: Option<i32>,
-    out: String,
-    err: String,
-}
 
 /// Runs the command in `directory`.
 fn confinectl(directory: &Path, args: &[&str]) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_confinectl"))
-        .args(args)
-        .current_dir(directory)
-        .output()
-        .expect("confinectl runs");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    Run { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    Run::of(&mut run::confinectl(directory, args))
 }
 
 /// A directory with a map called `m`.

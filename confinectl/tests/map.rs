@@ -1,7 +1,10 @@
 //! `confinectl map fmt` and `map diff`: what they print, write and exit with.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+mod run;
 
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use run::Run;
 use tempfile::TempDir;
 
 fn with_maps(maps: &[(&str, &str)]) -> TempDir {
@@ -14,14 +17,8 @@ fn with_maps(maps: &[(&str, &str)]) -> TempDir {
 
 /// The exit status, standard output and standard error of `confinectl map ARGUMENTS`.
 fn map(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_confinectl"))
-        .arg("map")
-        .args(arguments)
-        .current_dir(directory)
-        .output()
-        .expect("confinectl runs");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    let Run { status, out, err } = Run::of(run::confinectl(directory, &["map"]).args(arguments));
+    (status, out, err)
 }
 
 const UNTIDY: &str = "# who\n\n\nalice\tlandlock:a # x\n10.0.0.0/8   landlock:b";

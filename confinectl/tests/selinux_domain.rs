@@ -1,28 +1,16 @@
 //! `confinectl selinux-domain` as an administrator meets it: the module it writes, what it prints, and
 //! what it refuses.
 
-use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+mod run;
 
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+use run::Run;
 use tempfile::TempDir;
-
-/// What a run of the command left.
-#[derive(Debug)]
-struct Run {
-    status: Option<i32>,
-    out: String,
-    err: String,
-}
 
 /// Runs `confinectl selinux-domain` in `directory`.
 fn domain(directory: &Path, args: &[&str]) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_confinectl"))
-        .arg("selinux-domain")
-        .args(args)
-        .current_dir(directory)
-        .output()
-        .expect("confinectl runs");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    Run { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    Run::of(run::confinectl(directory, &["selinux-domain"]).args(args))
 }
 
 fn empty() -> TempDir {

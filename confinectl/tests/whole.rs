@@ -1,22 +1,17 @@
 //! `check` and `explain` of a whole configuration, with a stand-in for the server: what the command asks for, and
 //! what it makes of every kind of answer. A real httpd answers in the end-to-end tests.
 
-use std::{fs, path::Path, process::Command};
+mod run;
+
+use std::{fs, path::Path};
 
 use confine::{
     Origin,
     dump::{Answer, Dump, Found, Kind, Outcome, Question, Rule, Ruleset, Section, Server, Setting, Verdict},
     lsm::landlock::NOT_WHOLE,
 };
+use run::Run;
 use tempfile::TempDir;
-
-/// What a run of the command left.
-#[derive(Debug)]
-struct Run {
-    status: Option<i32>,
-    out: String,
-    err: String,
-}
 
 /// A folder for the stand-in, which prints `printed`, says `said` and ends with `status`.
 fn server(printed: &str, said: &str, status: u8) -> TempDir {
@@ -29,15 +24,8 @@ fn server(printed: &str, said: &str, status: u8) -> TempDir {
 }
 
 fn confinectl(d: &Path, args: &[&str]) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_confinectl"))
-        .args(args)
-        .args(["--httpd", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand-in-httpd")])
-        .current_dir(d)
-        .env_remove("CONFINE_EXPLAIN")
-        .output()
-        .expect("confinectl runs");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    Run { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    let httpd = ["--httpd", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand-in-httpd")];
+    Run::of(run::confinectl(d, args).args(httpd).env_remove("CONFINE_EXPLAIN"))
 }
 
 fn printed(dump: &Dump) -> String {
@@ -336,10 +324,8 @@ fn maps_are_looked_at_whatever_their_form() {
     let d = server("", "Syntax OK\n", 0);
     let map = d.path().join("m");
     fs::write(&map, "alice a\nalice landlock:a\n* b\n").expect("a map");
-    let compile = Command::new(env!("CARGO_BIN_EXE_confinectl"))
-        .args(["map", "compile", "--default-backend", "landlock"])
-        .arg(&map)
-        .status();
+    let compile =
+        run::confinectl(d.path(), &["map", "compile", "--default-backend", "landlock", "m"]).status();
     assert!(compile.expect("confinectl runs").success());
     let mut dump = described();
     for (line, name) in [(6, "m"), (7, "m"), (8, "m.compiled"), (9, "gone")] {

@@ -3,7 +3,7 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use confine_tests::{Cell, Gate, Mpm, Server, ServerBuilder, matrix, tenants::*};
+use confine_tests::{Cell, Gate, Mpm, ServerBuilder, matrix, tenants::*};
 
 const ANY: Cell = Cell { mpm: Mpm::Event, gate: Gate::Process };
 
@@ -25,28 +25,15 @@ fn exchange(root: impl Fn(&str) -> std::path::PathBuf) {
     symlink("../bob", root("data/shared/pub")).expect("a link");
 }
 
-fn read(server: &Server, file: &str) -> confine_tests::Response {
-    server.client().get(&leaky_at("/shop/leaky.lua", "read", server.path(file).display().to_string()))
-}
-
-/// A request is served by a child from before the restart for a moment.
-fn wait_for_refusal(server: &Server, file: &str) {
-    let refused = (0..200).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        read(server, file).status == 500
-    });
-    assert!(refused, "{}", server.log());
-}
-
 fn at_a_restart(cell: Cell) {
     let server = shop(cell, "LandlockRead \"@root@/data/shared/pub\"").start();
-    read(&server, "data/shared/pub/note").expect_content("of the shop\n");
-    read(&server, "data/bob/note").expect_denied_by_kernel();
+    read_at(&server, "/shop", "data/shared/pub/note").expect_content("of the shop\n");
+    read_at(&server, "/shop", "data/bob/note").expect_denied_by_kernel();
     exchange(|name| server.path(name));
     server.restart_gracefully();
-    wait_for_refusal(&server, "data/bob/note");
+    wait_until_refused(&server, "/shop", "data/bob/note");
     for file in ["data/bob/note", "data/shared/pub/note"] {
-        let refused = read(&server, file).expect_status(500);
+        let refused = read_at(&server, "/shop", file).expect_status(500);
         assert!(!refused.text().contains(NOTE_OF_BOB.trim()), "{refused:?}");
     }
     server.wait_for_log(&["confine: refused GET /shop/leaky.lua ", "data/shared/pub is a symbolic link"]);
@@ -57,8 +44,10 @@ fn at_a_restart(cell: Cell) {
     fs::remove_file(server.path("data/shared/pub")).expect("a link");
     fs::rename(server.path("data/shared/old"), server.path("data/shared/pub")).expect("a folder");
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    read(&server, "data/shared/pub/note").expect_content("of the shop\n").expect_context("landlock:shop");
-    read(&server, "data/bob/note").expect_denied_by_kernel();
+    read_at(&server, "/shop", "data/shared/pub/note")
+        .expect_content("of the shop\n")
+        .expect_context("landlock:shop");
+    read_at(&server, "/shop", "data/bob/note").expect_denied_by_kernel();
 }
 
 matrix!(at_a_restart);
@@ -89,10 +78,10 @@ fn links_of_the_administrators(cell: Cell) {
     symlink("alice", builder.path("data/link")).expect("a link");
     symlink("link/../bob/note", builder.path("data/to-a-file")).expect("a link");
     let server = builder.start();
-    read(&server, "data/alice/note").expect_content(NOTE_OF_ALICE);
-    read(&server, "data/bob/note").expect_content(NOTE_OF_BOB);
+    read_at(&server, "/shop", "data/alice/note").expect_content(NOTE_OF_ALICE);
+    read_at(&server, "/shop", "data/bob/note").expect_content(NOTE_OF_BOB);
     server.restart_gracefully();
-    read(&server, "data/alice/note").expect_content(NOTE_OF_ALICE);
+    read_at(&server, "/shop", "data/alice/note").expect_content(NOTE_OF_ALICE);
 }
 
 matrix!(links_of_the_administrators once);
@@ -104,7 +93,7 @@ fn trusted_paths(cell: Cell) {
     exchange(|name| builder.path(name));
     let server = builder.start();
     server.wait_for_log(&["data/shared/pub is a symbolic link", "because of LandlockTrustPaths"]);
-    read(&server, "data/bob/note").expect_content(NOTE_OF_BOB);
+    read_at(&server, "/shop", "data/bob/note").expect_content(NOTE_OF_BOB);
     shop(cell, "LandlockTrustPaths \"@root@/data/%{REMOTE_USER}\"").refused().says(&["only fixed paths"]);
 }
 

@@ -3,7 +3,7 @@
 
 use std::{fs, thread, time::Duration};
 
-use confine_tests::{Cell, Gate, Mpm, Response, Server, ServerBuilder, matrix, tenants::*};
+use confine_tests::{Cell, Gate, Mpm, ServerBuilder, matrix, tenants::*};
 
 fn shop(cell: Cell) -> ServerBuilder {
     leaky_app(cell)
@@ -14,26 +14,13 @@ fn shop(cell: Cell) -> ServerBuilder {
         .location("/app", "ConfineContext bob")
 }
 
-fn read(server: &Server, file: &str) -> Response {
-    server.client().get(&leaky_at("/shop/leaky.lua", "read", server.path(file).display().to_string()))
-}
-
-/// A request is served by a child from before the restart for a moment.
-fn wait_for_refusal(server: &Server, file: &str) {
-    let refused = (0..200).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        read(server, file).status == 500
-    });
-    assert!(refused, "{}", server.log());
-}
-
 fn it_is_served_again_once_the_path_is_back(cell: Cell) {
     let server = shop(cell).start();
-    read(&server, "data/shop/note").expect_content("of the shop\n");
+    read_at(&server, "/shop", "data/shop/note").expect_content("of the shop\n");
     fs::rename(server.path("data/shop"), server.path("data/away")).expect("a folder");
     for _ in 0..2 {
         server.restart_gracefully();
-        wait_for_refusal(&server, "data/shop/note");
+        wait_until_refused(&server, "/shop", "data/shop/note");
         server.client().get("/shop/page.txt").expect_status(500);
         let line =
             server.wait_for_log(&["confine: refused GET /shop/leaky.lua ", "data/shop cannot be opened"]);
@@ -45,8 +32,10 @@ fn it_is_served_again_once_the_path_is_back(cell: Cell) {
     fs::rename(server.path("data/away"), server.path("data/shop")).expect("a folder");
     thread::sleep(Duration::from_millis(1100));
     for _ in 0..3 {
-        read(&server, "data/shop/note").expect_content("of the shop\n").expect_context("landlock:shop");
-        read(&server, "data/bob/note").expect_denied_by_kernel();
+        read_at(&server, "/shop", "data/shop/note")
+            .expect_content("of the shop\n")
+            .expect_context("landlock:shop");
+        read_at(&server, "/shop", "data/bob/note").expect_denied_by_kernel();
     }
 }
 
@@ -70,7 +59,7 @@ fn a_reload_by_command_goes_through() {
     assert!(fine && said.contains("data/shop cannot be opened") && said.contains("warning"), "{said}");
     let (fine, said) = run(&["-k", "graceful"]);
     assert!(fine, "{said}");
-    wait_for_refusal(&server, "data/shop/note");
+    wait_until_refused(&server, "/shop", "data/shop/note");
     server.client().get(&note_of(&server, "bob")).expect_content(NOTE_OF_BOB);
 }
 

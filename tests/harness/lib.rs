@@ -23,6 +23,7 @@ pub mod hostile;
 mod http;
 pub mod manual;
 mod matrix;
+pub mod mixed;
 pub mod platform;
 pub mod ports;
 mod process;

@@ -4,6 +4,8 @@
 //! server's process that does whatever its query says. The rulesets `alice` and `bob` allow the application and the
 //! data of one person. Without Lua (`CONFINE_WITHOUT_LUA`), the same URLs lead to a program that does the same.
 
+use std::{thread, time::Duration};
+
 use crate::{Cell, Response, Server, ServerBuilder, platform};
 
 /// What `data/alice/note` says.
@@ -160,6 +162,24 @@ pub fn leaky(action: &str, argument: impl AsRef<str>) -> String {
 /// As [`leaky`], for an application at another place.
 pub fn leaky_at(place: &str, action: &str, argument: impl AsRef<str>) -> String {
     format!("{place}?{action}={}", encode(argument.as_ref()))
+}
+
+/// What the leaky application at `place` answers when it is to read this file of the server's folder.
+pub fn read_at(server: &Server, place: &str, file: &str) -> Response {
+    server.client().get(&leaky_at(
+        &format!("{place}/leaky.lua"),
+        "read",
+        server.path(file).display().to_string(),
+    ))
+}
+
+/// Waits until this request is refused with 500. After a restart an old child may still serve it for a moment.
+pub fn wait_until_refused(server: &Server, place: &str, file: &str) {
+    let refused = (0..200).any(|_| {
+        thread::sleep(Duration::from_millis(20));
+        read_at(server, place, file).status == 500
+    });
+    assert!(refused, "{}", server.log());
 }
 
 /// The target with which the leaky application reads the note of `owner`.

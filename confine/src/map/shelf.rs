@@ -56,6 +56,17 @@ pub struct Shelf {
     waited: AtomicU32,
 }
 
+/// The lock of a shelf. It is released when this is dropped.
+struct Held<'s>(&'s Shelf);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // If this fails, the lock ends with the process.
+        let _ = fcntl_lock(&self.0.lock, FlockOperation::NonBlockingUnlock);
+        self.0.waited.store(0, Ordering::Relaxed);
+    }
+}
+
 /// Why there is no copy of a file.
 #[derive(Debug)]
 pub(super) enum Missed {
@@ -95,26 +106,13 @@ impl Shelf {
         if let Some(copy) = self.same(file, len)? {
             return Ok(copy);
         }
-        if fcntl_lock(&self.lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let Some(_held) = self.lock() else {
             if self.waited.fetch_add(1, Ordering::Relaxed) < PATIENCE {
                 return Err(Missed::Busy.into());
             }
             check()?;
             return Ok(copy(file, len)?.0);
-        }
-        let done = self.make(file, len, check);
-        // If this fails, the lock ends with the process.
-        let _ = fcntl_lock(&self.lock, FlockOperation::NonBlockingUnlock);
-        self.waited.store(0, Ordering::Relaxed);
-        done
-    }
-
-    fn make<E: From<Missed>>(
-        &self,
-        file: &File,
-        len: u64,
-        check: impl FnOnce() -> Result<(), E>,
-    ) -> Result<Mmap, E> {
+        };
         // Another process may have been faster.
         if let Some(copy) = self.same(file, len)? {
             return Ok(copy);
@@ -125,6 +123,12 @@ impl Shelf {
             self.replace(&sealed);
         }
         Ok(copy)
+    }
+
+    /// Takes the lock, unless another process holds it.
+    fn lock(&self) -> Option<Held<'_>> {
+        let taken = fcntl_lock(&self.lock, FlockOperation::NonBlockingLockExclusive);
+        taken.is_ok().then_some(Held(self))
     }
 
     /// The copy on the shelf, if it has these bytes.

@@ -6,15 +6,11 @@ use confine::{
     Context, ContextList,
     backends::Backends,
     context::BackendName,
-    lsm::{
-        Backend, PrepareError,
-        apparmor::AppArmor,
-        landlock,
-        selinux::{SecurityContext, Selinux},
-        tomoyo::{Domain, Tomoyo},
-    },
+    lsm::{Backend, PrepareError, apparmor::AppArmor, landlock, selinux::Selinux, tomoyo::Tomoyo},
     map::Map,
 };
+
+use super::Assumed;
 
 /// Each context once, with the first line that gives it, in the order of the lines.
 pub fn distinct_contexts(map: &Map) -> Vec<(Context, u32)> {
@@ -32,11 +28,8 @@ pub fn distinct_contexts(map: &Map) -> Vec<(Context, u32)> {
 }
 
 /// What checks the contexts of a backend here, and how; or why nothing does.
-pub fn checker(
-    name: BackendName,
-    server: &SecurityContext,
-    domain: &Domain,
-) -> Result<(Arc<dyn Backend>, String), String> {
+pub fn checker(name: BackendName, assumed: &Assumed) -> Result<(Arc<dyn Backend>, String), String> {
+    let Assumed { server_context: server, server_domain: domain, .. } = assumed;
     if name == BackendName::SELINUX {
         // This process is not the server, so its own context and its own moves prove nothing.
         let backend = Selinux::assuming(server.clone());
@@ -69,16 +62,11 @@ pub fn checker(
 }
 
 /// Whether `text` has the form of contexts of this backend. This needs no kernel.
-pub fn form(
-    name: BackendName,
-    text: &str,
-    server: &SecurityContext,
-    domain: &Domain,
-) -> Result<(), PrepareError> {
+pub fn form(name: BackendName, text: &str, assumed: &Assumed) -> Result<(), PrepareError> {
     match name {
-        BackendName::SELINUX => Selinux::assuming(server.clone()).resolve(text).map(drop),
+        BackendName::SELINUX => Selinux::assuming(assumed.server_context.clone()).resolve(text).map(drop),
         BackendName::APPARMOR => AppArmor::check_form(text),
-        BackendName::TOMOYO => Tomoyo::assuming(domain.clone()).resolve(text).map(drop),
+        BackendName::TOMOYO => Tomoyo::assuming(assumed.server_domain.clone()).resolve(text).map(drop),
         BackendName::LANDLOCK => landlock::check_name(text),
         _ => Ok(()),
     }

@@ -62,7 +62,7 @@ const WHOLE: [&str; 15] = [
 ];
 
 /// Folders that hold files of many purposes. That one of their files is needed says nothing about the others.
-const SHARED: [&str; 31] = [
+const SHARED: [&str; 36] = [
     "/",
     "/bin",
     "/boot",
@@ -70,7 +70,9 @@ const SHARED: [&str; 31] = [
     "/etc",
     "/home",
     "/lib",
+    "/lib32",
     "/lib64",
+    "/libx32",
     "/media",
     "/mnt",
     "/opt",
@@ -84,16 +86,19 @@ const SHARED: [&str; 31] = [
     "/usr/bin",
     "/usr/lib",
     "/usr/libexec",
-    "/usr/local/bin",
     "/usr/local",
+    "/usr/local/bin",
     "/usr/local/share",
     "/usr/sbin",
     "/usr/share",
     "/var",
     "/var/cache",
     "/var/lib",
+    "/var/lock",
     "/var/log",
+    "/var/run",
     "/var/spool",
+    "/var/tmp",
 ];
 
 /// The path to write in a directive when `path` was refused. It is the folder that `path` is in, if this folder has

@@ -2,50 +2,19 @@
 
 use std::{fmt, path::Path};
 
+use confine::lsm::landlock;
+
 use super::PLACEHOLDERS;
 
 /// A path that a file context can hold: absolute, printable ASCII, no `.`, `..` or doubled slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilePath(String);
 
-/// Folders whose labels other programs depend on.
-const SYSTEM_FOLDERS: &[&str] = &[
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/home",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/media",
-    "/mnt",
-    "/opt",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/srv",
-    "/sys",
-    "/tmp",
-    "/usr",
-    "/usr/bin",
-    "/usr/lib",
-    "/usr/lib64",
-    "/usr/libexec",
-    "/usr/local",
-    "/usr/sbin",
-    "/usr/share",
-    "/var",
-    "/var/cache",
-    "/var/lib",
-    "/var/lock",
-    "/var/log",
-    "/var/run",
-    "/var/spool",
-    "/var/tmp",
-];
+/// Whether other programs depend on the label of this folder. `/usr/lib64` is the only such folder whose files belong
+/// together.
+fn is_of_the_system(path: &str) -> bool {
+    path == "/usr/lib64" || landlock::is_shared(Path::new(path))
+}
 
 impl FilePath {
     /// The longest path that is accepted. libsemanage reads lines of PATH_MAX, and escapes can double the length.
@@ -69,7 +38,7 @@ impl FilePath {
             );
         }
         let path = format!("/{}", parts.join("/"));
-        if parts.is_empty() || SYSTEM_FOLDERS.contains(&path.as_str()) {
+        if is_of_the_system(&path) {
             return Err(format!(
                 "{path} is not the application's alone, and labelling it anew takes it from everything else; \
                  name folders below it"
