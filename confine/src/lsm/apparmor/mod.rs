@@ -62,6 +62,7 @@ use crate::{
 mod active;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+mod profile_move;
 mod profiles;
 mod refusal;
 mod text;
@@ -69,8 +70,8 @@ mod text;
 pub use profiles::Mode;
 
 use active::Evidence;
+use profile_move::{Door, ProfileMove};
 use profiles::Profiles;
-use refusal::Step;
 use text::{How, Label, Written};
 
 /// The mount points of the kernel's file systems. Tests use other directories in their place.
@@ -394,111 +395,6 @@ fn prepare_error(text: &str, why: &str, errno: Option<i32>, remedy: &str) -> Pre
     PrepareError {
         context: format!("{}:{}", BackendName::APPARMOR, quoted(text)),
         problem: Problem { why: why.to_owned(), errno, remedy: remedy.to_owned() },
-    }
-}
-
-/// The way to one profile.
-struct ProfileMove {
-    context: Context,
-    how: How,
-    door: Door,
-    /// The server's label. A message shows it where the thread's own label cannot be read.
-    own: Arc<str>,
-}
-
-enum Door {
-    Syscall(Wire),
-    Proc {
-        file: Arc<CStr>,
-        /// Asks the kernel whether it would allow the move.
-        ask: CString,
-        go: CString,
-    },
-}
-
-/// How a move ended.
-enum Fate {
-    Arrived,
-    Refused(Step, i32),
-    /// The thread is in another label than it should be. This is the label as the kernel prints it.
-    Elsewhere(String),
-}
-
-impl Move for ProfileMove {
-    fn context(&self) -> &Context {
-        &self.context
-    }
-
-    fn denials_are_in(&self) -> &'static str {
-        "`aa-logprof` (to read only: `dmesg | grep apparmor`)"
-    }
-
-    fn ready<'a>(&'a self, _values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
-        Ok(PreparedMove::Shared(self))
-    }
-}
-
-impl ProfileMove {
-    fn written(&self) -> Written<'_> {
-        let text = &*self.context.text;
-        Written { how: self.how, name: text.strip_prefix(text::STACK).unwrap_or(text) }
-    }
-
-    /// The profiles that the calling thread is in, for a message. After an early move they are not those of the server.
-    fn start(&self) -> String {
-        let here = match &self.door {
-            Door::Syscall(_) => Interface::Syscall.current(LsmId::APPARMOR, Path::new("")),
-            Door::Proc { file, .. } => {
-                Interface::Proc.current(LsmId::APPARMOR, Path::new(OsStr::from_bytes(file.to_bytes())))
-            }
-        };
-        let label = here.as_deref().unwrap_or(&self.own);
-        Label::parse(label.as_bytes()).names()
-    }
-
-    /// Moves the calling thread. A move that succeeds allocates nothing.
-    fn go(&self) -> Fate {
-        match &self.door {
-            Door::Syscall(wire) => {
-                if let Err(errno) = wire.set_current() {
-                    return Fate::Refused(Step::Move, errno);
-                }
-                selfattr::with_current(LsmId::APPARMOR, |label| arrived(label, self.written()))
-                    .unwrap_or_else(|errno| Fate::Refused(Step::Move, errno))
-            }
-            Door::Proc { file, ask, go } => match AttrFile::open(file) {
-                Ok(file) => file
-                    .write(ask)
-                    .and_then(|()| file.write(go))
-                    .map_or_else(|errno| Fate::Refused(Step::Move, errno), |()| Fate::Arrived),
-                Err(errno) => Fate::Refused(Step::Open, errno),
-            },
-        }
-    }
-}
-
-fn arrived(label: &[u8], written: Written<'_>) -> Fate {
-    if Label::parse(label).is_of(written) {
-        Fate::Arrived
-    } else {
-        Fate::Elsewhere(String::from_utf8_lossy(label).into_owned())
-    }
-}
-
-impl Enter for ProfileMove {
-    fn enter(&self) -> Result<(), EnterError> {
-        let failed = |Problem { why, remedy, .. }, errno| EnterError {
-            problem: Problem { why, errno, remedy },
-            forbidden: false,
-        };
-        match self.go() {
-            Fate::Arrived => Ok(()),
-            Fate::Refused(step, errno) => {
-                let refusal = refusal::of_errno(step, errno, &self.start(), self.written());
-                Err(failed(refusal, Some(errno)))
-            }
-            Fate::Elsewhere(label) => Err(failed(refusal::elsewhere(&label, self.written()), None)),
-        }
     }
 }
 

@@ -16,8 +16,7 @@
 //! - A path is opened at startup, or up to its first expression if it has any. It grants the directory that was opened.
 //!   If the directory is moved away and a new one is made in its place, the new one is not granted: restart the server
 //!   (gracefully).
-//! - On the way to a path only those links are followed that nobody but the administrator can have made (`way.rs` in
-//!   this folder).
+//! - On the way to a path only those links are followed that nobody but the administrator can have made.
 //! - A program that is linked dynamically also needs `LandlockExecute` on its loader (`/lib64/ld-linux-x86-64.so.2`)
 //!   and `LandlockRead` on its libraries.
 //! - A file that is already open stays usable. What a ruleset does not handle is not restricted: metadata (`stat`,
@@ -56,6 +55,7 @@ use crate::{
     value::Given,
 };
 
+mod abi;
 mod absent;
 mod access;
 mod advice;
