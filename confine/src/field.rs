@@ -1,10 +1,10 @@
 //! Values in log lines.
 //!
-//! httpd writes a backslash before every backslash and every control character of a line, and leaves double
-//! quotes as they are (`ap_escape_errorlog_item`, server/util.c); a server built with
-//! `AP_UNSAFE_ERROR_LOG_UNESCAPED` writes all as it is. So an escape with a backslash does not survive, and an
-//! escaped quote closes a quoted value. Here nothing depends on either: what could end a value, or a line, is
-//! written as in URLs, `%` and two hexadecimal digits.
+//! httpd writes a backslash before every backslash and every control character of a line, and leaves double quotes
+//! unchanged (`ap_escape_errorlog_item`, server/util.c). A server that is built with `AP_UNSAFE_ERROR_LOG_UNESCAPED`
+//! writes everything unchanged. So an escape with a backslash would be changed, and an escaped quote would end a quoted
+//! value. These values need neither: all that could end a value or a line is written as in URLs, as `%` and two
+//! hexadecimal digits.
 //!
 //! ```
 //! use confine::field::Field;

@@ -1,4 +1,4 @@
-//! What applications trip over in a configuration that is right by itself, in the words that all programs use.
+//! What applications often fail at although the configuration has no fault. All programs use these texts.
 //!
 //! ```
 //! assert_eq!(confine::hints::php_stack(1 << 20), None);
@@ -9,14 +9,14 @@ use std::path::Path;
 
 use crate::lsm::landlock::{PathAccess, RulesetSpec};
 
-/// The folder that PHP and other run-times look for time zones in.
+/// The folder in which PHP and other run-times look for time zones.
 const ZONES: &str = "/usr/share/zoneinfo";
 
-/// The stack below which PHP 8.2 ends its process in print_r(), var_export() or json_encode() of 2,000 nested arrays
-/// (measured on x86_64: at 512 kB it does, at 1 MB not).
+/// The smallest stack that is large enough. With a smaller one, PHP 8.2 ends its process in print_r(), var_export()
+/// or json_encode() of 2,000 nested arrays (measured on x86_64: at 512 kB it does so, at 1 MB it does not).
 const PHP_STACK: u64 = 1 << 20;
 
-/// What to know of mod_wsgi where each request gets a thread of its own.
+/// What an administrator should know about mod_wsgi if each request gets a thread of its own.
 pub const WSGI_ONE_TIME: &str = "mod_wsgi keeps some 5 kB for each new thread that it meets, and with one-time workers each \
                                  request is a new thread: its children grow";
 
@@ -24,11 +24,11 @@ pub const WSGI_ONE_TIME: &str = "mod_wsgi keeps some 5 kB for each new thread th
 pub const WSGI_REMEDY: &str = "write ConfineGate handler and ConfineWorkers per-context, or let MaxConnectionsPerChild renew \
                                the children";
 
-/// What to know of PHP where no ruleset grants time zones, and what to do.
+/// What an administrator should know about PHP if no ruleset grants time zones, and what to do.
 pub const PHP_ZONES: &str = "grants no time zones: PHP that is built to use the system's ends the child in date() without \
                              them; write LandlockInclude php, or LandlockRead \"/usr/share/zoneinfo\"";
 
-/// What a stack of this many bytes means to PHP, and what to do; nothing where it is large enough.
+/// What a stack of this size means for PHP, and what to do. `None` if it is large enough.
 pub fn php_stack(bytes: u64) -> Option<(String, &'static str)> {
     (bytes < PHP_STACK).then(|| {
         (
@@ -40,7 +40,7 @@ pub fn php_stack(bytes: u64) -> Option<(String, &'static str)> {
     })
 }
 
-/// What PHP under this ruleset would trip over, and what to do: each with the line that it is about.
+/// What PHP would fail at under this ruleset, and what to do, each with the line that it is about.
 pub fn of_php(spec: &RulesetSpec) -> Vec<(crate::Origin, String)> {
     let mut hints = Vec::new();
     if Path::new(ZONES).exists() && !may_read(spec, ZONES) {
@@ -61,7 +61,7 @@ pub fn of_php(spec: &RulesetSpec) -> Vec<(crate::Origin, String)> {
     hints
 }
 
-/// Whether a path that is written in this ruleset, or one above it, is granted for reading.
+/// Whether the ruleset grants reading of this path, by the path itself or by one above it.
 fn may_read(spec: &RulesetSpec, path: &str) -> bool {
     let reading = spec.paths.iter().filter(|rule| rule.access != PathAccess::Write);
     reading.into_iter().any(|rule| Path::new(path).starts_with(rule.path.as_str()))

@@ -1,21 +1,68 @@
-//! Who may touch what: maps, contexts and kernel backends, with no web server in sight.
+//! Chooses a security context for a request, and moves the calling thread into it for good.
 //!
-//! Data goes one way. A [`Subject`] (the facts of a request) meets an ordered list of [`policy::decide::Rule`]s.
-//! The first rule that matches names one or more [`Context`]s. A backend turned each of them into a [`lsm::Move`]
-//! beforehand. [`lsm::Enter::enter`] moves the calling thread, and no function leads back.
+//! This library is the part of mod_confine, an Apache httpd module, that knows no web server. The module and the command
+//! `confinectl` are built on it. A context belongs to a Linux security module: an SELinux context, a TOMOYO domain, an
+//! AppArmor profile, or a Landlock ruleset.
 //!
-//! The modules stand in layers, and each imports only what stands below it:
+//! Data goes one way:
+//! 1. A [`Subject`] has the facts of a request: the proven user, the client's address, the virtual host, the file.
+//! 2. Rules give it a [`Context`]. They are in [maps](map) and in the [rules of a configuration](policy::decide), and
+//!    the first rule that matches decides.
+//! 3. A [backend](lsm::Backend) has made a [move](lsm::Move) of each context before the first request.
+//! 4. [`enter`](lsm::Enter::enter) moves the calling thread. No function leads back.
+//!
+//! ```
+//! use std::{error::Error, fs, path::Path, thread};
+//!
+//! use confine::{
+//!     BackendName, ContextList, Origin, Subject,
+//!     backends::{Backends, Prepared, SameContext},
+//!     lsm::{Enter, NoValues, landlock::{PathAccess, PathRule, PathTemplate, RulesetSpec}},
+//!     map::Map,
+//! };
+//!
+//! # if confine::lsm::landlock::Landlock::abi().is_ok_and(|abi| abi >= 3) {
+//! // A Landlock ruleset that grants reading below /usr, and a map that gives it to alice.
+//! let origin = Origin::new("confine.conf", 1);
+//! let (path, _) = PathTemplate::parse("/usr", 0)?;
+//! let mut blog = RulesetSpec::new("blog", origin.clone());
+//! blog.paths.push(PathRule { access: PathAccess::Read, path, optional: false, origin });
+//! let backends = Backends::new(vec![blog]).map_err(|errors| errors[0].to_string())?;
+//! let map = Map::parse(Path::new("users.map"), b"alice blog\n", BackendName::LANDLOCK)?;
+//!
+//! // What the map gives to a request of alice's.
+//! let alice = Subject { user: Some(b"alice"), ..Subject::default() };
+//! let hit = map.lookup(&alice).ok_or("no rule matches")?;
+//! let words = map.list_text(hit.list).ok_or("no contexts")?.split(' ');
+//! let contexts = ContextList::parse(words, BackendName::LANDLOCK)?;
+//! let Prepared::Moves(moves) = backends.prepare(&contexts, SameContext::Refused)? else { return Err("exempt".into()) };
+//!
+//! // A thread of its own moves. From then on the kernel refuses it everything else.
+//! let served = thread::spawn(move || {
+//!     for step in &moves.steps {
+//!         step.ready(&NoValues)?.enter()?;
+//!     }
+//!     Ok::<_, confine::lsm::EnterError>((fs::read_dir("/usr").is_ok(), fs::read("/etc/passwd").is_ok()))
+//! });
+//! assert_eq!(served.join().expect("no panic")?, (true, false));
+//! assert!(fs::read("/etc/passwd").is_ok(), "this thread has not moved");
+//! # }
+//! # Ok::<(), Box<dyn Error>>(())
+//! ```
+//!
+//! The modules form layers. Each imports only modules below it:
 //!
 //! ```text
-//! learn         what was seen so, kept in files
-//! watch         what a request does, seen while it runs unconfined
-//! policy        the rules, and the decision they give for one request
+//! learn         what was watched, kept in files, and the ruleset that follows from it
+//! watch         what a thread does while nothing confines it, for rulesets that are still to be written
+//! policy        the rules of a configuration, and the decision for one request
 //! map           files of rules: syntax, tables, copies
-//! backends      all backends of this build, and contexts prepared by them
+//! backends      all backends of this build, and the contexts that they have prepared
 //! lsm           one backend for each security module
 //! value         contexts that a request supplies
-//! status        what the status page tells, in each of its forms
-//! context, subject, origin, problem, field, php, resting, spelling, tally
+//! dump, status  what the module tells: to confinectl, and on its status page
+//! hints, php    texts about applications that several programs use
+//! context, subject, origin, problem, field, bytes, resting, spelling, tally
 //! ```
 
 #[macro_use]

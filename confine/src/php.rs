@@ -1,4 +1,4 @@
-//! What is to be known about PHP in the server's process, in the words that all programs use.
+//! What an administrator should know about PHP in the server's process. All programs use these texts.
 //!
 //! ```
 //! assert_eq!(confine::php::MAILER, "/usr/sbin/sendmail");
@@ -6,7 +6,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-/// What no setting keeps apart between contexts that one process serves.
+/// What contexts in one process share in spite of all settings.
 pub const SHARED: &str = "mod_php is loaded, and more than one context may use it: no setting keeps apart sockets that \
                           stay open (pfsockopen, STREAM_CLIENT_PERSISTENT), persistent links of PDO and others, APCu, \
                           SOAP's cache of WSDL in memory, and System V shared memory, semaphores and queues";
@@ -15,17 +15,17 @@ pub const SHARED: &str = "mod_php is loaded, and more than one context may use i
 pub const SHARED_REMEDY: &str = "name what is not needed in disable_functions of php.ini (pfsockopen, shmop_open, \
                                  shm_attach, ...), do not load APCu, and see \"What PHP shares\" in the threat model";
 
-/// What `mail()` starts, unless php.ini says otherwise.
+/// The program that `mail()` starts, unless php.ini names another one.
 pub const MAILER: &str = "/usr/sbin/sendmail";
 
-/// Postfix's own, which has no privilege, starts this one.
+/// Postfix's own `sendmail` has no privileges. It starts this program, which has some.
 const POSTDROP: &str = "/usr/sbin/postdrop";
 
-/// How long a program behind `mail()` may take under `no_new_privs`, in seconds.
+/// How long a program that `mail()` starts may run under `no_new_privs`, in seconds.
 pub const MAIL_LIMIT: u32 = 30;
 
-/// What is to be known of `mail()` under Landlock rulesets, where the program that it starts, or one that this one
-/// may start, needs the privilege of its file.
+/// What an administrator should know about `mail()` under Landlock rulesets, if the program that it starts, or one
+/// that this program can start, needs the privileges of its file.
 pub fn mail_fails(program: &str) -> Option<String> {
     let set_id = [program, POSTDROP].into_iter().find(|path| is_set_id(path))?;
     Some(format!(

@@ -12,7 +12,7 @@ use crate::{Origin, bytes::Bytes};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
-    /// The user. The module takes the name for proven.
+    /// The user. The module treats this name as proven.
     pub user: Option<Bytes>,
     /// The client's address.
     pub addr: Option<IpAddr>,
@@ -30,27 +30,27 @@ pub struct Question {
     pub headers: Vec<Bytes>,
     /// Environment variables, each as `NAME=value`.
     pub env: Vec<Bytes>,
-    /// Whether the kernel is to be asked about the contexts that come of it.
+    /// Whether the kernel must be asked about the contexts of the request.
     pub kernel: bool,
-    /// What its application would do, for the rulesets to answer.
+    /// What the application would do. The rulesets answer this.
     pub attempts: Vec<Attempt>,
 }
 
-/// Something that an application does and a ruleset may refuse.
+/// An access of an application that a ruleset can refuse.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attempt {
-    /// The word of the access, as logs have it.
+    /// The word for the kind of access, as in logs.
     pub access: String,
-    /// To what.
+    /// The object of the access.
     pub object: Object,
 }
 
-/// What an application reaches for.
+/// The object of an access.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Object {
-    /// A file or folder, by its whole path.
+    /// A file or folder, by its absolute path.
     Path(Bytes),
     /// A TCP port.
     Port(u16),
@@ -58,14 +58,14 @@ pub enum Object {
     AbstractSocket,
 }
 
-/// What one ruleset answers.
+/// The answer of one ruleset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempted {
     /// The ruleset, as a context.
     pub context: String,
-    /// What was asked.
+    /// The access.
     pub attempt: Attempt,
-    /// What to do where it is refused, or why that is not known.
+    /// If it is refused: what to do, or why that is not known.
     pub refused: Option<String>,
 }
 
@@ -76,13 +76,13 @@ pub struct Answer {
     pub server: usize,
     /// The server's address and port, if they were given or assumed.
     pub to: String,
-    /// The URL's path, as sections see it.
+    /// The URL's path, as the server compares it with sections.
     pub uri: Bytes,
-    /// The file, which the question gave or the server found.
+    /// The file, from the question or as the server found it.
     pub path: Option<Bytes>,
-    /// The end of the file's name that does not exist. The server takes it for a part of the URL (PATH_INFO).
+    /// The end of the path that does not exist. The server takes it for a part of the URL (PATH_INFO).
     pub rest: Option<Bytes>,
-    /// Modules that were not asked, and might have led to another file.
+    /// Modules that were not asked, although they might lead to another file.
     pub not_asked: Vec<String>,
     /// The status with which the server answers before any rule is asked, if it does.
     pub status: Option<u16>,
@@ -90,21 +90,21 @@ pub struct Answer {
     pub mode: String,
     /// `deny` or `allow`.
     pub unmatched: String,
-    /// The value of `ConfineOutOfProcess`, where it is set.
+    /// The value of `ConfineOutOfProcess`, if it is set.
     pub out_of_process: Option<String>,
-    /// What the rule of the early move says.
+    /// The answer of the early move's rule.
     pub early: Option<Verdict>,
     /// Every rule that applies there, in order.
     pub verdicts: Vec<Verdict>,
-    /// What becomes of the request.
+    /// What happens with the request.
     pub outcome: Option<Outcome>,
-    /// What the kernel says.
+    /// The answers of the kernel.
     pub kernel: Vec<Kernel>,
-    /// What the rulesets among the contexts say.
+    /// The answers of the rulesets among the contexts.
     pub attempted: Vec<Attempted>,
 }
 
-/// What one rule alone says.
+/// The answer of one rule alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Found {
@@ -116,32 +116,32 @@ pub enum Found {
     Exempt,
     /// It cannot be carried out on this request.
     Failed,
-    /// A database would have to be asked, and is not.
+    /// A database would have to be asked, and it is not asked.
     Unasked,
 }
 
-/// What one rule says, and why.
+/// The answer of one rule, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The index of the rule in [`Dump::rules`](super::Dump::rules).
     pub rule: usize,
-    /// What it says.
+    /// The answer.
     pub found: Found,
     /// The rule as the log names it: for a map, the map's line.
     pub at: Option<Origin>,
-    /// The contexts, or why it is silent or fails.
+    /// The contexts, or why the rule does not match or fails.
     pub text: String,
 }
 
-/// What becomes of the request: the words of the server's log line.
+/// What happens with the request, in the words of the server's log line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// `confined`, `would confine`, `learning`, `exempt`, `unmatched`, `refused` or `would refuse`; `no rules` where
-    /// the module has nothing to say; `undecided` where a database has to be asked.
+    /// `confined`, `would confine`, `learning`, `exempt`, `unmatched`, `refused` or `would refuse`. It is `no rules` if
+    /// the module has nothing to do with the request, and `undecided` if a database must be asked.
     pub event: String,
-    /// `rule=`.
+    /// The value of `rule=`.
     pub at: Option<Origin>,
-    /// `context=`.
+    /// The value of `context=`.
     pub contexts: Option<String>,
     /// The status of a refusal.
     pub status: Option<u16>,
@@ -149,7 +149,7 @@ pub struct Outcome {
     pub reason: Option<String>,
 }
 
-/// What the kernel says of one list of contexts.
+/// The answer of the kernel about one list of contexts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kernel {
     /// The contexts.

@@ -9,8 +9,8 @@ use crate::{Origin, bytes::Bytes};
 
 /// The whole description of a configuration.
 ///
-/// A part that is missing is empty: an older module does not tell of it. Parts that are not known are left out
-/// when a description is read, so a newer module may tell of more.
+/// A missing part is empty, because an older module does not write it. An unknown part is ignored, because a newer
+/// module may write more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Dump {
@@ -24,10 +24,11 @@ pub struct Dump {
     pub rulesets: Vec<Ruleset>,
     /// Loaded modules that make content in other processes, by their source files.
     pub modules: Vec<String>,
-    /// Loaded modules that have a content handler, by their source files, where it is not known in which process
-    /// they make content.
+    /// Loaded modules with a content handler of which it is not known in which process they make content, by their
+    /// source files.
     pub unknown_handlers: Vec<String>,
-    /// The providers that prove users: the words of AuthBasicProvider and its like, and what aliases stand for.
+    /// The providers that prove users: the words of AuthBasicProvider and similar directives, and what aliases stand
+    /// for.
     pub providers: Vec<String>,
     /// Where the files of learned rulesets lie, where `ConfineMode learn` stands anywhere.
     pub learn_folder: Option<Bytes>,
@@ -35,13 +36,13 @@ pub struct Dump {
     pub include_folders: Vec<Bytes>,
     /// What the administrator wrote on purpose, and should know about.
     pub notes: Vec<String>,
-    /// What start-up would write to the log.
+    /// What startup would write into the log.
     pub warnings: Vec<String>,
-    /// What keeps the server from starting. Each begins with its file and line, where it has them.
+    /// What keeps the server from starting. Each text begins with its file and line, if it has them.
     pub faults: Vec<String>,
     /// The account that the server's children run as.
     pub user: Option<User>,
-    /// The answer to the question, where one was asked and the configuration has no faults.
+    /// The answer to the question, if one was asked and the configuration has no faults.
     pub answer: Option<Answer>,
 }
 
@@ -83,7 +84,7 @@ pub struct Server {
 /// A section around a directive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Section {
-    /// Such as `<Directory "/srv">`.
+    /// The section's line, such as `<Directory "/srv">`.
     pub title: String,
     /// Where it begins.
     pub origin: Origin,
@@ -135,7 +136,7 @@ pub struct Setting {
     pub origin: Origin,
     /// The index of its server in [`Dump::servers`].
     pub server: usize,
-    /// A number that the directives of one section share: they make one list.
+    /// A number that is the same for all directives of one section. They make one list.
     pub list: usize,
     /// The sections around it, the outermost first. The virtual host is not among them.
     pub sections: Vec<Section>,
@@ -188,7 +189,7 @@ pub struct GrantedPath {
 }
 
 impl fmt::Display for Setting {
-    /// The directive as it could stand in a configuration. Words with blanks are in quotes.
+    /// The directive as a configuration could have it. Words with blanks are in quotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.directive)?;
         for word in &self.words {

@@ -22,13 +22,13 @@ use super::{Dump, Question};
 /// Every line of a description begins with this.
 const MARK: &str = "confine.";
 
-/// What stands in the place of a part's name in the last line.
+/// The name in the last line, in place of a part's name.
 const END: &str = "end";
 
 /// Why there is no description.
 #[derive(Debug, thiserror::Error)]
 pub enum DumpError {
-    /// A part of it is not what this version knows.
+    /// A part of it is unknown to this version.
     #[error(
         "the description cannot be read: {0}; the module and confinectl are of different versions, install both from \
          one build"
@@ -57,7 +57,7 @@ impl Dump {
         Ok(lines)
     }
 
-    /// Reads the description in what a server printed.
+    /// Reads the description from what a server printed.
     pub fn parse(printed: &str) -> Result<Self, DumpError> {
         let marked = printed.lines().filter_map(|line| line.strip_prefix(MARK));
         let lines: Vec<_> = marked.map(|line| line.split_once(' ').unwrap_or((line, ""))).collect();
@@ -72,7 +72,7 @@ impl Dump {
         serde_json::from_value::<Self>(parts.into())?.consistent()
     }
 
-    /// Refuses indices of servers and rules that are not there.
+    /// Refuses indices of servers and rules that do not exist.
     fn consistent(self) -> Result<Self, DumpError> {
         let written = self.rules.iter().map(|r| &r.written).chain(&self.settings);
         let servers = written.map(|w| w.server).chain(self.answer.iter().map(|a| a.server));
@@ -99,8 +99,8 @@ impl Question {
     }
 }
 
-/// JSON on one line. serde_json leaves DEL and the control characters of Unicode as they are, which a terminal
-/// would obey; they stand in strings alone, where JSON has an escape for every character.
+/// JSON on one line. serde_json does not escape DEL and the control characters of Unicode, which a terminal would
+/// obey. They only occur in strings, and JSON has an escape for every character there.
 fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let text = serde_json::to_string(value)?;
     let mut line = String::with_capacity(text.len());

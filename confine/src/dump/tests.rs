@@ -95,7 +95,7 @@ fn printed(dump: &Dump) -> String {
     dump.lines().expect("JSON")
 }
 
-/// `printed` as it is when another version wrote one part of it.
+/// `printed` with one part as another version would write it.
 fn with_part(name: &str, change: impl Fn(&str) -> String) -> String {
     let text = printed(&whole());
     let mark = format!("confine.{name} ");
@@ -130,7 +130,7 @@ fn other_modules_may_print_in_between() {
 fn a_line_that_another_one_swallowed_is_missed() {
     let text = printed(&whole());
     for line in text.lines() {
-        // The other module's line had no end, so it and this line became one.
+        // The other module's line had no line end, so it and this line became one.
         is_cut_short(&text.replace(line, &format!("something else{line}")));
     }
 }
@@ -139,7 +139,7 @@ fn a_line_that_another_one_swallowed_is_missed() {
 fn a_description_that_is_cut_short_is_none() {
     let text = printed(&whole());
     let behind_the_mark = "confine.".len();
-    // Every place but that before the last line's end, which says nothing.
+    // Every place counts, except the one before the last line end, which means nothing.
     for cut in (behind_the_mark..text.len() - 1).filter(|cut| text.is_char_boundary(*cut)) {
         is_cut_short(&text[..cut]);
     }

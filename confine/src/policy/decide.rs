@@ -1,6 +1,7 @@
 //! The ordered rules of one scope, and the decision they give for one request.
 //!
-//! A rule is asked with the request's [`Facts`], and the first that matches decides. No rule at all:
+//! Each rule is asked about the request's [`Facts`], and the first rule that matches decides. Without any rule, no rule
+//! matches:
 //!
 //! ```
 //! use confine::{

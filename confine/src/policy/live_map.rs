@@ -1,13 +1,13 @@
 //! A map that is read again when its file changes, while requests go on.
 //!
-//! Every process looks for itself: [`Watch::look`] a few times a second, from a thread that serves no
-//! request. A change counts when two looks in a row see the same, so that a file which is still being
-//! written is not taken. Then the new map is read, its new contexts are asked of the kernel and prepared, all
-//! off to the side, and one pointer is swapped. Whatever goes wrong, the last good rules stay.
+//! Every process looks at the file itself: a thread that serves no request calls [`Watch::look`] a few times a second. A
+//! change counts when two looks in a row see the same state, so a file that is still being written is not read. The
+//! thread then reads the new map, asks the kernel about its new contexts and prepares them, while requests still use the
+//! old rules. At the end it swaps one pointer. If anything goes wrong, the last good rules stay.
 //!
-//! A request takes a reference at its decision ([`LiveMap::current`]): a lock for reading that nobody holds
-//! for writing but for the instant of a swap, and two atomic additions. A wait-free pointer (arc-swap) would
-//! save that instant and cost each one-time thread a registration of its own.
+//! A request takes a reference when it is decided ([`LiveMap::current`]). This costs a read lock, which is only held for
+//! writing at the moment of a swap, and two atomic additions. A wait-free pointer (arc-swap) would save this moment, but
+//! each one-time thread would have to register with it.
 //!
 //! ```
 //! use std::path::Path;

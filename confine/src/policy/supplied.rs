@@ -1,4 +1,4 @@
-//! Makes a context ready that a request supplied.
+//! Prepares a context that a request supplied.
 //!
 //! ```
 //! use confine::{

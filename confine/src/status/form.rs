@@ -1,21 +1,21 @@
-//! Which form of the status is asked for.
+//! In which form the status is requested.
 
 /// The forms of the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// A page to look at.
+    /// A page for people.
     Html,
     /// JSON.
     Json,
     /// OpenMetrics 1.0.
     OpenMetrics,
-    /// The text form of Prometheus that came before.
+    /// The older text form of Prometheus.
     Prometheus,
     /// Lines as mod_status writes them for `?auto`.
     Auto,
 }
 
-/// In the order of preference, where a client likes several equally well.
+/// The forms in the order of preference, for a client that likes several equally well.
 const OFFERED: [(&str, &str, Form); 4] = [
     ("application", "openmetrics-text", Form::OpenMetrics),
     ("application", "json", Form::Json),
@@ -23,12 +23,12 @@ const OFFERED: [(&str, &str, Form); 4] = [
     ("text", "plain", Form::Prometheus),
 ];
 
-/// For those who take anything.
+/// The form for a client that accepts anything.
 const DEFAULT: Form = Form::Prometheus;
 
 impl Form {
-    /// The form for a query (`format=json`) and an `Accept` header. The query counts first. Who takes anything gets
-    /// Prometheus' text form, and so does who takes nothing that there is.
+    /// The form for a query (`format=json`) and an `Accept` header. The query has priority. A client that accepts
+    /// anything, or nothing that is offered, gets Prometheus' text form.
     pub fn asked_for(query: Option<&str>, accept: Option<&str>) -> Self {
         let mut words = query.unwrap_or_default().split('&');
         words.find_map(Self::named).unwrap_or_else(|| Self::accepted(accept.unwrap_or_default()))
@@ -45,8 +45,8 @@ impl Form {
         }
     }
 
-    /// RFC 9110, 12.5.1: of the ranges that hold a type the most specific counts, and of the types the one with the
-    /// highest quality.
+    /// RFC 9110, 12.5.1: for a type, the most specific range decides, and of the types the one with the highest
+    /// quality is chosen.
     fn accepted(accept: &str) -> Self {
         let best = OFFERED.iter().enumerate().filter_map(|(place, (kind, of_kind, form))| {
             let quality = quality(accept, kind, of_kind).filter(|(quality, _)| *quality > 0)?;
@@ -54,13 +54,13 @@ impl Form {
         });
         let best = best.max_by_key(|(quality, place, _)| (*quality, *place));
         match best {
-            // Only by `*/*` or `text/*`: no preference.
+            // The client only wrote `*/*` or `text/*`, which is no preference.
             Some(((_, true), _, form)) => form,
             _ => DEFAULT,
         }
     }
 
-    /// The type of the answer.
+    /// The content type of the response.
     pub fn content_type(self) -> &'static std::ffi::CStr {
         match self {
             Self::Html => c"text/html; charset=utf-8",
@@ -72,7 +72,7 @@ impl Form {
     }
 }
 
-/// The quality in thousandths that a header gives a type, and whether it names the type itself.
+/// The quality in thousandths that a header gives to a type, and whether it names this very type.
 fn quality(accept: &str, kind: &str, of_kind: &str) -> Option<(u32, bool)> {
     let ranges = accept.split(',').filter_map(|range| {
         let mut parts = range.split(';').map(str::trim);

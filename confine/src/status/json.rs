@@ -1,4 +1,4 @@
-//! The status as JSON. Points of time are seconds since 1970.
+//! The status as JSON. Times are seconds since 1970.
 
 use serde_json::{Map, Value, json};
 
@@ -74,7 +74,7 @@ fn point(milliseconds: u64) -> Value {
     seconds(milliseconds).parse::<f64>().map_or(Value::Null, Value::from)
 }
 
-/// A field for each counter of which something is to be said.
+/// A field for each counter that has a value.
 fn outcomes(count: impl Fn(Counter) -> Option<u64>) -> Value {
     let fields =
         Counter::all().filter_map(|counter| Some((counter.name().to_owned(), count(counter)?.into())));
@@ -91,7 +91,7 @@ fn row(row: &Counts) -> Value {
     })
 }
 
-/// How many moves took how long: `le` is the upper bound in nanoseconds, `null` for none.
+/// How many moves took how long. `le` is the upper bound in nanoseconds, or `null` if there is none.
 fn moves(buckets: &[u64; BUCKETS], time: u64) -> Value {
     let bounds = BOUNDS.iter().map(|bound| Value::from(*bound)).chain([Value::Null]);
     let parts = bounds.zip(buckets).map(|(le, count)| json!({ "le": le, "count": count }));

@@ -1,5 +1,5 @@
-//! The status as metrics: OpenMetrics 1.0, and the text form of Prometheus that came before. They differ in how a
-//! counter's family is called, in when a counter began, and in the end.
+//! The status as metrics: OpenMetrics 1.0, and the older text form of Prometheus. They differ in the name of a
+//! counter's family, in the time when a counter began, and in their end.
 
 use std::fmt::Write as _;
 
@@ -146,7 +146,7 @@ fn fraction(nanoseconds: u64) -> String {
     if short.ends_with('.') { format!("{short}0") } else { short.to_owned() }
 }
 
-/// What is written so far. All names begin with `confine_`.
+/// The text so far. All names begin with `confine_`.
 struct Metrics {
     text: String,
     open: bool,
@@ -162,7 +162,7 @@ impl Metrics {
         self.head(name, "gauge", help);
     }
 
-    /// OpenMetrics calls the family without the ending of its samples.
+    /// In OpenMetrics, the name of the family does not have the ending of its samples.
     fn counter(&mut self, name: &str, help: &str) {
         let ending = if self.open { "" } else { "_total" };
         self.head(&format!("{name}{ending}"), "counter", help);
@@ -190,7 +190,7 @@ impl Metrics {
     }
 }
 
-/// A text as the values of labels are written.
+/// A text in the form of a label's value.
 fn label(text: &str) -> String {
     one_line(text).replace('\\', "\\\\").replace('"', "\\\"")
 }

@@ -24,30 +24,30 @@ use crate::tally::{BUCKETS, Counter, Group, RowState};
 
 pub use self::form::Form;
 
-/// What was found when somebody asked.
+/// The status at the time of a request.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
     /// This module's version.
     pub version: String,
     /// The server's name and version.
     pub server: String,
-    /// How the server is cut into processes and threads.
+    /// The name of the MPM, which says how the server uses processes and threads.
     pub mpm: String,
-    /// When this was asked: seconds since 1970.
+    /// The time of the request, in seconds since 1970.
     pub now: u64,
-    /// Since when is counted: seconds since 1970.
+    /// The time since which counts are kept, in seconds since 1970.
     pub counted_since: u64,
-    /// Since when the configuration is in force: seconds since 1970.
+    /// The time since which the configuration applies, in seconds since 1970.
     pub configured_since: u64,
     /// The counts of each virtual host with each of its contexts.
     pub rows: Vec<Counts>,
-    /// How many rows there may be beside `other`.
+    /// How many rows there may be besides `other`.
     pub row_limit: u64,
-    /// How many there are.
+    /// How many rows there are besides `other`.
     pub rows_used: u64,
-    /// How many refusals there were.
+    /// The number of refusals so far.
     pub refusals_number: u64,
-    /// The last of them, the newest first.
+    /// The last refusals, the newest first.
     pub refusals: Vec<LastRefusal>,
     /// The maps of the configuration.
     pub maps: Vec<MapStatus>,
@@ -60,11 +60,11 @@ pub struct Status {
 /// The counts of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// The virtual host; `other` where this is the row of what has none of its own.
+    /// The virtual host. It is `other` in the row for everything that has no row of its own.
     pub host: String,
-    /// The contexts; `-` for none.
+    /// The contexts. `-` means none.
     pub context: String,
-    /// Whether this is that row.
+    /// Whether this is the row for everything that has no row of its own.
     pub is_other: bool,
     /// The counts, by the numbers of [`Counter`].
     pub outcomes: Vec<u64>,
@@ -75,7 +75,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// What a row holds, under these names.
+    /// The content of a row, with these names.
     pub fn of(row: &RowState, host: String, context: String) -> Self {
         let other = || "other".to_owned();
         let (host, context) = if row.is_other { (other(), other()) } else { (host, context) };
@@ -88,12 +88,12 @@ impl Counts {
         self.outcomes.get(counter as usize).copied().unwrap_or_default()
     }
 
-    /// The counts of a group together.
+    /// The sum of a group's counts.
     pub fn of_group(&self, group: Group) -> u64 {
         sum(Counter::all().filter(|counter| counter.group() == group).map(|counter| self.get(counter)))
     }
 
-    /// All counts together.
+    /// The sum of all counts.
     pub fn all(&self) -> u64 {
         sum(self.outcomes.iter().copied())
     }
@@ -109,24 +109,24 @@ impl Counts {
 pub struct LastRefusal {
     /// Milliseconds since 1970.
     pub time: u64,
-    /// Which count it went into: its name.
+    /// The name of the count to which it was added.
     pub outcome: &'static str,
-    /// Whether it would have been refused: report mode.
+    /// Whether the request was only reported and not refused (report mode).
     pub reported_only: bool,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
     /// The virtual host.
     pub host: String,
-    /// The contexts; `-` for none.
+    /// The contexts. `-` means none.
     pub context: String,
     /// The log line without its reason.
     pub line: String,
-    /// Why, and what to do, as in the log.
+    /// The reason and what to do, as in the log.
     pub reason: String,
 }
 
 impl LastRefusal {
-    /// Why, and what to do: a reason is both, with a semicolon between them. One in quotes belongs to a value.
+    /// The reason and what to do. A semicolon separates the two, but a semicolon in quotes belongs to a value.
     pub fn why_and_remedy(&self) -> (&str, Option<&str>) {
         let mut quoted = false;
         let end = self.reason.match_indices(['"', ';']).find(|(at, sign)| {
@@ -143,17 +143,17 @@ impl LastRefusal {
 /// A map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MapStatus {
-    /// Its file. Where rules take the same file for several maps, a number stands behind the later ones: `FILE#2`.
+    /// Its file. If several maps have the same file, the later ones get a number: `FILE#2`.
     pub file: String,
-    /// How often its rules were taken over since the configuration was read, that time included.
+    /// How often its rules were read since the configuration was read, including that time.
     pub generation: u64,
     /// The number of rules.
     pub rules: u64,
-    /// When they were taken over: milliseconds since 1970.
+    /// When the rules were read, in milliseconds since 1970.
     pub since: u64,
-    /// Since when the file could not be taken over, in milliseconds since 1970, and why, where that is so.
+    /// If the file could not be used: since when (in milliseconds since 1970), and why.
     pub error: Option<(u64, String)>,
-    /// How many of the configuration's processes have these rules; `None` where that is not known.
+    /// How many processes of the current configuration have these rules. `None` if this is unknown.
     pub children: Option<u64>,
 }
 
@@ -162,13 +162,13 @@ pub struct MapStatus {
 pub struct DatabaseStatus {
     /// `dbd:` and the statement's name.
     pub map: String,
-    /// Where the rule stands. Where rules of one line do so, a number stands behind the later ones.
+    /// The place of the rule. If one line has several rules, the later ones get a number.
     pub rule: String,
-    /// Answers that all processes of the configuration keep; `None` where that is not known.
+    /// How many answers all processes of the current configuration keep. `None` if this is unknown.
     pub entries: Option<u64>,
-    /// Requests that a kept answer was for.
+    /// Requests for which an answer was kept.
     pub hits: u64,
-    /// Questions.
+    /// Questions that were asked.
     pub misses: u64,
     /// Questions that failed.
     pub errors: u64,
@@ -179,7 +179,7 @@ pub struct DatabaseStatus {
 pub struct ChildStatus {
     /// Its id.
     pub process: u32,
-    /// Whether it only ends its requests, because the configuration was read again since it began.
+    /// Whether it only finishes its requests, because the configuration was read again after it started.
     pub is_leaving: bool,
     /// The workers that serve a request.
     pub in_flight: u64,
@@ -188,17 +188,17 @@ pub struct ChildStatus {
 }
 
 impl Status {
-    /// A count of all rows together.
+    /// The sum of a count over all rows.
     pub fn total(&self, counter: Counter) -> u64 {
         sum(self.rows.iter().map(|row| row.get(counter)))
     }
 
-    /// The counts of a group of all rows together.
+    /// The sum of a group's counts over all rows.
     pub fn total_of(&self, group: Group) -> u64 {
         sum(self.rows.iter().map(|row| row.of_group(group)))
     }
 
-    /// How many moves took how long, and the time of all in nanoseconds.
+    /// How many moves took how long, and the time of all moves in nanoseconds.
     pub fn moves(&self) -> ([u64; BUCKETS], u64) {
         let mut buckets = [0_u64; BUCKETS];
         for row in &self.rows {
@@ -217,19 +217,19 @@ impl Status {
         sum(self.children.iter().map(|child| child.resting))
     }
 
-    /// The rows that say something: all with a count, and `other` only then.
+    /// The rows that are shown: all others, and `other` if it has a count.
     fn telling_rows(&self) -> impl Iterator<Item = &Counts> {
         self.rows.iter().filter(|row| row.all() > 0 || row.moves() > 0)
     }
 }
 
-/// All together. The numbers stand in memory that any code of the server's processes can write to: whatever they are, this
-/// ends well.
+/// The sum. All code in the server's processes can write to the memory with the numbers, so this must work for any
+/// numbers.
 fn sum(numbers: impl IntoIterator<Item = u64>) -> u64 {
     numbers.into_iter().fold(0, u64::saturating_add)
 }
 
-/// Puts a number behind each name that stood there before, so that no two are the same.
+/// Adds a number to each name that occurred before, so that no two names are the same.
 pub fn tell_apart(names: &mut [String]) {
     let mut seen = std::collections::HashMap::new();
     for name in names {

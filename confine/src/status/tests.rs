@@ -94,7 +94,7 @@ fn no_name_ends_what_it_stands_in() {
     assert!(auto.lines().all(|line| line.starts_with("Confine") && line.contains(": ")), "{auto}");
 }
 
-/// A hostile process can write what it likes where the counts stand.
+/// A hostile process can write any number into the counts.
 #[test]
 fn numbers_of_any_size_are_told() {
     let mut status = status();

@@ -1,4 +1,4 @@
-//! Points of time, as people and programs read them.
+//! Times in the forms for people and for programs.
 
 /// Seconds since 1970 as `2026-01-31T12:00:00Z`.
 pub fn utc(seconds: u64) -> String {
@@ -8,8 +8,8 @@ pub fn utc(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// The date of a day, counted from 1970-01-01: the Gregorian calendar repeats itself every 400 years, 146,097 days, and
-/// is reckoned from a first of March, so that a leap day is the last of its year.
+/// The date of a day, counted from 1970-01-01. The Gregorian calendar repeats after 400 years, or 146,097 days. The
+/// computation begins a year on the first of March, so that a leap day is the last day of its year.
 fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);

@@ -1,20 +1,22 @@
-//! What each process does now. A process writes in its own row; whoever started it takes the row away when it ended.
+//! What each process does now. A process writes into its own row. Whoever started it removes the row when it has
+//! ended.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The most processes.
 const PLACES: usize = 4096;
 
-/// In a row: the process, its configuration, and what it does. Whole lines of the processor's cache.
+/// The words of a row: the process, its configuration, and what it does. A row has whole lines of the processor's
+/// cache.
 const PROCESS: usize = 0;
 const CONFIGURATION: usize = 1;
 const IN_FLIGHT: usize = 2;
 const RESTING: usize = 3;
 const FIRST_MAP: usize = 8;
-/// Maps of which it is known which process has which rules.
+/// The number of maps whose rules are known for each process.
 const MAPS: usize = 40;
 const FIRST_DATABASE: usize = FIRST_MAP + MAPS;
-/// Databases of which it is known how many answers each process keeps.
+/// The number of databases whose kept answers are known for each process.
 const DATABASES: usize = 16;
 const ROW: usize = FIRST_DATABASE + DATABASES;
 
@@ -35,7 +37,7 @@ pub struct ChildState {
     pub in_flight: u64,
     /// Its workers that are kept and have no request.
     pub resting: u64,
-    /// For each of the first maps, what its rules came from; 0: not known.
+    /// For each of the first maps, the source of its rules. 0 is unknown.
     pub maps: Vec<u64>,
     /// For each of the first databases, how many of its answers it keeps.
     pub entries: Vec<u64>,
@@ -52,12 +54,12 @@ impl<'m> Child<'m> {
         &self.words[RESTING]
     }
 
-    /// What its rules of this map came from; `None` for maps that are too many.
+    /// The source of its rules of this map. `None` for a map beyond the last place.
     pub fn map(&self, number: usize) -> Option<&'m AtomicU64> {
         self.words[FIRST_MAP..FIRST_DATABASE].get(number)
     }
 
-    /// How many answers of this database it keeps; `None` for databases that are too many.
+    /// How many answers of this database it keeps. `None` for a database beyond the last place.
     pub fn entries(&self, number: usize) -> Option<&'m AtomicU64> {
         self.words[FIRST_DATABASE..].get(number)
     }
@@ -78,44 +80,38 @@ impl<'m> Children<'m> {
         Self { used: &memory[0], rows: &memory[8..] }
     }
 
-    fn row(&self, number: usize) -> &'m [AtomicU64] {
-        &self.rows[number * ROW..(number + 1) * ROW]
+    /// The rows up to the last one that was ever in use.
+    fn used(&self) -> impl Iterator<Item = &'m [AtomicU64]> + use<'m> {
+        self.rows.chunks_exact(ROW).take(self.used.load(Ordering::Relaxed) as usize)
     }
 
-    fn used(&self) -> usize {
-        (self.used.load(Ordering::Relaxed) as usize).min(PLACES)
-    }
-
-    /// A row for a process that just started, and serves by this configuration; `None` where all are taken.
+    /// A row for a process that has just started and serves by this configuration. `None` if all rows are taken.
     pub fn enter(&self, process: u32, configuration: u64) -> Option<Child<'m>> {
-        // One of the same number has ended, or there would not be another.
+        // An older process of the same number has ended, because two processes cannot have it.
         self.leave(process);
-        for number in 0..PLACES {
-            let row = self.row(number);
+        for (row, number) in self.rows.chunks_exact(ROW).zip(1..) {
             let taken =
                 row[PROCESS].compare_exchange(0, process.into(), Ordering::Acquire, Ordering::Relaxed);
             if taken.is_ok() {
                 row[1..].iter().for_each(|word| word.store(0, Ordering::Relaxed));
                 row[CONFIGURATION].store(configuration, Ordering::Relaxed);
-                self.used.fetch_max(number as u64 + 1, Ordering::Relaxed);
+                self.used.fetch_max(number, Ordering::Relaxed);
                 return Some(Child { words: row });
             }
         }
         None
     }
 
-    /// A process ended.
+    /// Notes that a process has ended.
     pub fn leave(&self, process: u32) {
-        for number in 0..self.used() {
-            let row = &self.row(number)[PROCESS];
-            let _ = row.compare_exchange(process.into(), 0, Ordering::Release, Ordering::Relaxed);
+        for row in self.used() {
+            let _ = row[PROCESS].compare_exchange(process.into(), 0, Ordering::Release, Ordering::Relaxed);
         }
     }
 
-    /// All that run.
+    /// All running processes.
     pub fn states(&self) -> Vec<ChildState> {
-        let rows = (0..self.used()).map(|number| self.row(number));
-        let states = rows.filter_map(|row| {
+        let states = self.used().filter_map(|row| {
             let load = |at: usize| row[at].load(Ordering::Relaxed);
             let process = u32::try_from(load(PROCESS)).ok().filter(|process| *process != 0)?;
             Some(ChildState {

@@ -1,19 +1,20 @@
-//! What is counted of requests.
+//! What is counted about requests.
 
-/// What became of a request.
+/// What happened to a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Counter {
-    /// Moved into their contexts.
+    /// It was moved into its contexts.
     Confined,
-    /// Left to another process to make, as ConfineOutOfProcess allows; no context of this module's holds that.
+    /// Another process made it, because ConfineOutOfProcess allows that. No context of this module confines that
+    /// process.
     OutOfProcess,
-    /// Would have been moved (report mode).
+    /// It would have been moved (report mode).
     WouldConfine,
-    /// Would have been left to another process (report mode).
+    /// Another process would have made it (report mode).
     WouldBeOutOfProcess,
-    /// Would have been refused (report mode).
+    /// It would have been refused (report mode).
     WouldRefuse,
-    /// Gone on with the server's privileges, and what it did was written down (learn mode).
+    /// It went on with the server's privileges, and what it did was written down (learn mode).
     Learning,
     /// Exempt by a rule that says `unconfined`.
     Exempt,
@@ -39,24 +40,24 @@ pub enum Counter {
     RefusedCode,
     /// Refused: no thread could be made.
     NoThread,
-    /// Refused: a fault of this module.
+    /// Refused: this module has a bug.
     Panic,
 }
 
-/// How a request ended, as far as that matters to whoever looks.
+/// How a request ended, in the groups that a reader looks at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Group {
-    /// The kernel held it.
+    /// The kernel confined it.
     Confined,
-    /// It was served, and no context of this module's held it.
+    /// It was served, and no context of this module confined it.
     Unconfined,
-    /// It was only reported on, or learned from.
+    /// It was only reported, or it was learned from.
     Reported,
     /// It was refused.
     Refused,
 }
 
-/// Every counter, its name as shown to people and programs, and what it says in a few words.
+/// Every counter, with its name for people and programs, and its meaning in a few words.
 const ALL: [(Counter, &str, &str); 19] = [
     (Counter::Confined, "Confined", "moved into their contexts"),
     (Counter::OutOfProcess, "OutOfProcess", "left to another process to make, as ConfineOutOfProcess allows"),
@@ -101,7 +102,7 @@ impl Counter {
         ALL.iter().map(|(counter, ..)| *counter)
     }
 
-    /// The counter of a number; `None` where there is no such.
+    /// The counter of a number. `None` if there is no such counter.
     pub fn from_number(number: usize) -> Option<Self> {
         ALL.get(number).map(|(counter, ..)| *counter)
     }
@@ -111,7 +112,7 @@ impl Counter {
         ALL[self as usize].1
     }
 
-    /// What it says, in a few words.
+    /// Its meaning, in a few words.
     pub fn meaning(self) -> &'static str {
         ALL[self as usize].2
     }

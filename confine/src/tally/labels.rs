@@ -1,17 +1,17 @@
-//! Names with small numbers, the same in every process. A name is never taken out again.
+//! Names with small numbers, which are the same in every process. A name is never removed.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::text;
 
-/// The number of a name. All processes that share the memory know it by the same.
+/// The number of a name. It is the same in all processes that share the memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label(u32);
 
 impl Label {
-    /// No name: of a request without contexts.
+    /// The label of no name, for a request without contexts.
     pub const NONE: Self = Self(0);
-    /// A name for which there was no room: it is counted under `other`.
+    /// The label of a name for which there was no room. It is counted under `other`.
     pub const NO_ROOM: Self = Self(u32::MAX);
 
     /// The number itself.
@@ -25,12 +25,12 @@ impl Label {
     }
 }
 
-/// The label of a name that stays as it is: asked for once in each process.
+/// The label of a name that never changes. Each process looks it up once.
 #[derive(Debug, Default)]
 pub struct LabelOnce(AtomicU32);
 
 impl LabelOnce {
-    /// The label, which is that of the name that `name` gives.
+    /// The label of the name that `name` returns.
     #[inline]
     pub fn get<'n>(&self, labels: &Labels<'_>, name: impl FnOnce() -> &'n [u8]) -> Label {
         match self.0.load(Ordering::Relaxed) {
@@ -50,16 +50,16 @@ impl Clone for LabelOnce {
     }
 }
 
-/// Places in the table. It is a power of two, and twice as many as there can be names.
+/// The number of places in the table. It is a power of two, and twice the largest number of names.
 const CELLS: usize = 1 << 15;
 /// Room for texts: a megabyte.
 const ARENA: usize = 1 << 17;
 /// A longer name is cut.
 const LONGEST: usize = 512;
-/// A name is looked for at so many places.
+/// The number of places in which a name is looked for.
 const PROBES: usize = 64;
 
-/// The table of names. A place holds a part of the text's hash, and where the text stands.
+/// The table of names. A place holds a part of the text's hash, and the position of the text.
 #[derive(Clone, Copy)]
 pub struct Labels<'m> {
     /// The number of words in use.
@@ -76,7 +76,7 @@ impl<'m> Labels<'m> {
         Self { next: &memory[0], cells, arena }
     }
 
-    /// The number of a name, which gets one where it has none yet; `None` where there is no room.
+    /// The number of a name. A new name gets a number. `None` if there is no room.
     pub fn intern(&self, name: &[u8]) -> Option<Label> {
         let name = &name[..name.len().min(LONGEST)];
         let hash = text::hash(name);
@@ -92,7 +92,7 @@ impl<'m> Labels<'m> {
                 let packed = (hash & HASH) | u64::from(new);
                 match cell.compare_exchange(0, packed, Ordering::Release, Ordering::Acquire) {
                     Ok(_) => return Some(Label(new)),
-                    // Somebody else was first: perhaps with this very name.
+                    // Another process was first, perhaps with the same name.
                     Err(other) => seen = other,
                 }
             }
@@ -104,7 +104,7 @@ impl<'m> Labels<'m> {
         None
     }
 
-    /// Writes a name down, which nobody finds yet.
+    /// Writes a name into the memory. It cannot be found yet.
     fn write(&self, name: &[u8]) -> Option<u32> {
         let words = 1 + text::words(name.len()) as u64;
         let room = |used: u64| used.checked_add(words).filter(|end| *end <= ARENA as u64);
@@ -126,7 +126,7 @@ impl<'m> Labels<'m> {
         self.place(label).is_some_and(|(place, length)| length == name.len() && text::is(place, name))
     }
 
-    /// The name; `-` for none, as in the log.
+    /// The name. It is `-` for no name, as in the log.
     pub fn text(&self, label: Label) -> String {
         match self.place(label) {
             Some((place, length)) => {

@@ -1,8 +1,8 @@
-//! Counts that several processes share, in memory that one of them sets up before it forks the others.
+//! Counts that several processes share, in memory that one of them makes before it forks the others.
 //!
-//! All of it is numbers of 64 bits that are read and written one by one. So no process can leave something behind that
-//! another one trips over: there are no locks, no pointers, and every text is bounded. What a hostile process writes
-//! here makes a count wrong, and nothing else.
+//! The memory holds only numbers of 64 bits, which are read and written one by one. There are no locks and no pointers,
+//! and every text has a limit. So no process can disturb another one through it. If a hostile process writes here, a
+//! count is wrong, and nothing else happens.
 //!
 //! | part | what it is |
 //! |---|---|
@@ -43,7 +43,7 @@ pub use self::{
     children::{Child, ChildState, Children},
     counter::{Counter, Group},
     labels::{Label, LabelOnce, Labels},
-    refusals::{NewRefusal, PastRefusal, Refusals},
+    refusals::{NewRefusal, PastRefusal, RefusalRecord, Refusals},
     rows::{BOUNDS, BUCKETS, MOST_ROWS, OUTCOMES, Row, RowState, Rows},
     sources::{DatabaseCounts, MapNews, Sources},
 };
@@ -54,7 +54,7 @@ pub struct Tally<'m> {
     head: &'m [AtomicU64],
     /// Names of virtual hosts and contexts.
     pub labels: Labels<'m>,
-    /// The counts of each virtual host and context.
+    /// The counts of each virtual host with each of its contexts.
     pub rows: Rows<'m>,
     /// The last refusals.
     pub refusals: Refusals<'m>,
@@ -64,14 +64,14 @@ pub struct Tally<'m> {
     pub sources: Sources<'m>,
 }
 
-/// Words before the parts: since when is counted, and which configuration is in force since when.
+/// The words before the parts: since when counts are kept, since when the configuration applies, and its number.
 const HEAD: usize = 8;
 const COUNTED_SINCE: usize = 0;
 const CONFIGURED_SINCE: usize = 1;
 const CONFIGURATION: usize = 2;
 
 impl<'m> Tally<'m> {
-    /// The size of the memory that this needs. Only what is used of it takes memory of the machine.
+    /// The size of the memory, in words. Only the used part takes memory of the machine.
     pub const WORDS: usize = HEAD
         + Labels::WORDS
         + Rows::<'m>::WORDS
@@ -79,7 +79,7 @@ impl<'m> Tally<'m> {
         + Children::<'m>::WORDS
         + Sources::<'m>::WORDS;
 
-    /// Lays the parts over memory that was all zero at first; `None` where it is too small.
+    /// Lays the parts over memory that was all zero at first. `None` if it is too small.
     pub fn over(memory: &'m [AtomicU64]) -> Option<Self> {
         let mut rest = memory;
         let mut take = |words: usize| {
@@ -97,25 +97,25 @@ impl<'m> Tally<'m> {
         })
     }
 
-    /// A configuration was read at this time, in seconds since 1970. The first one begins the counting. Gives the
-    /// configuration's number.
+    /// Notes that a configuration was read at this time, in seconds since 1970. The counts begin with the first one.
+    /// The result is the configuration's number.
     pub fn configured(&self, now: u64) -> u64 {
         let _ = self.head[COUNTED_SINCE].compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
         self.head[CONFIGURED_SINCE].store(now, Ordering::Relaxed);
         self.head[CONFIGURATION].fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Since when is counted, in seconds since 1970.
+    /// The time since which counts are kept, in seconds since 1970.
     pub fn counted_since(&self) -> u64 {
         self.head[COUNTED_SINCE].load(Ordering::Relaxed)
     }
 
-    /// Since when the configuration of now is in force, in seconds since 1970.
+    /// The time since which the current configuration applies, in seconds since 1970.
     pub fn configured_since(&self) -> u64 {
         self.head[CONFIGURED_SINCE].load(Ordering::Relaxed)
     }
 
-    /// The number of the configuration of now, from 1.
+    /// The number of the current configuration, from 1.
     pub fn configuration(&self) -> u64 {
         self.head[CONFIGURATION].load(Ordering::Relaxed)
     }

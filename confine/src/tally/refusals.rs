@@ -1,7 +1,7 @@
-//! The last refusals: a ring. A refusal that comes takes the place of the oldest one.
+//! The last refusals, in a ring. A new refusal takes the place of the oldest one.
 //!
-//! Two processes that write at once have two places. Should one be so slow that the other comes round to its place,
-//! their texts could mix; a sum over each text tells, and what does not fit its sum is not shown.
+//! Two processes that write at the same time have two places. If one of them is so slow that the others come round to
+//! its place, their texts could mix. A checksum shows this, and a refusal whose checksum is wrong is not shown.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,64 +10,49 @@ use super::{Label, text};
 /// How many are kept.
 const PLACES: usize = 64;
 
-/// In a place: its state, the time, what it is, whose it is, the sum, and the two texts.
+/// The words of a place: its state, the time, the kind, the labels, the checksum, and the two texts.
 const STATE: usize = 0;
 const TIME: usize = 1;
 const KIND: usize = 2;
 const WHOSE: usize = 3;
 const SUM: usize = 4;
 const FIRST_WORD: usize = 8;
-/// The longest line, without its reason, and the longest reason: in words.
+/// The longest line without its reason, and the longest reason, in words.
 const LINE: usize = 176;
 const REASON: usize = 136;
 const PLACE: usize = FIRST_WORD + LINE + REASON;
 
-/// A refusal that is to be kept.
-#[derive(Clone, Copy, Debug)]
-pub struct NewRefusal<'a> {
+/// What is kept of a refusal. `T` is a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusalRecord<T> {
     /// Milliseconds since 1970.
     pub time: u64,
-    /// Which count it went into.
+    /// The number of its outcome, by which it was counted.
     pub outcome: u8,
-    /// Whether it would have been refused: report mode.
+    /// Whether the request was only reported and not refused (report mode).
     pub reported_only: bool,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
     /// The virtual host.
     pub host: Label,
     /// The contexts.
     pub context: Label,
     /// The log line without its reason.
-    pub line: &'a str,
-    /// Why, and what to do.
-    pub reason: &'a str,
+    pub line: T,
+    /// The reason, and what to do.
+    pub reason: T,
 }
 
+/// A refusal that is to be kept.
+pub type NewRefusal<'a> = RefusalRecord<&'a str>;
+
 /// One of the last refusals.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PastRefusal {
-    /// Milliseconds since 1970.
-    pub time: u64,
-    /// Which count it went into.
-    pub outcome: u8,
-    /// Whether it would have been refused: report mode.
-    pub reported_only: bool,
-    /// The status of the answer.
-    pub status: u16,
-    /// The virtual host.
-    pub host: Label,
-    /// The contexts.
-    pub context: Label,
-    /// The log line without its reason.
-    pub line: String,
-    /// Why, and what to do.
-    pub reason: String,
-}
+pub type PastRefusal = RefusalRecord<String>;
 
 /// The ring.
 #[derive(Clone, Copy)]
 pub struct Refusals<'m> {
-    /// How many there were.
+    /// The number of refusals so far.
     number: &'m AtomicU64,
     places: &'m [AtomicU64],
 }
@@ -84,7 +69,7 @@ impl<'m> Refusals<'m> {
         &self.places[at..at + PLACE]
     }
 
-    /// Keeps one. What is too long is cut.
+    /// Keeps a refusal. A text that is too long is cut.
     pub fn keep(&self, new: &NewRefusal<'_>) {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let place = self.place(number);
@@ -107,12 +92,12 @@ impl<'m> Refusals<'m> {
         place[STATE].store(done(number), Ordering::SeqCst);
     }
 
-    /// How many there were since the counting began.
+    /// The number of refusals since counting began.
     pub fn number(&self) -> u64 {
         self.number.load(Ordering::Relaxed)
     }
 
-    /// Those that are kept, the newest first.
+    /// The refusals that are kept, the newest first.
     pub fn last(&self) -> Vec<PastRefusal> {
         let end = self.number();
         (end.saturating_sub(PLACES as u64)..end).rev().filter_map(|number| self.read(number)).collect()
@@ -143,12 +128,12 @@ impl<'m> Refusals<'m> {
     }
 }
 
-/// The state of a place while a refusal is written there: odd.
+/// The state of a place while a refusal is being written. It is odd.
 fn begun(number: u64) -> u64 {
     number.wrapping_mul(2).wrapping_add(1)
 }
 
-/// The state of a place that holds a whole refusal: even, and not 0.
+/// The state of a place that holds a whole refusal. It is even and not 0.
 fn done(number: u64) -> u64 {
     begun(number).wrapping_add(1)
 }

@@ -1,7 +1,7 @@
 //! The counts of each virtual host with each of its contexts.
 //!
-//! A row is found by the two numbers of its labels. There are so many rows and no more; what comes when all are taken
-//! is counted in the first one, `other`.
+//! A row is found by the numbers of its two labels. The number of rows is limited. When all are taken, further
+//! requests are counted in the first row, `other`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,35 +10,36 @@ use super::{Label, text::spread};
 /// The most counts of one row.
 pub const OUTCOMES: usize = 24;
 
-/// The upper bounds of the times of a move, in nanoseconds. What took longer is counted behind the last one.
+/// The upper bounds of the times of a move, in nanoseconds. One more count is for longer moves.
 pub const BOUNDS: [u64; 12] =
     [500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 10_000_000];
-/// The counts of times: one for each bound, and one for what took longer.
+/// The number of counts of times: one for each bound, and one for longer moves.
 pub const BUCKETS: usize = BOUNDS.len() + 1;
 
 /// The most rows that can be asked for, `other` not included.
 pub const MOST_ROWS: usize = MEMORY - 1;
 
 const MEMORY: usize = 8192;
-/// Places in the table of rows: a power of two, twice as many as rows.
+/// The number of places in the table of rows. It is a power of two, and twice the number of rows.
 const CELLS: usize = 2 * MEMORY;
-/// A row is looked for at so many places.
+/// The number of places in which a row is looked for.
 const PROBES: usize = 32;
 
-/// In a row: the labels, the counts, the time of all moves in nanoseconds, and how many took how long.
+/// The words of a row: the labels, the counts, the time of all moves in nanoseconds, and how many moves took how
+/// long.
 const KEY: usize = 0;
 const FIRST_OUTCOME: usize = 1;
 const TIME: usize = FIRST_OUTCOME + OUTCOMES;
 const FIRST_BUCKET: usize = TIME + 1;
-/// Whole lines of the processor's cache, so that two rows share none.
+/// A row has whole lines of the processor's cache, so two rows share none.
 const ROW: usize = (FIRST_BUCKET + BUCKETS).next_multiple_of(8);
 
-/// Which row.
+/// The number of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row(u16);
 
 impl Row {
-    /// The one for what has no row of its own.
+    /// The row for everything that has no row of its own.
     pub const OTHER: Self = Self(0);
 }
 
@@ -49,13 +50,14 @@ pub struct RowState {
     pub host: Label,
     /// The contexts.
     pub context: Label,
-    /// Whether this is the row for what has no row of its own.
+    /// Whether this is the row for everything that has no row of its own.
     pub is_other: bool,
     /// The counts.
     pub outcomes: [u64; OUTCOMES],
     /// The time of all moves, in nanoseconds.
     pub time: u64,
-    /// How many moves took no longer than each of [`BOUNDS`], and longer than the one before; at last, longer than all.
+    /// How many moves took at most as long as each of [`BOUNDS`] and longer than the bound before. The last count is
+    /// for moves that took longer than all bounds.
     pub buckets: [u64; BUCKETS],
 }
 
@@ -76,23 +78,23 @@ impl<'m> Rows<'m> {
         Self { used: &memory[0], limit: &memory[1], cells, rows }
     }
 
-    /// Sets how many rows there may be beside `other`. Those that there are stay.
+    /// Sets how many rows there may be besides `other`. Existing rows stay.
     pub fn set_limit(&self, rows: usize) {
         self.limit.store(rows.min(MOST_ROWS) as u64, Ordering::Relaxed);
     }
 
-    /// How many rows there may be beside `other`.
+    /// How many rows there may be besides `other`.
     pub fn limit(&self) -> u64 {
         self.limit.load(Ordering::Relaxed).min(MOST_ROWS as u64)
     }
 
-    /// How many rows there are beside `other`.
+    /// How many rows there are besides `other`.
     pub fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed).min(MOST_ROWS as u64)
     }
 
-    /// The row of these labels, which is made where there is none and there may be another. On the path of requests: no
-    /// lock, no allocation, no text.
+    /// The row of these labels. It is made if it does not exist and the limit allows it. Requests call this: it takes
+    /// no lock, allocates nothing and compares no text.
     #[inline]
     pub fn find(&self, host: Label, context: Label) -> Row {
         if host == Label::NO_ROOM || context == Label::NO_ROOM {
@@ -116,7 +118,8 @@ impl<'m> Rows<'m> {
         Row::OTHER
     }
 
-    /// Makes a row and puts it into an empty cell. Gives what is in the cell then; 0 where there may be no other row.
+    /// Makes a row and puts it into an empty cell. The result is the content of the cell after that. It is 0 if there
+    /// may be no further row.
     #[cold]
     fn make(&self, cell: &AtomicU64, host: Label, context: Label, wanted: u64) -> u64 {
         let limit = self.limit();
@@ -132,7 +135,8 @@ impl<'m> Rows<'m> {
         match cell.compare_exchange(0, packed, Ordering::Release, Ordering::Acquire) {
             Ok(_) => packed,
             Err(other) => {
-                // Another process was first. Unless a third one took the next row meanwhile, this one is given back.
+                // Another process was first. This row is given back, unless a third process has taken the next row
+                // meanwhile.
                 words[KEY].store(0, Ordering::Relaxed);
                 let _ = self.used.compare_exchange(before + 1, before, Ordering::Relaxed, Ordering::Relaxed);
                 other
@@ -144,7 +148,7 @@ impl<'m> Rows<'m> {
         self.rows.get(usize::from(row.0) * ROW..(usize::from(row.0) + 1) * ROW)
     }
 
-    /// Counts one. A number that is no count of a row is not counted.
+    /// Adds 1. An `outcome` that is no count of a row is ignored.
     #[inline]
     pub fn add(&self, row: Row, outcome: usize) {
         if let Some(words) = self.words(row).filter(|_| outcome < OUTCOMES) {

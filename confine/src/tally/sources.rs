@@ -1,15 +1,15 @@
-//! Maps and databases, as all processes together know them. They are numbered as the configuration has them, and begin
-//! anew with each configuration.
+//! What all processes together know about maps and databases. They are numbered in the order of the configuration,
+//! and they start anew with each configuration.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::text;
 
-/// The most maps, and the most rules that ask a database, whose state is shared.
+/// The number of maps, and of rules that ask a database, whose state is shared.
 const MAPS: usize = 1024;
 const DATABASES: usize = 128;
 
-/// In a map's row.
+/// The words of a map's row.
 const CONFIGURATION: usize = 0;
 const SIGHT: usize = 1;
 const GENERATION: usize = 2;
@@ -18,34 +18,34 @@ const SINCE: usize = 4;
 const ERROR_SINCE: usize = 5;
 const ERROR_LENGTH: usize = 6;
 const FIRST_WORD: usize = 8;
-/// The longest error: in words.
+/// The longest error, in words.
 const ERROR: usize = 80;
 const MAP: usize = FIRST_WORD + ERROR;
 
-/// In a database's row.
+/// The words of a database's row.
 const DATABASE: usize = 8;
 
-/// What became of a map.
+/// The state of a map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapNews {
-    /// What the rules in force came from; the same number for the same file in every process.
+    /// The source of the current rules. It is the same number for the same file in every process.
     pub sight: u64,
-    /// How often rules were taken over since the configuration was read, that time included.
+    /// How often rules were read since the configuration was read, including that time.
     pub generation: u64,
     /// The number of rules.
     pub rules: u64,
-    /// When they were taken over: milliseconds since 1970.
+    /// When the rules were read, in milliseconds since 1970.
     pub since: u64,
-    /// Since when the file could not be taken over, and why, where that is so.
+    /// If the file could not be used: since when (in milliseconds since 1970), and why.
     pub error: Option<(u64, String)>,
 }
 
-/// What is counted of a rule that asks a database.
+/// What is counted for a rule that asks a database.
 #[derive(Clone, Copy)]
 pub struct DatabaseCounts<'m> {
-    /// Requests that a kept answer was for.
+    /// Requests for which an answer was kept.
     pub hits: &'m AtomicU64,
-    /// Questions.
+    /// Questions that were asked.
     pub misses: &'m AtomicU64,
     /// Questions that failed.
     pub errors: &'m AtomicU64,
@@ -67,10 +67,10 @@ impl<'m> Sources<'m> {
     }
 
     fn map(&self, number: usize) -> Option<&'m [AtomicU64]> {
-        self.maps.get(number * MAP..(number + 1) * MAP)
+        self.maps.chunks_exact(MAP).nth(number)
     }
 
-    /// A map's rules were read with the configuration of this number.
+    /// Notes that a map's rules were read with the configuration of this number.
     pub fn map_read(&self, number: usize, configuration: u64, news: &MapNews) {
         if let Some(row) = self.map(number) {
             row[CONFIGURATION].store(configuration, Ordering::Relaxed);
@@ -78,8 +78,8 @@ impl<'m> Sources<'m> {
         }
     }
 
-    /// A process took new rules over, or could not. Only the first process that sees a change is to say so. One that
-    /// still serves by an earlier configuration has nothing to say.
+    /// Notes that a process has replaced the rules of a map, or could not. Only the first process that sees a change
+    /// calls this. A process with an earlier configuration is ignored.
     pub fn map_changed(&self, number: usize, configuration: u64, change: impl FnOnce(&mut MapNews)) {
         let Some(row) = self.map(number) else { return };
         if row[CONFIGURATION].load(Ordering::Relaxed) == configuration {
@@ -89,23 +89,24 @@ impl<'m> Sources<'m> {
         }
     }
 
-    /// What is known of a map; `None` for one that is too many.
+    /// The state of a map. `None` for a map beyond the last place.
     pub fn map_news(&self, number: usize) -> Option<MapNews> {
         self.map(number).map(get)
     }
 
-    /// The counts of a rule that asks a database, in the configuration of this number; `None` for one that is too many.
+    /// The counts of a rule that asks a database, for the configuration of this number. `None` for a rule beyond the
+    /// last place.
     pub fn database(&self, number: usize, configuration: u64) -> Option<DatabaseCounts<'m>> {
-        let row = self.databases_of(configuration).get(number * DATABASE..(number + 1) * DATABASE)?;
+        let row = self.databases_of(configuration).chunks_exact(DATABASE).nth(number)?;
         Some(DatabaseCounts { hits: &row[0], misses: &row[1], errors: &row[2] })
     }
 
-    /// A configuration was read: its databases begin anew.
+    /// Notes that a configuration was read. The counts of its databases start anew.
     pub fn forget_databases(&self, configuration: u64) {
         self.databases_of(configuration).iter().for_each(|word| word.store(0, Ordering::Relaxed));
     }
 
-    /// Processes that still serve by the configuration before count in the other half.
+    /// Two configurations in a row use different halves, because processes with the earlier one still count.
     fn databases_of(&self, configuration: u64) -> &'m [AtomicU64] {
         let (even, odd) = self.databases.split_at(DATABASES * DATABASE);
         if configuration % 2 == 0 { even } else { odd }
@@ -114,7 +115,7 @@ impl<'m> Sources<'m> {
 
 fn put(row: &[AtomicU64], news: &MapNews) {
     let error = news.error.as_ref().map_or("", |(_, error)| text::cut(error, ERROR * 8));
-    // Nothing of an error is read before its length.
+    // While the length is 0, no process reads the error.
     row[ERROR_LENGTH].store(0, Ordering::SeqCst);
     let numbers = [
         (SIGHT, news.sight),

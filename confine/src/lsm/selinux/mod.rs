@@ -14,7 +14,8 @@
 //! descriptor that was opened before is checked again when it is used.
 //!
 //! Administrators write contexts in two forms: as a pair `domain:range`, relative to the server's own context, and as a
-//! whole context ([`SecurityContext`]). `text.rs` in this folder tells how the two are told apart.
+//! whole context ([`SecurityContext`]). Both can hold several colons. Whether the second field is a sensitivity (`s0`) or
+//! a role (`object_r`) tells which form it is.
 //!
 //! # Why this code asks the kernel and does not use libselinux
 //! - Debian's policy hides /etc/selinux/config from httpd_t, so `is_selinux_enabled()` answers "no" inside httpd. A

@@ -1,4 +1,4 @@
-//! The status as a page to look at: no script, nothing from elsewhere, light or dark as the reader likes it.
+//! The status as a page for people. It has no script and loads nothing. It is light or dark, as the reader prefers.
 
 mod parts;
 mod tables;
@@ -79,7 +79,7 @@ impl Status {
         out.push_str("</ul>\n");
     }
 
-    /// What somebody should look at.
+    /// What a reader should look at.
     fn alerts(&self, out: &mut String) {
         let mut alerts = Vec::new();
         for map in &self.maps {

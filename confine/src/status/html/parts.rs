@@ -1,10 +1,10 @@
-//! What the page is made of: texts, numbers, points of time, and tables. Each writes itself as HTML.
+//! The parts of the page: texts, numbers, times and tables. Each writes itself as HTML.
 
 use std::fmt::{self, Write as _};
 
 use crate::{field::one_line, status::time::utc};
 
-/// Values in a page, as text or in quotes.
+/// A value in the page, as text or between quotes.
 pub struct Text<'t>(pub &'t str);
 
 impl fmt::Display for Text<'_> {
@@ -23,7 +23,7 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// A point of time, in seconds since 1970.
+/// A time, in seconds since 1970.
 pub struct Time(pub u64);
 
 impl fmt::Display for Time {
@@ -33,7 +33,7 @@ impl fmt::Display for Time {
     }
 }
 
-/// A number with its thousands apart.
+/// A number with separated thousands.
 pub struct Number(pub u64);
 
 impl fmt::Display for Number {
@@ -49,7 +49,7 @@ impl fmt::Display for Number {
     }
 }
 
-/// A cell with a number; a zero steps back.
+/// A cell with a number. A zero is less visible.
 pub struct Cell(pub u64);
 
 impl fmt::Display for Cell {
@@ -59,7 +59,7 @@ impl fmt::Display for Cell {
     }
 }
 
-/// A time of a move, in nanoseconds.
+/// The time of a move, in nanoseconds.
 pub struct Span(pub u64);
 
 impl fmt::Display for Span {
@@ -81,15 +81,15 @@ fn tenths(number: u64, unit: u64) -> String {
     }
 }
 
-/// The table of a section: its name for those who hear the page, and its headings.
+/// The table of a section, with its name for screen readers and its headings.
 pub struct Table<'t> {
-    /// Its own name in the page.
+    /// Its id in the page.
     pub id: &'t str,
     /// The section's heading.
     pub title: &'t str,
-    /// What the table tells.
+    /// What the table shows.
     pub caption: &'t str,
-    /// Each with the class of its column.
+    /// The headings, each with the class of its column.
     pub headings: &'t [(&'t str, &'t str)],
 }
 

@@ -1,4 +1,4 @@
-//! The sections of the page, a table each.
+//! The sections of the page, one table each.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use crate::{
     tally::{BOUNDS, Counter, Group},
 };
 
-/// So many rows are shown; programs get all.
+/// How many rows are shown. Programs get all rows.
 const SHOWN_ROWS: usize = 200;
 
 impl Status {
@@ -68,7 +68,7 @@ impl Status {
                     (Group::Refused, "Refused", "bad-text"),
                 ];
                 for (number, (group, title, class)) in groups.into_iter().enumerate() {
-                    // The heading of a group of rows is that of its own part of the table.
+                    // The heading of a group belongs to its own part of the table.
                     out.push_str(if number > 0 { "</tbody>\n<tbody>\n" } else { "" });
                     let _ = writeln!(
                         out,
