@@ -234,7 +234,7 @@ fn notes(report: &Report) -> Vec<Remark> {
     notes.extend(dump.settings.iter().filter_map(|s| left_on(s, dump)));
     if !dump.rules.is_empty() {
         let lets = report.lets_others_make_content();
-        let text = |module: &String| other_process(module, lets);
+        let text = |module: &String| out_of_process(module, lets);
         notes.extend(dump.modules.iter().map(|m| Remark { place: Place::default(), text: text(m) }));
         notes.extend(dump.unknown_handlers.iter().map(|module| unknown_handler(module)));
     }
@@ -282,8 +282,9 @@ fn left_on(setting: &Setting, dump: &Dump) -> Option<Remark> {
     Some(Remark { place: Place::at(&setting.origin), text: format!("{setting}{}: {text}", inside(setting)) })
 }
 
-/// A module whose content no context reaches. `lets`: there are places where it makes it all the same.
-fn other_process(module: &str, lets: bool) -> String {
+/// A remark about a module that makes content outside of every context. `lets` says that a setting allows this
+/// somewhere.
+fn out_of_process(module: &str, lets: bool) -> String {
     let name = module.strip_suffix(".c").or(module.strip_suffix(".cpp")).unwrap_or(module);
     let (made, what) = match name {
         "mod_cgid" => ("starts CGI programs from another process", "load mod_cgi instead"),
