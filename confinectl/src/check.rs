@@ -36,11 +36,11 @@ pub use whole::refusals;
 /// The command line of `check`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The map; without one, a whole configuration of the server is checked.
+    /// The map. Without one, the whole configuration of the server is checked.
     map: Option<PathBuf>,
     #[command(flatten)]
     server: described::ServerArgs,
-    /// Of a configuration: also list every rule, with the sections around it.
+    /// For a configuration: also list every rule, with the sections around it.
     #[arg(long, conflicts_with = "map")]
     list: bool,
     #[command(flatten)]
@@ -53,10 +53,10 @@ pub struct Args {
 /// What a map alone does not say: the configuration and the server that it is for.
 #[derive(clap::Args)]
 pub struct Assumed {
-    /// Of a map: the backend of contexts that name none, as in the directive ConfineBackend.
+    /// For a map: the backend of contexts without a prefix, as the directive ConfineBackend sets it.
     #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend, requires = "map")]
     pub default_backend: BackendName,
-    /// Of a map: the security context of the server, from which it would move to those in the map (`ps -eZ`
+    /// For a map: the security context of the server, from which requests would move to those in the map (`ps -eZ`
     /// shows it).
     #[arg(
         long,
@@ -66,8 +66,8 @@ pub struct Assumed {
         requires = "map"
     )]
     pub server_context: SecurityContext,
-    /// Of a map: the TOMOYO domain of the server, below which //NAME lies (/sys/kernel/security/tomoyo/self_domain,
-    /// read by the server, holds it).
+    /// For a map: the TOMOYO domain of the server, to which //NAME is added (the server reads it in
+    /// /sys/kernel/security/tomoyo/self_domain).
     #[arg(
         long,
         value_name = "DOMAIN",

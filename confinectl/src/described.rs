@@ -9,16 +9,16 @@ use crate::{Failure, httpd, out::shown, term::during};
 /// Which server, and which configuration.
 #[derive(clap::Args)]
 pub struct ServerArgs {
-    /// The server's configuration; by default the one that its program reads.
+    /// The server's configuration. The default is the one that its program reads.
     #[arg(short = 'f', long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The server's program; by default /usr/sbin/apache2 or /usr/sbin/httpd.
+    /// The server's program. The default is /usr/sbin/apache2 or /usr/sbin/httpd.
     #[arg(long, value_name = "PROGRAM")]
     httpd: Option<PathBuf>,
-    /// ServerRoot until the configuration sets it, as the server's own -d.
+    /// ServerRoot until the configuration sets it, like the server's own -d.
     #[arg(short = 'd', long, value_name = "DIRECTORY")]
     server_root: Option<PathBuf>,
-    /// Defines NAME for <IfDefine>, as the server's own -D. May be given several times.
+    /// Defines NAME for <IfDefine>, like the server's own -D. May be given several times.
     #[arg(short = 'D', long = "define", value_name = "NAME")]
     defines: Vec<OsString>,
 }

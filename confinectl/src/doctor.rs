@@ -24,17 +24,17 @@ use facts::Unseen;
 /// The command line of `doctor`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The server's program; by default /usr/sbin/apache2 or /usr/sbin/httpd.
+    /// The server's program. The default is /usr/sbin/apache2 or /usr/sbin/httpd.
     #[arg(long, value_name = "PATH")]
     httpd: Option<PathBuf>,
-    /// The server's configuration; by default the one that the program reads.
+    /// The server's configuration. The default is the one that the program reads.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The security context of the server; by default that of the running one, or
+    /// The security context of the server. The default is that of the running server, or
     /// system_u:system_r:httpd_t:s0.
     #[arg(long, value_name = "CONTEXT", value_parser = crate::check::server_context)]
     server_context: Option<SecurityContext>,
-    /// The TOMOYO domain of the server; by default `<kernel>` and the path of its program.
+    /// The TOMOYO domain of the server. The default is `<kernel>` and the path of its program.
     #[arg(long, value_name = "DOMAIN", value_parser = Domain::parse)]
     server_domain: Option<Domain>,
     /// Print one JSON object instead of lines of text.

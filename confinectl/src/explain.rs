@@ -25,17 +25,17 @@ use crate::{
 /// The command line of `explain`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The map; without one, a whole configuration of the server is asked.
+    /// The map. Without one, the whole configuration of the server is asked.
     map: Option<PathBuf>,
     #[command(flatten)]
     server: described::ServerArgs,
-    /// The proven HTTP user; without it the request is anonymous.
+    /// The proven HTTP user. Without it, the request is anonymous.
     #[arg(long, value_name = "NAME")]
     user: Option<OsString>,
     /// The client's address.
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     ip: Option<IpAddr>,
-    /// The virtual host's ServerName; of a configuration, the header Host, which chooses the virtual host.
+    /// The virtual host's ServerName. For a configuration, the header Host, which chooses the virtual host.
     #[arg(long, value_name = "NAME")]
     host: Option<OsString>,
     /// The file that the request maps to, as an absolute path.
@@ -43,10 +43,10 @@ pub struct Args {
     path: Option<PathBuf>,
     #[command(flatten)]
     request: whole::RequestArgs,
-    /// Of a map: show the rules that do not match, too, and why not. (Of a configuration, all are shown.)
+    /// For a map: also show the rules that do not match, and why. (For a configuration, all rules are shown.)
     #[arg(long, requires = "map")]
     all: bool,
-    /// Say what the kernel answers about each context that the request gets.
+    /// Ask the kernel about each context that the request gets.
     #[arg(long)]
     kernel: bool,
     #[command(flatten)]

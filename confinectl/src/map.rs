@@ -53,9 +53,9 @@ impl Command {
 /// The command line of `map fmt`.
 #[derive(clap::Args)]
 pub struct Fmt {
-    /// The map; it is replaced by a rename.
+    /// The map. A rename replaces it.
     map: PathBuf,
-    /// Only say whether the layout is another one.
+    /// Only say whether the layout differs.
     #[arg(long)]
     check: bool,
     /// Print the result instead of replacing the map.
@@ -70,7 +70,7 @@ pub struct Diff {
     old: PathBuf,
     /// The map as it will be.
     new: PathBuf,
-    /// The backend of contexts that name none, as in the directive ConfineBackend.
+    /// The backend of contexts without a prefix, as the directive ConfineBackend sets it.
     #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend)]
     default_backend: BackendName,
     /// Print one JSON object instead of lines of text.
@@ -83,10 +83,10 @@ pub struct Diff {
 pub struct Compile {
     /// The map.
     map: PathBuf,
-    /// Where to write; by default beside the map, with `.compiled` behind its name.
+    /// The file to write. The default is the map's name with `.compiled` behind it.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The backend of contexts that name none, as in the directive ConfineBackend.
+    /// The backend of contexts without a prefix, as the directive ConfineBackend sets it.
     #[arg(long, value_name = "NAME", default_value = "selinux", value_parser = crate::backend)]
     default_backend: BackendName,
 }

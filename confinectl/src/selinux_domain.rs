@@ -30,14 +30,13 @@ pub struct Args {
     /// What it needs beyond its own files.
     #[arg(long, value_enum, default_value_t = Profile::Static)]
     profile: Profile,
-    /// A folder or file that it may read; may be given several times.
+    /// A folder or file that it may read. May be given several times.
     #[arg(long, value_name = "PATH", value_parser = FilePath::parse)]
     read: Vec<FilePath>,
-    /// A folder or file that it may read and change; may be given several times, and lie below a path
-    /// that it may read.
+    /// A folder or file that it may read and change. May be given several times, and may be below a path of --read.
     #[arg(long, value_name = "PATH", value_parser = FilePath::parse)]
     write: Vec<FilePath>,
-    /// The file to write, or `-` for standard output; NAME.cil in the current folder if not given.
+    /// The file to write, or `-` for standard output. The default is NAME.cil in the current folder.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Replace the file if it exists.

@@ -27,7 +27,7 @@ use crate::{
 /// The facts of a request that only a whole configuration needs.
 #[derive(clap::Args)]
 pub struct RequestArgs {
-    /// The URL's path, and its query if there is one; / by default.
+    /// The path of the URL, with its query if there is one. The default is /.
     #[arg(long, value_name = "PATH", conflicts_with = "map")]
     uri: Option<OsString>,
     /// The method.
@@ -39,18 +39,18 @@ pub struct RequestArgs {
     /// An environment variable, `NAME=VALUE`, as modules set them. May be given several times.
     #[arg(long, value_name = "NAME=VALUE", conflicts_with = "map")]
     env: Vec<OsString>,
-    /// The address and port of the server that the client connects to; by default one at which the virtual host
-    /// of --host is reached.
+    /// The address and port of the server to which the client connects. The default is one that leads to the virtual
+    /// host of --host.
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "map", value_parser = to)]
     to: Option<SocketAddr>,
-    /// What the application would do to the file of --path. The rulesets of the request answer; its own file is found
-    /// by --uri then. May be given several times.
+    /// What the application would do with the file of --path. The rulesets of the request answer. The request's own
+    /// file then follows from --uri. May be given several times.
     #[arg(long, value_name = "ACCESS", conflicts_with = "map", requires = "path", value_parser = accesses())]
     access: Vec<String>,
     /// A program that the application would run.
     #[arg(long, value_name = "FILE", conflicts_with = "map")]
     exec: Option<PathBuf>,
-    /// A TCP port that the application would connect to, or the file of a UNIX socket, or @NAME of an abstract one.
+    /// A TCP port that the application would connect to, or the file of a UNIX socket, or @NAME for an abstract one.
     #[arg(long, value_name = "PORT|SOCKET", conflicts_with = "map")]
     connect: Option<OsString>,
     /// Print one JSON object instead of lines of text.

@@ -38,7 +38,7 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::{CStr, CString, OsStr},
+    ffi::{CStr, CString},
     io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -50,8 +50,8 @@ use std::{
 };
 
 use super::{
-    Backend, Enter, EnterError, Inactive, Move, Moved, PrepareError, PreparedMove, Values, quoted,
-    selfattr::{self, AttrFile, Interface, LsmId, Wire},
+    Backend, Enter, Inactive, Move, Moved, PrepareError, quoted,
+    selfattr::{Interface, LsmId, Wire},
 };
 use crate::{
     context::{BackendName, Context},

@@ -43,7 +43,7 @@ pub(super) enum Door {
 }
 
 /// How a move ended.
-enum Fate {
+pub(super) enum Fate {
     Arrived,
     Refused(Step, i32),
     /// The thread is in another label than it should be. This is the label as the kernel prints it.
@@ -103,7 +103,8 @@ impl ProfileMove {
     }
 }
 
-fn arrived(label: &[u8], written: Written<'_>) -> Fate {
+/// Whether the thread with this label is where it should be.
+pub(super) fn arrived(label: &[u8], written: Written<'_>) -> Fate {
     if Label::parse(label).is_of(written) {
         Fate::Arrived
     } else {

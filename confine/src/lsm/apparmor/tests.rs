@@ -2,8 +2,11 @@
 
 use std::fs;
 
-use super::*;
-use crate::lsm::NoValues;
+use super::{
+    profile_move::{Fate, arrived},
+    *,
+};
+use crate::lsm::{NoValues, PreparedMove};
 use crate::problem::Problem;
 
 const OWN: &str = "apache2 (enforce)";

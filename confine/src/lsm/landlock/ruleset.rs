@@ -19,7 +19,7 @@ use super::{
     grants::Grants,
     kernel::{self, Audit},
     place::FileId,
-    spec::{PathAccess, PathRule, Ports, RulesetSpec, Scope},
+    spec::{PathAccess, PathRule, Ports, RulesetSpec},
     template::PathTemplate,
     way::{Astray, Trust, walk},
 };
