@@ -1,4 +1,4 @@
-//! A new map that cannot be used is told of once, and the last good rules stay; so do they when the file
+//! If a new map cannot be used, the log says so once, and the last good rules stay. They also stay when the file
 //! vanishes.
 
 use std::{fs, thread, time::Duration};

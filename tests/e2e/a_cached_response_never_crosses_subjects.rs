@@ -1,5 +1,5 @@
-//! httpd's cache knows no subjects: a response given under a rule is neither stored nor served from
-//! it, unless `ConfineAllowCache on`.
+//! httpd's cache does not know subjects. So a response under a rule is neither stored in it nor served from it,
+//! unless `ConfineAllowCache on` is set.
 
 use confine_tests::{Cell, Response, Server, ServerBuilder, matrix, need_lua, tenants::*};
 
@@ -48,7 +48,7 @@ fn is_hit(response: &Response) -> bool {
     response.header("x-cache").is_some_and(|value| value.starts_with("HIT"))
 }
 
-/// Each store, with the cache before everything else and among the content handlers.
+/// Each kind of store, with the cache before everything else and among the content handlers.
 fn every_cache() -> impl Iterator<Item = ((&'static [&'static str], &'static str), &'static str)> {
     [DISK, MEMORY].into_iter().flat_map(|store| ["on", "off"].map(|quick| (store, quick)))
 }

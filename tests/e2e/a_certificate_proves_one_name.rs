@@ -1,4 +1,5 @@
-//! A client certificate proves what the configured variable says of it, if mod_ssl verified it, and nothing else.
+//! A client certificate proves the name in the configured variable, if mod_ssl verified the certificate. It proves
+//! nothing else.
 
 use confine_tests::{Cell, Request, Response, Server, ServerBuilder, Wire, matrix, need_lua, tenants::*};
 
@@ -74,7 +75,7 @@ fn the_configured_variable(cell: Cell) {
                 .expect_content(NOTE_OF_ALICE)
                 .expect_context("landlock:alice");
         }
-        // The same words in a certificate that its holder made: httpd lets it in, as it was told to.
+        // A self-signed certificate has the same name. httpd accepts it, because the configuration allows that.
         for place in ["/name", "/mail", "/fake"] {
             let response = ask(&server, wire, Some("unverified"), place);
             response.expect_denied_by_kernel().expect_context("landlock:guest");
@@ -91,7 +92,7 @@ fn the_configured_variable(cell: Cell) {
 
 matrix!(the_configured_variable);
 
-/// mod_ssl takes every certificate of a resumed session for verified, up to TLS 1.2.
+/// Up to TLS 1.2, mod_ssl treats every certificate of a resumed session as verified.
 fn a_session_that_is_resumed(cell: Cell) {
     let server = with_certificates(cell).tls_sessions().start();
     let target = leaky_at("/name/leaky.lua", "read", note_path(&server, "alice"));
@@ -105,13 +106,13 @@ fn a_session_that_is_resumed(cell: Cell) {
     assert!(resumed.contains("landlock:guest"), "{resumed}");
     let client = with("verified").resuming_tls12();
     client.get(&target).expect_content(NOTE_OF_ALICE).expect_context("landlock:alice");
-    // Nothing more can be said of these.
+    // Nothing more is known about these.
     client.get(&target).expect_denied_by_kernel().expect_context("landlock:guest");
 }
 
 matrix!(a_session_that_is_resumed for gates);
 
-/// Where no such certificates are let in, a session proves what it proved when it began.
+/// If no unverified certificates are accepted, a resumed session proves what it proved when it began.
 fn a_verified_session_that_is_resumed(cell: Cell) {
     let host = HOST.replace("optional_no_ca", "optional");
     let server = with_certificates_as(cell, &host).tls_sessions().start();
@@ -125,7 +126,7 @@ fn a_verified_session_that_is_resumed(cell: Cell) {
 
 matrix!(a_verified_session_that_is_resumed for gates);
 
-/// `Require valid-user` is content with any name there is, and no `AuthType` asks for one.
+/// `Require valid-user` accepts any name that exists, and no `AuthType` asks for one.
 fn a_name_that_nobody_asked_for(cell: Cell) {
     let server = with_certificates(cell).start();
     let verified = ask(&server, Wire::Tls, Some("verified"), "/let-in");

@@ -1,5 +1,5 @@
-//! A map that is renamed into place, or written there, counts within a second and without a restart; one that
-//! is still being written does not count yet.
+//! A map that is renamed into place, or written in place, is used within a second and without a restart. A map that
+//! is still being written is not used yet.
 
 use std::{
     fs::{self, File},
@@ -12,7 +12,7 @@ use confine_tests::{Cell, Server, matrix, tenants::*};
 
 const SWAPPED: &str = "# the other way round\nalice landlock:bob\nbob landlock:alice\n";
 
-/// A second is promised; a machine that runs other tests, too, gets more.
+/// The promise is one second. A machine that also runs other tests gets more time.
 const LIMIT: Duration = Duration::from_secs(4);
 
 /// The context that alice has in the child that answers.
@@ -21,7 +21,7 @@ fn context_of_alice(server: &Server) -> String {
     response.expect_status(200).header("x-context").unwrap_or_default().to_owned()
 }
 
-/// Waits until every child, as it seems, gives alice this context; gives the time that it took.
+/// Waits until every child seems to give alice this context. The result is the time that it took.
 #[track_caller]
 fn wait_for(server: &Server, context: &str) -> Duration {
     let start = Instant::now();
@@ -60,7 +60,7 @@ matrix!(a_new_map_is_taken_over);
 
 fn a_half_written_map_is_not_taken(cell: Cell) {
     let server = two_people(cell).start();
-    // In place: what is there so far is a map at any time, and not the one that is meant.
+    // The file is written in place. What is there so far is always a valid map, but not the intended one.
     let mut file = File::create(server.path("tenants.map")).expect("a map");
     let end = Instant::now() + Duration::from_millis(1200);
     file.write_all(b"alice landlock:bob\n").expect("written");
@@ -68,7 +68,7 @@ fn a_half_written_map_is_not_taken(cell: Cell) {
         file.write_all(b"# and so on\n").expect("written");
         let before = Instant::now();
         thread::sleep(Duration::from_millis(50));
-        // Where this machine stood still, the file did, too.
+        // If this machine stood still meanwhile, so did the file.
         if before.elapsed() < Duration::from_millis(120) {
             assert_eq!(context_of_alice(&server), "landlock:alice");
         }

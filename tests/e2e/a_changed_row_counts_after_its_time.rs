@@ -79,14 +79,14 @@ fn the_status_counts_what_is_kept(cell: Cell) {
         server.client().get_as("bob", &note_of(&server, "bob")).expect_content(NOTE_OF_BOB);
         server.client().get(&note_of(&server, "bob")).expect_status(403);
     }
-    // Who is nobody asked nothing.
+    // Anonymous requests asked nothing.
     assert_eq!((number(&server, "misses_total"), number(&server, "hits_total")), (2, 8));
     assert_eq!((number(&server, "entries"), number(&server, "errors_total")), (2, 0));
 }
 
 matrix!(the_status_counts_what_is_kept for gates);
 
-/// Each process keeps answers of its own; the counts are those of all.
+/// Each process keeps its own answers. The counts are those of all processes.
 fn the_counts_are_those_of_all_processes(cell: Cell) {
     let table = Table::sqlite();
     let server =
@@ -124,7 +124,7 @@ fn there_are_no_more_than_the_limit(cell: Cell) {
 
 matrix!(there_are_no_more_than_the_limit for gates);
 
-/// Who wants what is being asked for waits for it.
+/// A request that needs an answer which is being asked for waits for it.
 fn one_asks_and_the_others_wait(cell: Cell) {
     const TOGETHER: u64 = 8;
     let table = Table::postgresql();

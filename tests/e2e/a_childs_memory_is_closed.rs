@@ -1,4 +1,5 @@
-//! The files of a child's process under /proc that show its memory or its environment are nobody's to open, whatever a ruleset grants and `CoreDumpDirectory` says; `ConfineCoreDumps on` gives them back.
+//! Nobody can open the files under /proc that show the memory or the environment of a child, whatever a ruleset
+//! grants and `CoreDumpDirectory` says. `ConfineCoreDumps on` allows it again.
 
 use confine_tests::{Cell, Server, ServerBuilder, matrix, tenants::*};
 

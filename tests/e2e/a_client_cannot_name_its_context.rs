@@ -1,5 +1,5 @@
-//! What authentication found (`AUTHENTICATE_*`) comes from the database alone: no header of that name, and no
-//! row of somebody whose password was not given.
+//! The variables of authentication (`AUTHENTICATE_*`) only come from the database. No header of such a name counts,
+//! and no row of a person whose password was not given.
 
 use confine_tests::{
     Cell, Request, ServerBuilder,

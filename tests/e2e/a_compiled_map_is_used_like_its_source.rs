@@ -1,5 +1,5 @@
-//! The compiled form of a map chooses as its source does, is taken over when it changes, and is refused where
-//! it is older than its source or damaged.
+//! The compiled form of a map chooses as its source does. It is read again when it changes, and it is refused if it
+//! is older than its source or damaged.
 
 use std::{fs, thread, time::Duration};
 
@@ -11,7 +11,7 @@ fn with_compiled(cell: Cell) -> ServerBuilder {
     leaky_app(cell).config(LOGIN).config(OPEN_ROAD).config("ConfineMap \"@root@/tenants.compiled\"")
 }
 
-/// What [`LOGIN`] closes is open again.
+/// Opens the path that [`LOGIN`] closes.
 const OPEN_ROAD: &str = "<Location \"/open\">\nRequire all granted\n</Location>";
 
 fn compile(source: &std::path::Path) -> Vec<u8> {

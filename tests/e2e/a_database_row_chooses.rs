@@ -81,7 +81,7 @@ fn in_postgresql(cell: Cell) {
 matrix!(in_postgresql);
 
 /// A kept connection that PQreset opened again has lost its prepared statements (apr_dbd_pgsql.c,
-/// dbd_pgsql_check_conn): httpd then finds nobody. It is a nuisance, and serves nobody what is not theirs.
+/// dbd_pgsql_check_conn). httpd then finds no user. This is a nuisance, but nobody gets what is not theirs.
 fn with_connections_that_are_kept(cell: Cell) {
     let (mut database, server) = postgresql(cell);
     let server = server.config("DBDPersist On\nDBDMin 1\nDBDKeep 1\nDBDMax 1").start();

@@ -1,5 +1,5 @@
-//! Requests that keep a connection of mod_dbd's wait for nothing that another request needs a connection for: with
-//! any number of connections, and however they are kept, a child goes on.
+//! A request that holds a connection of mod_dbd never waits for something for which another request needs a
+//! connection. So a child always goes on, with any number of connections, and however they are kept.
 
 use std::{
     thread,
@@ -12,11 +12,11 @@ use confine_tests::{
     tenants::*,
 };
 
-/// Longer than any of these takes that does not hang.
+/// Longer than each of these takes, unless something hangs.
 const SOON: Duration = Duration::from_secs(8);
 
-/// Logins keep their connection to the end of the request, and each check of a password takes a while, in which
-/// others come to want the same row.
+/// Logins keep their connection to the end of the request. Each check of a password takes some time, in which others
+/// begin to want the same row.
 fn logins(most: usize, rules: &str) -> String {
     format!(
         "DBDMin 1
@@ -45,7 +45,7 @@ fn with_passwords() -> Table {
     table
 }
 
-/// So many logins at once, on the way to a page or to an error document, and one without in their midst.
+/// Sends this many logins at the same time, for a page or for an error document, and one request without a login.
 fn all_are_served(server: &Server, logins: usize) {
     let began = Instant::now();
     thread::scope(|scope| {
@@ -88,7 +88,7 @@ fn logins_beside_others(cell: Cell) {
 
 matrix!(logins_beside_others);
 
-/// Takes a connection of the server's pool and keeps it; nobody can see that it does.
+/// Takes a connection of the server's pool and keeps it. Nobody can see that it does.
 const KEEPER: &str = "function keep(r)
     kept = r:dbacquire('mod_dbd')
     return apache2.DECLINED
@@ -103,8 +103,8 @@ fn keeping(cell: Cell, table: &Table, rule: &str) -> ServerBuilder {
         .location("/keep", "LuaHookFixups \"@root@/keeper.lua\" keep")
 }
 
-/// The only connection is kept by a request that comes to a rule, which needs another: the request is refused after
-/// a while, and everybody else is served.
+/// A request holds the only connection and comes to a rule that needs another one. It is refused after some time, and
+/// all others are served.
 fn a_connection_that_an_application_keeps(cell: Cell) {
     let table = Table::sqlite();
     let server = keeping(cell, &table, "ConfineMap dbd:tenant ttl=1").start();
@@ -125,7 +125,7 @@ fn a_connection_that_an_application_keeps(cell: Cell) {
 
 matrix!(a_connection_that_an_application_keeps for gates);
 
-/// Where nobody keeps a connection, many who want the same row at once are one question.
+/// If nobody keeps a connection, many requests for the same row at the same time ask once.
 fn a_stampede_is_one_question(cell: Cell) {
     let table = Table::postgresql();
     let slow = "DBDMax 4\nDBDPrepareSQL \"SELECT context FROM tenants, pg_sleep(0.5) WHERE name = %s\" slow

@@ -1,5 +1,5 @@
-//! A database that cannot be asked refuses requests, and says so; when it is back, so are they, without a restart
-//! and without a word in mod_dbd's settings.
+//! If a database cannot be asked, requests are refused, and the log says so. When it is back, they are served again,
+//! without a restart and without any change of mod_dbd's settings.
 
 use confine_tests::{
     Cell, Response, Server, matrix,
@@ -32,7 +32,7 @@ fn stopped_and_started_again(cell: Cell) {
         let line = server.wait_for_log(&["confine: refused GET /app/leaky.lua user=alice ", refused]);
         assert!(line.contains(" rule=") && line.contains("no restart is needed"), "{line}");
         assert!(server.log_lines(refused).len() >= round * ENOUGH, "{}", server.log());
-        // Nobody's requests are none of the database's business.
+        // A request without a user does not need the database.
         server.client().get(&note_of(&server, "alice")).expect_status(403);
         table.start_again();
     }
@@ -44,7 +44,7 @@ fn stopped_and_started_again(cell: Cell) {
 
 matrix!(stopped_and_started_again);
 
-/// The connections of the pool are broken, and the statements on them gone: nobody is to notice.
+/// The connections of the pool are broken, and their statements are gone. No request notices.
 fn restarted_between_two_requests(cell: Cell) {
     let mut table = Table::postgresql();
     let server = asking(cell, &table, ASK).start();
@@ -79,7 +79,7 @@ fn away_from_the_start(cell: Cell) {
 
 matrix!(away_from_the_start);
 
-/// What is kept is used for its time, failures are not kept.
+/// A kept answer is used until its time ends. Failures are not kept.
 fn a_kept_answer_outlasts_a_short_absence(cell: Cell) {
     let mut table = Table::postgresql();
     let server = asking(cell, &table, "ConfineMap dbd:tenant ttl=3600").workers(1).start();

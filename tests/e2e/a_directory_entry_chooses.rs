@@ -56,8 +56,8 @@ fn asked_for_each_request(cell: Cell) {
 
 matrix!(asked_for_each_request);
 
-/// With mod_ldap's cache, a change counts late, and who was seen lately is served while the directory is
-/// away: in the context of then.
+/// With mod_ldap's cache, a change is seen late. While the directory is away, a user who was seen lately is served,
+/// in the context of that time.
 fn with_a_cache(cell: Cell) {
     let mut directory = Directory::start(&accounts::entries());
     let server = server(cell, &directory, "LDAPCacheTTL 600").config("LogLevel authnz_ldap:info").start();
@@ -88,7 +88,7 @@ fn a_cache_ends(cell: Cell) {
 
 matrix!(a_cache_ends for gates);
 
-/// The name that counts is the one that mod_authnz_ldap gave in the place of the one that was typed.
+/// If mod_authnz_ldap replaces the typed name by another one, that one counts.
 fn by_another_name(cell: Cell) {
     let directory = Directory::start(&accounts::entries());
     for (more, alice, bob) in [

@@ -1,5 +1,6 @@
-//! A tenant who cuts a file short while it is sent harms that response alone: under a rule files are read, not
-//! mapped into memory, where what is gone would be a fault (SIGBUS) and the end of all requests of the child.
+//! A tenant who truncates a file while it is sent damages only that response. Under a rule files are read and not
+//! mapped into memory. With a mapping, a read behind the new end would be a fault (SIGBUS) and end all requests of
+//! the child.
 
 use std::{fs::OpenOptions, thread, time::Duration};
 
@@ -7,7 +8,7 @@ use confine_tests::{Cell, ServerBuilder, matrix, noise};
 
 const LARGE: usize = 32 << 20;
 
-/// mod_deflate looks at the bytes itself, like TLS and HTTP/2; a plain writev would only fail.
+/// mod_deflate reads the bytes itself, as TLS and HTTP/2 do. A plain writev would only fail.
 fn deflating(cell: Cell) -> ServerBuilder {
     cell.server()
         .modules(["filter", "deflate"])
@@ -24,7 +25,7 @@ fn cut_while_it_is_sent(cell: Cell) {
 
 matrix!(cut_while_it_is_sent);
 
-/// Whoever may write `.htaccess` files, or a section inside, cannot have them mapped after all.
+/// Nobody who can write `.htaccess` files, or a section inside them, can make the server map files.
 fn nobody_has_files_mapped(cell: Cell) {
     let builder = deflating(cell).modules(["authz_core"]);
     let builder = builder.directory("www", "AllowOverride FileInfo\nEnableMMAP on");

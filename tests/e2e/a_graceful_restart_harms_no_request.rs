@@ -1,5 +1,5 @@
-//! A graceful restart lets requests in flight end in the context they were given, and decides on the
-//! next by what the configuration then says.
+//! At a graceful restart, running requests end in the context that they have. The new configuration decides about the
+//! next ones.
 
 use std::{
     fs,
@@ -29,8 +29,8 @@ fn release(server: &Server, name: &str, text: &str) {
 }
 
 fn a_request_in_flight(cell: Cell) {
-    // Room for a second child: with one slot the worker MPM may wait for the old child, which waits for
-    // the request in flight.
+    // There is room for a second child. With one slot, the worker MPM may wait for the old child, and that one waits
+    // for its running request.
     let room = two_people(cell).config("MaxRequestWorkers 16");
     let server = with_fifo(room, "data/alice/slow").start();
     let slow = leaky("read", server.path("data/alice/slow").display().to_string());
@@ -39,8 +39,8 @@ fn a_request_in_flight(cell: Cell) {
         server.wait_for_log(&["confine: confined GET /app/leaky.lua user=alice "]);
         release(&server, "tenants.map", "alice landlock:bob\n");
         server.restart_gracefully();
-        // The new generation serves, and has read the map again. A child of the old one may still take a
-        // connection before it hears of the restart.
+        // The new generation serves and has read the map again. An old child may still take a connection before it
+        // learns of the restart.
         let deadline = Instant::now() + Duration::from_secs(10);
         let ask = || server.client().get_as("alice", &note_of(&server, "bob"));
         let mut response = ask();

@@ -1,5 +1,5 @@
-//! An application may name another handler, another file or another server for its request and decline. What runs
-//! then is looked at again: content of another process is refused, whoever asked for it and when.
+//! An application can name another handler, another file or another server for its request, and decline. The module
+//! looks again at what runs then. Content of another process is refused, whoever asked for it and when.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 
 use confine_tests::{Cell, Server, ServerBuilder, hostile::*, matrix};
 
-// It leaves its mark before it answers: who has the answer can look for the mark.
+// It leaves its mark before it answers, so a client that has the answer can look for the mark.
 const PROGRAM: &str =
     "#!/bin/sh\necho >> \"@root@/out/ran\"\necho 'Content-Type: text/plain'; echo; echo PROGRAM-RAN\n";
 
@@ -98,7 +98,7 @@ fn is_refused_by_default(cell: Cell) {
 
 matrix!(is_refused_by_default);
 
-/// Where it is allowed, it is not called confined: not in the count, not in the line of the answer.
+/// Where such content is allowed, nothing calls it confined: neither the count nor the log line.
 fn is_not_called_confined_where_it_is_allowed(cell: Cell) {
     let server = with_changes(cell, "ConfineOutOfProcess allow")
         .modules(["status"])

@@ -1,5 +1,5 @@
-//! A fixed path of a ruleset is followed along the administrator's links alone: one that a tenant may have laid stops
-//! the first start, and at a restart leaves its ruleset, and no other, refused.
+//! A fixed path of a ruleset is followed only along the administrator's links. A link that a tenant can have made
+//! stops the first start. At a restart, requests of this ruleset are refused, and no others.
 
 use std::{fs, os::unix::fs::symlink};
 
@@ -7,7 +7,7 @@ use confine_tests::{Cell, Gate, Mpm, ServerBuilder, matrix, tenants::*};
 
 const ANY: Cell = Cell { mpm: Mpm::Event, gate: Gate::Process };
 
-/// `data/shared` is anybody's to write; the ruleset `shop` is under `/shop/`, bob's under `/app/`.
+/// Anybody can write in `data/shared`. The ruleset `shop` applies to `/shop/`, and bob's applies to `/app/`.
 fn shop(cell: Cell, lines: &str) -> ServerBuilder {
     leaky_app(cell)
         .writable_folder("data/shared")

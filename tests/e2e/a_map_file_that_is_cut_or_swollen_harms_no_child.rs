@@ -1,6 +1,6 @@
-//! Whatever becomes of a map's file while the server runs, the children live and the last good rules stay, in new
-//! children, too: cut short where it lies (compiled), or replaced by one that is larger than a map may be. After
-//! a change the children share one copy of a compiled map.
+//! Whatever happens to a map's file while the server runs, the children live, and the last good rules stay, also in
+//! new children. The file is truncated in place (compiled), or replaced by one that is larger than a map may be.
+//! After a change all children share one copy of a compiled map.
 
 use std::{
     fs::{self, File},

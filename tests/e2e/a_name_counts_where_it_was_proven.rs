@@ -1,5 +1,5 @@
-//! A name is proven for one place: where the server carries it into a place that asks for no password, or asks in
-//! another realm, the request is as anonymous as one that went there directly.
+//! A name is proven for one place. If the server carries it to a place that needs no password, or to another realm,
+//! the request there is as anonymous as one that went there directly.
 
 use confine_tests::{
     Cell, Request, Response, Server, ServerBuilder,
@@ -9,7 +9,7 @@ use confine_tests::{
     tenants::*,
 };
 
-/// Alice has a password file of her own, in which there is a bob, and leads her visitors to the site's application.
+/// Alice has a password file of her own with a user bob in it, and leads her visitors to the site's application.
 const SITE: &str = r#"
 <ConfineLandlock guest>
     LandlockRead "@root@/www"
@@ -67,7 +67,7 @@ fn is_not_bob(response: &Response) {
 fn every_way_there(cell: Cell) {
     let server = site(cell, "bob landlock:bob\n__anonymous__ landlock:guest\n").start();
     let of_bob = format!("read={}", note_path(&server, "bob"));
-    // She is served by her own bob, and the site knows the real one.
+    // Her own bob gets her page. The site knows the real bob.
     as_alices_bob(&server, "/alice/page.txt").expect_content("alice's page\n");
     let members = leaky_at("/app/members/leaky.lua", "read", note_path(&server, "bob"));
     server.client().get_as("bob", &members).expect_content(NOTE_OF_BOB).expect_context("landlock:bob");
@@ -90,7 +90,7 @@ fn into_another_realm(cell: Cell) {
         .start();
     let of_bob = format!("/alice/front/any?read={}", note_path(&server, "bob"));
     is_not_bob(&as_alices_bob(&server, &of_bob));
-    // With a password that both realms know, it is the other realm's that counts.
+    // If both realms know the password, the other realm decides.
     server.client().get_as("bob", "/alice/front/any").expect_status(401);
 }
 
@@ -118,7 +118,7 @@ fn in_an_expression_and_in_a_path(cell: Cell) {
 
 matrix!(in_an_expression_and_in_a_path for gates);
 
-/// A row of one realm's database chooses nothing in a place that another realm, or nobody, guards.
+/// A row of one realm's database chooses nothing in a place that another realm guards, or that nobody guards.
 const ROWS: &str = r#"
 <Directory "@root@/www/alice">
     AuthType Basic
@@ -176,14 +176,13 @@ fn with_a_hook(cell: Cell) -> ServerBuilder {
         .file("site.map", "bob landlock:bob\nalice landlock:alice\n__anonymous__ landlock:guest\n")
 }
 
-/// The application sees the name that the hook wrote, and its context is that of a request without a proven user.
+/// The application sees the name that the hook set. But its context is that of a request without a proven user.
 fn is_a_guest_called_bob(response: &Response) {
     response.expect_denied_by_kernel().expect_context("landlock:guest");
     assert_eq!(response.header("x-user"), Some("bob"), "{response:?}");
 }
 
-/// The hook writes a name down and leaves the question to others; no `AuthType` says who they are, so the server
-/// takes any name for an answer.
+/// The hook sets a name and lets others decide. Without an `AuthType`, the server accepts any name.
 const NO_QUESTION: &str = r#"
 <Location "/app">
     LuaHookCheckUserID @root@/www/hook.lua name

@@ -1,5 +1,4 @@
-//! A fault of the module itself is answered with 500 and logged; neither the process nor the next
-//! request notices.
+//! A bug of the module itself becomes 500 and a log line. Neither the process nor the next request notices it.
 
 use confine_tests::{Cell, Request, matrix, tenants::*};
 

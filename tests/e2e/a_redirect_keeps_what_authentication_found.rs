@@ -1,5 +1,5 @@
-//! A request that is redirected within one directory is not authenticated again, and the server renames the
-//! variables of authentication: the row counts on all the same.
+//! A request that is redirected within one directory is not authenticated again, and the server renames the variables
+//! of authentication. The row still counts.
 
 use confine_tests::{
     Cell,

@@ -1,5 +1,5 @@
-//! The kernel, or the path of a ruleset, refuses the move: 500, nothing ran, and the next request is
-//! unharmed.
+//! The kernel, or the path of a ruleset, refuses the move. The answer is 500, nothing has run, and the next request
+//! is not affected.
 
 use confine_tests::{Cell, Request, matrix, tenants::*};
 

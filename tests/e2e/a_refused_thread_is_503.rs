@@ -1,5 +1,5 @@
-//! The system gives no thread: the request is answered with 503 and its handler never runs. Real, not
-//! simulated: no machine has the address space for this stack, and prefork itself starts no threads.
+//! The system makes no thread. The request gets 503, and its handler never runs. This is not simulated: no machine
+//! has the address space for this stack, and prefork itself starts no threads.
 
 use confine_tests::{Cell, Request, matrix, tenants::*};
 

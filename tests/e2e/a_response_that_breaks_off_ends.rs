@@ -1,5 +1,5 @@
-//! A handler that fails in the middle of a body: the client learns that nothing more comes, on HTTP/2 at once, and on
-//! HTTP/1.1 as from stock httpd, with a response that lacks its end.
+//! A handler fails in the middle of a body. The client learns that nothing more comes: on HTTP/2 immediately, and on
+//! HTTP/1.1, as with stock httpd, because the end of the response is missing.
 
 use std::thread;
 
@@ -30,7 +30,7 @@ fn with_rules(cell: Cell) -> ServerBuilder {
         .location("/free", "ConfineContext unconfined")
 }
 
-/// Where the client would wait, libcurl ends the wait after a minute, with another error.
+/// If the client had to wait, libcurl would stop waiting after a minute, with another error.
 fn ends_at_once(server: &Server, wire: Wire, path: &str) {
     thread::scope(|scope| {
         for _ in 0..TASKS {

@@ -1,5 +1,5 @@
-//! `ConfineMap dbd:LABEL`: a statement's row holds the contexts of the proven user; no row, or an empty one, and
-//! the next rule is asked.
+//! `ConfineMap dbd:LABEL`: the row of a statement has the contexts of the proven user. If there is no row, or an
+//! empty one, the next rule is asked.
 
 use confine_tests::{
     Cell, Request, Server, matrix,
@@ -118,7 +118,7 @@ fn two_rows_are_none_too_many_for_chance(table: &Table) {
     as_alice(&server).expect_content(NOTE_OF_ALICE);
 }
 
-/// What the drivers have in common, and what they do not.
+/// What all drivers have in common, and their differences.
 macro_rules! with_both {
     ($($behaviour:ident),+) => {
         mod sqlite { $(#[test] fn $behaviour() { super::$behaviour(&super::Table::sqlite()); })+ }
@@ -134,7 +134,7 @@ with_both!(
     two_rows_are_none_too_many_for_chance
 );
 
-/// Neither MPM nor gate has a part in what a value means.
+/// The meaning of a value does not depend on the MPM or the gate.
 const ANY: Cell = Cell { mpm: confine_tests::Mpm::Event, gate: confine_tests::Gate::Process };
 
 #[track_caller]
@@ -161,7 +161,7 @@ fn expressions_are_the_parameters(cell: Cell) {
         ask("alice", "shop").expect_content(NOTE_OF_ALICE).expect_context("landlock:alice");
         ask("bob", "shop").expect_denied_by_kernel().expect_context("landlock:bob");
         ask("alice", "blog").expect_status(403);
-        // Nobody is the empty user: a row may be for them.
+        // An anonymous request has the empty user, for whom there may be a row.
         ask("", "blog").expect_denied_by_kernel().expect_context("landlock:bob");
         ask("", "shop").expect_status(403);
     }
@@ -208,8 +208,8 @@ fn after_an_early_move_the_question_runs_confined(cell: Cell) {
 
 matrix!(after_an_early_move_the_question_runs_confined for process_gate);
 
-/// mod_authn_dbd keeps its connection to the end of the request. One connection is all there is: waiting for a
-/// second would be forever.
+/// mod_authn_dbd keeps its connection to the end of the request. There is only one connection, so a wait for a second
+/// one would never end.
 fn the_connection_of_the_authentication_is_used(cell: Cell) {
     let table = Table::postgresql();
     table.sql(

@@ -1,5 +1,5 @@
-//! What a request supplies is one word, byte for byte: it names no backend and no exemption, and a name that only
-//! looks like another is another. Which LSM it belongs to stands in the configuration.
+//! A value of a request is one word, byte for byte. It names no backend and no exemption, and a name that only looks
+//! like another name is different. The configuration says to which LSM the value belongs.
 
 use confine_tests::{
     Cell, Gate, Mpm, Request, Response, Server, matrix,

@@ -1,5 +1,5 @@
-//! A value in a ruleset's path stands for one component. What leads elsewhere is refused before
-//! anything else happens.
+//! A value in a ruleset's path is one component. A value that leads elsewhere is refused before anything else
+//! happens.
 
 use confine_tests::{Cell, Request, matrix, tenants::*};
 

@@ -1,5 +1,5 @@
-//! A path of a ruleset that is gone stops the first start. A server that runs reads its configuration again at night:
-//! it goes on, the requests of that ruleset are refused until the path is back, and everything else is served.
+//! A missing path of a ruleset stops the first start. A running server that reads its configuration again goes on. It
+//! refuses the requests of this ruleset until the path is back, and serves all others.
 
 use std::{fs, thread, time::Duration};
 

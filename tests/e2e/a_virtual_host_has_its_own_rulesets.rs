@@ -1,12 +1,12 @@
-//! `<ConfineLandlock>` in a virtual host: its rules find its own rulesets before the server's, and two hosts may use
-//! one name for different ones. Nothing of theirs is mixed up.
+//! `<ConfineLandlock>` in a virtual host: the rules of the host find its own rulesets before the server's. Two hosts
+//! may use one name for different rulesets, and they are never confused.
 
 use std::fs;
 
 use confine_tests::{Cell, Request, Response, Server, ServerBuilder, matrix, tenants::*};
 
-/// Under the name `own`, the server's ruleset grants bob's data, that of the host `one` alice's, that of the second
-/// `one` (another port's name) nothing.
+/// The name `own` means three rulesets. The server's grants bob's data, that of the host `one` grants alice's data,
+/// and that of the second `one` (on another port) grants nothing.
 fn hosts(cell: Cell, rule: &str) -> ServerBuilder {
     let host = |grants: &str| {
         format!(
@@ -51,7 +51,8 @@ fn each_host_finds_its_own_first(cell: Cell) {
 
 matrix!(each_host_finds_its_own_first);
 
-/// The server's are found where the host has none of the name; the name that logs show is no way to another's.
+/// If a host has no ruleset of a name, the server's is found. The full name that logs show does not lead to another
+/// host's ruleset.
 fn nobody_elses_is_found(cell: Cell) {
     let server = hosts(cell, "ConfineExpr \"%{HTTP:X-Tenant}\"").start();
     ask(&server, "one", "alice", "alice").expect_content(NOTE_OF_ALICE).expect_context("landlock:alice");

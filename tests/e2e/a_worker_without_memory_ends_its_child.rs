@@ -1,5 +1,5 @@
-//! Where a worker's pool has no memory to give, the child ends at once, as it does where one of the server's own pools
-//! has none: nobody goes on with a null pointer. The server makes a new child, and other requests are served.
+//! If there is no memory for a worker's pool, the child ends at once, as it does for the server's own pools. So
+//! nobody uses a null pointer. The server makes a new child, and other requests are served.
 
 use confine_tests::{Cell, matrix, tenants::*};
 

@@ -1,5 +1,5 @@
-//! What a confined application writes into its request's name, notes, environment and headers counts for
-//! nothing in the decision about an error document, which the server starts after it.
+//! A confined application can write into its request's name, notes, environment and headers. None of this counts when
+//! the server decides about an error document that it starts afterwards.
 
 use confine_tests::{
     Cell, Request, Server,
@@ -9,13 +9,13 @@ use confine_tests::{
     tenants::*,
 };
 
-/// Alice's application wants to be taken for bob's.
+/// Alice's application tries to look like bob's.
 fn forgery(writes: &str) -> String {
     format!("function handle(r)\n{writes}\nreturn 404\nend\n")
 }
 
-/// The error document lies beside the application, so that the server copies the name and does not
-/// authenticate again.
+/// The error document is in the application's directory, so the server copies the name and does not authenticate
+/// again.
 const ERROR_DOCUMENT: &str = r#"ErrorDocument 404 "/app/leaky.lua?read=@root@/data/bob/note""#;
 
 fn asks_for_an_error_document(server: &Server) {
@@ -54,7 +54,7 @@ fn by_a_variable(cell: Cell) {
 
 matrix!(by_a_variable);
 
-/// Say, a proxy in front of the server authenticates and names the tenant.
+/// For example, a proxy before the server authenticates and names the tenant.
 fn by_a_header(cell: Cell) {
     let server = leaky_app(cell)
         .modules(["setenvif"])

@@ -1,5 +1,5 @@
-//! `ConfineEarly`: the worker moves before the first phase, so that hooks, .htaccess and
-//! authentication run confined, too; the later move only tightens.
+//! `ConfineEarly`: the worker moves before the first phase, so hooks, .htaccess and authentication run confined, too.
+//! The later move can only tighten this.
 
 use confine_tests::{Cell, Gate, Mpm, Request, ServerBuilder, matrix, tenants::*};
 
@@ -56,7 +56,7 @@ fn the_later_move_tightens(cell: Cell) {
     client.get(&note_of(&server, "alice")).expect_denied_by_kernel();
     client.get(&note_of(&server, "bob")).expect_denied_by_kernel();
     client.get("/app/page.txt").expect_content("a page for everybody\n");
-    // An exemption from the rules is none from the early move.
+    // An exemption from the rules does not exempt from the early move.
     client
         .get(&open_note_of(&server, "alice"))
         .expect_content(NOTE_OF_ALICE)

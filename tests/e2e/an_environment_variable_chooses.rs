@@ -1,5 +1,5 @@
-//! `ConfineEnv`: the context stands in a variable that another module set; empty or unset, the next
-//! rule is asked.
+//! `ConfineEnv`: the context is in a variable that another module set. If it is empty or not set, the next rule is
+//! asked.
 
 use confine_tests::{Cell, Request, Response, Server, matrix, tenants::*};
 

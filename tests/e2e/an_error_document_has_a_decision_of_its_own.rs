@@ -1,5 +1,5 @@
-//! The server itself starts an error document, outside of the failed request's worker: it gets a
-//! worker of its own and is decided on where it lies.
+//! The server itself starts an error document, outside of the failed request's worker. It gets a worker of its own,
+//! and the rules of its own place decide.
 
 use confine_tests::{Cell, Server, ServerBuilder, matrix, tenants::*};
 

@@ -1,5 +1,5 @@
-//! `ConfineExpr`: a string expression gives the context; empty, the next rule is asked; one that
-//! fails answers 500.
+//! `ConfineExpr`: a string expression gives the context. If it is empty, the next rule is asked. If it fails, the
+//! answer is 500.
 
 use confine_tests::{Cell, Request, Response, Server, matrix, tenants::*};
 

@@ -1,5 +1,5 @@
-//! A rule that could not ask its database is an error when the server starts: which line, what is wrong, what
-//! would be right. Whether the database answers is another matter: it may be late.
+//! A rule that cannot ask its database is an error when the server starts. The error names the line, the fault and
+//! the remedy. Whether the database answers is not checked, because it may start later.
 
 use confine_tests::{
     Cell, Gate, Mpm, Refusal,
@@ -7,7 +7,7 @@ use confine_tests::{
     tenants::*,
 };
 
-/// Neither MPM nor gate has a part in reading the configuration.
+/// Reading the configuration does not depend on the MPM or the gate.
 const ANY: Cell = Cell { mpm: Mpm::Event, gate: Gate::Process };
 
 const RULE: &str = "ConfineMap dbd:tenant";
@@ -103,7 +103,7 @@ fn a_backend_that_is_not_active() {
     refused(&lines, RULE).says(&["selinux is not active in this kernel"]);
 }
 
-/// What stands in conditional sections and macros counts where it stands.
+/// A statement in a conditional section or a macro counts at its place.
 #[test]
 fn a_statement_may_stand_wherever_mod_dbd_takes_it() {
     let prepare = "DBDPrepareSQL \"SELECT context FROM ${TABLE} WHERE name = %s\"";

@@ -1,9 +1,9 @@
-//! A directive that cannot be carried out is an error when the server starts, and when its
-//! configuration is checked: which line, what is wrong, what would be right.
+//! A directive that cannot be carried out is an error when the server starts, and when its configuration is checked.
+//! The error names the line, the fault and the remedy.
 
 use confine_tests::{Cell, Gate, Mpm, Refusal, tenants::*};
 
-/// Neither MPM nor gate has a part in reading the configuration.
+/// Reading the configuration does not depend on the MPM or the gate.
 const ANY: Cell = Cell { mpm: Mpm::Event, gate: Gate::Process };
 
 /// The refusal of `lines`, where the line that contains `culprit` has to be named.
@@ -30,7 +30,7 @@ fn a_backend_that_is_not_active() {
     refused(line, line).says(&["selinux", "not active in this kernel"]);
 }
 
-/// None of them would ever be found out where no kernel is asked: a domain of SELinux's, a variable that nobody sets.
+/// Without a question to the kernel nobody would notice these: a domain of SELinux, and a variable that nobody sets.
 #[test]
 fn a_backend_that_is_misspelt() {
     for line in [

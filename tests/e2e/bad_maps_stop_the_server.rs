@@ -1,9 +1,9 @@
-//! A map that cannot be used is an error when the server starts, and when its configuration is
-//! checked: file, line and column, what is wrong, what would be right.
+//! A map that cannot be used is an error when the server starts, and when its configuration is checked. The error
+//! names file, line and column, the fault and the remedy.
 
 use confine_tests::{Cell, Gate, Mpm, Refusal, ServerBuilder, tenants::*};
 
-/// Neither MPM nor gate has a part in reading maps.
+/// Reading maps does not depend on the MPM or the gate.
 const ANY: Cell = Cell { mpm: Mpm::Event, gate: Gate::Process };
 
 fn using_map(builder: ServerBuilder) -> ServerBuilder {

@@ -1,5 +1,5 @@
-//! `confinectl check` knows what applications trip over in a configuration that is right by itself, and says nothing where
-//! they would not.
+//! `confinectl check` says what applications often fail at although the configuration has no fault, and it says
+//! nothing where they would not fail.
 
 use confine_tests::{Cell, ServerBuilder, matrix};
 
@@ -49,7 +49,7 @@ fn wsgi(cell: Cell) {
 
 matrix!(wsgi once);
 
-/// The command never ends as if all were well where a setting lets content be made that no context reaches.
+/// The command never ends as if all were well if a setting allows content that no context confines.
 fn what_no_context_reaches(cell: Cell) {
     let server = |setting: &str| {
         cell.server()

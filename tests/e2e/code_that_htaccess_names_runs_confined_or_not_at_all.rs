@@ -1,6 +1,6 @@
-//! A tenant that may write `.htaccess` files can name Lua functions there for every phase of the next request. Where
-//! rules apply, none of them runs with the server's privileges: the request is refused, or, under `ConfineEarly`,
-//! they run confined. What is named for the log does not run at all.
+//! A tenant who may write `.htaccess` files can name Lua functions there for every phase of the next request. Where
+//! rules apply, none of them runs with the server's privileges. The request is refused, or, with `ConfineEarly`, they
+//! run confined. Functions for the log do not run at all.
 
 use std::{fs, os::unix::fs::chown, thread::sleep, time::Duration};
 
@@ -59,7 +59,7 @@ fn told(server: &Server, who: &str) -> String {
     fs::read_to_string(server.path("out").join(who)).unwrap_or_default()
 }
 
-/// The log's hooks run after the last byte went out, in the server's own time.
+/// The hooks for the log run after the last byte was sent, at a time that the server chooses.
 fn let_it_log() {
     sleep(Duration::from_millis(100));
 }
@@ -195,7 +195,7 @@ fn inner_requests(cell: Cell) {
 
 matrix!(inner_requests);
 
-/// `ConfineEarly` does not reach error documents that the server's own thread looks for.
+/// `ConfineEarly` does not apply to error documents that the server's own thread looks for.
 fn an_error_document_under_an_early_move(cell: Cell) {
     let server = site(cell, "AllowOverride All", EARLY[0])
         .config("ConfineEarly landlock:writer\nErrorDocument 404 /site/page.txt")
@@ -228,7 +228,7 @@ fn what_takes_effect_at_once_is_refused(cell: Cell) {
 
 matrix!(what_takes_effect_at_once_is_refused for gates);
 
-/// A directive that mod_lua keeps to itself ends the child where it is written.
+/// A directive that mod_lua uses internally would end the child if somebody wrote it.
 fn a_directive_that_nobody_may_write(cell: Cell) {
     let server = site(cell, "AllowOverride All", "Lua_____ByteCodeHack x")
         .location("/app", "ConfineContext bob")
@@ -239,7 +239,7 @@ fn a_directive_that_nobody_may_write(cell: Cell) {
 
 matrix!(a_directive_that_nobody_may_write for gates);
 
-/// What the configuration names in a file that a tenant owns is the tenant's code.
+/// If the configuration names code in a tenant's file, it is the tenant's code.
 fn a_hook_of_the_configuration_in_a_tenants_file(cell: Cell) {
     let with_owner = |owner: Option<u32>| {
         let builder = site(cell, "AllowOverride None", "")
@@ -261,14 +261,14 @@ fn a_hook_of_the_configuration_in_a_tenants_file(cell: Cell) {
     theirs.wait_for_log(&["confine: refused GET /site/guarded/page.txt ", "/httpd.conf:", "names code"]);
     let_it_log();
     assert_eq!((told(&theirs, "early"), told(&theirs, "log")), (String::new(), String::new()));
-    // Without a rule it is the administrator's to answer for.
+    // Without a rule the administrator is responsible for it.
     theirs.client().get("/site/page.txt").expect_content("content");
     assert_eq!(told(&theirs, "early"), "read\n");
 }
 
 matrix!(a_hook_of_the_configuration_in_a_tenants_file for gates);
 
-/// One that runs before the rules of a request are known stops the server, but under `ConfineEarly`.
+/// A hook that runs before the rules of a request are known stops the server, except under `ConfineEarly`.
 fn a_first_hook_of_the_configuration_in_a_tenants_file(cell: Cell) {
     if !platform::is_root() {
         return;

@@ -1,5 +1,5 @@
-//! Lua in a confined request maps no library, runs no bytecode and cannot hand functions of C's what they do not
-//! expect, whatever the script tries, also before its own first function. Without a rule it can all of it.
+//! Lua in a confined request maps no library, runs no bytecode, and cannot give C functions what they do not expect,
+//! whatever the script tries, also before its own first function. Without a rule it can do all this.
 
 use confine_tests::{Cell, ServerBuilder, matrix, tenants::*};
 

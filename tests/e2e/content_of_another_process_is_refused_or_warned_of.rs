@@ -1,5 +1,5 @@
-//! Content that another process makes does not inherit the context. It is refused, with the remedy in the log,
-//! unless the administrator says otherwise; and it is never called confined.
+//! Content that another process makes does not inherit the context. It is refused, and the log has the remedy, unless
+//! the administrator allows it. It is never called confined.
 
 use std::{
     io::{BufReader, Read, Write},
@@ -139,7 +139,7 @@ fn a_backend_is_warned_of_once_for_each_host(cell: Cell) {
         let request = Request::get("/fastcgi/x").header("Host", host);
         let parameters = client.send(&request).expect_status(200).text();
         assert!(parameters.contains("GATEWAY_INTERFACE"), "the backend answers: {parameters}");
-        // What is not confined is not told that it is.
+        // The backend is not confined, so it must not be told a context.
         assert!(!parameters.contains("CONFINE_CONTEXT"), "{parameters}");
     }
     for host in ["localhost", "second"] {
@@ -175,7 +175,7 @@ fn explain_does_not_call_a_backend_confined(cell: Cell) {
 
 matrix!(explain_does_not_call_a_backend_confined for gates);
 
-/// A daemon of mod_wsgi's is another process; whether a request is its, the request itself may say.
+/// A daemon of mod_wsgi is another process. The request itself can decide whether a daemon serves it.
 fn a_daemon_of_mod_wsgi_is_refused(cell: Cell) {
     let application = "import os\ndef application(environ, start_response):\n    \
                        start_response('200 OK', [('Content-Type', 'text/plain')])\n    \

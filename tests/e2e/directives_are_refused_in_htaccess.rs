@@ -1,5 +1,5 @@
-//! A tenant must not choose its own context: none of the directives works in .htaccess, even where
-//! everything else does.
+//! A tenant must not choose its own context. So none of the directives works in .htaccess, even where everything else
+//! does.
 
 use confine_tests::{Cell, ServerBuilder, matrix, tenants::*};
 

@@ -1,4 +1,4 @@
-//! Alice reads hers and is refused bob's, and the other way round: by the kernel, whatever the
+//! Alice reads her note and is refused bob's, and bob the other way round. The kernel refuses it, whatever the
 //! application tries.
 
 use confine_tests::{Cell, matrix, tenants::*};

@@ -1,5 +1,5 @@
-//! `confinectl explain --access` answers as the kernel does: each access is asked about and tried, by an application under
-//! the same ruleset; and the directive that it names, once added, is the one that was missing.
+//! `confinectl explain --access` answers as the kernel does. Each access is asked about, and an application under the
+//! same ruleset tries it. The directive that the answer names is really the missing one.
 
 use confine_tests::{Cell, Response, Server, ServerBuilder, matrix, need_lua, tenants::*};
 
@@ -82,7 +82,8 @@ fn the_kernel_agrees(cell: Cell) {
         for name in ["data/tree/hello", "data/other/hello"] {
             let program = path(name);
             let said = asked(&server, ruleset, &["--exec", &program]);
-            // The shell that starts it needs its own rights, so that without those the answer is compared no further.
+            // The shell that starts it needs rights of its own. Without them, only this much of the answer is
+            // compared.
             let answer = try_it(&server, ruleset, "run", &program).text();
             assert_eq!(said.is_none(), answer.starts_with("hello"), "{ruleset} {name}: {said:?}, {answer}");
         }

@@ -1,5 +1,5 @@
-//! `confinectl explain` says of a request what the server's log says of it once it is sent: the same rule, the
-//! same contexts, the same refusal, word for word.
+//! `confinectl explain` says about a request exactly what the server's log says when the request is sent: the same
+//! rule, the same contexts, the same refusal.
 
 use std::fs;
 
@@ -97,7 +97,7 @@ const CAT: &str = r#"
     </If>
 "#;
 
-/// One request, as it is sent and as it is asked about.
+/// One request, which is sent and asked about.
 #[derive(Clone, Copy, Default)]
 struct Case {
     host: &'static str,
@@ -259,7 +259,7 @@ fn the_method(cell: Cell) {
 
 matrix!(the_method once);
 
-/// Where no rule is asked, the log has no line, and explain says what happens instead.
+/// If no rule is asked, the log has no line, and explain says what happens.
 fn what_is_not_decided(cell: Cell) {
     let server = every_section(cell).start();
     for (host, target, words) in [
@@ -375,7 +375,7 @@ fn every_rule_in_order(cell: Cell) {
 
 matrix!(every_rule_in_order once);
 
-/// A database is a running server's: it is shown where its rule stands, and not asked.
+/// Only a running server asks a database. explain shows it at its rule and does not ask it.
 fn a_database_is_not_asked(cell: Cell) {
     let table = Table::sqlite();
     let server = asking(
@@ -394,7 +394,7 @@ fn a_database_is_not_asked(cell: Cell) {
         run.out.contains("ConfineContext landlock:alice -> landlock:alice (matches too, but 1 comes first)"),
         "{run}"
     );
-    // Where a rule comes before it, there is nothing to ask.
+    // If a rule before it matches, the database is not needed.
     let run = server.confinectl("explain", &["--user", "alice", "--uri", "/x"]).expect_status(0);
     assert!(run.decision().is_some_and(|d| d.ends_with(" context=landlock:bob")), "{run}");
     let run = server.confinectl("check", &["--list"]);

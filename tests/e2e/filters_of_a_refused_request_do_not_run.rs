@@ -1,5 +1,5 @@
-//! The filters of a resource may be a tenant's code. The server itself reads a refused request's body to its end and
-//! ends a refused subrequest's stream: neither passes those filters, whoever refused the request.
+//! The filters of a resource may be a tenant's code. The server itself reads the body of a refused request to its
+//! end, and ends the stream of a refused subrequest. Neither passes these filters, whoever refused the request.
 
 use confine_tests::{Cell, Request, Server, ServerBuilder, hostile::*, matrix, tenants::Expectations};
 
@@ -123,7 +123,7 @@ fn that_htaccess_lifts_out_of_the_resource(cell: Cell) {
 
 matrix!(that_htaccess_lifts_out_of_the_resource);
 
-/// The early contexts are left with the worker: its filters do not run after it, either.
+/// The early contexts end with the worker, so its filters do not run after it either.
 fn of_a_request_that_is_refused_in_an_early_context(cell: Cell) {
     let server = with_filters(cell).config("ConfineEarly landlock:alice").start();
     server.client().send(&post("/alice/reads.lua")).expect_status(403);

@@ -1,5 +1,5 @@
-//! When a Lua state ends, the application's finalizers run: in the worker, in the request's context,
-//! wherever the configuration or an application's .htaccess hangs the state.
+//! When a Lua state ends, the application's finalizers run in the worker, in the request's context, wherever the
+//! configuration or an application's .htaccess keeps the state.
 
 use std::{fs, thread::sleep, time::Duration};
 
@@ -57,8 +57,8 @@ fn application_with(cell: Cell, scope: &str) -> ServerBuilder {
         .host("exempt", "ConfineContext unconfined")
 }
 
-/// What the finalizers of `who` said, once they did: that is before the response's last byte goes out in a
-/// worker, and soon after it elsewhere.
+/// What the finalizers of `who` wrote. In a worker they run before the last byte of the response is sent, and
+/// elsewhere soon after.
 fn said(server: &Server, who: &str) -> String {
     let read = || fs::read_to_string(server.path("out").join(who)).ok().filter(|text| !text.is_empty());
     let wait = |_| {

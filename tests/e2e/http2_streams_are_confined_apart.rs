@@ -1,5 +1,5 @@
-//! Many streams of one HTTP/2 connection at once, of two people: each in its own context, whatever
-//! becomes of the others.
+//! Many streams of one HTTP/2 connection run at the same time, for two people. Each is in its own context, whatever
+//! happens to the others.
 
 use confine_tests::{Cell, Request, Wire, matrix, tenants::*};
 
@@ -63,8 +63,8 @@ fn without_tls(cell: Cell) {
 
 matrix!(without_tls for threaded);
 
-/// The upgrade happens in the middle of a request, in a handler of the server: the threads that HTTP/2
-/// then starts, for good and for everybody, must not be inside the confinement.
+/// The upgrade happens in the middle of a request, in a handler of the server. HTTP/2 then starts threads that stay
+/// and serve everybody. They must not be confined.
 fn after_an_upgrade(cell: Cell) {
     let server = two_people(cell).modules(["http2"]).config("Protocols h2c http/1.1").start();
     let upgrade = server.client_over(Wire::Upgrade);

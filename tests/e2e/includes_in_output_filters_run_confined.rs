@@ -1,4 +1,4 @@
-//! Server-side includes run in an output filter, some of it only at the end of the response: in the
+//! Server-side includes run in an output filter, and some of them only at the end of the response. They run in the
 //! worker, in its context.
 
 use confine_tests::{Cell, Server, ServerBuilder, matrix, tenants::*};
@@ -79,7 +79,7 @@ fn the_stock_server_includes_everything(cell: Cell) {
 
 matrix!(the_stock_server_includes_everything once);
 
-/// An exempt page is not confined, what it includes is decided on by itself.
+/// An exempt page is not confined, and the rules decide about what it includes.
 fn an_exempt_page_takes_nothing_along(cell: Cell) {
     let server = confined(cell).location("/page.shtml", "ConfineContext unconfined").start();
     let text = server.client().get("/page.shtml").expect_status(200).text();

@@ -1,6 +1,6 @@
-//! What the module costs a request, in what httpd does for it: how often a password is checked, how many files are
-//! opened, how many threads made. Without a rule it is nothing; under one, no password is checked again. (Run with
-//! `--nocapture`, it shows the table.)
+//! What the module adds to the work of httpd for a request: how often a password is checked, how many files are
+//! opened, and how many threads are made. Without a rule it adds nothing. Under a rule, no password is checked again.
+//! (`--nocapture` shows the table.)
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Rules of one scope keep their order; inner scopes come before outer ones, and the outer ones are
-//! asked where the inner ones are silent.
+//! Rules of one scope keep their order. Inner scopes come before outer ones, and the outer ones are asked if the
+//! inner ones do not match.
 
 use confine_tests::{Cell, Request, matrix, tenants::*};
 

@@ -1,5 +1,5 @@
-//! No name, path or value of a request passes for a field of a log line, for its end, or for another line: in the
-//! log as httpd writes it, with its own format and with one of the administrator's, for every kind of line.
+//! No name, path or value of a request looks like a field of a log line, like its end, or like another line. This
+//! holds in httpd's own log format and in the administrator's, and for every kind of line.
 
 use confine_tests::{Cell, Request, Server, ServerBuilder, accounts, matrix, services::*, tenants::*};
 
@@ -74,7 +74,7 @@ fn server(cell: Cell, passwords: &Sqlite) -> ServerBuilder {
         .config(format!("ServerName {HOST}"))
 }
 
-/// What the line says behind `confine: EVENT `, as one who reads from the left takes it apart.
+/// Splits the text after `confine: EVENT `, as a reader from the left does.
 #[track_caller]
 fn read<'l>(line: &'l str, event: &str) -> ([&'l str; 7], Option<&'l str>) {
     let (_, said) =

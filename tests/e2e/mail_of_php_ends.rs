@@ -1,5 +1,5 @@
-//! A set-ID program behind PHP's `mail()` has no privilege under a Landlock ruleset. One that waits for what it
-//! cannot get, as Postfix's postdrop does, is ended, and the log says why.
+//! A set-ID program that PHP's `mail()` starts has no privileges under a Landlock ruleset. If it waits for something
+//! that it cannot get, as Postfix's postdrop does, it is ended, and the log says why.
 
 use std::{
     fs,

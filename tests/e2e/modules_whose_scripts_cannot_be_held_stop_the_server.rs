@@ -1,9 +1,9 @@
-//! Some modules let any script leave code that they run outside of the worker. Rules and such a module together are
-//! an error at start, unless the configuration says in plain words that the scripts are trusted.
+//! Some modules let any script leave code that they run outside of the worker. Rules together with such a module are
+//! an error at the start, unless the configuration says that the scripts are trusted.
 
 use confine_tests::{Cell, Gate, Mpm, ServerBuilder, matrix, need_lua, tenants::*};
 
-/// Neither MPM nor gate has a part in reading the configuration.
+/// Reading the configuration does not depend on the MPM or the gate.
 const ANY: Cell = Cell { mpm: Mpm::Event, gate: Gate::Process };
 
 fn with(module: &str) -> ServerBuilder {

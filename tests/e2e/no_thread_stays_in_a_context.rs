@@ -1,5 +1,5 @@
-//! An upgrade of the protocol starts threads that serve everybody. None of them is ever started in a context: in a
-//! confined thread no upgrade is looked at, whoever asks for it.
+//! An upgrade of the protocol starts threads that serve everybody. None of them ever starts in a context, because a
+//! confined thread looks at no upgrade, whoever asks for it.
 
 use std::{thread::sleep, time::Duration};
 
@@ -62,8 +62,8 @@ fn where_a_client_asks_and_everything_is_confined(cell: Cell) {
 
 matrix!(where_a_client_asks_and_everything_is_confined for process_gate_threaded);
 
-/// Where the context is entered just before the content, a client may upgrade, before: the connection's threads are
-/// in no context, and each request of it still is in its own.
+/// If the context is entered just before the content, a client may upgrade before that. The threads of the connection
+/// are in no context, and each of its requests is in its own.
 fn where_a_client_asks_before_the_move(cell: Cell) {
     let server = with_http2(cell).location("/alice", "ConfineContext landlock:alice").start();
     let mut connection = server.connect();

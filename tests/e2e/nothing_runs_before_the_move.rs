@@ -1,5 +1,5 @@
-//! What only leads to another resource (a rewriting in a directory, a type map of root's) runs that one handler and
-//! no other: a handler of somebody else's that answers for the same URL runs in the context, or not at all.
+//! A request that only leads to another resource (a rewriting in a directory, or a type map of root's) runs this one
+//! handler and no other. Any other handler for the same URL runs in the context or not at all.
 
 use confine_tests::{Cell, Server, ServerBuilder, hostile::*, matrix, platform};
 
@@ -49,7 +49,7 @@ fn where_a_type_map_is_asked(cell: Cell) {
 
 matrix!(where_a_type_map_is_asked);
 
-/// A handler that answers for a rewriting is content like any other: here it has the first and the last word.
+/// A handler that answers for a rewriting is content like any other. Here it would come first and last.
 fn where_the_rewriting_is_answered_for(cell: Cell) {
     let server = with_a_map_handler(cell)
         .file(
@@ -64,7 +64,7 @@ fn where_the_rewriting_is_answered_for(cell: Cell) {
 
 matrix!(where_the_rewriting_is_answered_for);
 
-/// The name of mod_rewrite's handler alone leads nowhere: such a request is decided like any other.
+/// The name of mod_rewrite's handler alone does not lead on. Such a request is decided like any other.
 fn where_only_the_handlers_name_is_set(cell: Cell) {
     let server = with_a_map_handler(cell)
         .file("www/alice/named/.htaccess", "SetHandler redirect-handler\n")

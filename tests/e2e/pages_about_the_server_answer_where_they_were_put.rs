@@ -1,5 +1,5 @@
-//! Pages about the server (its state, its configuration) are the server's. A tenant's .htaccess can name their
-//! handlers; under a rule they answer only where the server's own configuration put them.
+//! Pages about the server (its state, its configuration) belong to the server. A tenant's .htaccess can name their
+//! handlers. Under a rule they only answer where the server's own configuration put them.
 
 use confine_tests::{Cell, ServerBuilder, hostile::*, matrix};
 

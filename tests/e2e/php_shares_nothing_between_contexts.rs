@@ -1,5 +1,5 @@
-//! mod_php keeps compiled scripts, database links and paths for the requests that follow. A confined request gets
-//! none of what another context, or none, left there, and leaves nothing, whatever its application tries;
+//! mod_php keeps compiled scripts, database links and paths for later requests. A confined request gets nothing that
+//! another context, or an unconfined request, left there, and it leaves nothing, whatever its application tries.
 //! `ConfinePHPCache shared` says that contexts trust each other.
 
 use std::path::Path;
@@ -95,7 +95,7 @@ fn compiled_scripts(cell: Cell) {
 
 matrix!(compiled_scripts for prefork);
 
-/// What was confined left nothing behind either.
+/// A confined request also left nothing behind.
 fn nothing_is_left_in_it(cell: Cell) {
     let server = tenants(cell, "").start();
     says(&server, "bob", "/index.php", "bob's page");
@@ -145,7 +145,7 @@ fn after_subrequests(cell: Cell) {
 
 matrix!(after_subrequests for prefork);
 
-/// However a request comes to PHP.
+/// However a request reaches PHP.
 fn by_every_way(cell: Cell) {
     let server = tenants(
         cell,
