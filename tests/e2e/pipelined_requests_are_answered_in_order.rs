@@ -1,4 +1,4 @@
-//! Twenty requests of two people in one write, answered in order and each in its own context.
+//! Twenty requests of two people arrive in one write. They are answered in order, each in its own context.
 
 use confine_tests::{Cell, matrix, tenants::*};
 

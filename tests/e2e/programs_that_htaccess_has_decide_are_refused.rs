@@ -1,5 +1,5 @@
-//! mod_fcgid has programs decide about access, in processes of its own, before any rule is asked. A tenant's .htaccess
-//! cannot name one where rules apply.
+//! mod_fcgid can run programs that decide about access, in other processes and before any rule is asked. A tenant's
+//! .htaccess cannot name such a program where rules apply.
 
 use std::fs;
 
@@ -28,7 +28,7 @@ fn under_a_rule(cell: Cell) {
 
 matrix!(under_a_rule);
 
-/// The control: without a rule it runs, as in stock httpd, here without an answer that would do.
+/// The control: without a rule the program runs, as in stock httpd. Here it gives no useful answer.
 fn without_a_rule(cell: Cell) {
     let server = with_an_access_checker(cell).start();
     server.client().get("/alice/page.txt");

@@ -1,5 +1,5 @@
-//! What is made for Prometheus is tried with Prometheus itself: its own linter, a server that reads a real answer, the
-//! alerts with their tests, and each question of the dashboard.
+//! Tests the metrics with Prometheus itself: its own linter, a server that reads a real response, the alerts with
+//! their tests, and each query of the dashboard.
 
 use std::{
     fs,
@@ -39,7 +39,7 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Runs promtool, with something to read; gives what it says.
+/// Runs promtool with this input, and returns what it says.
 #[track_caller]
 fn promtool(arguments: &[&str], input: &str) -> String {
     let mut child = Command::new("promtool")
@@ -66,7 +66,7 @@ fn its_linter_finds_nothing(cell: Cell) {
     let metrics = ask("?format=prometheus");
     assert!(metrics.contains("confine_context_requests_total{vhost=\"shop.example.com\""), "{metrics}");
     assert_eq!(promtool(&["check", "metrics"], &metrics), "");
-    // The linter knows the older form alone: without what OpenMetrics has more, both are the same.
+    // The linter only knows the older form. Without the additions of OpenMetrics, both forms are the same.
     let open = ask("?format=openmetrics");
     assert!(open.ends_with("\n# EOF\n"), "{open}");
     let both = |text: &str| -> Vec<String> {
@@ -86,7 +86,7 @@ fn its_alerts_fire_when_they_should(cell: Cell) {
 
 matrix!(its_alerts_fire_when_they_should once);
 
-/// Prometheus, ended with this value.
+/// Prometheus. To drop this ends it.
 struct Prometheus {
     process: Child,
     port: u16,
@@ -100,7 +100,8 @@ impl Drop for Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that reads the status of `server` each second, through a host name that the page answers to.
+    /// Starts a Prometheus that reads the status of `server` each second, through a host name to which the page
+    /// answers.
     fn start(server: &Server) -> Self {
         let port = ports::free();
         let folder = server.path("prometheus");
@@ -127,7 +128,7 @@ impl Prometheus {
         Self { process, port }
     }
 
-    /// Its answer to a path; `None` while it is not there.
+    /// Its answer for a path. `None` while it does not run.
     fn get(&self, path: &str) -> Option<Value> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
@@ -136,7 +137,7 @@ impl Prometheus {
         serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
     }
 
-    /// The answer to a question; it must be one.
+    /// The answer to a query, which must be valid.
     #[track_caller]
     fn query(&self, question: &str) -> Vec<Value> {
         let encoded: String = question.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -190,8 +191,7 @@ fn it_reads_a_real_answer(cell: Cell) {
 
 matrix!(it_reads_a_real_answer once);
 
-/// Prometheus takes each of them, and knows each name that it asks for, but for those of databases, of which this
-/// server has none.
+/// Prometheus accepts each query and knows each name in it, except those of databases, because this server has none.
 fn each_question_of_the_dashboard_is_one(prometheus: &Prometheus) {
     let dashboard: Value =
         serde_json::from_str(&manual::page("conf/monitoring/grafana-dashboard.json")).expect("JSON");

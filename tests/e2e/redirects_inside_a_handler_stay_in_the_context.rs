@@ -1,5 +1,5 @@
-//! A handler that redirects inside the server after the move takes the context along: it is never
-//! widened, whatever rule lies where the redirect leads.
+//! If a handler redirects inside the server after the move, the target runs in the same context. The context never
+//! becomes wider, whatever rule the target has.
 
 use confine_tests::{Cell, ServerBuilder, matrix, tenants::*};
 
@@ -37,7 +37,7 @@ fn alice_stays_alice(cell: Cell) {
 
 matrix!(alice_stays_alice);
 
-/// Report mode where the redirect begins does not reach where it leads.
+/// Report mode at the beginning of a redirect does not apply to its target.
 fn one_that_was_only_reported_is_decided_where_it_leads(cell: Cell) {
     let server = with_redirects(cell).location("/item.wrapped", "ConfineMode report").start();
     let read = |owner| server.client().get(&format!("/item.wrapped?read={}", note_path(&server, owner)));

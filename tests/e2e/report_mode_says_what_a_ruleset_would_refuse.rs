@@ -1,5 +1,5 @@
-//! The kernel has no permissive mode for Landlock. Report mode watches the worker instead, says each access that its
-//! ruleset would refuse, with the directive that is missing, and refuses nothing.
+//! The kernel has no permissive mode for Landlock. So report mode watches the worker, logs each access that its
+//! ruleset would refuse, with the missing directive, and refuses nothing.
 
 use std::{fs, net::TcpListener, thread::sleep, time::Duration};
 
@@ -10,12 +10,12 @@ printf 'Content-Type: text/plain\\n\\n'
 cat \"$QUERY_STRING\" 2>&1
 ";
 
-/// Everybody's requests are alice's, in report mode.
+/// All requests are alice's, in report mode.
 fn reported(cell: Cell) -> ServerBuilder {
     leaky_app(cell).config("ConfineMode report").location("/app", "ConfineContext landlock:alice")
 }
 
-/// The directive that a line of the log ends with.
+/// The directive at the end of a log line.
 fn remedy(line: &str) -> &str {
     let reason =
         line.split_once("context=landlock:alice: add ").unwrap_or_else(|| panic!("no remedy: {line}")).1;
@@ -32,7 +32,7 @@ fn each_access_that_is_not_granted(cell: Cell) {
     ]);
     let folder = fs::canonicalize(server.path("data/bob")).unwrap_or_else(|e| panic!("data/bob: {e}"));
     assert_eq!(remedy(&line), format!("LandlockRead \"{}\"", folder.display()));
-    // What is granted is not told: the application itself, and alice's own.
+    // Granted accesses are not logged: to the application itself, and to alice's own data.
     server.client().get(&note_of(&server, "alice")).expect_content(NOTE_OF_ALICE);
     server.client().get(&leaky("read", "/etc/passwd"));
     server.wait_for_log(&[
@@ -78,7 +78,7 @@ fn what_is_missing_is_all_that_is_missing(cell: Cell) {
     let ruleset: Vec<_> = lines.iter().map(|line| line.replace(&root, "@root@")).collect();
     let ruleset: Vec<_> = ruleset.into_iter().filter(|line| !line.contains("/etc/passwd")).collect();
     drop(server);
-    // With these lines all works where they are enforced, and the control that was left out does not.
+    // With these lines everything works under the ruleset, except the control, which was left out.
     let server = leaky_app_with(cell, &ruleset.join("\n"))
         .writable_folder("data/shared")
         .location("/app", "ConfineContext landlock:alice")
@@ -130,7 +130,7 @@ fn a_program_that_outlives_request_and_child(cell: Cell) {
     let note = note_path(&server, "bob");
     let late = format!("(sleep 2; cat {note} > {}) > /dev/null 2>&1 &", mark.display());
     server.client().get(&leaky("run", &late)).expect_status(200);
-    // The child ends, and what it started goes on to open files.
+    // The child ends. The program that it started goes on and opens files.
     server.restart_gracefully();
     sleep(Duration::from_secs(3));
     assert_eq!(fs::read_to_string(&mark).unwrap_or_else(|e| panic!("{}: {e}", mark.display())), NOTE_OF_BOB);
@@ -139,7 +139,7 @@ fn a_program_that_outlives_request_and_child(cell: Cell) {
 
 matrix!(a_program_that_outlives_request_and_child for process_gate);
 
-/// Ten thousand files in one request: all are answered, and the log stays of a size.
+/// One request opens ten thousand files. All opens are answered, and the log stays small.
 fn a_request_that_opens_much(cell: Cell) {
     need_lua();
     let server = reported(cell).start();

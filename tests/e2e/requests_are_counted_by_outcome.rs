@@ -1,5 +1,5 @@
-//! Every request is counted once, by what became of it; the counts are the same in every process and
-//! survive a restart.
+//! Every request is counted once, by its outcome. The counts are the same in every process, and they survive a
+//! restart.
 
 use confine_tests::{Cell, Request, Server, matrix, tenants::*};
 
@@ -33,7 +33,7 @@ fn counted_once(cell: Cell) {
     assert_eq!(count(&server, "Confined"), 3, "after a restart");
 }
 
-/// From the status page, by a connection of its own: any process may answer.
+/// Reads the status page on a connection of its own, so any process may answer.
 fn count(server: &Server, outcome: &str) -> u64 {
     let page = server.client().get("/counts").expect_status(200).text();
     let name = format!("confine_requests_total{{outcome=\"{outcome}\"}} ");

@@ -1,5 +1,5 @@
-//! Each directive of a ruleset grants its own right and no other: reading, writing, executing,
-//! connecting, binding, signals.
+//! Each directive of a ruleset grants its own right and no other: reading, writing, executing, connecting, binding,
+//! signals.
 
 use confine_tests::{Cell, Response, Server, matrix, need_lua, ports, tenants::*};
 
@@ -71,7 +71,7 @@ fn executing(cell: Cell) {
 
 matrix!(executing for gates);
 
-/// What runs a shell and the commands below.
+/// The lines that a shell and the commands below need.
 const PROGRAMS: &str = "LandlockExecute /usr\nLandlockRead /etc /dev\nLandlockWrite /dev/null\n";
 
 fn connecting(cell: Cell) {

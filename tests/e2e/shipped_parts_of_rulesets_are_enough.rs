@@ -1,5 +1,5 @@
-//! What the shipped files for `LandlockInclude` grant is enough for the application that each is for, and needed: with
-//! the application's own folder alone it fails.
+//! The shipped files for `LandlockInclude` grant what each kind of application needs. They are necessary: with the
+//! application's own folder alone it fails.
 
 use confine_tests::{Cell, Request, Server, ServerBuilder, matrix};
 
@@ -69,7 +69,7 @@ fn python(cell: Cell) {
             .directory("www/app", "Options +ExecCGI")
             .file("www/app/app.wsgi", PYTHON)
             .start();
-    // Without the include the interpreter cannot start, and ends the child.
+    // Without the include the interpreter cannot start, and it ends the child.
     says(&server, "/with/app.wsgi", "{\"x\": \"1\", \"passwd\": \"closed\"}");
 }
 
@@ -159,7 +159,7 @@ fn webdav(cell: Cell) {
 
 matrix!(webdav once);
 
-/// What is wrong with the directive, or with a file of the administrator's own.
+/// Faults of the directive, and of a file that the administrator wrote.
 fn faults(cell: Cell) {
     let refused = |lines: &str, says: &[&str]| {
         let own = "LandlockRead \"-/usr/share/zoneinfo\"\nConfineContext unconfined\n";

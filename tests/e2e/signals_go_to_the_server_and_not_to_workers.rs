@@ -1,10 +1,10 @@
-//! The server's signals are for its own threads: a worker has them blocked. The programs that it
-//! starts have not, or nobody could stop them.
+//! The server's signals are for its own threads, so a worker blocks them. The programs that it starts do not block
+//! them, because otherwise nobody could stop them.
 
 use confine_tests::{Cell, Server, matrix, need_lua, tenants::*};
 
 fn blocked_in_a_worker_and_not_below(cell: Cell) {
-    // A handler in the worker itself says how things are there.
+    // A handler in the worker itself reports this.
     need_lua();
     let stock = application(cell).stock().start();
     let more = format!("{RUN_PROGRAMS}\nLandlockRead /proc");

@@ -1,5 +1,5 @@
-//! The ground on which everything else stands: without the module, the harness's server serves, the
-//! application leaks, and every client works. If this fails, the fault is not the module's.
+//! The base of all other tests: without the module, the harness's server serves, the application leaks, and every
+//! client works. If this fails, the module is not the cause.
 
 use confine_tests::{Cell, Mpm, Request, Wire, matrix, noise, tenants::*};
 

@@ -1,5 +1,4 @@
-//! A subrequest after the move runs in the same worker and the same context, whatever rule lies where
-//! it leads.
+//! A subrequest after the move runs in the same worker and in the same context, whatever rule its target has.
 
 use confine_tests::{Cell, ServerBuilder, matrix, tenants::*};
 
@@ -24,7 +23,7 @@ fn an_include_of_another_rule(cell: Cell) {
     let text = server.client().get("/page.shtml").expect_status(200).text();
     assert!(text.contains("failed: ") && text.contains("Permission denied"), "{text}");
     assert!(text.contains(NOTE_OF_ALICE) && text.contains("inner=landlock:alice"), "{text}");
-    // Asked for by itself, that place is bob's.
+    // A direct request for this place gets bob's context.
     server
         .client()
         .get(&leaky_at("/bobs/leaky.lua", "read", note_path(&server, "bob")))

@@ -1,5 +1,5 @@
-//! The notes of a request say in the access log what became of it: whatever the client sends, the manual's JSON format
-//! gives lines of JSON, and whatever an application does, they tell the truth.
+//! The notes of a request say in the access log what happened to it. Whatever the client sends, the manual's JSON
+//! format gives lines of JSON. Whatever an application does, the notes are true.
 
 use std::{fs, thread, time::Duration};
 
@@ -76,7 +76,7 @@ fn lines(server: &Server) -> Vec<Value> {
     whole.map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("no JSON: {e}: {line}"))).collect()
 }
 
-/// Sends a request; its line.
+/// Sends a request, and returns its line.
 #[track_caller]
 fn line_of(server: &Server, send: impl FnOnce()) -> Value {
     let before = lines(server).len();
@@ -138,7 +138,7 @@ fn each_line_is_json_and_true(cell: Cell) {
     before_any_decision_there_is_none(&server);
 }
 
-/// Requests that end before any decision: no password, an empty name, no HTTP at all.
+/// Requests that end before any decision: without a password, with an empty name, or with no valid HTTP.
 fn before_any_decision_there_is_none(server: &Server) {
     let open = "GET /confined/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
     for bytes in [
@@ -191,7 +191,7 @@ fn says(line: &str, texts: &[&str]) {
     assert!(texts.iter().all(|text| line.contains(text)), "{texts:?} in {line}");
 }
 
-/// Says of itself what is not so, under names of any case, and more than once.
+/// Writes untrue notes, under names in upper and lower case, and more than once.
 const LIAR: &str = "require 'apache2'
 function handle(r)
     for _, name in ipairs{'confine-event', 'Confine-Event', 'confine-rule', 'confine-context', 'confine-reason', 'confine-user'} do
@@ -222,7 +222,7 @@ fn an_application_cannot_lie(cell: Cell) {
         &["event=confined first=confined context=landlock:a rule=", "httpd.conf:", " reason=- END 200"],
     );
     says(&notes_of(&server, "/exempt/liar.lua"), &["event=exempt ", "context=- ", "reason=- END 200"]);
-    // Where no rule applies, too.
+    // This also holds where no rule applies.
     says(&notes_of(&server, "/liar.lua"), &["event=- first=- context=- rule=- reason=- END 200"]);
     assert!(!fs::read_to_string(server.path("logs/liars.log")).unwrap_or_default().contains("lie"));
 }
@@ -257,18 +257,18 @@ fn redirects_and_error_documents(cell: Cell) {
         .location("/denied", "ConfineEnv UNSET")
         .location("/closed", "Require all denied\nConfineContext landlock:a")
         .start();
-    // Only where it leads to is decided.
+    // Only the target of the redirect has a decision.
     says(&notes_of(&server, "/from/to"), &["event=confined first=confined context=landlock:a "]);
     says(&notes_of(&server, "/a/"), &["event=confined first=confined context=landlock:a ", " END 200"]);
     let refused = "event=refused first=refused context=- rule=- reason=no rule matched; ";
-    // The error document does not hide why it came.
+    // The error document does not hide the refusal that caused it.
     says(&notes_of(&server, "/denied/x"), &[refused, " END 403 /denied/x"]);
     says(&notes_of(&server, "/from/out"), &[refused, " END 403"]);
     says(
         &notes_of(&server, "/a/missing"),
         &["event=confined first=confined context=landlock:a ", " END 404"],
     );
-    // Refused by the server itself: the error document's own decision is all there is.
+    // The server itself refused the request, so only the error document has a decision.
     says(&notes_of(&server, "/closed/x"), &["event=confined first=confined context=landlock:b ", " END 403"]);
 }
 
@@ -304,9 +304,9 @@ fn refused_before_the_handler(cell: Cell) {
         &notes_of(&server, "/coded/page.txt"),
         &["event=refused ", "names code that would run before", " END 403"],
     );
-    // By the look-up of a file for the folder.
+    // The look-up of a file for the folder was refused.
     says(&notes_of(&server, "/index/"), &["event=refused ", "names code that would run before", " END 403"]);
-    // What a part of a page meets is not the page's.
+    // What happens to a part of a page is not noted for the page.
     says(&notes_of(&server, "/page.shtml"), &["event=- first=- context=- rule=- reason=- END 200"]);
     assert_eq!(server.log_lines("confine: refused GET /unset/x ").len(), 1);
     assert_eq!(server.log_lines("confine: confined GET /a/x ").len(), 1);
@@ -345,7 +345,7 @@ fn an_early_move(cell: Cell) {
 
 matrix!(an_early_move for process_gate);
 
-/// The manual's format of the error log: every line comes apart as it says.
+/// The manual's format of the error log: every line can be split as the manual says.
 fn the_error_log_comes_apart(cell: Cell) {
     let format = manual::block("docs/log.md", "apache", "ErrorLogFormat");
     let json = manual::block("docs/log.md", "apache", "confine_json");
@@ -360,7 +360,7 @@ fn the_error_log_comes_apart(cell: Cell) {
         let request = Request::get(format!("/nobody{path}")).header("Referer", "x user=root\"\\\u{e4}");
         let line = line_of(&server, || drop(server.client().send(&request)));
         let id = line["log_id"].as_str().unwrap_or_default();
-        // The two logs tell of the same request by the same name.
+        // Both logs use the same id for a request.
         let told = server.wait_for_log(
             &[&format!(" {id} 127.0.0.1:"), " confine: refused GET /nobody/x"]
                 [..if path == "/plain" { 1 } else { 2 }],

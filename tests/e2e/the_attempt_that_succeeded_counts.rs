@@ -1,5 +1,5 @@
-//! Several attempts in one request: variables count as the attempt left them that succeeded, and a name that a provider
-//! let pass without a password is nobody's.
+//! One request can have several attempts to log in. The variables of the successful attempt count. A name that a
+//! provider accepted without a password belongs to nobody.
 
 use confine_tests::{
     Cell, Request, Response, Server, ServerBuilder,
@@ -58,7 +58,7 @@ fn one_who_failed_and_one_who_did_not(cell: Cell) {
                 .expect_context("landlock:alice");
             log_in(&server, &note, "alice", "wrong", None).expect_status(401);
             log_in(&server, &note, "bob", "bob-pw", None).expect_status(403);
-            // The session's alice fails, and her row is in the environment; the form's bob is right, and has none.
+            // The session's alice fails, but her row is in the environment. The form's bob succeeds, and has no row.
             let session = Some("tests-user=alice&tests-pw=wrong");
             log_in(&server, &note, "bob", "bob-pw", session).expect_status(403);
             log_in(&server, &note, "alice", "wrong", Some("tests-user=bob&tests-pw=wrong"))
@@ -111,7 +111,7 @@ fn whoever_says_a_name(cell: Cell) {
 
 matrix!(whoever_says_a_name for gates);
 
-/// mod_authnz_ldap and mod_authn_dbd aside, whoever writes such a variable proves nothing by it.
+/// Apart from mod_authnz_ldap and mod_authn_dbd, nobody proves anything by setting such a variable.
 fn a_variable_that_somebody_else_set(cell: Cell) {
     let server = leaky_app(cell)
         .modules(["env", "setenvif"])

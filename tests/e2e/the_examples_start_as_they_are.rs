@@ -1,5 +1,5 @@
-//! The configuration and the map that are shipped start together on a machine that has nothing of what they name; the
-//! README's example starts with what its text says the reader has.
+//! The shipped configuration and map start together on a machine that has nothing of what they name. The README's
+//! example starts with what its text says the reader has.
 
 use confine_tests::{Cell, Request, ServerBuilder, manual, matrix, tenants::*};
 
@@ -34,7 +34,7 @@ fn exactly_the_shipped_pair(cell: Cell) {
 
 matrix!(exactly_the_shipped_pair);
 
-/// The same on a machine that has what it names: it reports, and without that line it confines.
+/// The same on a machine that has everything: it reports, and without this line it confines.
 fn on_a_machine_that_has_what_it_names(cell: Cell) {
     let text = manual::page(EXAMPLE).replace("/srv", "@root@/srv");
     let enforced = text.replace("\nConfineMode report\n", "\n");

@@ -1,5 +1,4 @@
-//! The file that a request maps to chooses a context, by patterns of its path; the first line that matches
-//! wins.
+//! The file that a request maps to chooses a context, by patterns of its path. The first line that matches is used.
 
 use std::{fs, os::unix::fs::symlink};
 
@@ -33,7 +32,7 @@ fn the_path_chooses(cell: Cell) {
     expect("/app/leaky.lua", "bob", "alice");
     expect("/app/private/leaky.lua", "alice", "bob");
     expect("/x/y/app.lua", "alice", "bob");
-    // What the URL says beside the path of the file does not count.
+    // The part of the URL behind the file does not count.
     expect("/app/leaky.lua/private/x", "bob", "alice");
     expect("/x/../app//./leaky.lua", "bob", "alice");
     expect("/app/priv%61te/leaky.lua", "alice", "bob");

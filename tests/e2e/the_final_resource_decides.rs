@@ -1,5 +1,5 @@
-//! Whatever leads to a resource before its content is made (an index, a fallback, rewriting in a
-//! directory, negotiation), the rule of the resource counts, not that of the place that led there.
+//! An index, a fallback, a rewriting in a directory or negotiation can lead to another resource before the content is
+//! made. The rules of that resource decide, not those of the place that led there.
 
 use confine_tests::{Cell, Server, ServerBuilder, matrix, platform, tenants::*};
 
@@ -112,7 +112,7 @@ fn with_type_maps(cell: Cell) -> ServerBuilder {
         .config("<Files \"variant.lua\">\nConfineContext landlock:alice\n</Files>")
 }
 
-/// A map leads on where only root can have made it; any other is decided where it lies.
+/// A map only leads on if nobody but root can have made it. For any other map, the rules at the map itself decide.
 fn with_a_type_map(cell: Cell) {
     let server = with_type_maps(cell).start();
     let (context, decided_at) =
@@ -123,7 +123,7 @@ fn with_a_type_map(cell: Cell) {
 
 matrix!(with_a_type_map);
 
-/// A map that holds its variants is content: it is decided where it lies.
+/// A map that holds its variants is content, so the rules at the map itself decide.
 fn with_a_type_map_of_its_own_content(cell: Cell) {
     let nobody = "<Files \"closed.var\">\nConfineMap \"@root@/tenants.map\"\n</Files>\n";
     let server = with_type_maps(cell).file("www/site/closed.var", BODY_MAP).config(nobody).start();
@@ -137,7 +137,7 @@ fn with_a_type_map_of_its_own_content(cell: Cell) {
 
 matrix!(with_a_type_map_of_its_own_content for gates);
 
-/// Whoever may change the folder may swap the map: it does not lead on.
+/// Whoever can change the folder can exchange the map, so it does not lead on.
 fn with_a_type_map_of_others(cell: Cell) {
     let server = with_type_maps(cell).writable_folder("www/site").start();
     server.client().get("/site/item.var").expect_status(200).expect_context("landlock:bob");

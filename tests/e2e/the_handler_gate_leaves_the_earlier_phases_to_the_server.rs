@@ -1,5 +1,5 @@
-//! `ConfineGate handler`: the phases before the content run in the server's thread, as in stock
-//! httpd. Under the process gate the worker runs them, too.
+//! `ConfineGate handler`: the phases before the content run in the server's thread, as in stock httpd. With the
+//! process gate, the worker runs them.
 
 use confine_tests::{Cell, Gate, Request, matrix, tenants::*};
 

@@ -1,5 +1,5 @@
-//! `ConfineServerContext`: the server moves at startup, so that even a request without any rule is
-//! confined to what the server needs; requests with rules are confined further.
+//! `ConfineServerContext`: the server moves at startup. So even a request without any rule is confined to what the
+//! server needs. Requests with rules are confined further.
 
 use confine_tests::{Cell, Request, ServerBuilder, matrix, tenants::*};
 

@@ -1,5 +1,5 @@
-//! A worker takes its confinement with it when it ends: the thread that waited for it, and the whole
-//! process, go on as before. Nothing is left for the next request, whoever asks.
+//! A worker's confinement ends with it. The thread that waited for it, and the whole process, go on as before.
+//! Nothing is left for the next request, whoever sends it.
 
 use confine_tests::{Cell, Mpm, Request, matrix, tenants::*};
 
@@ -16,7 +16,7 @@ fn the_next_request_on_the_same_connection(cell: Cell) {
         bob.expect_content(NOTE_OF_BOB);
         ports.extend([alice.local_port, server_itself.local_port, bob.local_port]);
     }
-    // Event closes connections that could be kept while none of its threads is idle.
+    // Event closes connections that it could keep, while none of its threads is idle.
     let is_one = ports.iter().all(|port| *port == ports[0]);
     assert!(is_one || cell.mpm == Mpm::Event, "one connection: {ports:?}");
 }
@@ -48,8 +48,8 @@ const ALICE: &str =
 
 matrix!(a_virtual_host_without_rules_on_the_same_process);
 
-/// With `LuaScope thread`, mod_lua keeps its state with the thread that the connection names: the
-/// worker's while it runs, the server's own again afterwards.
+/// With `LuaScope thread`, mod_lua keeps its state with the thread that the connection names. This is the worker's
+/// while it runs, and the server's own afterwards.
 fn what_is_kept_with_a_thread(cell: Cell) {
     let counter = "function handle(r)
     calls = (calls or 0) + 1

@@ -1,5 +1,5 @@
-//! The counts are those of all processes together, whichever answers; they outlive a graceful restart and a process that
-//! is killed. There are so many rows and no more.
+//! The counts are those of all processes together, whichever process answers. They survive a graceful restart, and a
+//! process that is killed. The number of rows is limited.
 
 use std::{thread, time::Duration};
 
@@ -15,7 +15,7 @@ fn with_page(cell: Cell) -> ServerBuilder {
         .host("status.example.com", STATUS)
 }
 
-/// Asked by a connection of its own: any process may answer.
+/// Reads the status on a connection of its own, so any process may answer.
 fn status(server: &Server) -> Value {
     let request = Request::get("/status?format=json").header("Host", "status.example.com");
     serde_json::from_slice(&server.client().send(&request).expect_status(200).body).expect("JSON")
@@ -70,7 +70,7 @@ fn the_sum_is_what_was_sent(cell: Cell) {
 
 matrix!(the_sum_is_what_was_sent);
 
-/// What a process did when it was killed is not counted as going on.
+/// The work of a killed process does not count as running.
 fn a_process_that_is_killed_leaves_nothing_in_flight(cell: Cell) {
     const SLOW: &str = "function handle(r) r.usleep(20000000) r:puts('done') return apache2.OK end";
     let mut server = with_page(cell).file("www/app/slow.lua", SLOW).workers(4).start();
@@ -93,7 +93,7 @@ fn a_process_that_is_killed_leaves_nothing_in_flight(cell: Cell) {
     assert_eq!(in_flight(&after), [0_i32; 0], "{after:#}");
 }
 
-/// A process that ends its requests after a graceful restart is told as such, with what it has in flight.
+/// A process that finishes its requests after a graceful restart is shown as such, with its running requests.
 fn a_process_that_leaves_is_told(cell: Cell) {
     const SLOW: &str = "function handle(r) r.usleep(3000000) r:puts('done') return apache2.OK end";
     let server = with_page(cell).file("www/app/slow.lua", SLOW).workers(4).start();
@@ -116,7 +116,7 @@ fn a_process_that_leaves_is_told(cell: Cell) {
 
 matrix!(a_process_that_leaves_is_told for handler_gate);
 
-/// A map that changes is told once for all processes, with how many of them have it.
+/// A changed map is shown once for all processes, with the number of those that have it.
 fn a_map_is_told_for_all_processes(cell: Cell) {
     let server = with_page(cell)
         .file("tenants.map", "* landlock:alice\n")

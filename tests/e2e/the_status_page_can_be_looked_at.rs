@@ -1,5 +1,5 @@
-//! The status page in a real browser: it is shown without a script, light and dark as the reader likes it, and as wide as
-//! the window is.
+//! The status page in a real browser. It needs no script, is light or dark as the reader prefers, and is as wide as
+//! the window.
 //!
 //! With `CONFINE_PICTURES` set to a folder, the pictures stay there.
 
@@ -15,7 +15,7 @@ use confine_tests::{Cell, Request, Server, matrix, tenants::*};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A server of which there is something to tell: hosts, contexts, refusals, a stale map, kept workers.
+/// A server that has something to show: hosts, contexts, refusals, a stale map, kept workers.
 fn busy(cell: Cell) -> Server {
     let server = leaky_app(cell)
         .modules(["headers"])
@@ -48,7 +48,7 @@ fn busy(cell: Cell) -> Server {
     server
 }
 
-/// Runs the browser until `done` holds, and ends it: it does not always end by itself.
+/// Runs the browser until `done` holds, and then ends it, because it does not always end by itself.
 fn browse(profile: &Path, arguments: &[String], done: impl Fn(&str) -> bool) -> String {
     let output = profile.join("output");
     let file = fs::File::create(&output).expect("a file");
@@ -102,13 +102,13 @@ impl Picture {
         Some(Self { width: info.width as usize, height: info.height as usize, dots: dots.collect() })
     }
 
-    /// How bright it is on the whole, from 0 to 255.
+    /// Its average brightness, from 0 to 255.
     fn brightness(&self) -> u64 {
         let sum: u64 = self.dots.iter().flatten().map(|part| u64::from(*part)).sum();
         sum / (self.dots.len() as u64 * 3)
     }
 
-    /// How many colours it has: an empty page has one.
+    /// The number of its colours. An empty page has one.
     fn colours(&self) -> usize {
         self.dots.iter().collect::<std::collections::HashSet<_>>().len()
     }

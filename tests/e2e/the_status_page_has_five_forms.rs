@@ -1,5 +1,5 @@
-//! The status page answers in the form that is asked for, and in each of them says the same. Whatever clients and names
-//! hold, it stays what it is: text.
+//! The status page answers in the requested form, and every form says the same. Names and values of clients stay
+//! text.
 
 use std::{thread, time::Duration};
 
@@ -123,7 +123,7 @@ matrix!(what_is_asked_for);
 /// A field, and what must hold of it.
 type Field = (&'static str, fn(&Value) -> bool);
 
-/// The fields that a value must have, and no others.
+/// Checks that a value has these fields and no others.
 fn has(value: &Value, fields: &[Field]) {
     let object = value.as_object().unwrap_or_else(|| panic!("no object: {value}"));
     let names: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
@@ -174,7 +174,7 @@ fn json_has_each_field_that_is_documented(cell: Cell) {
         &value["move_time"],
         &[("count", Value::is_u64), ("nanoseconds", Value::is_u64), ("buckets", Value::is_array)],
     );
-    // A kept worker moves with its first request alone.
+    // A kept worker moves only with its first request.
     assert!(value["move_time"]["count"].as_u64().is_some_and(|moves| (2..=3).contains(&moves)), "{value:#}");
     has(&value["move_time"]["buckets"][0], &[("le", Value::is_u64), ("count", Value::is_u64)]);
     assert_eq!(value["move_time"]["buckets"][12]["le"], Value::Null);

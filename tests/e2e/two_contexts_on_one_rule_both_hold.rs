@@ -1,5 +1,5 @@
-//! Several contexts on one rule are entered one after the other: what all of them grant is granted,
-//! and if one cannot be entered the request is refused.
+//! Several contexts on one rule are entered one after the other. Only what all of them grant is granted. If one
+//! cannot be entered, the request is refused.
 
 use confine_tests::{Cell, Request, ServerBuilder, matrix, tenants::*};
 

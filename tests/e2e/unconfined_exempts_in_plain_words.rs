@@ -1,5 +1,5 @@
-//! The word `unconfined`, in a directive or in a map, exempts: the request runs as the server and the
-//! log says by which rule.
+//! The word `unconfined`, in a directive or in a map, exempts a request: it runs as the server, and the log names the
+//! rule.
 
 use confine_tests::{Cell, matrix, tenants::*};
 

@@ -1,9 +1,9 @@
-//! What editors and people do to text files is no error: other line ends, a byte order mark, blank
-//! lines, quotes, no line end at the end, a subject that occurs twice.
+//! What editors and people do to text files is no error: other line ends, a byte order mark, blank lines, quotes, no
+//! line end at the end, a subject that occurs twice.
 
 use confine_tests::{Cell, Gate, Mpm, Request, Server, tenants::*};
 
-/// Neither MPM nor gate has a part in reading maps.
+/// Reading maps does not depend on the MPM or the gate.
 const ANY: Cell = Cell { mpm: Mpm::Event, gate: Gate::Process };
 
 fn with_map(content: &str) -> Server {
@@ -81,7 +81,7 @@ fn user_names_with_blanks_signs_other_scripts_and_four_kilobytes() {
         client.get_as(name, &note_of(&server, "alice")).expect_content(NOTE_OF_ALICE);
         client.get_as(name, &note_of(&server, "bob")).expect_denied_by_kernel();
     }
-    // A password as long as the name would be more than a header may have.
+    // A password as long as the name would be too long for a header.
     let as_long = |owner: &str| client.send(&Request::get(note_of(&server, owner)).password(&long, "pw"));
     as_long("alice").expect_content(NOTE_OF_ALICE);
     as_long("bob").expect_denied_by_kernel();

@@ -1,6 +1,6 @@
-//! A directory, and a database whose column says so, take a user's name in any case. A map that ignores the case of
-//! names gives each spelling what the user's line says, and so does an expression in lower case; one that compares
-//! exactly does not, and `confinectl check` warns of it.
+//! A directory, and a database with such a column, accept a user's name in any case. A map that ignores the case
+//! gives each spelling the user's line, and so does an expression in lower case. A map that compares exactly does
+//! not, and `confinectl check` warns about it.
 
 use confine_tests::{Cell, Request, Server, ServerBuilder, accounts, matrix, services::*, tenants::*};
 
@@ -56,7 +56,7 @@ const IN_ANY_CASE: &str = "ConfineMap \"@root@/any-case.map\"";
 fn a_directory_takes_any_case(cell: Cell) {
     let directory = Directory::start(&accounts::entries());
     every_spelling_is_alice(&by_directory(cell, &directory).location("/app", IN_ANY_CASE).start());
-    // The control: the directory does take it, and an exact map passes her line over.
+    // The control: the directory accepts the name, and an exact map does not use her line.
     let server = by_directory(cell, &directory).location("/app", "ConfineMap \"@root@/exact.map\"").start();
     ask(&server, "alice", "/app").expect_denied_by_kernel();
     ask(&server, "ALICE", "/app").expect_content(NOTE_OF_BOB).expect_context("landlock:everything");

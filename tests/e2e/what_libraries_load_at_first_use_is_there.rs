@@ -1,5 +1,5 @@
-//! A driver or a converter that a library loads when it is first used is there, whoever comes first in a child: the
-//! rulesets of these requests let them read none.
+//! Drivers and converters that a library loads at its first use are already loaded, whichever request comes first in
+//! a child. The rulesets of these requests do not let them read any of these files.
 
 use confine_tests::{Cell, Mpm, Request, ServerBuilder, matrix, tenants::*};
 

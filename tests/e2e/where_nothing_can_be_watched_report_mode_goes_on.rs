@@ -1,5 +1,5 @@
-//! A filter of somebody else's may be on the server, with a listener: the kernel takes no second one. The log says so
-//! once, and report mode and enforcement go on.
+//! Another program can have put a filter with a listener on the server. The kernel then accepts no second one. The
+//! log says so once, and report mode and enforcement go on.
 
 use std::{
     sync::{
@@ -12,7 +12,7 @@ use std::{
 use confine::watch::{Act, Hub, Observer, Remark};
 use confine_tests::{Cell, matrix, tenants::*};
 
-/// Lets all go on, as a container's supervisor does.
+/// Lets every call go on, as the supervisor of a container does.
 struct Supervisor;
 
 impl Observer for Supervisor {

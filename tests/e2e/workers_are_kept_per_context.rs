@@ -1,5 +1,5 @@
-//! `ConfineWorkers per-context`: a worker that is in a context serves further requests of exactly that
-//! context, and nothing else; it ends when it is old, idle, one too many, or when anything went wrong.
+//! `ConfineWorkers per-context`: a worker in a context serves further requests of exactly that context, and nothing
+//! else. It ends when it is old or idle, when there is one too many, or when something went wrong.
 
 use std::{collections::BTreeSet, fs, thread, time::Duration};
 
@@ -54,7 +54,7 @@ fn one_context_one_thread(cell: Cell) {
 
 matrix!(one_context_one_thread for kept);
 
-/// Hosts that say nothing of this module's have the main server's configuration, the very same.
+/// Hosts without any directive of this module share the main server's configuration.
 fn hosts_that_share_a_configuration_share_no_thread(cell: Cell) {
     let server = leaky_app_with(cell, "LandlockRead /proc")
         .workers(if cell.mpm == Mpm::Prefork { 1 } else { 4 })
@@ -144,7 +144,7 @@ fn a_refusal_or_a_panic_ends_it(cell: Cell) {
         .with_faults()
         .file("www/app/panic.lua", TELL)
         .location("/app/panic.lua", "ConfineFault panic-in-worker")
-        // A page of the server's, which is refused when it is its handler's turn, in the worker.
+        // This page belongs to the server. It is refused when its handler would run, in the worker.
         .file(
             "www/app/page.lua",
             "function handle(r) r.handler = 'confine-status' return apache2.DECLINED end",
@@ -162,8 +162,8 @@ fn a_refusal_or_a_panic_ends_it(cell: Cell) {
 
 matrix!(a_refusal_or_a_panic_ends_it for kept);
 
-/// Upgrades of the protocol are looked at before, in the server's thread: what is asked for here cannot be had, and
-/// the kept worker serves the request as any other.
+/// Upgrades of the protocol are looked at earlier, in the server's thread. This request gets no upgrade, and the kept
+/// worker serves it like any other.
 fn an_upgrade_is_not_looked_at_in_it(cell: Cell) {
     let server = telling(cell).start();
     let kept = thread_for(&server, "alice");
