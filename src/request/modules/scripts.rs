@@ -36,8 +36,8 @@ use crate::{
 pub fn kind_of(module: &CStr, directive: &str) -> Option<Kind> {
     let is = |name: &str| directive.eq_ignore_ascii_case(name);
     match module.to_bytes() {
-        // These say when a state ends and whether it is made anew. LuaInherit makes mod_lua drop code of an outer
-        // section, and names none.
+        // The first and the last say when a state ends and whether it is made anew. With LuaInherit, mod_lua forgets code
+        // that the section itself names. None of them names code.
         b"mod_lua.c" if is("LuaScope") || is("LuaInherit") || is("LuaCodeCache") => None,
         b"mod_lua.c" if is("LuaHookLog") => Some(Kind::Log),
         b"mod_lua.c" if is("LuaPackagePath") || is("LuaPackageCPath") => Some(Kind::Paths),
