@@ -23,15 +23,15 @@ const MAX: usize = 1024;
 /// Stands at the end of a value that was cut. No value contains it, because two digits follow each `%` of a value.
 const CUT: &str = "%...";
 
-/// A value in a log line, as one word: `-` where there is none.
+/// A value in a log line, as one word. It is `-` if there is no value.
 ///
-/// Letters, digits and most signs of ASCII stand for themselves, and a backslash where a letter or a digit
-/// follows (`EXAMPLE\alice`; the log has two). All else is `%` and two digits for each byte, and so is the `=` of
-/// what reads like a field's name.
+/// Letters, digits and most signs of ASCII are written unchanged. So is a backslash before a letter or a digit
+/// (`EXAMPLE\alice`; the log has two). Every other byte is written as `%` and two digits. So is a `=` that would look
+/// like the end of a field's name.
 pub struct Field<'a>(pub Option<&'a [u8]>);
 
 impl Field<'_> {
-    /// The value where a line has it byte for byte, as nearly every line does: it need not be formatted then.
+    /// The value, if a line has it byte for byte. This is usual, and such a value need not be formatted.
     ///
     /// ```
     /// use confine::field::Field;
@@ -42,7 +42,7 @@ impl Field<'_> {
     pub fn as_it_is(&self) -> Option<&[u8]> {
         self.0.filter(|bytes| {
             let is_word = !bytes.is_empty() && *bytes != b"-" && bytes.len() <= MAX;
-            // Without a branch a byte: this is asked on every request under a rule.
+            // There is no branch for each byte, because this runs for every request under a rule.
             is_word && bytes.iter().fold(true, |plain, &byte| plain & PLAIN[usize::from(byte)])
         })
     }
@@ -52,7 +52,7 @@ impl fmt::Display for Field<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             None | Some(b"") => f.write_str("-"),
-            // The name, which is not the lack of one.
+            // This is a value, and `-` alone means that there is none.
             Some(b"-") => f.write_str("%2D"),
             Some(bytes) => encode(f, bytes, MAX, |_| false),
         }
@@ -86,7 +86,7 @@ impl fmt::Display for Bare<'_> {
     }
 }
 
-/// Whether a byte stands for itself wherever it is.
+/// Whether a byte is written unchanged at every place.
 const PLAIN: [bool; 256] = {
     let signs = b"._/:@+~,*?&!$'()[];#-";
     let mut plain = [false; 256];
@@ -103,9 +103,9 @@ const PLAIN: [bool; 256] = {
     plain
 };
 
-/// Writes `bytes`, those that are not plain as `%` and two digits.
+/// Writes `bytes`. Those that are not plain are written as `%` and two digits.
 ///
-/// A value of a request is written down for its notes on every request under a rule, and nearly always is plain: such
+/// For every request under a rule, values are written for its notes. Almost all bytes are plain, so runs of plain
 /// bytes are written together.
 fn encode(f: &mut impl fmt::Write, bytes: &[u8], max: usize, also_plain: fn(u8) -> bool) -> fmt::Result {
     let mut left = max;
@@ -130,7 +130,7 @@ fn encode(f: &mut impl fmt::Write, bytes: &[u8], max: usize, also_plain: fn(u8) 
     Ok(())
 }
 
-/// The bytes from `from` on that stand for themselves.
+/// The bytes from `from` on that are written unchanged.
 fn plain_run(bytes: &[u8], from: usize, also_plain: fn(u8) -> bool) -> &[u8] {
     let is_plain = |at: usize, byte: u8| {
         PLAIN[usize::from(byte)]
@@ -192,8 +192,8 @@ fn printable(f: &mut impl fmt::Write, c: char) -> fmt::Result {
     c.encode_utf8(&mut [0; 4]).bytes().try_for_each(|byte| write!(f, "%{byte:02X}"))
 }
 
-/// A text without control characters: one line, whatever writes it, and in the order in which it is written (Unicode's
-/// marks of direction can make it look otherwise).
+/// A text without control characters. It is one line, whatever writes it, and it is shown in the order in which it is
+/// written. (Unicode's marks of direction could change that order.)
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
@@ -203,7 +203,7 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// Ends a line, or changes the direction in which what follows is shown (Unicode, UAX #9).
+/// Whether a character ends a line, or changes the direction of the text that follows (Unicode, UAX #9).
 fn turns_text(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -283,7 +283,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a value is, it can be read back, and ends where its field does.
+        /// Every value can be read back, and it ends where its field ends.
         #[test]
         fn any_value_reads_back(bytes in prop::collection::vec(any::<u8>(), 1..200)) {
             let shown = Field(Some(&bytes)).to_string();

@@ -1,7 +1,7 @@
-//! Which word somebody probably meant.
+//! Finds the word that somebody probably meant.
 
-/// The one of `words` that `word` is a misspelling of: in letters of any case at most two letters are missing, added,
-/// other ones, or exchanged with the next. `None` where none is that near, and where the word is right.
+/// The one of `words` that is nearest to `word`. The case of letters does not count. At most two letters may be missing,
+/// added, changed, or exchanged with the next one. `None` if no word is so near, or if `word` is one of them.
 ///
 /// ```
 /// use confine::spelling::nearest;
@@ -10,7 +10,7 @@
 /// assert_eq!(nearest("landlock", ["selinux", "landlock"]), None);
 /// ```
 pub fn nearest<'w>(word: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
-    /// Three changes make one short word of another.
+    /// With three changes, one short word becomes another.
     const MOST: usize = 2;
     let near = words.into_iter().filter(|w| w.len().abs_diff(word.len()) <= MOST);
     let (changes, nearest) = near.map(|w| (distance(word, w), w)).min_by_key(|(changes, _)| *changes)?;
