@@ -20,6 +20,7 @@ use std::{ffi::CString, sync::Arc};
 
 use crate::{
     context::{BackendName, Context, ContextList},
+    field::Field,
     lsm::{
         Backend, Inactive, Move, Moved, PrepareError,
         landlock::{Landlock, RulesetError, RulesetSpec},
@@ -51,6 +52,8 @@ pub struct Moves {
     pub steps: Box<[Arc<dyn Move>]>,
     /// All contexts with their prefixes, separated by a space: the value of `CONFINE_CONTEXT`.
     pub text: CString,
+    /// Whether log lines show this text as it is.
+    pub is_word: bool,
     /// The first context that would replace the context of an early move, if there is one.
     pub replacing: Option<Context>,
     /// Under which name requests in these contexts are counted.
@@ -231,6 +234,7 @@ impl Backends {
         })?;
         Ok(Prepared::Moves(Arc::new(Moves {
             steps: steps.into(),
+            is_word: Field(Some(text.to_bytes())).as_it_is().is_some(),
             text,
             replacing,
             label: LabelOnce::default(),

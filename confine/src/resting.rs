@@ -37,6 +37,8 @@ const FOR_A_HIT: u64 = 4;
 const AT_LEAST: usize = 64;
 /// The number of hashes that are remembered. Each has one place where it can be.
 const REMEMBERED: usize = 4096;
+/// So many hashes are remembered of which no worker rests, and one more for each place of a worker.
+const SPARE: usize = 64;
 
 /// The index of no entry.
 const NONE: u32 = u32::MAX;
@@ -45,7 +47,8 @@ const NONE: u32 = u32::MAX;
 pub struct RestingWorkers<W> {
     entries: Vec<Entry<W>>,
     free: Vec<u32>,
-    /// For each hash, the worker that came to rest last.
+    /// For each hash, the worker that came to rest last. A hash of which no worker rests stays for a while, with `NONE`,
+    /// because a busy context asks again at once.
     newest_of: HashMap<u64, u32, BuildHasherDefault<AsItIs>>,
     /// All resting workers, the one that has rested longest first.
     all: Ends,
@@ -165,7 +168,12 @@ impl<W> RestingWorkers<W> {
 
     /// Notes that a worker of this hash comes to rest.
     pub fn rest(&mut self, hash: u64, worker: W) {
-        let same = self.newest_of.get(&hash).copied().unwrap_or(NONE);
+        // A process cannot have so many threads that the number does not fit.
+        let at = self.free.pop().unwrap_or(self.entries.len() as u32);
+        if self.newest_of.len() > 2 * self.entries.len() + SPARE {
+            self.newest_of.retain(|_, newest| *newest != NONE);
+        }
+        let same = std::mem::replace(self.newest_of.entry(hash).or_insert(NONE), at);
         let entry = Entry {
             worker: Some(worker),
             hash,
@@ -173,17 +181,10 @@ impl<W> RestingWorkers<W> {
             in_all: Link { older: self.all.newest, newer: NONE },
             in_same: Link { older: same, newer: NONE },
         };
-        let at = match self.free.pop() {
-            Some(at) => {
-                self.entries[at as usize] = entry;
-                at
-            }
-            None => {
-                self.entries.push(entry);
-                // A process cannot have so many threads, so the number fits.
-                (self.entries.len() - 1) as u32
-            }
-        };
+        match self.entries.get_mut(at as usize) {
+            Some(free) => *free = entry,
+            None => self.entries.push(entry),
+        }
         match self.entries.get_mut(self.all.newest as usize) {
             Some(before) => before.in_all.newer = at,
             None => self.all.oldest = at,
@@ -192,7 +193,6 @@ impl<W> RestingWorkers<W> {
         if let Some(before) = self.entries.get_mut(same as usize) {
             before.in_same.newer = at;
         }
-        self.newest_of.insert(hash, at);
     }
 
     /// Notes that a worker ended that was taken or admitted.
@@ -247,8 +247,11 @@ impl<W> RestingWorkers<W> {
         }
         match self.entries.get_mut(in_same.newer as usize) {
             Some(newer) => newer.in_same.older = in_same.older,
-            None if in_same.older == NONE => drop(self.newest_of.remove(&hash)),
-            None => drop(self.newest_of.insert(hash, in_same.older)),
+            None => {
+                if let Some(newest) = self.newest_of.get_mut(&hash) {
+                    *newest = in_same.older;
+                }
+            }
         }
         self.free.push(at);
         Some(worker)

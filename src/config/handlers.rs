@@ -77,8 +77,19 @@ const MADE_HERE: [&CStr; 38] = [
     c"mod_xsendfile.c",
 ];
 
-/// All content handlers of one configuration, in the server's order, and what each is to this module.
-pub struct ContentHandlers(pub Vec<(ContentHandler, Role)>);
+/// All content handlers of one configuration, and what each is to this module.
+///
+/// A request asks several times for the handlers of one role, so each role has a list of its own.
+pub struct ContentHandlers {
+    /// All of them, in the server's order.
+    pub all: Vec<(ContentHandler, Role)>,
+    /// The server's upgrades to other protocols, in the same order.
+    pub upgrades: Vec<ContentHandler>,
+    /// The handlers of mod_cache, in the same order.
+    pub caches: Vec<ContentHandler>,
+    /// The handlers that have the content made in another process, by their places in the list of all.
+    pub makers: Vec<usize>,
+}
 
 impl ContentHandlers {
     /// Lists the handlers of the configuration that was just read. The error is the text of a fault.
@@ -113,13 +124,26 @@ impl ContentHandlers {
                 _ => Role::Plain,
             }
         };
-        Ok(Self(all.into_iter().map(|handler| (handler, role(&handler))).collect()))
+        Ok(Self::listed(all.into_iter().map(|handler| (handler, role(&handler))).collect()))
+    }
+
+    fn listed(all: Vec<(ContentHandler, Role)>) -> Self {
+        let those = |is_wanted: fn(&Role) -> bool| {
+            all.iter().filter(|(_, role)| is_wanted(role)).map(|(handler, _)| *handler).collect()
+        };
+        let maker = |(at, (_, role)): (usize, &(_, Role))| matches!(role, Role::Maker(_)).then_some(at);
+        Self {
+            upgrades: those(|role| matches!(role, Role::Upgrade)),
+            caches: those(|role| matches!(role, Role::Cache)),
+            makers: all.iter().enumerate().filter_map(maker).collect(),
+            all,
+        }
     }
 
     /// The modules, by their source files, of which nobody knows in which process they make content.
     pub fn unknown(&self) -> Vec<String> {
         let mut names = Vec::new();
-        for (handler, role) in &self.0 {
+        for (handler, role) in &self.all {
             let name = handler.module.to_string_lossy().into_owned();
             if matches!(role, Role::Plain) && !MADE_HERE.contains(&handler.module) && !names.contains(&name) {
                 names.push(name);

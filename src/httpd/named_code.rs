@@ -33,6 +33,11 @@ pub struct Directive {
     line: u32,
 }
 
+// SAFETY: the pointers are to texts of the configuration's pool, which nobody changes after they were copied there.
+unsafe impl Send for Directive {}
+// SAFETY: as above.
+unsafe impl Sync for Directive {}
+
 impl Directive {
     /// The directive that is being read.
     pub fn of(command: &Command<'_>) -> Option<Self> {

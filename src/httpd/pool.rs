@@ -47,15 +47,27 @@ impl<'p> Pool<'p> {
 
     /// Writes a value into the pool. A short text needs no other memory.
     pub fn written(self, value: &dyn fmt::Display) -> &'p CStr {
-        self.written_behind(b"", value)
+        let mut short = Short { bytes: [0; Short::ROOM], used: 0 };
+        match write!(short, "{value}") {
+            Ok(()) => self.text(&short.bytes[..short.used]),
+            Err(_) => self.text(value.to_string().as_bytes()),
+        }
     }
 
-    /// As [`Pool::written`], with `first` before the value.
-    pub fn written_behind(self, first: &[u8], value: &dyn fmt::Display) -> &'p CStr {
-        let mut short = Short { bytes: [0; Short::ROOM], used: 0 };
-        match short.push(first).and_then(|()| write!(short, "{value}")) {
-            Ok(()) => self.text(&short.bytes[..short.used]),
-            Err(_) => self.text(&[first, value.to_string().as_bytes()].concat()),
+    /// Copies all parts into the pool, one behind the other, with a NUL behind the last one.
+    pub fn joined<const N: usize>(self, parts: [&[u8]; N]) -> &'p CStr {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        // SAFETY: apr_palloc returns length + 1 writable bytes that live as long as the pool. The parts fill the first
+        // `length` of them. APR aborts the process when memory is short, so the result is not null.
+        unsafe {
+            let place = sys::apr_palloc(self.as_ptr(), (length + 1) as _).cast::<u8>();
+            let mut end = place;
+            for part in parts {
+                end.copy_from_nonoverlapping(part.as_ptr(), part.len());
+                end = end.add(part.len());
+            }
+            end.write(0);
+            CStr::from_ptr(place.cast())
         }
     }
 

@@ -60,8 +60,11 @@ impl<'r> Request<'r> {
         while let Some(before) = first.redirected_from() {
             first = before;
         }
-        let said = first.chain().fold(None, |chosen, r| choose(chosen, &r));
-        let notes = Said::notes(said.as_ref().map(|(said, _)| said));
+        let said = match first.redirected_to() {
+            None => first.said_that_counts(),
+            Some(_) => first.chain().fold(None, |chosen, r| choose(chosen, &r)).map(|(said, _)| said),
+        };
+        let notes = Said::notes(said.as_ref());
         for mut r in first.chain() {
             // Most requests have neither: nothing was said about them, and nobody left a note.
             if said.is_none() && r.has_no_notes() {
@@ -102,7 +105,10 @@ impl<'r> Request<'r> {
                     && CStr::from_ptr(key)
                         .to_bytes()
                         .get(..prefix.len())
-                        .is_some_and(|begin| begin.eq_ignore_ascii_case(prefix))
+                        // Of CONFINE_CONTEXT, which nearly every request has, the last byte differs.
+                        .is_some_and(|begin| {
+                            begin.last() == prefix.last() && begin.eq_ignore_ascii_case(prefix)
+                        })
             })
         }
     }
@@ -118,6 +124,11 @@ impl<'r> Request<'r> {
         self.redirected_from().is_some_and(|before| before.status() != sys::HTTP_OK as c_int)
     }
 
+    /// What was said about this request. What was said about a subrequest only counts if it became the response.
+    fn said_that_counts(&self) -> Option<Said<'r>> {
+        self.said().filter(|said| !said.of_subrequest || self.status() != sys::HTTP_OK as c_int)
+    }
+
     fn has_no_notes(&self) -> bool {
         // SAFETY: a live table, which is an array of entries (apr_tables.c) and never null.
         unsafe { (*sys::apr_table_elts(self.notes_table())).nelts == 0 }
@@ -127,9 +138,7 @@ impl<'r> Request<'r> {
 /// Chooses one text for a whole chain of requests: the first refusal; without one, the last text about a resource
 /// that is no error document; without this, the last text about the error document.
 fn choose<'r>(chosen: Option<(Said<'r>, bool)>, r: &Request<'r>) -> Option<(Said<'r>, bool)> {
-    // What was said about a subrequest only counts if it became the response.
-    let counts = |said: &Said<'_>| !said.of_subrequest || r.status() != sys::HTTP_OK as c_int;
-    let Some(said) = r.said().filter(counts) else { return chosen };
+    let Some(said) = r.said_that_counts() else { return chosen };
     let is_error_document = r.is_error_document();
     let wins = chosen.as_ref().is_none_or(|(before, was_error_document)| {
         said.replaces(Some(before))

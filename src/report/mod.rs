@@ -7,7 +7,7 @@ mod log_line;
 mod refusal;
 pub mod watched;
 
-use std::{ffi::CStr, fmt};
+use std::{ffi::CStr, fmt, path::Path};
 
 use confine::{
     backends::Moves,
@@ -45,6 +45,8 @@ pub struct Grounds<'a> {
     user: Option<&'a CStr>,
     rule: Option<RuleAt<'a>>,
     context: Option<&'a CStr>,
+    /// Whether log lines show the contexts as they are.
+    context_is_word: bool,
     /// The label under which requests in these contexts are counted.
     label: Label,
 }
@@ -57,7 +59,7 @@ impl<'a> Grounds<'a> {
 
     /// The grounds for a request of which only the proven user is known.
     pub fn of_user(user: Option<&'a CStr>) -> Self {
-        Self { user, rule: None, context: None, label: Label::NONE }
+        Self { user, rule: None, context: None, context_is_word: false, label: Label::NONE }
     }
 
     /// Adds the rule that decided.
@@ -70,7 +72,12 @@ impl<'a> Grounds<'a> {
     where
         'a: 'b,
     {
-        Grounds { context: Some(&moves.text), label: counters::label_of(moves), ..*self }
+        Grounds {
+            context: Some(&moves.text),
+            context_is_word: moves.is_word,
+            label: counters::label_of(moves),
+            ..*self
+        }
     }
 
     /// The rule that decided.
@@ -83,7 +90,7 @@ impl<'a> Grounds<'a> {
 pub fn refused(r: &mut Request<'_>, grounds: &Grounds<'_>, refusal: &Refusal) -> Status {
     counted(r, Event::Refused, grounds, refusal, refusal.counter);
     current::refused();
-    keep(r, Event::Refused, grounds, refusal.reason());
+    keep(r, Event::Refused, grounds, refusal.reason(), None);
     log::request(r, Level::Error, &line(r, Event::Refused, grounds, refusal.reason()));
     refusal.status()
 }
@@ -107,7 +114,7 @@ fn counted(r: &Request<'_>, event: Event, grounds: &Grounds<'_>, refusal: &Refus
 /// Logs and counts a request that would have been refused outside of report mode.
 pub fn would_refuse(r: &mut Request<'_>, grounds: &Grounds<'_>, refusal: &Refusal) {
     counted(r, Event::WouldRefuse, grounds, refusal, Counter::WouldRefuse);
-    keep(r, Event::WouldRefuse, grounds, refusal.reason());
+    keep(r, Event::WouldRefuse, grounds, refusal.reason(), None);
     log::request(r, Level::Warning, &line(r, Event::WouldRefuse, grounds, refusal.reason()));
 }
 
@@ -126,7 +133,7 @@ pub fn made_elsewhere(r: &mut Request<'_>, grounds: &Grounds<'_>, maker: &str) {
     }
     r.unset_note(CONTEXT);
     let reason = made_by(maker);
-    keep(r, Event::OutOfProcess, grounds, &reason);
+    keep(r, Event::OutOfProcess, grounds, &reason, None);
     if log::enabled(r, Level::Info) {
         log::request(r, Level::Info, &line(r, Event::OutOfProcess, grounds, &reason));
     }
@@ -139,7 +146,7 @@ pub fn made_by(maker: &str) -> String {
 
 /// Logs a request that goes on with the server's privileges.
 pub fn passed(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>) {
-    keep(r, event, grounds, "");
+    keep(r, event, grounds, "", None);
     if log::enabled(r, Level::Info) {
         log::request(r, Level::Info, &line(r, event, grounds, ""));
     }
@@ -157,7 +164,8 @@ pub fn moved(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, contexts:
     };
     r.set_env(CONTEXT, all);
     r.set_note(CONTEXT, all);
-    keep(r, event, grounds, "");
+    let copy = Some(all).filter(|_| !after_early && !r.is_subrequest());
+    keep(r, event, grounds, "", copy);
     if log::enabled(r, Level::Info) {
         log::request(r, Level::Info, &line(r, event, grounds, ""));
     }
@@ -178,8 +186,15 @@ pub fn failed(r: &Request<'_>, by: &Grounds<'_>, moves: &Moves, status: Status) 
     log::request(r, Level::Info, &line(r, Event::Failed, &by.within(moves), &reason));
 }
 
-/// Keeps the values of a request's log line for its notes.
-fn keep(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, reason: &str) {
+/// Keeps the values of a request's log line for its notes. If there is a copy of the contexts that lives until the
+/// request is logged, `contexts` is this copy.
+fn keep<'r>(
+    r: &mut Request<'r>,
+    event: Event,
+    grounds: &Grounds<'_>,
+    reason: &str,
+    contexts: Option<&'r CStr>,
+) {
     // The pool of a subrequest ends before the request is logged.
     let pool = r.outermost().map_or(r.pool(), |outermost| outermost.pool());
     // The texts are copied: before the request is logged, the rules can be replaced, and the contexts end with the
@@ -192,13 +207,16 @@ fn keep(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, reason: &str) 
             let user = user.to_bytes();
             word(pool, user, &Field(Some(user)))
         }),
-        rule: grounds.rule.map(|rule| match Place(rule).file().as_it_is() {
-            Some(file) => pool.written_behind(file, &format_args!(":{}", rule.line)),
-            None => pool.written(&Place(rule)),
+        rule: grounds.rule.map(|rule| match rule.in_log {
+            Some(text) => pool.text(text.as_bytes()),
+            None => written_place(pool, rule),
         }),
         context: grounds.context.map(|context| {
-            let context = context.to_bytes();
-            word(pool, context, &Bare(context))
+            let bytes = context.to_bytes();
+            match grounds.context_is_word {
+                true => contexts.unwrap_or_else(|| pool.text(bytes)),
+                false => word(pool, bytes, &Bare(bytes)),
+            }
         }),
         reason: (!reason.is_empty()).then(|| pool.written(&Reason(reason))),
     });
@@ -210,6 +228,19 @@ fn word<'p>(pool: Pool<'p>, value: &[u8], shown: &dyn fmt::Display) -> &'p CStr 
         Some(as_it_is) => pool.text(as_it_is),
         None => pool.written(shown),
     }
+}
+
+/// The place of a rule in a map as the log line shows it, copied into the pool.
+fn written_place<'p>(pool: Pool<'p>, rule: RuleAt<'_>) -> &'p CStr {
+    match Place(rule).file().as_it_is() {
+        Some(file) => pool.joined([file, b":", itoa::Buffer::new().format(rule.line).as_bytes()]),
+        None => pool.written(&Place(rule)),
+    }
+}
+
+/// How log lines show a line of the configuration.
+pub fn in_log(file: &Path, line: u32) -> String {
+    Place(RuleAt { file, line, in_log: None }).to_string()
 }
 
 /// Gives a redirect or subrequest inside the worker the contexts of the request that it comes from.

@@ -45,17 +45,17 @@ pub enum Ahead<'h> {
 impl ContentHandlers {
     /// Handles an upgrade to another protocol, if the client or the server wants one.
     pub fn upgrade(&self, r: &mut Request<'_>) -> Status {
-        self.run_those(r, |_, role| matches!(role, Role::Upgrade))
+        run_all(r, &self.upgrades)
     }
 
     /// Answers from httpd's cache, if the cache has the response.
     pub fn cached(&self, r: &mut Request<'_>) -> Status {
-        self.run_those(r, |_, role| matches!(role, Role::Cache))
+        run_all(r, &self.caches)
     }
 
     /// Whether mod_cache answers in this phase.
     pub fn have_a_cache(&self) -> bool {
-        self.0.iter().any(|(_, role)| matches!(role, Role::Cache))
+        !self.caches.is_empty()
     }
 
     /// Runs the handlers of the one module that can lead to another resource.
@@ -64,19 +64,13 @@ impl ContentHandlers {
     }
 
     fn run_those(&self, r: &mut Request<'_>, which: impl Fn(&ContentHandler, &Role) -> bool) -> Status {
-        for (handler, _) in self.0.iter().filter(|(handler, role)| which(handler, role)) {
-            match handler.run(r) {
-                Status::DECLINED => {}
-                status => return status,
-            }
-        }
-        Status::DECLINED
+        run_all(r, self.all.iter().filter(|(handler, role)| which(handler, role)).map(|(handler, _)| handler))
     }
 
     /// How the content of this request would be made, as the request is now.
     pub fn ahead(&self, r: &Request<'_>) -> Result<Ahead<'_>, Refusal> {
         server_pages::check(r)?;
-        let makers = self.0.iter().filter_map(|(_, role)| match role {
+        let makers = self.makers.iter().filter_map(|at| match &self.all[*at].1 {
             Role::Maker(maker) => Some(maker),
             _ => None,
         });
@@ -96,7 +90,7 @@ impl ContentHandlers {
         mut refuse: impl FnMut(&mut Request<'_>, &Refusal) -> Status,
         mut made_elsewhere: impl FnMut(&mut Request<'_>, &LoadedMaker) -> Result<(), Refusal>,
     ) -> Status {
-        for (handler, role) in &self.0 {
+        for (handler, role) in &self.all {
             let looked = match role {
                 Role::Gate | Role::Cache | Role::Upgrade => continue,
                 Role::Maker(maker) if maker.takes(r) => made_elsewhere(r, maker),
@@ -115,4 +109,15 @@ impl ContentHandlers {
         }
         Status::DECLINED
     }
+}
+
+/// Runs these handlers in their order: the first answer that is not DECLINED is the result.
+fn run_all<'h>(r: &mut Request<'_>, handlers: impl IntoIterator<Item = &'h ContentHandler>) -> Status {
+    for handler in handlers {
+        match handler.run(r) {
+            Status::DECLINED => {}
+            status => return status,
+        }
+    }
+    Status::DECLINED
 }

@@ -65,8 +65,8 @@ pub fn process_gate(r: &mut Request<'_>, lookup: bool) -> Status {
     }
     fault::at_gate(r);
     match (current::state(), scope.server.gate()) {
-        (None, Gate::Process) => worker::serve(r, |r| early_move_then(r, pipeline)),
-        _ => pipeline(r),
+        (None, Gate::Process) => worker::serve(r, |r| early_move_then(r, scope, |r| pipeline(r, scope))),
+        _ => pipeline(r, scope),
     }
 }
 
@@ -79,8 +79,12 @@ fn from_cache(r: &mut Request<'_>, scope: Scope<'_>, lookup: bool) -> Status {
 }
 
 /// The work of a new worker: the early move, if there is one, and then `job`.
-fn early_move_then(r: &mut Request<'_>, job: impl FnOnce(&mut Request<'_>) -> Status) -> Status {
-    match early_move(r) {
+fn early_move_then(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    job: impl FnOnce(&mut Request<'_>) -> Status,
+) -> Status {
+    match early_move(r, scope) {
         Status::OK => job(r),
         status => status,
     }
@@ -90,16 +94,11 @@ fn early_move_then(r: &mut Request<'_>, job: impl FnOnce(&mut Request<'_>) -> St
 ///
 /// At this time the virtual host, the client's address and the headers are known. The phases that run next
 /// (.htaccess, authentication, rewriting, the hooks of every application) run confined.
-fn early_move(r: &mut Request<'_>) -> Status {
+fn early_move(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     // If a worker after its early move makes another worker, that one is in the same contexts already.
     if current::state() != Some(State::Unmoved) {
         return Status::OK;
     }
-    let scope = match Scope::of(r) {
-        Ok(scope) => scope,
-        Err(Status::DECLINED) => return Status::OK,
-        Err(status) => return status,
-    };
     let Some(index) = scope.server.early else { return Status::OK };
     let verdict = Verdict::of(r, scope, [&scope.policy.rules[index]]);
     // At this time no handler is known.
@@ -112,12 +111,8 @@ fn early_move(r: &mut Request<'_>) -> Status {
 }
 
 /// All phases and the content, as the server runs them after its quick handlers.
-fn pipeline(r: &mut Request<'_>) -> Status {
-    let cached = match Scope::of(r) {
-        Ok(scope) => from_cache(r, scope, false),
-        Err(status) => status,
-    };
-    let status = cached.or_else(|| match r.run_phases() {
+fn pipeline(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
+    let status = from_cache(r, scope, false).or_else(|| match r.run_phases() {
         Status::OK => r.invoke_handler(),
         other => other,
     });
@@ -200,12 +195,12 @@ pub fn handler_gate(r: &mut Request<'_>) -> Status {
     }
     before_the_rules(r, scope).or_else(|| match state {
         None if scope.server.gate() == Gate::Handler => decide_then_serve(r, scope),
-        None => worker::serve(r, |r| early_move_then(r, |r| content_of(r, None))),
+        None => worker::serve(r, |r| early_move_then(r, scope, |r| content_in_worker(r, scope, None))),
         // The handler of a subrequest runs before the main request has moved (the main request is exempt, or an
         // application's hook runs early). It must not run unconfined, and it must not move the main request. So it
         // gets a worker and a decision of its own.
         Some(state) if scope.is_undecided(state) && r.is_subrequest() && !current::is_made_for(r) => {
-            worker::serve(r, |r| early_move_then(r, |r| content_of(r, None)))
+            worker::serve(r, |r| early_move_then(r, scope, |r| content_in_worker(r, scope, None)))
         }
         Some(state) => content(r, scope, state, None),
     })
@@ -246,21 +241,31 @@ fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
             Err(status) => return status,
         };
         match elsewhere(r, scope) {
-            Ok(_) => serve_decided(r, scope, (moves, by)),
+            Ok(maker) => serve_decided(r, scope, (moves, by), maker),
             // A refusal needs no thread. In report mode the request goes on, as it would in a thread.
             Err(refusal) => refuse(r, scope, &by.within(&moves), &refusal).or_else(|| run_unmoved(r, scope)),
         }
     })
 }
 
+/// A decision that was taken before the thread was made, and the process other than this one that will make the content.
+type DecidedBefore<'d, 'a> = (&'d Decided<'a>, Option<&'d LoadedMaker>);
+
 /// Serves the content of a decided request: in a kept worker if that is configured, otherwise in a one-time worker.
-fn serve_decided(r: &mut Request<'_>, scope: Scope<'_>, decided: Decided<'_>) -> Status {
+fn serve_decided(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    decided: Decided<'_>,
+    maker: Option<&LoadedMaker>,
+) -> Status {
     match scope.server.workers() {
         Workers::PerContext(limits) if can_be_kept(scope, &decided.0) => {
             let map_swaps = scope.policy.map_swaps();
-            worker::serve_kept(r, decided, map_swaps, &limits, |r, decided| content_of(r, Some(decided)))
+            worker::serve_kept(r, decided, map_swaps, &limits, |r, decided| {
+                content_in_worker(r, scope, Some((decided, maker)))
+            })
         }
-        _ => worker::serve(r, move |r| content_of(r, Some(&decided))),
+        _ => worker::serve(r, move |r| content_in_worker(r, scope, Some((&decided, maker)))),
     }
 }
 
@@ -273,16 +278,24 @@ fn can_be_kept(scope: Scope<'_>, moves: &MovesOf<'_>) -> bool {
 }
 
 /// The content, in a worker that the handler gate made because rules apply.
-fn content_of(r: &mut Request<'_>, decided: Option<&Decided<'_>>) -> Status {
-    match (Scope::of(r), current::state()) {
-        (Ok(scope), Some(state)) => content(r, scope, state, decided),
-        (Err(status), _) if status != Status::DECLINED => status,
-        _ => report::no_handler(r),
+fn content_in_worker(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    decided: Option<DecidedBefore<'_, '_>>,
+) -> Status {
+    match current::state() {
+        Some(state) => content(r, scope, state, decided),
+        None => report::no_handler(r),
     }
 }
 
 /// The content, in a worker: the decision and the move if they have not been made yet, and then the handlers.
-fn content(r: &mut Request<'_>, scope: Scope<'_>, state: State, decided: Option<&Decided<'_>>) -> Status {
+fn content(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    state: State,
+    decided: Option<DecidedBefore<'_, '_>>,
+) -> Status {
     if !scope.is_undecided(state) {
         r.keep_original_headers();
         return if current::is_confined() { continue_confined(r, scope) } else { run_unmoved(r, scope) };
@@ -291,11 +304,14 @@ fn content(r: &mut Request<'_>, scope: Scope<'_>, state: State, decided: Option<
     led.or_else(|| {
         r.keep_original_headers();
         match decided {
-            Some((moves, by)) => enter_then_run(r, scope, moves, by),
+            Some(((moves, by), maker)) => enter_then_run(r, scope, moves, by, Ok(maker)),
             None => {
                 let verdict = Verdict::of(r, scope, scope.rules());
                 match moves_of(r, scope, verdict) {
-                    Ok(Some((moves, by))) => enter_then_run(r, scope, &moves, &by),
+                    Ok(Some((moves, by))) => {
+                        let elsewhere = elsewhere(r, scope);
+                        enter_then_run(r, scope, &moves, &by, elsewhere)
+                    }
                     Ok(None) => stay_then_run(r, scope),
                     Err(status) => status,
                 }
@@ -305,8 +321,14 @@ fn content(r: &mut Request<'_>, scope: Scope<'_>, state: State, decided: Option<
 }
 
 /// Moves, and runs the handlers in the contexts. In report mode the handlers run without a move.
-fn enter_then_run(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, by: &Grounds<'_>) -> Status {
-    enter(r, scope, moves, by).or_else(|| match current::state() {
+fn enter_then_run(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    moves: &MovesOf<'_>,
+    by: &Grounds<'_>,
+    elsewhere: Result<Option<&LoadedMaker>, Refusal>,
+) -> Status {
+    enter(r, scope, moves, by, elsewhere).or_else(|| match current::state() {
         Some(State::Moved) => run_moved(r, scope, moves, by),
         _ => stay_then_run(r, scope),
     })
@@ -379,8 +401,14 @@ fn refuse(r: &mut Request<'_>, scope: Scope<'_>, grounds: &Grounds<'_>, refusal:
 
 /// Makes the moves: first everything that can fail without moving, then the moves in order. The result is DECLINED,
 /// so that the handlers come next, or the status of a refusal.
-fn enter(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, by: &Grounds<'_>) -> Status {
-    let elsewhere = match elsewhere(r, scope) {
+fn enter(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    moves: &MovesOf<'_>,
+    by: &Grounds<'_>,
+    elsewhere: Result<Option<&LoadedMaker>, Refusal>,
+) -> Status {
+    let elsewhere = match elsewhere {
         Ok(elsewhere) => elsewhere,
         Err(refusal) => return refuse(r, scope, &by.within(moves), &refusal),
     };

@@ -23,6 +23,7 @@ use crate::{
         expression::Expression,
         server::{Server, ServerId},
     },
+    report,
     startup::{dbd_statements::Statements, maps::MapKey},
 };
 
@@ -126,7 +127,9 @@ impl<'b> RuleCompiler<'b> {
             }
         };
         let backends = self.of_hosts.get(&written.server).cloned();
-        Some(Rule { origin: written.origin.clone(), source, same_context, backends })
+        let origin = written.origin.clone();
+        let in_log = report::in_log(&origin.file, origin.line).into();
+        Some(Rule { origin, in_log, source, same_context, backends })
     }
 
     /// The backends for the place where the rule stands.

@@ -49,7 +49,8 @@ pub fn serve_kept(
     job: impl FnOnce(&mut Request<'_>, &Decided<'_>) -> Status + Send,
 ) -> Status {
     let host = r.server().as_ptr().addr();
-    let key = Key { host, map_swaps, contexts: &decided.0.text };
+    let key =
+        Key { host, map_swaps, contexts: &decided.0.text, label: report::counters::label_of(&decided.0) };
     let mut kept = match pool::take(key, limits) {
         Ok(Some(kept)) => kept,
         Ok(None) => return serve(r, move |r| job(r, &decided)),

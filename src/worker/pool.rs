@@ -13,7 +13,10 @@ use std::{
     },
 };
 
-use confine::resting::{self, Admission};
+use confine::{
+    resting::{self, Admission},
+    tally::{self, Label},
+};
 
 use crate::{config::WorkerLimits, thread::kept_thread::KeptThread};
 
@@ -26,6 +29,19 @@ pub struct Key<'k> {
     pub map_swaps: u64,
     /// The contexts with their prefixes, in order.
     pub contexts: &'k CStr,
+    /// The label of these contexts.
+    pub label: Label,
+}
+
+impl Key<'_> {
+    /// A hash of the host and the contexts. A label is a number that no request can choose, so it needs no hashing of
+    /// texts, which costs more than all else here. Contexts that have no label of their own are hashed as text.
+    fn hash(&self) -> u64 {
+        match self.label {
+            Label::NO_ROOM => HASHER.hash_one((self.host, self.contexts)),
+            label => tally::spread(self.host as u64 ^ (u64::from(label.number()) << 32)),
+        }
+    }
 }
 
 /// A worker and its key.
@@ -54,7 +70,7 @@ fn resting() -> MutexGuard<'static, resting::RestingWorkers<ContextWorker>> {
 /// a thread that could not be made.
 pub fn take(key: Key<'_>, limits: &WorkerLimits) -> Result<Option<ContextWorker>, i32> {
     end_those_before(key.map_swaps);
-    let hash = HASHER.hash_one((key.host, key.contexts));
+    let hash = key.hash();
     let mut resting = resting();
     while let Some(kept) = resting.take(hash, |k| k.host == key.host && *k.contexts == *key.contexts) {
         if kept.thread.claim() {

@@ -64,6 +64,8 @@ use crate::{
 pub struct Rule<E> {
     /// The line of the configuration.
     pub origin: Origin,
+    /// How log lines show this line. It is ready because every request under a rule needs it.
+    pub in_log: Box<str>,
     /// Where its context comes from.
     pub source: Source<E>,
     /// What this rule does when its context is the server's own. `Exempt` is for the rules of mod_selinux's directives.
@@ -121,6 +123,8 @@ pub struct RuleAt<'a> {
     pub file: &'a Path,
     /// Line in it, from 1.
     pub line: u32,
+    /// How log lines show both, if that is ready.
+    pub in_log: Option<&'a str>,
 }
 
 impl std::fmt::Display for RuleAt<'_> {
@@ -167,7 +171,7 @@ pub fn decide<'a, E: 'a>(
     backends: &Backends,
 ) -> Decision<'a> {
     for rule in rules {
-        let at = RuleAt { file: &rule.origin.file, line: rule.origin.line };
+        let at = RuleAt { file: &rule.origin.file, line: rule.origin.line, in_log: Some(&rule.in_log) };
         let backends = rule.backends.as_deref().unwrap_or(backends);
         let made = match &rule.source {
             Source::Constant(prepared) => return fixed(prepared, at),
@@ -206,7 +210,7 @@ pub fn decide<'a, E: 'a>(
 fn by_map<'a>(live: &'a LiveMap, subject: &Subject<'_>, backends: &Backends) -> Option<Decision<'a>> {
     let ready = live.current();
     let hit = ready.map().lookup(subject)?;
-    let at = RuleAt { file: live.path(), line: hit.line };
+    let at = RuleAt { file: live.path(), line: hit.line, in_log: None };
     Some(match ready.contexts(hit.list, backends) {
         Ok(prepared) => held(&prepared, at),
         Err(error) => Decision::Failed(at, Failure::Prepare(error)),
@@ -232,7 +236,7 @@ fn transition<'a>(table: &'a TransitionMap, path: Option<&[u8]>, at: RuleAt<'a>)
     let path = path.unwrap_or_default();
     match table.lookup(path) {
         Some((line, prepared)) => {
-            let at = RuleAt { file: table.path(), line };
+            let at = RuleAt { file: table.path(), line, in_log: None };
             prepared.map_or(Decision::Failed(at, Failure::NoContext), |prepared| fixed(prepared, at))
         }
         None => {

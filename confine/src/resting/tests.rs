@@ -79,6 +79,17 @@ fn it_is_a_list_that_needs_no_search() {
     assert!(kept.entries.len() < 20_000 / 2, "places are used again");
 }
 
+/// Contexts that come once and never again leave nothing behind.
+#[test]
+fn hashes_of_which_nobody_rests_are_forgotten() {
+    let mut kept = RestingWorkers::new();
+    for key in 0..10_000 {
+        kept.rest(spread(key), key);
+        assert_eq!(kept.take(spread(key), |_| true), Some(key));
+    }
+    assert!(kept.newest_of.len() <= SPARE + 3, "{}", kept.newest_of.len());
+}
+
 #[test]
 fn who_fits_in_is_kept_at_once() {
     let mut kept = RestingWorkers::new();

@@ -46,6 +46,7 @@ pub use self::{
     refusals::{NewRefusal, PastRefusal, RefusalRecord, Refusals},
     rows::{BOUNDS, BUCKETS, MOST_ROWS, OUTCOMES, Row, RowState, Rows},
     sources::{DatabaseCounts, MapNews, Sources},
+    text::spread,
 };
 
 /// Everything that is counted.

@@ -38,7 +38,13 @@ fn rule_of(ttl: Duration, parameters: Parameters<Expression>, rows: RowsAre) -> 
     let limits = CacheLimits { ttl, entries: 100 };
     let database = Database::new(statement, parameters, BackendName::LANDLOCK, rows, limits);
     let source = Source::Database(Box::new(database));
-    Rule { origin: Origin::new("httpd.conf", 1), source, same_context: SameContext::Refused, backends: None }
+    Rule {
+        origin: Origin::new("httpd.conf", 1),
+        in_log: "httpd.conf:1".into(),
+        source,
+        same_context: SameContext::Refused,
+        backends: None,
+    }
 }
 
 /// Always asks.

@@ -16,6 +16,7 @@ use crate::{
 fn rule(line: u32, source: Source<Expression>) -> Rule<Expression> {
     Rule {
         origin: Origin::new("httpd.conf", line),
+        in_log: format!("httpd.conf:{line}").into(),
         source,
         same_context: SameContext::Refused,
         backends: None,
