@@ -182,11 +182,19 @@ impl Map {
     }
 
     fn v4(&self) -> networks::View<'_, u32> {
-        networks::View { starts: self.block.array(Array::V4Starts), hits: self.block.array(Array::V4Hits) }
+        networks::View {
+            starts: self.block.array(Array::V4Starts),
+            hits: self.block.array(Array::V4Hits),
+            fences: self.block.array(Array::V4Fences),
+        }
     }
 
     fn v6(&self) -> networks::View<'_, u128> {
-        networks::View { starts: self.block.array(Array::V6Starts), hits: self.block.array(Array::V6Hits) }
+        networks::View {
+            starts: self.block.array(Array::V6Starts),
+            hits: self.block.array(Array::V6Hits),
+            fences: self.block.array(Array::V6Fences),
+        }
     }
 
     pub(super) fn paths(&self) -> paths::View<'_> {

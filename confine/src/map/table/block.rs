@@ -19,7 +19,7 @@ use super::{Hit, names::HashKeys};
 pub(in crate::map) const MAGIC: [u8; 8] = *b"\xFFconfmap";
 
 /// It changes when the layout of the block changes, or the meaning of anything in it.
-pub(in crate::map) const VERSION: u32 = 4;
+pub(in crate::map) const VERSION: u32 = 5;
 
 /// In [`Header::flags`]: a context names no backend, so it means the default backend.
 pub(in crate::map) const DEFAULTED: u32 = 1;
@@ -41,8 +41,10 @@ pub(in crate::map) enum Array {
     Hosts,
     V4Starts,
     V4Hits,
+    V4Fences,
     V6Starts,
     V6Hits,
+    V6Fences,
     Edges,
     Nodes,
     Branches,
@@ -243,8 +245,10 @@ const ALL: [Array; ARRAYS - 2] = [
     Array::Hosts,
     Array::V4Starts,
     Array::V4Hits,
+    Array::V4Fences,
     Array::V6Starts,
     Array::V6Hits,
+    Array::V6Fences,
     Array::Edges,
     Array::Nodes,
     Array::Branches,

@@ -8,7 +8,7 @@ use super::{
     Hit,
     block::{Array, Block, BlockBuilder, DEFAULTED, Header, IGNORES_CASE},
     names::{HashKeys, NameRules, Slot},
-    networks::{Net, Nets},
+    networks::{Net, Nets, fill_fences},
     source::{Source, Span, Text},
     texts::Texts,
     tree::{Edge, Tree},
@@ -233,8 +233,10 @@ impl<'t> Builder<'t> {
             (Array::Hosts, self.hosts.slots() * size_of::<Slot>()),
             (Array::V4Starts, v4.ranges() * size_of::<u32>()),
             (Array::V4Hits, v4.ranges() * size_of::<Hit>()),
+            (Array::V4Fences, v4.fences() * size_of::<u32>()),
             (Array::V6Starts, v6.ranges() * size_of::<u128>()),
             (Array::V6Hits, v6.ranges() * size_of::<Hit>()),
+            (Array::V6Fences, v6.fences() * size_of::<u128>()),
         ];
         if !paths.is_empty {
             arrays.extend([
@@ -251,6 +253,10 @@ impl<'t> Builder<'t> {
         v4.fill(starts, hits);
         let (starts, hits) = block.both(Array::V6Starts, Array::V6Hits);
         v6.fill(starts, hits);
+        let (starts, fences) = block.both::<u32, _>(Array::V4Starts, Array::V4Fences);
+        fill_fences(starts, fences);
+        let (starts, fences) = block.both::<u128, _>(Array::V6Starts, Array::V6Fences);
+        fill_fences(starts, fences);
         let mut written = 0;
         for (names, part) in [(self.users, Array::Users), (self.hosts, Array::Hosts)] {
             let (slots, bytes) = block.both(part, Array::Text);

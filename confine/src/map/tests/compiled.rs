@@ -71,7 +71,7 @@ fn a_compiled_map_of_another_length_or_content_is_refused() {
     fs::write(&file, &other).expect("a file");
     assert_eq!(
         load_compiled(&folder, LANDLOCK).expect_err("another version"),
-        "c: is a compiled map of format 5, and this version reads format 4; compile it again with the confinectl \
+        "c: is a compiled map of format 6, and this version reads format 5; compile it again with the confinectl \
          of this version"
     );
     other[8..16].reverse();
