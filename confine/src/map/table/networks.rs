@@ -8,9 +8,10 @@
 //! The starts of the ranges stand in one array and the rules in another, so that a search only reads starts. A binary
 //! search among a million starts waits for memory at nearly every step. So where there are many, a third array repeats
 //! some of the starts: every 256th, and then every 16th. The first part stays in the processor's cache, and each step
-//! down leaves 16 candidates, which are neighbours.
+//! down leaves 16 candidates, which are neighbours and are all compared: the processor fetches them at once, while each
+//! step of a binary search would wait for the one before.
 
-use std::ops::Range;
+use std::{hint::black_box, ops::Range};
 
 use bytemuck::Pod;
 
@@ -183,26 +184,41 @@ pub(in crate::map) struct View<'m, B: Bits> {
 impl<B: Bits> View<'_, B> {
     /// The rule that counts for `address`.
     pub fn get(&self, address: B) -> Option<Hit> {
-        let found = last(self.starts, self.candidates(address)?, address)?;
+        let found = match parts_of_fences(self.starts.len()) {
+            None => last(self.starts, address)?,
+            Some((coarse, _)) => {
+                let (coarse, fine) = self.fences.split_at_checked(coarse)?;
+                let candidates = below(last_of_step(fine, below(last(coarse, address)?), address)?);
+                // The rules of all candidates are fetched while their starts are compared.
+                for part in self.hits.get(candidates.clone()).unwrap_or_default().chunks(HITS_IN_A_LINE) {
+                    black_box(part[0].line);
+                }
+                last_of_step(self.starts, candidates, address)?
+            }
+        };
         // In a damaged file the arrays may have other lengths.
         self.hits.get(found)?.found()
     }
-
-    /// Where the last start stands that is not behind `address`, as far as the fences tell.
-    fn candidates(&self, address: B) -> Option<Range<usize>> {
-        let Some((coarse, _)) = parts_of_fences(self.starts.len()) else { return Some(0..self.starts.len()) };
-        let (coarse, fine) = self.fences.split_at_checked(coarse)?;
-        let below = |fence: usize| fence * STEP..(fence + 1) * STEP;
-        let among = below(last(coarse, 0..coarse.len(), address)?);
-        Some(below(last(fine, among, address)?))
-    }
 }
 
-/// The place of the last element among these places that is not behind `address`. The elements are sorted.
-fn last<B: Bits>(sorted: &[B], among: Range<usize>, address: B) -> Option<usize> {
-    let candidates = sorted.get(among.start..among.end.min(sorted.len()))?;
-    let behind = candidates.partition_point(|start| *start <= address);
-    (among.start + behind).checked_sub(1)
+/// So many rules lie in a line of the processor's cache.
+const HITS_IN_A_LINE: usize = 64 / size_of::<Hit>();
+
+/// The places of what a fence stands for: starts, or finer fences.
+fn below(fence: usize) -> Range<usize> {
+    fence * STEP..(fence + 1) * STEP
+}
+
+/// The place of the last element that is not behind `address`. The elements are sorted.
+fn last<B: Bits>(sorted: &[B], address: B) -> Option<usize> {
+    sorted.partition_point(|start| *start <= address).checked_sub(1)
+}
+
+/// The same among the few elements at these places.
+fn last_of_step<B: Bits>(sorted: &[B], places: Range<usize>, address: B) -> Option<usize> {
+    let step = sorted.get(places.start..places.end.min(sorted.len()))?;
+    let behind = step.iter().fold(0, |behind, start| behind + usize::from(*start <= address));
+    (places.start + behind).checked_sub(1)
 }
 
 #[cfg(test)]
