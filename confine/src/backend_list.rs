@@ -16,6 +16,8 @@ macro_rules! every_backend {
             TOMOYO, "tomoyo", "tomoyo://dog", |_| Arc::new(crate::lsm::tomoyo::Tomoyo::new());
             /// Landlock: the name of a ruleset.
             LANDLOCK, "landlock", "landlock:tenant-a", |rulesets| Arc::<Landlock>::clone(rulesets);
+            /// The user that a process of its own runs as: a name.
+            UID, "uid", "uid:alice", |_| Arc::new(crate::lsm::uid::Uid::default());
         }
     };
 }

@@ -56,6 +56,8 @@ pub struct Moves {
     pub is_word: bool,
     /// The first context that would replace the context of an early move, if there is one.
     pub replacing: Option<Context>,
+    /// The first context that only a process of its own can be in, if there is one.
+    pub for_processes: Option<Context>,
     /// Under which name requests in these contexts are counted.
     pub label: LabelOnce,
 }
@@ -196,7 +198,7 @@ impl Backends {
         let ContextList::Contexts(list) = contexts else { return Ok(Prepared::Unconfined) };
         let mut steps = Vec::with_capacity(list.len());
         let mut text = String::new();
-        let mut replacing = None;
+        let (mut replacing, mut for_processes) = (None, None);
         for (i, context) in list.iter().enumerate() {
             let backend = self.get(context.backend).ok_or_else(|| PrepareError {
                 context: context.to_string(),
@@ -209,6 +211,10 @@ impl Backends {
             if backend.replaces(&context.text) {
                 self.in_order(context, &list[..i])?;
                 replacing.get_or_insert_with(|| context.clone());
+            }
+            if backend.is_for_processes() {
+                once(context, &list[..i])?;
+                for_processes.get_or_insert_with(|| context.clone());
             }
             let step = match same_context {
                 SameContext::Refused => prepare(backend, &context.text)?,
@@ -237,6 +243,7 @@ impl Backends {
             is_word: Field(Some(text.to_bytes())).as_it_is().is_some(),
             text,
             replacing,
+            for_processes,
             label: LabelOnce::default(),
         })))
     }
@@ -278,6 +285,9 @@ impl Backends {
                     return Err(replaces_early(context).into());
                 }
             }
+            if backend.is_for_processes() {
+                once(context, &list[..i])?;
+            }
             backend.check(&context.text)?;
             moved.extend(backend.after(&context.text, Moved::Thread));
         }
@@ -310,6 +320,27 @@ fn in_order(
         }
     }
     Ok(())
+}
+
+/// Checks that a process is to be in one context of such a backend: it has one user.
+fn once(context: &Context, earlier: &[Context]) -> Result<(), PrepareError> {
+    let Some(before) = earlier.iter().find(|before| before.backend == context.backend) else { return Ok(()) };
+    let why = format!("it stands behind {before}, and a process can be in one of the two");
+    Err(PrepareError { context: context.to_string(), problem: Problem::new(why, "keep one") })
+}
+
+/// The error for a context that only a process of its own can be in, where a thread is to enter it.
+pub fn not_for_threads(context: &Context) -> PrepareError {
+    PrepareError {
+        context: context.to_string(),
+        problem: Problem::new(
+            "only a process of its own can be in it, and here a thread of the server serves",
+            format!(
+                "serve the application with <ConfineFastCGI>, or give what else this rule meets one without {}:",
+                context.backend
+            ),
+        ),
+    }
 }
 
 /// The error for a context that would replace the context of an early move.

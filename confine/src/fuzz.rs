@@ -43,6 +43,7 @@ fn context(data: &[u8]) {
     lsm::apparmor::fuzz::text(&text);
     lsm::tomoyo::fuzz::text(&text);
     lsm::landlock::fuzz::text(&text, &values);
+    lsm::uid::fuzz::text(&text);
 }
 
 /// Checks that a displayed context reads back to the same context, whatever the default backend is.

@@ -1,7 +1,8 @@
 //! Finds the word that somebody probably meant.
 
 /// The one of `words` that is nearest to `word`. The case of letters does not count. At most two letters may be missing,
-/// added, changed, or exchanged with the next one. `None` if no word is so near, or if `word` is one of them.
+/// added, changed, or exchanged with the next one; of a word with less than six letters, one. `None` if no word is so
+/// near, or if `word` is one of them.
 ///
 /// ```
 /// use confine::spelling::nearest;
@@ -12,9 +13,11 @@
 pub fn nearest<'w>(word: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     /// With three changes, one short word becomes another.
     const MOST: usize = 2;
-    let near = words.into_iter().filter(|w| w.len().abs_diff(word.len()) <= MOST);
-    let (changes, nearest) = near.map(|w| (distance(word, w), w)).min_by_key(|(changes, _)| *changes)?;
-    (1..=MOST).contains(&changes).then_some(nearest)
+    let most = |w: &str| MOST.min(w.len() / 3);
+    let near = words.into_iter().filter(|w| w.len().abs_diff(word.len()) <= most(w));
+    let changes = near.map(|w| (distance(word, w), w)).filter(|(changes, w)| *changes <= most(w));
+    let (changes, nearest) = changes.min_by_key(|(changes, _)| *changes)?;
+    (changes > 0).then_some(nearest)
 }
 
 /// How many changes lead from one word to the other: the optimal string alignment distance, by bytes.
@@ -63,6 +66,14 @@ mod tests {
         assert_eq!(nearest("tomyo"), Some("tomoyo"));
         for word in ["tomoyo", "TOMOYO", "", "x", "staff", "toma", "selinuxes_t"] {
             assert_eq!(nearest(word), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn short_words_are_only_near_to_what_differs_in_one_letter() {
+        assert_eq!(super::nearest("gid", ["uid"]), Some("uid"));
+        for word in ["u", "dog", "unit", "did it"] {
+            assert_eq!(super::nearest(word, ["uid"]), None, "{word}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{OnceCell, RefCell},
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     ffi::CString,
     ops::Range,
     path::PathBuf,
@@ -11,7 +11,7 @@ use std::{
 use confine::{
     Origin,
     context::BackendName,
-    lsm::landlock::RulesetSpec,
+    lsm::{landlock::RulesetSpec, uid::UserSettings},
     policy::{
         answer_cache,
         database::{Parameters, RowsAre},
@@ -65,6 +65,8 @@ pub struct Written {
     pub learning: BTreeSet<ServerId>,
     /// `ConfineLearnFolder`.
     pub learn_folder: Option<PathBuf>,
+    /// `ConfineUsers`.
+    pub users: WrittenUsers,
 }
 
 /// The place of what is written, in the configuration's pool.
@@ -105,6 +107,15 @@ pub struct WrittenServerContext {
     pub directive: Box<str>,
     /// What.
     pub words: Vec<String>,
+}
+
+/// `ConfineUsers`, of all places where it is written.
+#[derive(Default)]
+pub struct WrittenUsers {
+    /// What it says.
+    pub settings: UserSettings,
+    /// Where each of its words was written first, by the part before the equals sign.
+    pub places: BTreeMap<&'static str, Origin>,
 }
 
 /// Whose directive a rule was written with.

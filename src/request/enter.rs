@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use confine::{
-    backends::replaces_early,
+    backends::{not_for_threads, replaces_early},
     lsm::{self, Enter, EnterError, Values},
     policy::decide::MovesOf,
     problem::Problem,
@@ -110,6 +110,9 @@ pub fn try_moves(
     extent: Extent,
     from: From,
 ) -> Result<(), Refusal> {
+    if let Some(context) = &moves.for_processes {
+        return Err(Refusal::context(&not_for_threads(context)));
+    }
     if let Some(context) = moves.replacing.as_ref().filter(|_| from == From::Early) {
         return Err(Refusal::context(&replaces_early(context)));
     }

@@ -117,8 +117,8 @@ impl<'b> RuleCompiler<'b> {
             WrittenSource::Database(label, parameters, rows, limits) => {
                 self.active(written, default)?;
                 if *rows == RowsAre::Rules {
-                    // A row may name any backend by its prefix.
-                    self.backends.iter().for_each(Backend::expect_values);
+                    // A row may name any backend by its prefix, and is refused where that backend takes no values.
+                    self.backends.iter().for_each(|backend| drop(backend.expect_values()));
                 }
                 let found = self.statements.find(label, parameters, &self.servers.get(written.server)?);
                 let statement = self.or_fault(written, found)?;
@@ -181,7 +181,14 @@ impl<'b> RuleCompiler<'b> {
         let checked = checked.map_err(|e| format!("{list}: {}", with_hint(&e)));
         self.or_fault(written, checked)?;
         let prepared = backends.prepare(&list, same_context);
-        self.or_fault(written, prepared)
+        let prepared = self.or_fault(written, prepared)?;
+        let for_processes = match &prepared {
+            Prepared::Moves(moves) if self.is_early(written) => moves.for_processes.as_ref(),
+            _ => None,
+        };
+        let early = for_processes.map_or(Ok(()), |context| Err(not_early(context.backend)));
+        self.or_fault(written, early)?;
+        Some(prepared)
     }
 
     /// Checks a rule whose contexts only requests know. At least its backend must be active.
@@ -189,8 +196,11 @@ impl<'b> RuleCompiler<'b> {
         let backend = self.backends.iter().find(|b| b.name() == default)?;
         let active = backend.active().map_err(|e| with_hint(&CheckError::Inactive(e)));
         self.or_fault(written, active)?;
-        backend.expect_values();
-        Some(())
+        let expected = backend.expect_values().map_err(|problem| format!("{default}: {problem}"));
+        self.or_fault(written, expected)?;
+        // A request's first thread makes the early move, whatever serves it later.
+        let early = self.is_early(written) && backend.is_for_processes();
+        self.or_fault(written, if early { Err(not_early(default)) } else { Ok(()) })
     }
 
     /// The value, or `None` with a fault noted that names the rule.
@@ -202,6 +212,14 @@ impl<'b> RuleCompiler<'b> {
         let WrittenRule { origin, directive, .. } = written;
         result.map_err(|e| self.faults.push(format!("{origin}: {directive}: {e}"))).ok()
     }
+}
+
+/// Why an early move cannot be one for processes.
+fn not_early(backend: BackendName) -> String {
+    format!(
+        "{backend}: is for processes of their own, and the early move is a thread's; write it in the rule of what \
+         <ConfineFastCGI> serves"
+    )
 }
 
 /// The error, and if a backend is not active, the hint that a beginner needs most.

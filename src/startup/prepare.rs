@@ -5,15 +5,20 @@ use std::sync::{Arc, OnceLock};
 use confine::{
     Origin,
     backends::Backends,
-    lsm::landlock::{Landlock, Missing},
+    lsm::{
+        landlock::{Landlock, Missing},
+        uid::{Uid, UserSettings},
+    },
 };
 
 use crate::{
     config::{
-        Faults, Gate, Policy, ServerConfig, Servers, Written, handlers::ContentHandlers, php::Php, rulesets,
+        Faults, Gate, Policy, ServerConfig, Servers, Written, WrittenUsers, handlers::ContentHandlers,
+        php::Php, rulesets,
     },
     httpd::{
         hooks::{self, RequestHook},
+        hosts,
         php::HandlerHook,
         server::{Server, ServerId},
     },
@@ -101,11 +106,23 @@ fn without_handler_gate(servers: &Servers<'_>, (origin, server): &(Origin, Serve
     })
 }
 
-/// The backends as this process sees them, with the rulesets that are written.
+/// The backends as this process sees them, with the rulesets that are written, and what is written of users.
 pub fn backends(main: &Server<'_>, written: &Written) -> Result<Backends, Faults> {
-    Landlock::made(rulesets::specs(main, written), missing(main))
-        .map(Backends::with)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect())
+    let landlock = Landlock::made(rulesets::specs(main, written), missing(main))
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Faults>());
+    let mut backends = landlock.map(Backends::with)?;
+    backends.put(Box::new(users(&written.users)?));
+    Ok(backends)
+}
+
+/// The users that processes may run as.
+fn users(written: &WrittenUsers) -> Result<Uid, Faults> {
+    let settings =
+        UserSettings { server: hosts::child_user().map(|user| user.id), ..written.settings.clone() };
+    Uid::new(settings).map_err(|problems| {
+        let at = written.places.values().next().map(|origin| format!("{origin}: ")).unwrap_or_default();
+        problems.iter().map(|problem| format!("{at}ConfineUsers: {problem}")).collect()
+    })
 }
 
 /// What a missing path of a ruleset means. A running server survives it. So a process that reloads this server, or

@@ -105,6 +105,7 @@ mod two_thousand_mixed_requests_are_never_mixed_up;
 mod unconfined_exempts_in_plain_words;
 mod unusual_maps_are_accepted;
 mod user_names_of_another_case_meet_their_line;
+mod users_are_for_processes_of_their_own;
 mod what_libraries_load_at_first_use_is_there;
 mod where_nothing_can_be_watched_report_mode_goes_on;
 mod workers_are_kept_per_context;

@@ -1,4 +1,4 @@
-//! Backends. Each is one LSM, and all of them work in the same three steps.
+//! Backends. Each is one LSM, or another way to take privileges away, and all of them work in the same three steps.
 //!
 //! 1. [`Backend::prepare`] parses the text of a context and makes a [`Move`]. A context that is written in the
 //!    configuration is prepared once, at startup.
@@ -15,7 +15,7 @@
 //! assert!(!error.problem.remedy.is_empty());
 //! ```
 
-use std::{fs, io, sync::Arc};
+use std::{fs, io, path::Path, sync::Arc};
 
 use crate::{
     context::{BackendName, Context},
@@ -28,6 +28,7 @@ pub mod landlock;
 mod selfattr;
 pub mod selinux;
 pub mod tomoyo;
+pub mod uid;
 
 /// The names of the active security modules, in the kernel's order. They come from `lsm_list_modules(2)`. Linux before
 /// 6.8 does not have this call, so there they come from /sys/kernel/security/lsm.
@@ -68,8 +69,15 @@ pub trait Backend: Send + Sync {
 
     /// Says that requests may supply contexts of this backend, in an environment variable or an expression. No single
     /// such context is known at startup, so the backend looks at what all of them need. It may read files and note
-    /// warnings.
-    fn expect_values(&self) {}
+    /// warnings. The error says why no such context can be used.
+    fn expect_values(&self) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    /// Whether contexts of this backend are for processes of their own. A thread of the server cannot enter them.
+    fn is_for_processes(&self) -> bool {
+        false
+    }
 
     /// As [`Backend::prepare`], for a text of which a request supplied a part or the whole (an environment variable, an
     /// expression, a row of a database). The request's part is one word. It must not change the meaning of the
@@ -152,6 +160,12 @@ pub trait Enter {
     fn enter_further(&self) -> Result<(), EnterError> {
         self.enter()
     }
+
+    /// Whether `program` may be executed after this move, as far as that is not the kernel's to say. Whoever executes a
+    /// program asks before the move.
+    fn may_execute(&self, _program: &Path) -> Result<(), Problem> {
+        Ok(())
+    }
 }
 
 /// A move with everything in place.
@@ -174,6 +188,13 @@ impl Enter for PreparedMove<'_> {
         match self {
             Self::Shared(e) => e.enter_further(),
             Self::Own(e) => e.enter_further(),
+        }
+    }
+
+    fn may_execute(&self, program: &Path) -> Result<(), Problem> {
+        match self {
+            Self::Shared(e) => e.may_execute(program),
+            Self::Own(e) => e.may_execute(program),
         }
     }
 }

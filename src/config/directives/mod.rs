@@ -6,6 +6,7 @@ mod rules;
 mod selinux;
 mod settings;
 mod tomoyo;
+mod users;
 
 use crate::{
     config::noting::Noting,
@@ -47,6 +48,7 @@ const ALL: &[Entry] = &[
     Entry::of(c"ConfineTrustScripts", settings::trust_scripts, SERVER, c"MODULE [MODULE ...]: their scripts are trusted as the server itself is"),
     Entry::of(c"ConfineCoreDumps", settings::core_dumps, SERVER, c"on|off: whether children may leave core dumps, and their memory be read through /proc"),
     Entry::of(c"ConfineStatusRows", settings::status_rows, SERVER, c"NUMBER: for how many pairs of a virtual host and a context requests are counted apart"),
+    Entry::of(c"ConfineUsers", users::users, SERVER, c"members-of=GROUP | keep-groups=GROUP[,GROUP ...] | min-uid=NUMBER | min-gid=NUMBER [...]: as which users processes of their own may run"),
     Entry::section(c"<ConfineLandlock", landlock::section, SERVER, c"NAME>: a Landlock ruleset"),
     Entry::of(c"LandlockRead", landlock::read, SERVER, c"[-]PATH [[-]PATH ...]: what may be read"),
     Entry::of(c"LandlockWrite", landlock::write, SERVER, c"[-]PATH [[-]PATH ...]: what may be changed"),

@@ -71,7 +71,7 @@ mod spec;
 mod template;
 #[cfg(test)]
 mod tests;
-mod way;
+pub(super) mod way;
 
 pub use absent::NOT_WHOLE;
 pub use access::FileAccess;

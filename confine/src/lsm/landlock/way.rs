@@ -36,7 +36,7 @@ const STICKY: u32 = 0o1000;
 
 /// Whose links are followed.
 #[derive(Clone, Debug)]
-pub(super) struct Trust {
+pub(in crate::lsm) struct Trust {
     /// The user that started the server. Root is an administrator, too.
     administrator: u32,
     /// `LandlockTrustPaths`: folders in which the links of all users are followed. Each is here as it was written, and
@@ -47,7 +47,7 @@ pub(super) struct Trust {
 impl Trust {
     /// Trusts the links of the user that this process acts as, and all links below these paths. Call it before the
     /// process gives up its privileges.
-    pub(super) fn new(below: &[Box<Path>]) -> Self {
+    pub(in crate::lsm) fn new(below: &[Box<Path>]) -> Self {
         let real = below.iter().filter_map(|path| path.canonicalize().ok());
         let below = below.iter().map(|path| path.to_path_buf()).chain(real).collect();
         Self { administrator: kernel::effective_user(), below }
@@ -81,9 +81,11 @@ impl Trust {
 
 /// What a path leads to.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(in crate::lsm) struct Found {
     /// A reference (`O_PATH`).
     pub fd: OwnedFd,
+    /// The folder that it is in, if it is a file.
+    pub folder: Option<OwnedFd>,
     /// Links that were followed only because `LandlockTrustPaths` says so, each with the reason why somebody else may
     /// have made it.
     pub trusted: Vec<(PathBuf, String)>,
@@ -91,7 +93,7 @@ pub(super) struct Found {
 
 /// Why a path leads nowhere.
 #[derive(Debug)]
-pub(super) enum Astray {
+pub(in crate::lsm) enum Astray {
     /// The kernel's answer.
     Refused(io::Error),
     /// A symbolic link or a hard link that somebody else may have made.
@@ -143,7 +145,7 @@ struct Walk<'t> {
 }
 
 /// Walks to `path`, which is absolute.
-pub(super) fn walk(path: &Path, trust: &Trust) -> Result<Found, Astray> {
+pub(in crate::lsm) fn walk(path: &Path, trust: &Trust) -> Result<Found, Astray> {
     let root = kernel::open_root()?;
     let mut walk = Walk { trust, steps: Vec::new(), left: names(path), links: 0, trusted: Vec::new() };
     walk.enter(root, OsString::new())?;
@@ -154,12 +156,13 @@ pub(super) fn walk(path: &Path, trust: &Trust) -> Result<Found, Astray> {
             continue;
         }
         if let Some(file) = walk.step(&name)? {
-            return Ok(Found { fd: file, trusted: walk.trusted });
+            let folder = walk.steps.pop().map(|step| step.folder);
+            return Ok(Found { fd: file, folder, trusted: walk.trusted });
         }
     }
     let Walk { mut steps, trusted, .. } = walk;
     let last = steps.pop().ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))?;
-    Ok(Found { fd: last.folder, trusted })
+    Ok(Found { fd: last.folder, folder: None, trusted })
 }
 
 /// The names in a path, with `..`.

@@ -255,9 +255,10 @@ impl Backend for Tomoyo {
         self.check_target(text, own, &target)
     }
 
-    fn expect_values(&self) {
+    fn expect_values(&self) -> Result<(), Problem> {
         self.shared.used.store(true, Ordering::Relaxed);
         self.findings().into_iter().for_each(|finding| self.note(finding));
+        Ok(())
     }
 
     fn prepare_server(&self, text: &str) -> Result<Option<Arc<dyn Move>>, PrepareError> {
