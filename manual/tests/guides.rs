@@ -113,6 +113,7 @@ guides! {
     five_minutes: follow "five-minutes",
     hosting_php: follow "hosting-php",
     wordpress_end_to_end: follow "wordpress",
+    wordpress_learned: follow "learn",
     users_from_ldap: follow "ldap",
     why_was_this_request_refused: follow "refused",
     coming_from_suexec: follow "from-suexec",

@@ -41,20 +41,25 @@ fn under_a_supervisor(cell: Cell) {
 
 fn serve(cell: Cell) {
     let server = leaky_app(cell)
-        .config("ConfineMode report\nConfineExplain on\nAlias /held \"@root@/www/app\"")
+        .config("ConfineMode report\nConfineExplain on\nAlias /held \"@root@/www/app\"\nAlias /learned \"@root@/www/app\"")
         .location("/app", "ConfineContext landlock:alice")
         .location("/held", "ConfineContext landlock:alice\nConfineMode enforce")
+        .location("/learned", "ConfineContext landlock:alice\nConfineMode learn")
         .start();
     for _ in 0..5 {
         server.client().get(&note_of(&server, "bob")).expect_content(NOTE_OF_BOB).expect_context("-");
         let path = note_path(&server, "bob");
         server.client().get(&leaky_at("/held/leaky.lua", "read", path)).expect_denied_by_kernel();
+        let path = note_path(&server, "bob");
+        server.client().get(&leaky_at("/learned/leaky.lua", "read", path)).expect_content(NOTE_OF_BOB);
     }
+    server.wait_for_log(&["confine: would confine GET /learned/leaky.lua "]);
+    assert!(!server.log().contains("confine: learning"), "nothing is learned");
     server.wait_for_log(&["confine: would confine GET /app/leaky.lua "]);
     server.wait_for_log(&[
         "confine: what rulesets refuse is not told: the kernel takes no filter on a request's thread (EBUSY); ",
         "start it outside of the container",
-        "report mode and ConfineExplain go on without",
+        "report mode and ConfineExplain go on without, and ConfineMode learn learns nothing",
     ]);
     assert_eq!(server.log_lines("is not told").len(), 1, "once");
     assert_eq!(server.log_lines("deny read").len(), 0);
