@@ -6,7 +6,7 @@ use confine::spelling::nearest;
 use crate::described::HOW_TO_LOAD;
 
 /// All of them; a test of the manual compares them with the module's own table.
-const NAMES: [&str; 37] = [
+const NAMES: [&str; 38] = [
     "ConfineContext",
     "ConfineMap",
     "ConfineEnv",
@@ -26,6 +26,7 @@ const NAMES: [&str; 37] = [
     "ConfineTrustScripts",
     "ConfineCoreDumps",
     "ConfineStatusRows",
+    "ConfineUsers",
     "ConfineLandlock",
     "LandlockRead",
     "LandlockWrite",

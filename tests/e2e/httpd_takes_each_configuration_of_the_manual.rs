@@ -27,11 +27,13 @@ const MODULES: [&str; 14] = [
 ];
 
 /// Faults that are about the reader's machine.
-const OF_THE_MACHINE: [&str; 5] = [
+const OF_THE_MACHINE: [&str; 7] = [
     "not active in this kernel",
     "cannot be opened",
     "cannot be read",
     "there is no ruleset of this name",
+    "there is no group ",
+    "there is no user ",
     "Invalid global certificate file path",
 ];
 
