@@ -1,4 +1,4 @@
-//! The backends of this build, and contexts made ready by them.
+//! All backends of this build, and the contexts that they have prepared.
 //!
 //! ```
 //! use confine::{

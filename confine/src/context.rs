@@ -1,4 +1,4 @@
-//! The text forms of contexts: which backend, and that backend's own words.
+//! How contexts are written: a prefix that names the backend, and the backend's own notation.
 //!
 //! `selinux:httpd_dog_t:s0`, `landlock:tenant-a`; without a known prefix the text belongs to the
 //! default backend, so `httpd_dog_t:s0` works as it stands. The prefix of an LSM that this build does

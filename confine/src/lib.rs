@@ -35,14 +35,16 @@
 //! let hit = map.lookup(&alice).ok_or("no rule matches")?;
 //! let words = map.list_text(hit.list).ok_or("no contexts")?.split(' ');
 //! let contexts = ContextList::parse(words, BackendName::LANDLOCK)?;
-//! let Prepared::Moves(moves) = backends.prepare(&contexts, SameContext::Refused)? else { return Err("exempt".into()) };
+//! let prepared = backends.prepare(&contexts, SameContext::Refused)?;
+//! let Prepared::Moves(moves) = prepared else { return Err("the request is exempt".into()) };
 //!
 //! // A thread of its own moves. From then on the kernel refuses it everything else.
 //! let served = thread::spawn(move || {
 //!     for step in &moves.steps {
 //!         step.ready(&NoValues)?.enter()?;
 //!     }
-//!     Ok::<_, confine::lsm::EnterError>((fs::read_dir("/usr").is_ok(), fs::read("/etc/passwd").is_ok()))
+//!     let (usr, passwd) = (fs::read_dir("/usr"), fs::read("/etc/passwd"));
+//!     Ok::<_, confine::lsm::EnterError>((usr.is_ok(), passwd.is_ok()))
 //! });
 //! assert_eq!(served.join().expect("no panic")?, (true, false));
 //! assert!(fs::read("/etc/passwd").is_ok(), "this thread has not moved");
@@ -53,8 +55,8 @@
 //! The modules form layers. Each imports only modules below it:
 //!
 //! ```text
-//! learn         what was watched, kept in files, and the ruleset that follows from it
-//! watch         what a thread does while nothing confines it, for rulesets that are still to be written
+//! learn         what was watched, kept in files until it becomes a ruleset
+//! watch         what a thread does while nothing confines it
 //! policy        the rules of a configuration, and the decision for one request
 //! map           files of rules: syntax, tables, copies
 //! backends      all backends of this build, and the contexts that they have prepared

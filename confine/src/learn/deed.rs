@@ -14,20 +14,20 @@ pub enum Deed {
     File {
         /// The word of the access, as logs have it.
         access: String,
-        /// To what, without symbolic links on the way.
+        /// The path of the object, without symbolic links on the way.
         path: Bytes,
-        /// Whether that is a folder.
+        /// Whether the object is a folder.
         folder: bool,
     },
     /// A TCP connection to a port.
     Connect(u16),
     /// A TCP socket bound to a port.
     Bind(u16),
-    /// A connection to a UNIX socket that lies in no folder.
+    /// A connection to a UNIX socket with an abstract name, which lies in no folder.
     Abstract(Bytes),
     /// A signal to a process that the request did not start.
     Signal,
-    /// No more was written down: the file is as long as it may be.
+    /// Nothing more was written, because the file has its largest size.
     Full,
 }
 
@@ -38,7 +38,7 @@ impl Deed {
         Self::File { access: access.word().to_owned(), path, folder }
     }
 
-    /// What an act comes to: more than one thing where something gets from one folder to another.
+    /// The deeds of an act. There are several if something gets from one folder to another.
     pub fn of(act: &Act) -> Vec<Self> {
         match act {
             Act::File { place, access } => vec![Self::file(*access, place.path(), place.is_folder())],
@@ -60,27 +60,27 @@ impl Deed {
         path.is_absolute().then_some((access, path, *folder))
     }
 
-    /// Whether this version knows what it says.
+    /// Whether this version knows the words in it.
     fn is_known(&self) -> bool {
         !matches!(self, Self::File { .. }) || self.as_file().is_some()
     }
 }
 
-/// Something that was done, and the first request that did it.
+/// A deed, and the first request that did it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Learned {
-    /// What.
+    /// The deed.
     pub deed: Deed,
     /// The ServerName of the virtual host.
     pub host: String,
-    /// Method and path.
+    /// The method and the path.
     pub request: String,
 }
 
 impl Learned {
     /// The line, with its end.
     pub(super) fn line(&self) -> String {
-        // Strings, numbers and bytes: JSON holds each of them.
+        // JSON can hold strings, numbers and bytes, so this cannot fail.
         let mut line = serde_json::to_string(self).unwrap_or_default();
         line.push('\n');
         line
@@ -92,14 +92,14 @@ impl Learned {
     }
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Debug, Default)]
 pub struct Reading {
-    /// What was done, in the order in which it was first done, each once.
+    /// What was done, each thing once, in the order in which it was first done.
     pub learned: Vec<Learned>,
-    /// Lines that cannot be read: the disk was full, or the machine stopped within a line.
+    /// The number of lines that cannot be read. The disk was full, or the machine stopped within a line.
     pub damaged: usize,
-    /// Whether the file is as long as it may be, so that there was more.
+    /// Whether the file has its largest size, so that something may be missing.
     pub is_full: bool,
 }
 

@@ -13,25 +13,27 @@ use std::{
 use super::{Deed, Learned};
 use crate::lsm::landlock::{FileAccess, is_shared};
 
-/// What the names of the files end in.
+/// The end of the files' names.
 pub const ENDING: &str = ".learned";
 
-/// The longest file, in bytes. An application that opens 10,000 files by names of 100 bytes comes to about 2 MB.
+/// The largest size of a file, in bytes. An application that opens 10,000 files with names of 100 bytes needs about 2
+/// MB.
 const MOST_BYTES: u64 = 8 << 20;
 
-/// Files of one folder that are told apart. Whoever does the same to more of them does it to the folder.
+/// How many files of one folder are written one by one. An application that does the same to more of them does it to
+/// the folder.
 const MOST_NAMES: u32 = 200;
 
 /// The part of the file that is read at a time.
 const PIECE: usize = 64 << 10;
 
-/// Why nothing more is written down. It is told once by each child.
+/// Why nothing more is written. Each child says so once.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
-    /// The file is as long as it may be.
+    /// The file has its largest size.
     #[error("{} is full ({MOST_BYTES} bytes), so what else its requests do is not learned; make a ruleset of what is there, and empty the file", .0.display())]
     Full(PathBuf),
-    /// The kernel takes no more.
+    /// The kernel reported an error.
     #[error("{} cannot be written ({}), so what its requests do is not learned until it can", .0.display(), .1)]
     Failed(PathBuf, io::Error),
 }
@@ -45,26 +47,25 @@ pub struct LearnFile {
     state: Mutex<State>,
 }
 
-/// What this process knows of the file.
+/// What this process knows about the file.
 #[derive(Debug, Default)]
 struct State {
-    /// What the file holds, by hash.
+    /// The hashes of what the file holds.
     known: HashSet<u64>,
-    /// How many names the file holds for an access to entries of a folder, by hash of both.
+    /// For the hash of an access and a folder, how many names of that folder the file holds.
     names: HashMap<u64, u32>,
-    /// Up to where the file was read.
+    /// The position up to which the file was read.
     read_to: u64,
-    /// Whether a line of this process's is cut.
+    /// Whether a line of this process was cut.
     is_cut: bool,
-    /// Whether this process told that it stopped.
+    /// Whether this process has said that it stopped.
     told: bool,
 }
 
 impl LearnFile {
-    /// Opens the file of `ruleset` in `folder`, which is made if it is not there. Both are for this user alone.
+    /// Opens the file of `ruleset` in `folder`, and makes it if it does not exist. Only this user may use the two.
     ///
-    /// # Errors
-    /// Somebody else may write into the folder, or what is there is not such a file.
+    /// # Errors Somebody else may write into the folder, or there is something else of this name.
     pub fn open(folder: &Path, ruleset: &str) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let own = fs::metadata("/proc/self")?.uid();
@@ -88,21 +89,20 @@ impl LearnFile {
         Ok(Self { file, path, hasher: RandomState::new(), state: Mutex::default() })
     }
 
-    /// The same, with another file to write to.
+    /// The same, writing to another file.
     #[cfg(test)]
     pub(super) fn onto(self, file: File) -> Self {
         Self { file, ..self }
     }
 
-    /// Where it lies.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes down what was done, if the file does not hold it.
+    /// Writes what was done, if the file does not hold it.
     ///
-    /// # Errors
-    /// Why it cannot be written down, where this process did not tell it yet.
+    /// # Errors Why it could not be written, if this process has not said so yet.
     pub fn note(&self, learned: &Learned) -> Result<(), Stopped> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = self.add(&mut state, learned);
@@ -136,11 +136,11 @@ impl LearnFile {
             return Err(Stopped::Full(self.path.clone()));
         }
         self.write(state, &line).map_err(failed)?;
-        // Even if another process wrote in between: what it wrote is read before the next line.
+        // Another process may have written in between. Its lines are read before the next line is written.
         Ok(())
     }
 
-    /// Appends a line at once. A line that was cut short ends before the next begins.
+    /// Appends a line at once. If an earlier line was cut, this first ends it.
     fn write(&self, state: &mut State, line: &str) -> io::Result<()> {
         let line = if state.is_cut { format!("\n{line}") } else { line.to_owned() };
         let written = (&self.file).write(line.as_bytes())?;
@@ -148,7 +148,7 @@ impl LearnFile {
         if state.is_cut { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
-    /// Takes in what was appended since, by whomever. A file that was emptied begins anew.
+    /// Reads what any process has appended since. A file that was emptied is read from its start.
     fn catch_up(&self, state: &mut State) -> io::Result<()> {
         let length = self.file.metadata()?.len();
         if length < state.read_to {
@@ -158,7 +158,7 @@ impl LearnFile {
             let rest = usize::try_from(length - state.read_to).unwrap_or(PIECE);
             let mut piece = vec![0; rest.min(PIECE)];
             self.file.read_exact_at(&mut piece, state.read_to)?;
-            // A line that does not end yet is read again, unless it fills the piece.
+            // A line that has no end yet is read again later, unless it fills the piece.
             let whole = match piece.iter().rposition(|b| *b == b'\n') {
                 Some(end) => end + 1,
                 None if piece.len() == PIECE => PIECE,
@@ -185,13 +185,13 @@ impl LearnFile {
         self.hasher.hash_one(format!("{deed:?}"))
     }
 
-    /// Whether the file holds enough of its kind in its folder.
+    /// Whether the file holds enough entries of this kind in this folder.
     fn is_one_of_many(&self, state: &State, deed: &Deed) -> bool {
         let entries = self.entries(deed);
         entries.and_then(|entries| state.names.get(&entries)).is_some_and(|names| *names >= MOST_NAMES)
     }
 
-    /// The access and the folder, where the files of that folder may be taken together.
+    /// The hash of the access and the folder, if the files of that folder may be taken together.
     fn entries(&self, deed: &Deed) -> Option<u64> {
         let (access, path, _) = deed.as_file()?;
         let folder = path.parent().filter(|folder| access != FileAccess::Execute && !is_shared(folder))?;
