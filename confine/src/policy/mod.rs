@@ -20,6 +20,7 @@
 //!
 //! let rule: Rule<()> = Rule {
 //!     origin: Origin::new("httpd.conf", 7),
+//!     in_log: "httpd.conf:7".into(),
 //!     source: Source::Constant(Prepared::Unconfined),
 //!     same_context: SameContext::Refused,
 //!     backends: None,
