@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 /// assert_eq!(serde_json::to_string(&name).unwrap(), r#""caf\\xe9""#);
 /// assert_eq!(serde_json::from_str::<Bytes>(r#""caf\\xe9""#).unwrap(), name);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bytes(Vec<u8>);
 
 impl From<Vec<u8>> for Bytes {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{bytes::Bytes, lsm::landlock::FileAccess, watch::Act};
 
 /// What was done, in the terms of rulesets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Deed {
     /// Something done to a file or a folder.
@@ -113,7 +113,7 @@ impl Reading {
                 None => reading.damaged += 1,
                 Some(Learned { deed: Deed::Full, .. }) => reading.is_full = true,
                 Some(learned) => {
-                    if known.insert(format!("{:?}", learned.deed)) {
+                    if known.insert(learned.deed.clone()) {
                         reading.learned.push(learned);
                     }
                 }

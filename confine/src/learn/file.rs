@@ -182,7 +182,7 @@ impl LearnFile {
     }
 
     fn key(&self, deed: &Deed) -> u64 {
-        self.hasher.hash_one(format!("{deed:?}"))
+        self.hasher.hash_one(deed)
     }
 
     /// Whether the file holds enough entries of this kind in this folder.
