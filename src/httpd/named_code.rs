@@ -88,6 +88,8 @@ pub struct Watcher {
 struct Watched {
     kind: Kind,
     seen: fn(&Command<'_>, Kind, &[u8]) -> Result<(), String>,
+    /// The entry of the module that the directive belongs to.
+    original: &'static sys::command_rec,
 }
 
 /// Begins to watch, for as long as this configuration lives. It must be called after the modules were loaded.
@@ -163,7 +165,7 @@ unsafe fn core_part<'v, T>(vector: *const sys::ap_conf_vector_t) -> Option<&'v T
 /// # Safety
 /// The section's table, if it has one, is live.
 unsafe fn lets_through(section: &sys::core_dir_config, table: &[sys::command_rec]) -> bool {
-    table.iter().filter(|entry| !entry.name.is_null()).any(|entry| {
+    table.iter().filter(|entry| !entry.name.is_null() && !is_run_at_once(entry)).any(|entry| {
         let list = section.override_list;
         // A section that sets nothing inherits the value of an outer one.
         let set = section.override_ as i32 & sys::OR_UNSET == 0;
@@ -188,8 +190,11 @@ fn modules() -> impl Iterator<Item = &'static sys::module> {
     std::iter::successors(first, |module| unsafe { module.next.as_ref() })
 }
 
-/// The entry that watches `entry`. There is none for a directive that the server runs while it parses a file (a
-/// section with code up to its end), because mod_lua turns it into another directive.
+/// The entry that watches `entry`.
+///
+/// The server runs some directives while it parses a file (sections with code or macros up to their end). For these it
+/// calls one module alone, the one that was added last. So such a directive is watched where it changes what other
+/// requests run, and is then passed on. mod_lua turns its own into other directives, which are watched.
 ///
 /// # Safety
 /// `entry` has a name.
@@ -197,23 +202,58 @@ unsafe fn watched(
     pool: Pool<'_>,
     watcher: Watcher,
     module: &CStr,
-    entry: &sys::command_rec,
+    entry: &'static sys::command_rec,
 ) -> Option<sys::command_rec> {
-    if entry.req_override & sys::EXEC_ON_READ as c_int != 0 {
-        return None;
-    }
     // SAFETY: the caller's promise.
     let name = unsafe { CStr::from_ptr(entry.name) };
     let kind = (watcher.kind_of)(module, name.to_str().ok()?)?;
-    let watched = Watched { kind, seen: watcher.seen };
+    let at_once = is_run_at_once(entry);
+    // A function for one word has the type of one for the rest of the line.
+    let can_be_passed_on = matches!(entry.args_how, sys::RAW_ARGS | sys::TAKE1);
+    if at_once && !(kind == Kind::Everybody && can_be_passed_on) {
+        return None;
+    }
+    let watched = Watched { kind, seen: watcher.seen, original: entry };
     Some(sys::command_rec {
         name: entry.name,
-        func: sys::cmd_func { raw_args: Some(read) },
+        func: sys::cmd_func { raw_args: Some(if at_once { read_at_once } else { read }) },
         cmd_data: std::ptr::from_mut(pool.place(watched)).cast(),
         req_override: entry.req_override,
-        args_how: sys::RAW_ARGS,
+        args_how: if at_once { entry.args_how } else { sys::RAW_ARGS },
         errmsg: entry.errmsg,
     })
+}
+
+fn is_run_at_once(entry: &sys::command_rec) -> bool {
+    entry.req_override & sys::EXEC_ON_READ as c_int != 0
+}
+
+/// In place of the function of a directive that the server runs while it parses the file.
+///
+/// # Safety
+/// As [`read`]. The second parameter is the server's, for the original function.
+unsafe extern "C" fn read_at_once(
+    parms: *mut sys::cmd_parms,
+    tree: *mut c_void,
+    arguments: *const c_char,
+) -> *const c_char {
+    // SAFETY: the caller's promise. The entry's data is a Watched, and the original belongs to a loaded module. It gets
+    // its own entry and data, as the server gives them (server/config.c, invoke_cmd), and may keep neither.
+    unsafe {
+        let refusal = read(parms, null_mut(), arguments);
+        if !refusal.is_null() {
+            return refusal;
+        }
+        let (entry, data) = ((*parms).cmd, (*parms).info);
+        let Watched { original, .. } = *(*entry).cmd_data.cast::<Watched>();
+        let Some(function) = original.func.raw_args else { return null() };
+        (*parms).cmd = original;
+        (*parms).info = original.cmd_data;
+        let answer = function(parms, tree, arguments);
+        (*parms).cmd = entry;
+        (*parms).info = data;
+        answer
+    }
 }
 
 /// # Safety
@@ -229,7 +269,7 @@ unsafe extern "C" fn read(
             // copied into a pool that lives as long as the server needs it.
             unsafe {
                 let Some(command) = Command::without_words(parms, directory) else { return null() };
-                let Watched { kind, seen } = *(*(*parms).cmd).cmd_data.cast::<Watched>();
+                let Watched { kind, seen, .. } = *(*(*parms).cmd).cmd_data.cast::<Watched>();
                 let arguments = if arguments.is_null() { c"" } else { CStr::from_ptr(arguments) };
                 match seen(&command, kind, arguments.to_bytes()) {
                     Ok(()) => null(),

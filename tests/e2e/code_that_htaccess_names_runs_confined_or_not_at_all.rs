@@ -228,6 +228,36 @@ fn what_takes_effect_at_once_is_refused(cell: Cell) {
 
 matrix!(what_takes_effect_at_once_is_refused for gates);
 
+/// The macros of a process are one table, so those of one tenant would count in another's files.
+fn macros_are_the_configurations(cell: Cell) {
+    let with = |htaccess: &str| {
+        site(cell, "AllowOverride All", htaccess)
+            .modules(["macro"])
+            .config(
+                "<Macro Guarded $place>\n<Location \"$place\">\nConfineContext writer\n</Location>\n</Macro>",
+            )
+            .config("<Macro Gone>\n</Macro>\nUndefMacro Gone\nUse Guarded \"/site\"")
+    };
+    let lines = ["<Macro Own>\nLuaScope once\n</Macro>\nUse Own", "Use Guarded \"/x\"", "UndefMacro Guarded"];
+    for line in lines {
+        let server = with(line).start();
+        server.client().get("/site/page.txt").expect_status(500);
+        server.wait_for_log(&["/site/.htaccess: ", "has no place in .htaccess"]);
+        // In a virtual host without rules they are as ever.
+        let free = site(cell, "AllowOverride All", lines[0])
+            .modules(["macro"])
+            .host("free", "")
+            .host("guarded", "<Location \"/site\">\nConfineContext writer\n</Location>")
+            .start();
+        free.client().send(&Request::get("/site/page.txt").header("Host", "free")).expect_content("content");
+    }
+    let server = with("").start();
+    server.client().get("/site/page.txt").expect_content("content");
+    server.wait_for_log(&["confine: confined GET /site/page.txt ", "context=landlock:writer"]);
+}
+
+matrix!(macros_are_the_configurations for gates);
+
 /// A directive that mod_lua uses internally would end the child if somebody wrote it.
 fn a_directive_that_nobody_may_write(cell: Cell) {
     let server = site(cell, "AllowOverride All", "Lua_____ByteCodeHack x")

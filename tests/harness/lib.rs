@@ -19,6 +19,7 @@ pub mod accounts;
 mod builder;
 mod client;
 mod command;
+mod generations;
 pub mod hostile;
 mod http;
 pub mod manual;

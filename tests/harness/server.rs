@@ -147,13 +147,14 @@ impl Server {
         self.daemon.signal(libc::SIGUSR1);
     }
 
-    /// Restarts gracefully. It returns when the server has read its configuration again. Running requests go on.
+    /// Restarts gracefully. It returns when the server has read its configuration again and no child from before
+    /// accepts connections. Running requests go on.
     #[track_caller]
     pub fn restart_gracefully(&self) {
-        let before = self.log_lines(READY).len();
+        let (before, generation) = (self.log_lines(READY).len(), self.generation());
         self.begin_graceful_restart();
         let deadline = Instant::now() + START_LIMIT;
-        while self.log_lines(READY).len() == before {
+        while self.log_lines(READY).len() == before || self.is_served_by(&generation) {
             assert!(Instant::now() < deadline, "no restart:\n{}", self.log());
             thread::sleep(Duration::from_millis(5));
         }

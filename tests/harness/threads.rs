@@ -27,7 +27,7 @@ impl Held {
 }
 
 /// The children of a process, and their children.
-fn descendants(pid: i32) -> Vec<i32> {
+pub(crate) fn descendants(pid: i32) -> Vec<i32> {
     let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let children: Vec<i32> = listed.split_whitespace().filter_map(|id| id.parse().ok()).collect();
     children.iter().flat_map(|child| [vec![*child], descendants(*child)].concat()).collect()

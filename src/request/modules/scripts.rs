@@ -47,6 +47,9 @@ pub fn kind_of(module: &CStr, directive: &str) -> Option<Kind> {
         b"mod_lua.c" if is("LuaMapHandler") || is("LuaInputFilter") || is("LuaOutputFilter") => None,
         // This covers all others, also those of later versions. Sections become Lua_____ByteCodeHack.
         b"mod_lua.c" => Some(Kind::Early),
+        // Macros are one table for the whole process. What one request's file defines is used by the files of others as
+        // long as that request lasts, and by several threads at once (modules/core/mod_macro.c, ap_macros).
+        b"mod_macro.c" => Some(Kind::Everybody),
         b"mod_perl.c" | b"mod_python.c" | b"mod_ruby.c" | b"mod_tcl.c" => Some(Kind::Early),
         // These are WSGIAuthUserScript, WSGIAuthGroupScript and WSGIAccessScript.
         b"mod_wsgi.c" if is("WSGIAccessScript") || directive.starts_with("WSGIAuth") => Some(Kind::Early),
