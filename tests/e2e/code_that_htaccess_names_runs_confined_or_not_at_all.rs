@@ -207,13 +207,18 @@ fn an_error_document_under_an_early_move(cell: Cell) {
 matrix!(an_error_document_under_an_early_move for process_gate);
 
 fn what_takes_effect_at_once_is_refused(cell: Cell) {
-    for (number, line) in
-        ["LuaRoot \"@root@/www/site\"", "SessionCryptoPassphrase \"exec:@root@/www/site/run\""]
-            .into_iter()
-            .enumerate()
+    for (number, line) in [
+        "LuaRoot \"@root@/www/site\"",
+        "SessionCryptoPassphrase \"exec:@root@/www/site/run\"",
+        "ProxyExpressEnable on",
+        "ProxyExpressDBMFile \"@root@/www/site/hosts\"",
+        "CookieExpires 60",
+    ]
+    .into_iter()
+    .enumerate()
     {
         let server = site(cell, "AllowOverride All", line)
-            .modules(["session", "session_cookie", "session_crypto"])
+            .modules(["session", "session_cookie", "session_crypto", "proxy", "proxy_express", "usertrack"])
             .program(
                 "www/site/run",
                 "#!/bin/sh\ncat '@root@/data/bob/note' > '@root@/out/early'\necho word\n",

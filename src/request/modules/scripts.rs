@@ -50,6 +50,11 @@ pub fn kind_of(module: &CStr, directive: &str) -> Option<Kind> {
         // Macros are one table for the whole process. What one request's file defines is used by the files of others as
         // long as that request lasts, and by several threads at once (modules/core/mod_macro.c, ap_macros).
         b"mod_macro.c" => Some(Kind::Everybody),
+        // These set fields of the server's own part, from then on for all requests of the virtual host in this child. Of
+        // all modules of httpd 2.4, these and LuaRoot do.
+        b"mod_proxy_express.c" => Some(Kind::Everybody),
+        b"mod_usertrack.c" if is("CookieExpires") => Some(Kind::Everybody),
+        b"mod_md.c" if is("MDRequireHttps") => Some(Kind::Everybody),
         b"mod_perl.c" | b"mod_python.c" | b"mod_ruby.c" | b"mod_tcl.c" => Some(Kind::Early),
         // These are WSGIAuthUserScript, WSGIAuthGroupScript and WSGIAccessScript.
         b"mod_wsgi.c" if is("WSGIAccessScript") || directive.starts_with("WSGIAuth") => Some(Kind::Early),
