@@ -14,6 +14,8 @@ pub struct Maker {
     module: &'static CStr,
     /// Who makes the content, in words for people.
     pub name: &'static str,
+    /// Where it is made, in words for people.
+    pub place: &'static str,
     /// What to do where that is refused.
     pub remedy: &'static str,
     takes: Takes,
@@ -31,85 +33,108 @@ enum Takes {
     Marked,
 }
 
+const PROCESS: &str = "another process";
+
 const CONFINE_IT: &str = "confine that process by its own means and say ConfineOutOfProcess allow";
 
 /// Every module of the kind that is known. A module that is not loaded does no harm here.
-static MAKERS: [Maker; 13] = [
+static MAKERS: [Maker; 14] = [
     Maker {
         module: c"mod_cgid.c",
         name: "mod_cgid",
+        place: PROCESS,
         remedy: "use mod_cgi instead of mod_cgid, or ConfineOutOfProcess allow",
         takes: Takes::Handlers(&[c"cgi-script", c"application/x-httpd-cgi"]),
     },
     Maker {
         module: c"mod_fcgid.c",
         name: "mod_fcgid",
+        place: PROCESS,
         remedy: "use mod_cgi, or ConfineOutOfProcess allow",
         takes: Takes::Handlers(&[c"fcgid-script"]),
     },
     Maker {
         module: c"mod_proxy.c",
         name: "a backend behind mod_proxy",
+        place: PROCESS,
         remedy: CONFINE_IT,
         takes: Takes::Proxy,
     },
     Maker {
         module: WSGI,
         name: "mod_wsgi, which may hand it to one of its daemons (WSGIDaemonProcess),",
+        place: PROCESS,
         remedy: "run the application embedded, in a server without WSGIDaemonProcess, or ConfineOutOfProcess allow",
         takes: Takes::Handlers(&[c"wsgi-script", c"application/x-httpd-wsgi"]),
     },
     Maker {
         module: c"mod_jk.c",
         name: "a servlet container behind mod_jk",
+        place: PROCESS,
         remedy: CONFINE_IT,
         takes: Takes::Handlers(&[c"jakarta-servlet"]),
     },
     Maker {
         module: c"mod_uwsgi.c",
         name: "a server behind mod_uwsgi",
+        place: PROCESS,
         remedy: CONFINE_IT,
         takes: Takes::Handlers(&[c"uwsgi-handler"]),
     },
     Maker {
         module: c"mod_Ruwsgi.c",
         name: "a server behind mod_Ruwsgi",
+        place: PROCESS,
         remedy: CONFINE_IT,
         takes: Takes::Handlers(&[c"uwsgi-handler"]),
     },
     Maker {
         module: c"mod_scgi.c",
         name: "a server behind mod_scgi",
+        place: PROCESS,
         remedy: CONFINE_IT,
         takes: Takes::Handlers(&[c"scgi-handler"]),
     },
     Maker {
         module: c"mod_fastcgi.c",
         name: "mod_fastcgi",
+        place: PROCESS,
         remedy: "use mod_cgi, or ConfineOutOfProcess allow",
         takes: Takes::Handlers(&[c"fastcgi-script"]),
+    },
+    // Its interpreters live in threads that the child makes, or for the child's first thread alone.
+    Maker {
+        module: c"mod_rivet.c",
+        name: "mod_rivet",
+        place: "a thread of its own",
+        remedy: "serve its applications by a server of their own and say ConfineOutOfProcess allow",
+        takes: Takes::Handlers(&[c"application/x-httpd-rivet", c"application/x-rivet-tcl"]),
     },
     Maker {
         module: c"mod_passenger.c",
         name: "an application of Phusion Passenger",
+        place: PROCESS,
         remedy: CONFINE_IT,
         takes: Takes::Marked,
     },
     Maker {
         module: c"mod_passenger.cpp",
         name: "an application of Phusion Passenger",
+        place: PROCESS,
         remedy: CONFINE_IT,
         takes: Takes::Marked,
     },
     Maker {
         module: c"mod_mono.c",
         name: "a server behind mod_mono",
+        place: PROCESS,
         remedy: CONFINE_IT,
         takes: Takes::Handlers(&[c"mono"]),
     },
     Maker {
         module: c"mod_caucho.c",
         name: "a server behind mod_caucho",
+        place: PROCESS,
         remedy: CONFINE_IT,
         takes: Takes::Handlers(&[c"caucho-request"]),
     },
@@ -154,6 +179,11 @@ impl LoadedMaker {
             }
             Takes::Marked => r.has_config_of(self.maker.module),
         }
+    }
+
+    /// Where it is made.
+    pub fn place(&self) -> &'static str {
+        self.maker.place
     }
 
     /// Who makes the content.

@@ -221,7 +221,7 @@ fn decide_here(
             match maker {
                 Ok(maker) => Outcome {
                     contexts: Some(moves.text.to_string_lossy().into_owned()),
-                    reason: maker.map(|maker| report::made_by(maker.name())),
+                    reason: maker.map(|maker| report::made_by(maker.name(), maker.place())),
                     ..plain(event(scope, maker.is_some()), at)
                 },
                 Err(refusal) => refused(scope, at, Some(&moves), &refusal),

@@ -125,14 +125,14 @@ pub fn warned(r: &mut Request<'_>, grounds: &Grounds<'_>, reason: &str) {
 
 /// Says and counts that another process makes this request's content, and removes what said that the request runs in
 /// its contexts.
-pub fn made_elsewhere(r: &mut Request<'_>, grounds: &Grounds<'_>, maker: &str) {
+pub fn made_elsewhere(r: &mut Request<'_>, grounds: &Grounds<'_>, maker: &str, place: &str) {
     let row = current::row().unwrap_or_else(|| counters::row_of(r, grounds));
     counters::add(row, Counter::OutOfProcess);
     for name in [CONTEXT, c"REDIRECT_CONFINE_CONTEXT"] {
         r.unset_env(name);
     }
     r.unset_note(CONTEXT);
-    let reason = made_by(maker);
+    let reason = made_by(maker, place);
     keep(r, Event::OutOfProcess, grounds, &reason, None);
     if log::enabled(r, Level::Info) {
         log::request(r, Level::Info, &line(r, Event::OutOfProcess, grounds, &reason));
@@ -140,8 +140,8 @@ pub fn made_elsewhere(r: &mut Request<'_>, grounds: &Grounds<'_>, maker: &str) {
 }
 
 /// Says in words where content of this `maker` comes from.
-pub fn made_by(maker: &str) -> String {
-    format!("{maker} makes the content in another process, which is in no context of this module's")
+pub fn made_by(maker: &str, place: &str) -> String {
+    format!("{maker} makes the content in {place}, which is in no context of this module's")
 }
 
 /// Logs a request that goes on with the server's privileges.

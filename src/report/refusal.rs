@@ -62,14 +62,12 @@ impl Refusal {
         }
     }
 
-    /// Another process would make the content.
-    pub fn out_of_process(what: &str, remedy: &str) -> Self {
+    /// Another process, or a thread that is no worker, would make the content.
+    pub fn out_of_process(what: &str, place: &str, remedy: &str) -> Self {
         Self::new(
             Status::FORBIDDEN,
             Counter::RefusedOutOfProcess,
-            format!(
-                "{what} makes the content in another process, which does not inherit the context; {remedy}"
-            ),
+            format!("{what} makes the content in {place}, which does not inherit the context; {remedy}"),
         )
     }
 

@@ -493,7 +493,7 @@ fn made_elsewhere(r: &mut Request<'_>, scope: Scope<'_>, maker: &LoadedMaker, gr
         current::note_made_elsewhere();
     }
     maker.warn(r, scope, grounds);
-    report::made_elsewhere(r, grounds, maker.name());
+    report::made_elsewhere(r, grounds, maker.name(), maker.place());
 }
 
 fn answered(r: &mut Request<'_>, status: Status) -> Status {

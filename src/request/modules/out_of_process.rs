@@ -22,7 +22,9 @@ impl LoadedMaker {
     /// Refuses a request whose content this maker would make, unless that is allowed here.
     pub fn allowed(&self, scope: Scope<'_>) -> Result<(), Refusal> {
         match here(scope) {
-            OutOfProcess::Deny => Err(Refusal::out_of_process(self.maker.name, self.maker.remedy)),
+            OutOfProcess::Deny => {
+                Err(Refusal::out_of_process(self.maker.name, self.maker.place, self.maker.remedy))
+            }
             OutOfProcess::Warn | OutOfProcess::Allow => Ok(()),
         }
     }
@@ -39,9 +41,9 @@ impl LoadedMaker {
         if warned.get_or_insert_default().insert(key) {
             drop(warned);
             let text = format!(
-                "{} makes the content in another process, which does not inherit the context \
+                "{} makes the content in {}, which does not inherit the context \
                  (said once in each child for each virtual host); {}",
-                self.maker.name, self.maker.remedy
+                self.maker.name, self.maker.place, self.maker.remedy
             );
             report::warned(r, grounds, &text);
         }
