@@ -17,6 +17,7 @@
 #include <mpm_common.h>
 #include <mod_auth.h>
 #include <mod_status.h>
+#include <mod_proxy.h>
 /* mod_dbd.h needs apr_dbd.h before it. */
 #include <apr_dbd.h>
 #include <mod_dbd.h>

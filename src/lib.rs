@@ -12,6 +12,7 @@ use apache_sys as sys;
 
 mod config;
 mod describe;
+mod fastcgi;
 mod httpd;
 mod report;
 mod request;
@@ -29,7 +30,7 @@ use httpd::{
     log::{self, Level},
     lua_state,
     pool::Pool,
-    providers,
+    providers, proxy,
     request::Request,
     server::Server,
     status::Status,
@@ -232,6 +233,10 @@ unsafe extern "C" fn pre_config(
                     seen: scripts::seen,
                     create_directory: config::DIRECTORY.create(),
                 };
+                if let Err(why) = proxy::before_backends(before_backend) {
+                    log::main(Level::Error, &format!("confine: {why}"));
+                    return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+                }
                 if let Err(why) = httpd::named_code::watch(pool, watcher) {
                     log::main(Level::Error, &format!("confine: {why}"));
                     return sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
@@ -244,6 +249,22 @@ unsafe extern "C" fn pre_config(
             sys::HTTP_INTERNAL_SERVER_ERROR as c_int
         },
     )
+}
+
+/// mod_proxy is about to connect for a request; `request/modules/fastcgi.rs` says why that is looked at.
+unsafe extern "C" fn before_backend(
+    r: *mut sys::request_rec,
+    worker: *mut sys::proxy_worker,
+    _: *mut sys::proxy_server_conf,
+    _: *mut c_char,
+    _: *const c_char,
+    _: sys::apr_port_t,
+) -> c_int {
+    on_request(r, |r| {
+        // SAFETY: mod_proxy hands its hooks the live worker that it chose.
+        let socket = unsafe { proxy::socket_of(r, worker) };
+        request::modules::fastcgi::guard(r, socket)
+    })
 }
 
 /// mod_lua has made a state and is about to run a function in it. `lua.rs` says why this renames the thread.
@@ -323,10 +344,7 @@ unsafe extern "C" fn post_config(
     }
     // SAFETY: the configuration's live pool; when it goes, the main server that the log knows goes.
     unsafe { sys::apr_pool_cleanup_register(pconf, null(), Some(forget), Some(sys::apr_pool_cleanup_null)) };
-    on_config(s, |server| {
-        startup::finish(server);
-        true
-    })
+    on_config(s, startup::finish)
 }
 
 /// An error in this hook must not end the child, because the server would then stop altogether. The requests that
@@ -446,6 +464,7 @@ unsafe extern "C" fn child_status(
         || {
             if status == sys::MPM_CHILD_EXITED {
                 counters::child_ended(process.unsigned_abs());
+                fastcgi::child_ended(process.unsigned_abs());
             }
         },
         |panic| log::main(Level::Error, &format!("confine: panic when a child ended: {panic}")),

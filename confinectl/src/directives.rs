@@ -6,7 +6,7 @@ use confine::spelling::nearest;
 use crate::described::HOW_TO_LOAD;
 
 /// All of them; a test of the manual compares them with the module's own table.
-const NAMES: [&str; 38] = [
+const NAMES: [&str; 47] = [
     "ConfineContext",
     "ConfineMap",
     "ConfineEnv",
@@ -38,6 +38,15 @@ const NAMES: [&str; 38] = [
     "LandlockBind",
     "LandlockScope",
     "LandlockABI",
+    "ConfineFastCGI",
+    "Program",
+    "Arguments",
+    "Environment",
+    "Processes",
+    "Requests",
+    "Idle",
+    "Total",
+    "Queue",
     "selinuxServerDomain",
     "selinuxDomainMap",
     "selinuxDomainEnv",

@@ -9,6 +9,7 @@
 
 pub mod directives;
 mod edit;
+pub mod fastcgi;
 pub mod handlers;
 pub mod makers;
 pub mod named_code;

@@ -46,6 +46,8 @@ pub struct Policy {
     pub nothing_of_lua: Option<Directives>,
     /// What keeps apart what mod_php shares, where it is loaded.
     pub php: Option<Php>,
+    /// What leads requests to mod_proxy_fcgi as programs of `<ConfineFastCGI>` need it; `None` without such sections.
+    pub fcgi: Option<Directives>,
     /// Whether children may leave core dumps (`ConfineCoreDumps on`).
     pub core_dumps: bool,
     /// Whether requests under rulesets are watched anywhere.

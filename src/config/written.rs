@@ -19,7 +19,7 @@ use confine::{
     },
 };
 
-use super::ServerConfig;
+use super::{ServerConfig, fastcgi::Program};
 use crate::httpd::{
     expression::Expression,
     pool::Pool,
@@ -37,6 +37,10 @@ pub struct Written {
     pub rulesets: Vec<WrittenRuleset>,
     /// The ruleset whose section is being read.
     pub open: Option<WrittenRuleset>,
+    /// Sections `<ConfineFastCGI>` that are complete.
+    pub programs: Vec<Program>,
+    /// The one that is being read.
+    pub open_program: Option<Program>,
     /// `LandlockIncludeDir`: the folders in which included files are looked for first, in their order.
     pub include_folders: Vec<PathBuf>,
     /// Expressions in Landlock paths, by index.

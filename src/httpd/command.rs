@@ -164,9 +164,9 @@ impl<'c> Command<'c> {
         }
     }
 
-    /// Reads the directives inside this section, for the same server and directory. All their names must begin with
-    /// `prefix`, because another directive would also act outside of this section.
-    pub fn walk_section(&mut self, prefix: &str) -> Result<(), String> {
+    /// Reads the directives inside this section, with the same server and directory; the names of all must
+    /// belong there, so that no line acts outside of the section it stands in. `expected` tells those that do.
+    pub fn walk_section(&mut self, belongs: impl Fn(&str) -> bool, expected: &str) -> Result<(), String> {
         // SAFETY: live parameters and tree; the children run through the command table, each behind
         // a boundary of its own.
         unsafe {
@@ -174,10 +174,10 @@ impl<'c> Command<'c> {
             let mut child = first;
             while let Some(node) = child.as_ref() {
                 let name = CStr::from_ptr(node.directive).to_string_lossy();
-                if !name.get(..prefix.len()).is_some_and(|n| n.eq_ignore_ascii_case(prefix)) {
+                if !belongs(&name) {
                     let line = node.line_num;
                     return Err(format!(
-                        "{name} on line {line} has no meaning here; only {prefix}... stand in it"
+                        "{name} on line {line} has no meaning here; only {expected} stand in it"
                     ));
                 }
                 child = node.next;

@@ -105,3 +105,10 @@ pub fn child_user() -> Option<User> {
     let name = unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned();
     Some(User { name, id })
 }
+
+/// As which group the children run: `Group`.
+pub fn child_group() -> u32 {
+    let config = &raw const sys::ap_unixd_config;
+    // SAFETY: as in child_user().
+    unsafe { (*config).group_id }
+}

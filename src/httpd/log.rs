@@ -65,6 +65,16 @@ pub fn server(s: &Server<'_>, level: Level, line: &str) {
     write(s.as_ptr(), level.raw(), line);
 }
 
+/// The descriptor of the server's log, where it is a file or a pipe.
+pub fn descriptor(s: &Server<'_>) -> Option<i32> {
+    let mut descriptor = -1;
+    // SAFETY: a live server; its log is null or a live file, and there is room for the answer.
+    unsafe {
+        let log = (*s.as_ptr()).error_log;
+        (!log.is_null() && sys::apr_os_file_get(&mut descriptor, log) == 0).then_some(descriptor)
+    }
+}
+
 /// One line that stops the start: to the terminal and the log, without time and module.
 pub fn startup(s: &Server<'_>, line: &str) {
     write(s.as_ptr(), Level::Error.raw() | sys::APLOG_STARTUP as c_int, line);

@@ -164,12 +164,16 @@ pub fn moved(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, contexts:
     };
     r.set_env(CONTEXT, all);
     r.set_note(CONTEXT, all);
+    // Another process makes the content, and it was started in these contexts.
+    let reason = if r.goes_to_backend() { BY_A_POOL } else { "" };
     let copy = Some(all).filter(|_| !after_early && !r.is_subrequest());
-    keep(r, event, grounds, "", copy);
+    keep(r, event, grounds, reason, copy);
     if log::enabled(r, Level::Info) {
-        log::request(r, Level::Info, &line(r, event, grounds, ""));
+        log::request(r, Level::Info, &line(r, event, grounds, reason));
     }
 }
+
+const BY_A_POOL: &str = "made by a process that was started in these contexts";
 
 /// Says where the kernel's refusals are seen, when a confined application answered with an error that one of them may be
 /// behind. The application only sees `EACCES`, and what it says then may mislead.

@@ -94,6 +94,12 @@ pub fn enter_and_record(
     }
     current::reached(reached);
     current::counts_in(row);
+    if scope.policy.fcgi.is_some()
+        && from == From::Server
+        && moves.steps.iter().all(|step| step.is_constant())
+    {
+        current::is_in(&moves.text);
+    }
     apply_confined_settings(r, scope.policy);
     if content == Content::Here {
         let event = if reached == State::Early { Event::ConfinedEarly } else { Event::Confined };

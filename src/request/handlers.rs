@@ -70,6 +70,10 @@ impl ContentHandlers {
     /// How the content of this request would be made, as the request is now.
     pub fn ahead(&self, r: &Request<'_>) -> Result<Ahead<'_>, Refusal> {
         server_pages::check(r)?;
+        if r.goes_to_backend() {
+            // Another process, which was started in the contexts.
+            return Ok(Ahead::Nothing);
+        }
         let makers = self.makers.iter().filter_map(|at| match &self.all[*at].1 {
             Role::Maker(maker) => Some(maker),
             _ => None,

@@ -27,7 +27,7 @@ use confine::policy::decide::MovesOf;
 use self::{
     enter::{Content, enter_and_record},
     handlers::{Ahead, LeadsOn},
-    modules::{lua, negotiation, out_of_process},
+    modules::{fastcgi, lua, negotiation, out_of_process},
     scope::Scope,
     verdict::{Outcome, Verdict},
 };
@@ -188,10 +188,14 @@ pub fn filters_known(r: &mut Request<'_>) {
 
 /// handler, before all others.
 pub fn handler_gate(r: &mut Request<'_>) -> Status {
-    let scope = scope_or_return!(r);
+    let scope = match Scope::of(r) {
+        Ok(scope) => scope,
+        Err(Status::DECLINED) => return fastcgi::without_contexts(r),
+        Err(status) => return status,
+    };
     let state = current::state();
     if scope.rules.is_none() && scope.server.early.is_none() && !current::is_confined() {
-        return Status::DECLINED;
+        return fastcgi::without_contexts(r);
     }
     before_the_rules(r, scope).or_else(|| match state {
         None if scope.server.gate() == Gate::Handler => decide_then_serve(r, scope),
@@ -239,6 +243,13 @@ fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
             Ok(Some(found)) => found,
             Ok(None) => return run_unmoved(r, scope),
             Err(status) => return status,
+        };
+        // The place in a pool is kept until the content is there.
+        let _in_pool = match fastcgi::lead(r, scope, &moves) {
+            Ok(in_pool) => in_pool,
+            Err(refusal) => {
+                return refuse(r, scope, &by.within(&moves), &refusal).or_else(|| run_unmoved(r, scope));
+            }
         };
         match elsewhere(r, scope) {
             Ok(maker) => serve_decided(r, scope, (moves, by), maker),
@@ -308,10 +319,16 @@ fn content(
             None => {
                 let verdict = Verdict::of(r, scope, scope.rules());
                 match moves_of(r, scope, verdict) {
-                    Ok(Some((moves, by))) => {
-                        let elsewhere = elsewhere(r, scope);
-                        enter_then_run(r, scope, &moves, &by, elsewhere)
-                    }
+                    Ok(Some((moves, by))) => match fastcgi::lead(r, scope, &moves) {
+                        // The place in a pool is kept until the content is there.
+                        Ok(_in_pool) => {
+                            let elsewhere = elsewhere(r, scope);
+                            enter_then_run(r, scope, &moves, &by, elsewhere)
+                        }
+                        Err(refusal) => {
+                            refuse(r, scope, &by.within(&moves), &refusal).or_else(|| stay_then_run(r, scope))
+                        }
+                    },
                     Ok(None) => stay_then_run(r, scope),
                     Err(status) => status,
                 }
@@ -434,7 +451,7 @@ fn run_unmoved(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     if !current::is_confined() {
         r.let_go_unconfined();
     }
-    let status = scope.policy.handlers.run(r);
+    let status = fastcgi::without_contexts(r).or_else(|| scope.policy.handlers.run(r));
     answered(r, status)
 }
 
@@ -454,6 +471,10 @@ fn run_moved(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, by: &Gr
 fn continue_confined(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     report::inherit(r);
     apply_confined_settings(r, scope.policy);
+    let _in_pool = match fastcgi::lead_further(r) {
+        Ok(in_pool) => in_pool,
+        Err(refusal) => return report::refused(r, &Grounds::of(r), &refusal),
+    };
     let (status, refused) = run_confined(r, scope);
     // Where no rule applies, only the early move confines the request.
     let counts = !refused && !r.is_subrequest() && !current::was_made_elsewhere();
@@ -475,11 +496,16 @@ fn run_confined(r: &mut Request<'_>, scope: Scope<'_>) -> (Status, bool) {
             report::refused(r, &Grounds::of(r), refusal)
         },
         |r, maker| {
+            if r.goes_to_backend() {
+                fastcgi::before_proxy(r, scope.policy);
+                return Ok(());
+            }
             maker.allowed(scope)?;
             made_elsewhere(r, scope, maker, &Grounds::of(r));
             Ok(())
         },
     );
+    fastcgi::after_proxy(r, status);
     (answered(r, status), refused)
 }
 

@@ -17,8 +17,9 @@ use confine::{context::BackendName, lsm::Backend};
 
 pub use self::prepare::OwnHandlers;
 use crate::{
-    config::{Faults, Policy, ServerConfig, Written, noting::wanted},
+    config::{Faults, Policy, ServerConfig, Written, noting::wanted, rulesets},
     describe,
+    fastcgi::{self, Programs},
     httpd::{
         config_tree, hooks,
         log::{self, Level},
@@ -81,7 +82,9 @@ fn say_faults<T>(main: &Server<'_>, result: Result<T, Faults>) -> Option<T> {
 }
 
 /// post_config: makes what must exist before the first child, and writes what the log must say.
-pub fn finish(main: &Server<'_>) {
+///
+/// `false`: something that must be there is not, and the log says what.
+pub fn finish(main: &Server<'_>) -> bool {
     log::set_main(Some(main));
     map_watch::prepare();
     watch::prepare();
@@ -89,7 +92,7 @@ pub fn finish(main: &Server<'_>) {
     let policy = ServerConfig::of(main).and_then(ServerConfig::policy);
     let written = main.pool().map(Written::of);
     tally::prepare(main, policy, written);
-    let (Some(policy), Some(written)) = (policy, written) else { return };
+    let (Some(policy), Some(written)) = (policy, written) else { return true };
     learn::open_files(main, policy, written);
     let say = |level, text: &str| log::server(main, level, &format!("confine: {text}"));
     if let Some(context) = &written.server_context {
@@ -113,7 +116,21 @@ pub fn finish(main: &Server<'_>) {
     if has_rules {
         first_use::load(main);
     }
+    if !hooks::first_reading() && !hooks::only_testing() {
+        if let Err(why) = start_pools(main, written) {
+            say(Level::Error, &format!("no pools of processes: {why}"));
+            return false;
+        }
+    }
     say(Level::Info, &format!("ready, {} rules", policy.rules.len()));
+    true
+}
+
+/// Starts the manager of pools, where the configuration has programs; that of an earlier configuration ends.
+fn start_pools(main: &Server<'_>, written: &Written) -> Result<(), String> {
+    let wanted = !written.programs.is_empty();
+    let programs = wanted.then(|| Programs::new(written.programs.clone(), rulesets::specs(main, written)));
+    fastcgi::start(main, programs)
 }
 
 const NO_CORE_DUMPS: &str = "children leave no core dumps, so that no confined code reads their memory through /proc; \
@@ -143,6 +160,9 @@ pub fn start_watching(main: &Server<'_>, pool: Pool<'_>) {
 /// child_init, after every other module's (mod_unixd makes a child dumpable again for `CoreDumpDirectory`).
 pub fn child_ready(main: &Server<'_>) {
     tally::child(main);
+    if fastcgi::programs().is_some() {
+        fastcgi::client::child();
+    }
     let policy = ServerConfig::of(main).and_then(ServerConfig::policy);
     if policy.is_none_or(|policy| policy.rules.is_empty() || policy.core_dumps) {
         return;

@@ -65,6 +65,8 @@ pub struct Worker<'a> {
     row: Cell<Option<Row>>,
     /// Whether it was counted as confined.
     counted: Cell<bool>,
+    /// The contexts that it is in, where pools of processes may be asked for.
+    contexts: RefCell<Option<Box<CStr>>>,
     /// The watch of this thread.
     watch: RefCell<Option<Handle>>,
     /// The rulesets of its early move, if it is watched.
@@ -83,6 +85,7 @@ impl<'a> Worker<'a> {
             refused: no(),
             row: Cell::new(None),
             counted: no(),
+            contexts: RefCell::default(),
             watch: RefCell::default(),
             early_rulesets: RefCell::default(),
         }
@@ -170,6 +173,16 @@ pub fn row() -> Option<Row> {
 /// Notes that this worker's request is counted as confined. The result says whether this is the first time.
 pub fn is_first_count() -> bool {
     current(|w| !w.counted.replace(true)).unwrap_or(true)
+}
+
+/// Notes the contexts that this worker is in, which are the same for every request that has them.
+pub fn is_in(contexts: &CStr) {
+    current(|w| *w.contexts.borrow_mut() = Some(contexts.into()));
+}
+
+/// The contexts that this worker is in, as far as they were noted.
+pub fn contexts() -> Option<Box<CStr>> {
+    current(|w| w.contexts.borrow().clone()).flatten()
 }
 
 /// The watch of this thread.

@@ -26,6 +26,7 @@ pub mod manual;
 mod matrix;
 pub mod mixed;
 pub mod platform;
+pub mod pools;
 pub mod ports;
 mod process;
 mod raw;

@@ -33,13 +33,19 @@ pub(crate) fn descendants(pid: i32) -> Vec<i32> {
     children.iter().flat_map(|child| [vec![*child], descendants(*child)].concat()).collect()
 }
 
+/// Whether a process is one that is in a context for good: a pool's.
+fn is_of_a_pool(pid: i32) -> bool {
+    let variables = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    String::from_utf8_lossy(&variables).contains("/run/confine-tmp/")
+}
+
 impl Server {
     /// The threads of the server's children that are confined in a way in which the server's first process is not,
     /// each with its confinement. Resting kept workers are among them.
     pub fn threads_in_a_context(&self) -> Vec<String> {
         let Some(server) = Held::of(&format!("/proc/{}", self.pid())) else { return Vec::new() };
         let mut found = Vec::new();
-        for child in descendants(self.pid()) {
+        for child in descendants(self.pid()).into_iter().filter(|child| !is_of_a_pool(*child)) {
             for task in fs::read_dir(format!("/proc/{child}/task")).into_iter().flatten().flatten() {
                 let task = task.path().display().to_string();
                 if let Some(held) = Held::of(&task).filter(|held| *held != server) {

@@ -41,9 +41,15 @@ pub fn section(command: &mut Command<'_>) -> Done {
         written.open = Some(WrittenRuleset { spec, host, included: BTreeSet::new() });
         Ok(())
     })??;
-    let walked = command.walk_section("Landlock");
+    let walked = command.walk_section(is_own, "Landlock...");
     edit_written(command, |written| written.rulesets.extend(written.open.take()))?;
     walked
+}
+
+/// Whether a directive belongs into a ruleset.
+fn is_own(name: &str) -> bool {
+    const PREFIX: &str = "Landlock";
+    name.get(..PREFIX.len()).is_some_and(|n| n.eq_ignore_ascii_case(PREFIX))
 }
 
 pub fn stray_end(_: &mut Command<'_>) -> Done {

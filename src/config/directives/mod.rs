@@ -1,5 +1,6 @@
 //! The command table. Each entry reads as its manual does: name, where it is allowed, what it takes.
 
+mod fastcgi;
 mod landlock;
 mod mod_ssl;
 mod rules;
@@ -61,6 +62,16 @@ const ALL: &[Entry] = &[
     Entry::of(c"LandlockScope", landlock::scope, SERVER, c"signals | abstract-sockets | none: ways out that are closed"),
     Entry::of(c"LandlockABI", landlock::abi, SERVER, c"NUMBER: the oldest kernel ABI that will do"),
     Entry::section(c"</ConfineLandlock>", landlock::stray_end, SERVER, c"ends a ruleset"),
+    Entry::section(c"<ConfineFastCGI", fastcgi::section, SERVER, c"NAME>: a program whose processes are started in the context of requests"),
+    Entry::of(c"Program", fastcgi::program, SERVER, c"PATH: the program, which speaks FastCGI"),
+    Entry::of(c"Arguments", fastcgi::arguments, SERVER, c"WORD [WORD ...]: what stands behind the program's name"),
+    Entry::of(c"Environment", fastcgi::environment, SERVER, c"NAME=VALUE [NAME=VALUE ...]: variables of the program's environment"),
+    Entry::of(c"Processes", fastcgi::processes, SERVER, c"NUMBER: how many processes one context has at most"),
+    Entry::of(c"Requests", fastcgi::requests, SERVER, c"NUMBER: after how many requests a process ends"),
+    Entry::of(c"Idle", fastcgi::idle, SERVER, c"SECONDS: after how long without a request the processes of a context end"),
+    Entry::of(c"Total", fastcgi::total, SERVER, c"NUMBER: how many processes all contexts have together at most"),
+    Entry::of(c"Queue", fastcgi::queue, SERVER, c"NUMBER: how many requests of one context may wait for a process"),
+    Entry::section(c"</ConfineFastCGI>", fastcgi::stray_end, SERVER, c"ends a program's section"),
     Entry::of(c"selinuxServerDomain", selinux::server_domain, SERVER, c"DOMAIN: ConfineServerContext, as in mod_selinux"),
     Entry::of(c"selinuxDomainMap", selinux::domain_map, ANYWHERE, c"FILE: ConfineMap, as in mod_selinux"),
     Entry::of(c"selinuxDomainEnv", selinux::domain_env, ANYWHERE, c"NAME: ConfineEnv, as in mod_selinux"),

@@ -2,6 +2,7 @@
 
 mod overlay;
 mod private;
+pub use private::Backend;
 mod snapshot;
 
 use std::{
@@ -101,6 +102,12 @@ impl<'r> Request<'r> {
     /// The query of the URL, without the question mark.
     pub fn query(&self) -> Option<&'r CStr> {
         self.text(|r| r.args)
+    }
+
+    /// Sets a header of the response that an error's answer has, too.
+    pub fn set_header_of_errors(&mut self, name: &'static CStr, value: &'r CStr) {
+        // SAFETY: as set_response_header; the value lives in one of the request's pools.
+        unsafe { sys::apr_table_setn(self.rec().err_headers_out, name.as_ptr(), value.as_ptr()) }
     }
 
     /// Sets a header of the response.

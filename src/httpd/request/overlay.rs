@@ -27,6 +27,8 @@ struct Changed {
     forced: bool,
     /// What was done to PHP's part.
     php: Option<PhpPart>,
+    /// Whether [`Request::force_fcgi`] had its turn.
+    fcgi: bool,
 }
 
 /// What was done to PHP's part of a directory configuration.
@@ -100,6 +102,15 @@ impl<'r> Request<'r> {
         }
         let own = self.merged(self.rec().per_dir_config, directives.vector());
         self.replace_config(own, |changed| changed.forced = true);
+    }
+
+    /// As [`Request::force`], for mod_proxy_fcgi's settings.
+    pub fn force_fcgi(&mut self, directives: &Directives) {
+        if self.own_config().is_some_and(|own| own.changed.fcgi) {
+            return;
+        }
+        let own = self.merged(self.rec().per_dir_config, directives.vector());
+        self.replace_config(own, |changed| changed.fcgi = true);
     }
 
     /// As [`Request::force`], for PHP's settings. A setting of `unless_set` only counts if the configuration does not

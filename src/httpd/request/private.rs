@@ -1,6 +1,9 @@
 //! What this module keeps with a request, where only code of the server and its modules can find it.
 
-use std::ptr::{null, null_mut};
+use std::{
+    ffi::CStr,
+    ptr::{null, null_mut},
+};
 
 use apache_sys as sys;
 
@@ -25,6 +28,8 @@ pub(super) struct Private<'r> {
     nobody_asked: bool,
     /// What was decided about the request.
     course: Course,
+    /// The pool of processes that makes its content.
+    backend: Option<Backend<'r>>,
     /// What was said about the request.
     said: Option<Said<'r>>,
 }
@@ -37,6 +42,7 @@ impl Private<'_> {
         attempt: None,
         nobody_asked: false,
         course: Course::NEW,
+        backend: None,
         said: None,
     };
 }
@@ -56,7 +62,32 @@ impl Course {
     const NEW: Self = Self { unconfined: false, leading: false, made_elsewhere: false };
 }
 
+/// A process that makes the content of one request, by the way that mod_proxy takes to it.
+#[derive(Clone, Copy)]
+pub struct Backend<'r> {
+    /// The handler that leads there.
+    pub handler: &'r CStr,
+    /// The path of its socket.
+    pub socket: &'r CStr,
+}
+
 impl<'r> Request<'r> {
+    /// Leads this request to a backend, which no other one may use.
+    pub fn lead_to(&mut self, backend: Backend<'r>) {
+        self.rec_mut().handler = backend.handler.as_ptr();
+        self.change_private(|private| private.backend = Some(backend));
+    }
+
+    /// The backend that this request may use.
+    pub fn backend(&self) -> Option<Backend<'r>> {
+        self.private().backend
+    }
+
+    /// Whether this request goes to its backend, as it is now.
+    pub fn goes_to_backend(&self) -> bool {
+        self.backend().is_some_and(|backend| self.handler() == Some(backend.handler))
+    }
+
     /// Notes that this request goes on with the server's privileges, as was decided.
     pub fn let_go_unconfined(&mut self) {
         self.set_course(|course| course.unconfined = true);

@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["describe"],
     &["request", "status"],
     &["worker"],
+    &["fastcgi"],
     &["report"],
     &["subject"],
     &["config", "thread"],

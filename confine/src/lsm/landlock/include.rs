@@ -255,7 +255,7 @@ mod tests {
     fn the_shipped_files_can_be_read_and_suit_every_system() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/landlock");
         let names = names(&[&folder]);
-        assert_eq!(names, ["base", "cgi", "dav", "git", "perl", "php", "python"]);
+        assert_eq!(names, ["base", "cgi", "dav", "git", "perl", "php", "php-cgi", "python"]);
         for name in &names {
             let (file, text) = find(name, std::slice::from_ref(&folder)).expect("a file");
             let lines = parse(&text).unwrap_or_else(|e| panic!("{}:{}: {e}", file.display(), e.line));

@@ -1,0 +1,121 @@
+//! The side of the server's children: which socket leads to the pool of a request's contexts.
+
+use std::{
+    collections::HashMap,
+    ffi::{CStr, CString},
+    io,
+    sync::{OnceLock, PoisonError, RwLock},
+    time::Duration,
+};
+
+use super::{
+    Programs, Running,
+    table::{self, InFlight, NoPlace, Place},
+};
+use crate::thread::{messages::Connection, process};
+
+/// How long a message to the manager may be, and its answer.
+pub const REQUEST: usize = 4096;
+/// See [`REQUEST`].
+pub const ANSWER: usize = 1024;
+/// How long the manager is waited for, which answers at once.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A pool as this child knows it.
+#[derive(Clone)]
+pub struct Known {
+    place: Place,
+    /// The path of its socket.
+    pub socket: CString,
+    /// A host's name that belongs to this pool alone.
+    pub host: CString,
+}
+
+type Pools = HashMap<(usize, Box<CStr>), Known>;
+
+static KNOWN: RwLock<Option<Pools>> = RwLock::new(None);
+/// This child's number in the shared table.
+static CHILD: OnceLock<Option<usize>> = OnceLock::new();
+
+/// child_init: this child has requests in pools from now on.
+pub fn child() {
+    CHILD.get_or_init(|| table::table()?.enter_child(process::id()));
+}
+
+/// Why a request gets no pool.
+pub enum Unavailable {
+    /// It is refused for now.
+    NoPlace(NoPlace),
+    /// The manager refuses to make it.
+    Refused(String),
+    /// The manager does not answer.
+    NoManager(io::Error),
+}
+
+/// A place in the pool of these contexts for one more request.
+pub fn enter(programs: &Programs, section: usize, contexts: &CStr) -> Result<(Known, InFlight), Unavailable> {
+    let table = table::table().ok_or_else(|| Unavailable::NoManager(io::ErrorKind::NotFound.into()))?;
+    let child = CHILD.get().copied().flatten();
+    let bound = programs.programs.get(section).map_or(0, |program| program.bound().into());
+    // A pool that is known may be gone, because its manager is: it is asked for once more.
+    for known in [look_up(section, contexts), None] {
+        let known = match known {
+            Some(known) => known,
+            None => ask(programs, section, contexts)?,
+        };
+        match table.enter(known.place, child, bound) {
+            Ok(in_flight) => return Ok((known, in_flight)),
+            Err(NoPlace::Gone) => {}
+            Err(no) => return Err(Unavailable::NoPlace(no)),
+        }
+    }
+    Err(Unavailable::NoPlace(NoPlace::Gone))
+}
+
+fn look_up(section: usize, contexts: &CStr) -> Option<Known> {
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    known.as_ref()?.get(&(section, contexts.into())).cloned()
+}
+
+/// Asks the manager.
+fn ask(programs: &Programs, section: usize, contexts: &CStr) -> Result<Known, Unavailable> {
+    let Some(running) = programs.running() else {
+        return Err(Unavailable::NoManager(io::ErrorKind::NotConnected.into()));
+    };
+    let message = [format!("{section} ").as_bytes(), contexts.to_bytes()].concat();
+    if message.len() > REQUEST {
+        return Err(Unavailable::Refused("the names of its contexts are too long".to_owned()));
+    }
+    let answer = exchange(running, &message).map_err(Unavailable::NoManager)?;
+    let known = match answer.split_at_checked(1) {
+        Some(("+", pool)) => known(running, pool),
+        Some(("-", why)) => return Err(Unavailable::Refused(why.to_owned())),
+        _ => None,
+    };
+    let known = known.ok_or_else(|| Unavailable::NoManager(io::ErrorKind::InvalidData.into()))?;
+    let mut pools = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    pools.get_or_insert_default().insert((section, contexts.into()), known.clone());
+    Ok(known)
+}
+
+fn known(running: &Running, answer: &str) -> Option<Known> {
+    let mut words = answer.split(' ');
+    let place = Place { index: words.next()?.parse().ok()?, owner: words.next()?.parse().ok()? };
+    let name = words.next()?;
+    let socket = CString::new(running.folder.at(name)).ok()?;
+    let host = CString::new(format!("confine-{}-{}", place.index, place.owner)).ok()?;
+    Some(Known { place, socket, host })
+}
+
+/// Sends a message to the manager, and gives its answer. The connection is closed at once: what runs in another thread
+/// of this process could use it by its number.
+fn exchange(running: &Running, message: &[u8]) -> io::Result<String> {
+    let folder = running.folder();
+    let connection = Connection::to(&folder.at(folder.manager()), PATIENCE)?;
+    connection.send(message)?;
+    let mut room = [0; ANSWER + 1];
+    match connection.receive(&mut room)? {
+        [] => Err(io::ErrorKind::ConnectionReset.into()),
+        answer => Ok(String::from_utf8_lossy(answer).into_owned()),
+    }
+}

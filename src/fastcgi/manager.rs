@@ -1,0 +1,250 @@
+//! The process that holds all sockets of pools, and starts programs where a connection waits.
+//!
+//! The server's parent process forks it, so it has read the same configuration and has the privileges that the server
+//! was started with. It serves one reading of the configuration. It ends when the last process of the server that uses
+//! this reading has ended, and at once when the parent process dies.
+
+use std::{
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Programs, Running,
+    client::{ANSWER, REQUEST},
+    pool::Pool,
+    table::{self, Table},
+};
+use crate::{
+    httpd::{
+        log::{self, Level},
+        server::Server,
+    },
+    thread::{messages::Connection, process},
+};
+
+/// How long programs are waited for when the manager ends.
+const END: Duration = Duration::from_secs(5);
+/// How often idle pools are looked for.
+const TICK: Duration = Duration::from_millis(500);
+
+struct Manager<'m> {
+    programs: &'m Programs,
+    running: &'m Running,
+    table: &'m Table,
+    number: u64,
+    signals: OwnedFd,
+    children: Vec<Connection>,
+    pools: Vec<Pool<'m>>,
+}
+
+/// The life of the process, which `main`'s parent process just forked.
+pub fn run(main: &Server<'_>, programs: &Programs, running: &Running, number: u64, server: u32) -> ! {
+    let status = match Manager::new(main, programs, running, number, server) {
+        Ok(mut manager) => {
+            manager.serve();
+            manager.end();
+            0
+        }
+        Err(why) => {
+            log::server(main, Level::Error, &format!("confine: the manager of pools cannot start: {why}"));
+            1
+        }
+    };
+    process::leave(status)
+}
+
+impl<'m> Manager<'m> {
+    fn new(
+        main: &Server<'_>,
+        programs: &'m Programs,
+        running: &'m Running,
+        number: u64,
+        server: u32,
+    ) -> Result<Self, String> {
+        let text = |e: std::io::Error| e.to_string();
+        let (life, requests) = (running.life.0.as_raw_fd(), running.requests.as_fd().as_raw_fd());
+        let keep = [Some(life), Some(requests), Some(running.folder.descriptor()), log::descriptor(main)];
+        let keep: Vec<_> = keep.into_iter().flatten().collect();
+        // SAFETY: this process never returns to the server's code that uses the others, but for its log.
+        unsafe { process::close_others(&keep) };
+        process::lead_session();
+        let signals = process::receive_signals(&[libc::SIGCHLD, libc::SIGTERM]).map_err(text)?;
+        process::end_with_parent(libc::SIGTERM).map_err(text)?;
+        if process::parent() != server {
+            return Err("the server has ended".to_owned());
+        }
+        process::adopt_orphans().map_err(text)?;
+        let table = table::table().ok_or("there is no shared memory")?;
+        Ok(Self { programs, running, table, number, signals, children: Vec::new(), pools: Vec::new() })
+    }
+
+    /// Until the server ends, or this reading of the configuration is used no more.
+    fn serve(&mut self) {
+        loop {
+            let now = Instant::now();
+            let listening: Vec<usize> =
+                (0..self.pools.len()).filter(|i| self.pools[*i].listens(now)).collect();
+            let mut fds = vec![
+                process::readable(self.signals.as_fd()),
+                process::readable(self.running.life.0.as_fd()),
+                process::readable(self.running.requests.as_fd()),
+            ];
+            let first_child = fds.len();
+            fds.extend(self.children.iter().map(|child| process::readable(child.as_fd())));
+            let first_pool = fds.len();
+            fds.extend(listening.iter().map(|i| process::readable(self.pools[*i].listener.as_fd())));
+            let first_output = fds.len();
+            for pool in &self.pools {
+                fds.extend(pool.outputs.iter().map(|output| process::readable(output.as_fd())));
+            }
+            process::wait(&mut fds, self.pause());
+            let ready = |at: usize| fds[at].revents != 0;
+            if ready(0) && self.signalled() || ready(1) {
+                return;
+            }
+            if fds[first_output..].iter().any(|fd| fd.revents != 0) {
+                self.pools.iter_mut().for_each(Pool::tell_output);
+            }
+            for (at, index) in listening.into_iter().enumerate().filter(|(at, _)| ready(first_pool + at)) {
+                let _ = at;
+                self.connection_waits(index);
+            }
+            let asking: Vec<bool> = (first_child..first_pool).map(ready).collect();
+            let new_child = ready(2);
+            self.answer(&asking);
+            if new_child {
+                self.children.extend(self.running.requests.accept());
+            }
+            self.pools.iter_mut().for_each(Pool::time_passed);
+            self.give_places();
+        }
+    }
+
+    /// How long nothing is due.
+    fn pause(&self) -> Duration {
+        if self.pools.iter().any(|pool| pool.has_processes() || pool.wants_place()) {
+            TICK
+        } else {
+            TICK * 20
+        }
+    }
+
+    /// Takes signals and ended processes. Whether this process is to end.
+    fn signalled(&mut self) -> bool {
+        let mut end = false;
+        while let Some(signal) = process::next_signal(&self.signals) {
+            end |= signal == libc::SIGTERM;
+        }
+        self.take_ended();
+        end
+    }
+
+    fn take_ended(&mut self) {
+        while let Some(ended) = process::next_ended() {
+            // What is no pool's was left by a program that ended before.
+            let _ = self.pools.iter_mut().any(|pool| pool.ended(&ended));
+        }
+    }
+
+    fn connection_waits(&mut self, index: usize) {
+        let has_place = self.has_place(index);
+        let (programs, running) = (self.programs, self.running);
+        self.pools[index].connection_waits(programs, running, has_place);
+    }
+
+    /// Whether `Total` leaves room for the pool's next process. Where it does not, the pool that was idle for longest
+    /// is told to end.
+    fn has_place(&mut self, index: usize) -> bool {
+        let (section, program) = self.pools[index].section;
+        let of_section = || (0..self.pools.len()).filter(|i| self.pools[*i].section.0 == section);
+        let used: u32 = of_section().map(|i| self.pools[i].weight()).sum();
+        if used + self.pools[index].next_weight() <= program.total {
+            return true;
+        }
+        let idle = of_section().filter(|i| *i != index && self.pools[*i].is_idle());
+        if let Some(oldest) = idle.min_by_key(|i| self.pools[*i].last_used()) {
+            self.pools[oldest].end();
+        }
+        false
+    }
+
+    /// Starts what waits for a place, where there is one now.
+    fn give_places(&mut self) {
+        for index in 0..self.pools.len() {
+            if self.pools[index].wants_place() && self.has_place(index) {
+                let (programs, running) = (self.programs, self.running);
+                self.pools[index].connection_waits(programs, running, true);
+            }
+        }
+    }
+
+    /// Answers the children that ask.
+    fn answer(&mut self, asking: &[bool]) {
+        let mut children = std::mem::take(&mut self.children);
+        let mut asking = asking.iter();
+        children.retain(|child| {
+            if !asking.next().copied().unwrap_or(false) {
+                return true;
+            }
+            let mut room = [0; REQUEST];
+            let answer = match child.receive(&mut room) {
+                Ok([]) | Err(_) => return false,
+                Ok(message) => self.pool_for(message),
+            };
+            let mut answer = match answer {
+                Ok(text) => format!("+{text}"),
+                Err(why) => format!("-{why}"),
+            };
+            let mut end = answer.len().min(ANSWER);
+            while !answer.is_char_boundary(end) {
+                end -= 1;
+            }
+            answer.truncate(end);
+            child.send(answer.as_bytes()).is_ok()
+        });
+        self.children = children;
+    }
+
+    /// The pool that a message asks for: the section's number, a blank, and the contexts.
+    fn pool_for(&mut self, message: &[u8]) -> Result<String, String> {
+        let message = std::str::from_utf8(message).map_err(|_| "the contexts are no UTF-8")?;
+        let asked =
+            message.split_once(' ').and_then(|(section, contexts)| Some((section.parse().ok()?, contexts)));
+        let (section, contexts) = asked.ok_or("the message is not understood")?;
+        let is_it = |pool: &&Pool<'_>| pool.section.0 == section && pool.contexts == contexts;
+        let pool = match self.pools.iter().find(is_it) {
+            Some(pool) => pool,
+            None => {
+                let asked = (self.number, section, contexts);
+                self.pools.push(Pool::new(self.programs, self.running, self.table, asked)?);
+                &self.pools[self.pools.len() - 1]
+            }
+        };
+        Ok(format!("{} {} {}", pool.place.index, pool.place.owner, pool.name))
+    }
+
+    /// Ends all programs, and takes away what this manager made.
+    fn end(&mut self) {
+        self.pools.iter_mut().for_each(Pool::end);
+        let until = Instant::now() + END;
+        while self.pools.iter().any(Pool::has_processes) && Instant::now() < until {
+            process::wait(&mut [process::readable(self.signals.as_fd())], Duration::from_millis(50));
+            while process::next_signal(&self.signals).is_some() {}
+            self.take_ended();
+        }
+        self.pools.iter_mut().for_each(Pool::kill);
+        // Those that left their group are this process's children by now, or will be once their parents are.
+        for _ in 0..100 {
+            let left = process::children();
+            if left.is_empty() {
+                break;
+            }
+            left.into_iter().for_each(|process| process::kill(process, libc::SIGKILL));
+            process::wait(&mut [process::readable(self.signals.as_fd())], Duration::from_millis(10));
+            self.take_ended();
+        }
+        self.table.free_all(self.number);
+        self.running.folder.remove();
+    }
+}

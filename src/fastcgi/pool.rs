@@ -1,0 +1,443 @@
+//! One pool, as its manager sees it: a socket, and the processes that serve it.
+
+use std::{
+    ffi::{CString, OsString},
+    io,
+    os::{fd::AsFd, unix::ffi::OsStringExt},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use confine::{
+    Origin,
+    context::BackendName,
+    lsm::{
+        Backend, Enter, Move, NoValues,
+        landlock::Missing,
+        landlock::{Landlock, PathAccess, PathRule, PathTemplate, RulesetSpec},
+    },
+};
+
+use super::{
+    Programs, Running,
+    folder::unguessable_name,
+    output::Output,
+    table::{Field, Place, State, Table, now},
+    temporary,
+};
+use crate::{
+    config::fastcgi::Program,
+    httpd::log::{self, Level},
+    thread::{
+        messages::Listener,
+        process::{self, Ended, Execution, Forked},
+    },
+};
+
+/// A program that ends sooner than this after its start, and before it served a request, died at its start.
+const START: Duration = Duration::from_secs(2);
+/// How often in a row a program may end well before it served a request.
+const EARLY_ENDS: u32 = 3;
+/// How long a program is waited for that was told to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it is waited until a program that died at its start is started again; at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long connections wait for a place under `Total`.
+const WAIT_FOR_PLACE: Duration = Duration::from_secs(10);
+/// How often it is looked whether another process is needed.
+const GROWTH: Duration = Duration::from_millis(20);
+
+/// A pool.
+pub struct Pool<'m> {
+    /// The section's number and the section.
+    pub section: (usize, &'m Program),
+    /// The contexts, as `CONFINE_CONTEXT` names them.
+    pub contexts: String,
+    /// Its socket's name in the folder.
+    pub name: String,
+    /// Its entry in the shared table.
+    pub place: Place,
+    /// Its socket.
+    pub listener: Listener,
+    /// What its programs write to their standard error.
+    pub outputs: Vec<Output>,
+    table: &'m Table,
+    state: State,
+    /// Its processes that the manager made.
+    processes: Vec<u32>,
+    started: Instant,
+    /// The same on the clock of the table.
+    started_at: u64,
+    /// How often in a row a process ended before a request was served.
+    early_ends: u32,
+    /// When it is looked again whether it needs another process.
+    grows_at: Instant,
+    /// Since when connections wait for a place under `Total`.
+    wants_place: Option<Instant>,
+    failures: u32,
+    retry_at: Instant,
+    /// When processes that were told to end are killed.
+    killed_at: Instant,
+}
+
+impl<'m> Pool<'m> {
+    /// Makes a pool without processes.
+    pub fn new(
+        programs: &'m Programs,
+        running: &Running,
+        table: &'m Table,
+        (owner, section, contexts): (u64, usize, &str),
+    ) -> Result<Self, String> {
+        let program = programs.programs.get(section).ok_or("there is no such section")?;
+        moves(programs, contexts, None)?;
+        let place =
+            table.claim(owner).ok_or("there are as many pools as there may be; restart the server")?;
+        let (listener, name) =
+            listen(running, program).map_err(|e| format!("no socket for the pool: {e}"))?;
+        let now = Instant::now();
+        Ok(Self {
+            section: (section, program),
+            contexts: contexts.to_owned(),
+            name,
+            place,
+            listener,
+            outputs: Vec::new(),
+            table,
+            state: State::Stopped,
+            processes: Vec::new(),
+            started: now,
+            started_at: 0,
+            early_ends: 0,
+            grows_at: now,
+            wants_place: None,
+            failures: 0,
+            retry_at: now,
+            killed_at: now,
+        })
+    }
+
+    /// Whether somebody must look when a connection waits.
+    pub fn listens(&self, now: Instant) -> bool {
+        match self.state {
+            State::Stopped => self.wants_place.is_none(),
+            State::Failing => true,
+            State::Running => self.can_grow() && now >= self.grows_at,
+            State::Ending => false,
+        }
+    }
+
+    /// Whether a process may be added to those that serve already.
+    fn can_grow(&self) -> bool {
+        !self.program().is_php() && self.processes.len() < self.program().processes as usize
+    }
+
+    fn program(&self) -> &'m Program {
+        self.section.1
+    }
+
+    /// How many processes count for `Total`.
+    pub fn weight(&self) -> u32 {
+        match self.program().is_php() {
+            true if !self.processes.is_empty() => self.program().at_start(),
+            _ => self.processes.len() as u32,
+        }
+    }
+
+    /// How many processes the next start adds.
+    pub fn next_weight(&self) -> u32 {
+        if self.program().is_php() { self.program().at_start() } else { 1 }
+    }
+
+    /// Whether it waits for a place under `Total`.
+    pub fn wants_place(&self) -> bool {
+        self.wants_place.is_some()
+    }
+
+    /// Whether its processes may end in favour of another pool's.
+    pub fn is_idle(&self) -> bool {
+        self.state == State::Running && self.table.in_flight(self.place) == 0
+    }
+
+    /// When it served a request last.
+    pub fn last_used(&self) -> u64 {
+        self.table.get(self.place, Field::LastUsed)
+    }
+
+    /// A connection waits. `has_place`: `Total` leaves room for the next process.
+    pub fn connection_waits(&mut self, programs: &Programs, running: &Running, has_place: bool) {
+        match self.state {
+            State::Failing if Instant::now() < self.retry_at => self.turn_away(),
+            // A process that has nothing to do takes it in a moment; or there is no place for another.
+            State::Running if !has_place || self.has_enough() => self.grows_at = Instant::now() + GROWTH,
+            _ if !has_place => {
+                self.wants_place.get_or_insert_with(Instant::now);
+            }
+            _ => self.start(programs, running),
+        }
+    }
+
+    /// Whether there is a process for each request.
+    fn has_enough(&self) -> bool {
+        self.table.in_flight(self.place) <= self.processes.len() as u64
+    }
+
+    /// Closes the connections that wait, so that their requests are answered at once: 503.
+    fn turn_away(&self) {
+        loop {
+            let mut waits = [process::readable(self.listener.as_fd())];
+            process::wait(&mut waits, Duration::ZERO);
+            if waits[0].revents == 0 || self.listener.accept().is_err() {
+                return;
+            }
+        }
+    }
+
+    fn set_state(&mut self, state: State) {
+        self.state = state;
+        self.table.set_state(self.place, state);
+        self.table.set(self.place, Field::Processes, u64::from(self.weight()));
+    }
+
+    /// Starts a process.
+    fn start(&mut self, programs: &Programs, running: &Running) {
+        self.wants_place = None;
+        self.started = Instant::now();
+        self.grows_at = self.started + GROWTH;
+        match self.launch(programs, running) {
+            Ok(pid) => {
+                self.processes.push(pid);
+                let group = if self.program().is_php() { pid } else { 0 };
+                self.table.set(self.place, Field::Group, group.into());
+                self.started_at = now();
+                self.table.set(self.place, Field::LastUsed, self.started_at);
+                self.table.count(self.place, Field::Starts);
+                self.set_state(State::Running);
+                self.say(Level::Info, &format!("started process={pid}"), "");
+            }
+            Err(why) => {
+                self.say(Level::Error, "died", &why);
+                self.failed();
+            }
+        }
+    }
+
+    /// Makes the process, which moves and executes the program.
+    fn launch(&mut self, programs: &Programs, running: &Running) -> Result<u32, String> {
+        let program = self.program();
+        let text = |e: io::Error| e.to_string();
+        let temporary = temporary::folder(&running.temporary, &self.contexts, running.identity)
+            .map_err(|e| format!("no temporary folder below {}: {e}", running.temporary))?;
+        let temporary = temporary.to_string_lossy().into_owned();
+        let moves = moves(programs, &self.contexts, Some(&temporary))?;
+        let ready = moves.iter().map(|step| step.ready(&NoValues)).collect::<Result<Vec<_>, _>>();
+        let ready = ready.map_err(|e| e.to_string())?;
+        let (read, write) = process::pipe().map_err(text)?;
+        let arguments = arguments(program, &temporary);
+        let environment = environment(program, &temporary);
+        let manager = process::id();
+        match process::fork().map_err(text)? {
+            Forked::Parent(pid) => {
+                self.outputs.push(Output::new(read));
+                Ok(pid)
+            }
+            Forked::Child => {
+                let execution = Execution {
+                    program: &program.file,
+                    arguments: &arguments,
+                    environment: &environment,
+                    input: self.listener.as_fd(),
+                    output: write.as_fd(),
+                    identity: Some(running.identity),
+                };
+                let enter = || {
+                    let entered = ready.iter().try_for_each(Enter::enter);
+                    entered.map_err(|e| format!("a move failed: {e}"))
+                };
+                let why = process::execute(&execution, manager, enter);
+                eprintln!("{why}; is {:?} executable in {}?", program.file, self.contexts);
+                process::leave(127)
+            }
+        }
+    }
+
+    /// A process ended. `false`: it is none of this pool's.
+    pub fn ended(&mut self, ended: &Ended) -> bool {
+        let Some(at) = self.processes.iter().position(|pid| *pid == ended.process) else { return false };
+        self.processes.swap_remove(at);
+        if self.processes.is_empty() {
+            self.table.set(self.place, Field::Group, 0);
+        }
+        self.tell_output();
+        let ends = self.state == State::Ending;
+        // Nothing tells that a program is ready but that a request was served.
+        let at_start = !ends && self.started.elapsed() < START && self.last_used() <= self.started_at;
+        self.early_ends = if at_start { self.early_ends + 1 } else { 0 };
+        let what = format!("process={}", ended.process);
+        if ends || ended.well {
+            self.say(Level::Info, &format!("ended {what}"), "");
+        } else {
+            self.table.count(self.place, Field::Deaths);
+            self.say(Level::Error, &format!("died {what}"), &ended.how);
+        }
+        let fails = at_start && (!ended.well || self.early_ends > EARLY_ENDS);
+        if fails && self.processes.is_empty() {
+            return self.failed();
+        }
+        if !at_start {
+            self.failures = 0;
+        }
+        match self.processes.is_empty() {
+            true => self.set_state(State::Stopped),
+            false => self.set_state(self.state),
+        }
+        true
+    }
+
+    /// The program died at its start: the requests that wait are answered, and nothing is started for a while.
+    fn failed(&mut self) -> bool {
+        self.failures += 1;
+        let pause = Duration::from_millis(500 << self.failures.min(6)).min(LONGEST_PAUSE);
+        self.retry_at = Instant::now() + pause;
+        self.table.set(self.place, Field::RetryAt, now() + pause.as_millis() as u64);
+        self.set_state(State::Failing);
+        self.turn_away();
+        true
+    }
+
+    /// Tells its processes to end: those that serve a request finish it.
+    pub fn end(&mut self) {
+        if self.state != State::Running {
+            return;
+        }
+        self.killed_at = Instant::now() + PATIENCE;
+        self.set_state(State::Ending);
+        self.processes.iter().for_each(|pid| process::kill(*pid, libc::SIGTERM));
+    }
+
+    /// Kills what is left of it.
+    pub fn kill(&mut self) {
+        self.processes.iter().for_each(|pid| process::kill_group(*pid, libc::SIGKILL));
+    }
+
+    /// Whether it has processes.
+    pub fn has_processes(&self) -> bool {
+        !self.processes.is_empty()
+    }
+
+    /// What is due because time went by.
+    pub fn time_passed(&mut self) {
+        let idle = self.program().idle.as_millis() as u64;
+        match self.state {
+            State::Running if self.is_idle() && now() >= self.last_used() + idle => self.end(),
+            State::Ending if Instant::now() >= self.killed_at => {
+                self.kill();
+                self.killed_at += PATIENCE;
+            }
+            State::Failing if Instant::now() >= self.retry_at => self.set_state(State::Stopped),
+            _ => {}
+        }
+        if self.wants_place.is_some_and(|since| since.elapsed() > WAIT_FOR_PLACE) {
+            self.wants_place = None;
+            let why =
+                format!("Total {} is used up by pools that are all busy; raise it", self.program().total);
+            self.say(Level::Error, "refused", &why);
+            self.turn_away();
+        }
+    }
+
+    /// Writes what its programs said to the log.
+    pub fn tell_output(&mut self) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        outputs.retain_mut(|output| output.take(|line| self.say(Level::Warning, "says", line)));
+        self.outputs = outputs;
+    }
+
+    /// One line of the log about this pool.
+    fn say(&self, level: Level, event: &str, why: &str) {
+        let (name, contexts) = (&self.program().name, &self.contexts);
+        let mut line = format!("confine: pool {event} program={name} context={contexts}");
+        if !why.is_empty() {
+            line.push_str(": ");
+            line.push_str(why);
+        }
+        log::main(level, &line);
+    }
+}
+
+/// A socket whose name nobody can guess.
+fn listen(running: &Running, program: &Program) -> io::Result<(Listener, String)> {
+    let name = unguessable_name()?;
+    // More than the requests that are let in: nobody waits for room in the queue.
+    let queue = program.bound() + 16;
+    let bind = |path: &str| Listener::for_streams(path, queue);
+    let listener = running.folder().listen(&name, running.identity.group, bind)?;
+    Ok((listener, name))
+}
+
+/// The moves into contexts, as `CONFINE_CONTEXT` names them, with a grant of the temporary folder.
+fn moves(programs: &Programs, contexts: &str, temporary: Option<&str>) -> Result<Vec<Arc<dyn Move>>, String> {
+    contexts.split(' ').map(|context| one_move(programs, context, temporary)).collect()
+}
+
+fn one_move(programs: &Programs, context: &str, temporary: Option<&str>) -> Result<Arc<dyn Move>, String> {
+    let ruleset =
+        context.strip_prefix(BackendName::LANDLOCK.as_str()).and_then(|text| text.strip_prefix(':'));
+    let Some(name) = ruleset else {
+        return Err(format!(
+            "{context}: pools of processes are confined by Landlock alone; write landlock:NAME"
+        ));
+    };
+    let spec = programs.rulesets.iter().find(|spec| spec.full_name() == name);
+    let spec = spec.ok_or_else(|| format!("{context}: there is no such ruleset"))?;
+    let mut spec = RulesetSpec { host: None, ..spec.clone() };
+    if let Some(folder) = temporary {
+        let (path, _) = PathTemplate::parse(folder, 0).map_err(|e| e.to_string())?;
+        for access in [PathAccess::Read, PathAccess::Write] {
+            let origin = Origin::new(folder, 0);
+            spec.paths.push(PathRule { access, path: path.clone(), optional: false, origin });
+        }
+    }
+    let name = spec.name.clone();
+    let made = Landlock::made(vec![spec], Missing::Fault);
+    let made =
+        made.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    made.prepare(&name).map_err(|e| e.to_string())
+}
+
+/// The program's arguments. PHP's temporary files, sessions and the lock of its OPcache belong to the contexts.
+fn arguments(program: &Program, temporary: &str) -> Vec<CString> {
+    let mut arguments = vec![program.file.clone()];
+    if program.is_php() {
+        for setting in ["sys_temp_dir", "upload_tmp_dir", "session.save_path", "opcache.lockfile_path"] {
+            arguments.push(c"-d".to_owned());
+            arguments.extend(CString::new(format!("{setting}={temporary}")));
+        }
+    }
+    arguments.extend(program.arguments.iter().cloned());
+    arguments
+}
+
+/// All that the program finds in its environment. What the configuration says comes first, and counts.
+fn environment(program: &Program, temporary: &str) -> Vec<CString> {
+    let mut own = vec![
+        "PATH=/usr/local/bin:/usr/bin:/bin".to_owned(),
+        format!("TMPDIR={temporary}"),
+        format!("HOME={temporary}"),
+    ];
+    if program.is_php() {
+        own.push(format!("PHP_FCGI_CHILDREN={}", program.processes));
+        own.push(format!("PHP_FCGI_MAX_REQUESTS={}", program.requests));
+    }
+    let name = |variable: &CString| {
+        let bytes = variable.as_bytes();
+        let end = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
+        OsString::from_vec(bytes[..end].to_vec())
+    };
+    let mut environment = program.environment.clone();
+    for variable in own.into_iter().filter_map(|variable| CString::new(variable).ok()) {
+        if !environment.iter().any(|written| name(written) == name(&variable)) {
+            environment.push(variable);
+        }
+    }
+    environment
+}

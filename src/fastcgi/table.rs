@@ -1,0 +1,251 @@
+//! What the server, its children and the managers know of each pool, in memory that they share.
+//!
+//! ```text
+//!            a manager makes a pool                       a connection waits
+//!   +------+ ----------------------> +---------+ ---------------------------> +---------+
+//!   | free |                         | Stopped | <--------------------------- | Running |
+//!   +------+ <---------------------- +---------+   its last process ended     +---------+
+//!            the manager ends         ^      |                                     |
+//!                        it is tried  |      | it died at its start                | idle, or its place
+//!                        again        |      v                                     v is needed
+//!                                    +---------+      its last process       +---------+
+//!                                    | Failing |      ended: Stopped         | Ending  |
+//!                                    +---------+                             +---------+
+//! ```
+
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use crate::thread::shared_memory;
+
+/// How many pools there may be at a time, old ones that end included.
+pub const POOLS: usize = 2048;
+/// For how many children of the server it is known which requests they have in pools. A child beyond them is served
+/// all the same; should it crash, its requests are never counted out.
+const CHILDREN: usize = 512;
+
+const HEAD: usize = 1 + CHILDREN;
+const FIELDS: usize = 16;
+const WORDS: usize = HEAD + POOLS * (FIELDS + CHILDREN);
+
+/// A number that is kept of a pool.
+#[derive(Clone, Copy)]
+pub enum Field {
+    /// The manager that it belongs to; 0: the entry is free.
+    Owner,
+    /// Its [`State`].
+    State,
+    /// When it is tried again, in milliseconds of the clock that never jumps.
+    RetryAt,
+    /// Requests that are in it or wait for it.
+    InFlight,
+    /// When the last request ended, on the same clock.
+    LastUsed,
+    /// The process group of its program, where it makes its processes itself; else 0.
+    Group,
+    /// How many processes it has.
+    Processes,
+    /// How often a process was started.
+    Starts,
+    /// How often a process ended by an error.
+    Deaths,
+    /// Requests that were refused because too many waited.
+    Full,
+}
+
+/// What a pool does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub enum State {
+    /// It has no process; the next connection starts one.
+    Stopped = 0,
+    /// It has processes.
+    Running = 1,
+    /// Its program died at its start; nothing is started for a while.
+    Failing = 2,
+    /// Its processes were told to end.
+    Ending = 3,
+}
+
+/// The shared memory.
+pub struct Table(&'static [AtomicU64; WORDS]);
+
+static SHARED: OnceLock<Option<Table>> = OnceLock::new();
+
+/// Makes the table, once a process. To be called before children are forked.
+pub fn prepare() -> Option<&'static Table> {
+    SHARED.get_or_init(|| shared_memory::numbers().map(Table)).as_ref()
+}
+
+/// The table, where there is one.
+pub fn table() -> Option<&'static Table> {
+    SHARED.get()?.as_ref()
+}
+
+/// The time since the machine started.
+pub fn now() -> u64 {
+    crate::thread::process::monotonic().as_millis() as u64
+}
+
+/// An entry of the table, for as long as its manager keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Which one.
+    pub index: usize,
+    /// The manager.
+    pub owner: u64,
+}
+
+/// Why a request gets no place in a pool.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoPlace {
+    /// The pool is not there any more: ask for it again.
+    Gone,
+    /// As many requests as may be are in it.
+    Full,
+    /// Its program died at its start; it is tried again after this time.
+    Failing(Duration),
+}
+
+/// A request that is in a pool, until this is dropped.
+#[derive(Debug)]
+pub struct InFlight {
+    place: Place,
+    child: Option<usize>,
+}
+
+impl Table {
+    /// A number for a new manager, which no other had.
+    pub fn new_manager(&self) -> u64 {
+        self.0[0].fetch_add(1, Relaxed) + 1
+    }
+
+    fn field(&self, index: usize, field: Field) -> &AtomicU64 {
+        &self.0[HEAD + index * (FIELDS + CHILDREN) + field as usize]
+    }
+
+    fn of_child(&self, index: usize, child: usize) -> &AtomicU64 {
+        &self.0[HEAD + index * (FIELDS + CHILDREN) + FIELDS + child]
+    }
+
+    /// A number of a pool.
+    pub fn get(&self, place: Place, field: Field) -> u64 {
+        self.field(place.index, field).load(Relaxed)
+    }
+
+    /// Sets a number of a pool; only its manager does.
+    pub fn set(&self, place: Place, field: Field, value: u64) {
+        self.field(place.index, field).store(value, Relaxed);
+    }
+
+    /// Adds one to a number of a pool.
+    pub fn count(&self, place: Place, field: Field) {
+        self.field(place.index, field).fetch_add(1, Relaxed);
+    }
+
+    /// Says what a pool does.
+    pub fn set_state(&self, place: Place, state: State) {
+        self.set(place, Field::State, state as u64);
+    }
+
+    /// A free entry for a pool of this manager.
+    pub fn claim(&self, owner: u64) -> Option<Place> {
+        let free = |index: &usize| {
+            self.field(*index, Field::Owner).compare_exchange(0, owner, Relaxed, Relaxed).is_ok()
+        };
+        let index = (0..POOLS).find(free)?;
+        self.clear(index);
+        Some(Place { index, owner })
+    }
+
+    fn clear(&self, index: usize) {
+        let start = HEAD + index * (FIELDS + CHILDREN);
+        self.0[start + 1..start + FIELDS + CHILDREN].iter().for_each(|word| word.store(0, Relaxed));
+    }
+
+    /// Frees all entries of a manager; gives the process groups that their programs lead.
+    pub fn free_all(&self, owner: u64) -> Vec<u32> {
+        let of_owner = |index: &usize| self.field(*index, Field::Owner).load(Relaxed) == owner;
+        let mut groups = Vec::new();
+        for index in (0..POOLS).filter(of_owner) {
+            groups.extend(u32::try_from(self.field(index, Field::Group).load(Relaxed)).ok());
+            self.clear(index);
+            self.field(index, Field::Owner).store(0, Relaxed);
+        }
+        groups.retain(|group| *group != 0);
+        groups
+    }
+
+    /// How many requests are in the pool or wait for it.
+    pub fn in_flight(&self, place: Place) -> u64 {
+        self.get(place, Field::InFlight)
+    }
+
+    /// A place for one more request in a pool that has at most `bound`.
+    pub fn enter(&self, place: Place, child: Option<usize>, bound: u64) -> Result<InFlight, NoPlace> {
+        if self.get(place, Field::Owner) != place.owner {
+            return Err(NoPlace::Gone);
+        }
+        if self.get(place, Field::State) == State::Failing as u64 {
+            let left = self.get(place, Field::RetryAt).saturating_sub(now());
+            if left > 0 {
+                return Err(NoPlace::Failing(Duration::from_millis(left)));
+            }
+        }
+        let before = self.field(place.index, Field::InFlight).fetch_add(1, Relaxed);
+        if before >= bound {
+            less(self.field(place.index, Field::InFlight), 1);
+            self.count(place, Field::Full);
+            return Err(NoPlace::Full);
+        }
+        if let Some(child) = child {
+            self.of_child(place.index, child).fetch_add(1, Relaxed);
+        }
+        Ok(InFlight { place, child })
+    }
+
+    /// A number for this child of the server, `None` where there are too many.
+    pub fn enter_child(&self, process: u32) -> Option<usize> {
+        let free = |child: &usize| {
+            self.0[1 + child].compare_exchange(0, u64::from(process), Relaxed, Relaxed).is_ok()
+        };
+        (0..CHILDREN).find(free)
+    }
+
+    /// A child of the server ended. The requests that it had in pools are over.
+    pub fn child_ended(&self, process: u32) {
+        let is_it = |child: &usize| self.0[1 + child].load(Relaxed) == u64::from(process);
+        let Some(child) = (0..CHILDREN).find(is_it) else { return };
+        for index in (0..POOLS).filter(|index| self.field(*index, Field::Owner).load(Relaxed) != 0) {
+            let had = self.of_child(index, child).swap(0, Relaxed);
+            if had > 0 {
+                less(self.field(index, Field::InFlight), had);
+            }
+        }
+        self.0[1 + child].store(0, Relaxed);
+    }
+}
+
+/// Takes from a number, which never falls below 0: an entry may have been freed and taken again meanwhile.
+fn less(number: &AtomicU64, by: u64) {
+    let _ = number.fetch_update(Relaxed, Relaxed, |value| Some(value.saturating_sub(by)));
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let Some(table) = table() else { return };
+        if table.get(self.place, Field::Owner) != self.place.owner {
+            return;
+        }
+        less(table.field(self.place.index, Field::InFlight), 1);
+        table.set(self.place, Field::LastUsed, now());
+        if let Some(child) = self.child {
+            less(table.of_child(self.place.index, child), 1);
+        }
+    }
+}
