@@ -29,7 +29,7 @@ pub use self::{
     settings::{Gate, Mode, OutOfProcess, PhpCache, Settings, Unmatched, WorkerLimits, Workers},
     written::{
         Servers, Vocabulary, Written, WrittenDirective, WrittenRule, WrittenRuleset, WrittenServerContext,
-        WrittenSource, WrittenUsers,
+        WrittenSource,
     },
 };
 

@@ -24,6 +24,7 @@
 pub mod client;
 pub mod folder;
 pub mod manager;
+pub mod moves;
 mod output;
 mod pool;
 pub mod table;
@@ -39,7 +40,7 @@ use std::{
 
 use confine::lsm::landlock::RulesetSpec;
 
-use self::folder::Folder;
+use self::{folder::Folder, moves::Users};
 use crate::{
     config::fastcgi::Program,
     httpd::{
@@ -59,6 +60,8 @@ pub struct Programs {
     pub programs: Vec<Program>,
     /// The rulesets of Landlock, each with the name of its virtual host.
     pub rulesets: Vec<RulesetSpec>,
+    /// As which users programs may run.
+    pub users: Users,
     /// What is there once the server runs.
     running: OnceLock<Running>,
 }
@@ -98,8 +101,8 @@ fn set_programs(programs: Option<Arc<Programs>>) {
 
 impl Programs {
     /// Those of a configuration.
-    pub fn new(programs: Vec<Program>, rulesets: Vec<RulesetSpec>) -> Self {
-        Self { programs, rulesets, running: OnceLock::new() }
+    pub fn new(programs: Vec<Program>, rulesets: Vec<RulesetSpec>, users: Users) -> Self {
+        Self { programs, rulesets, users, running: OnceLock::new() }
     }
 
     /// The section with this name, and its number.

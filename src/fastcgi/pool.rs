@@ -4,23 +4,15 @@ use std::{
     ffi::{CString, OsString},
     io,
     os::{fd::AsFd, unix::ffi::OsStringExt},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use confine::{
-    Origin,
-    context::BackendName,
-    lsm::{
-        Backend, Enter, Move, NoValues,
-        landlock::Missing,
-        landlock::{Landlock, PathAccess, PathRule, PathTemplate, RulesetSpec},
-    },
-};
+use confine::lsm::{Enter, NoValues};
 
 use super::{
     Programs, Running,
     folder::unguessable_name,
+    moves::{looked_at, moves, user_of},
     output::Output,
     table::{Field, Place, State, Table, now},
     temporary,
@@ -89,7 +81,7 @@ impl<'m> Pool<'m> {
         (owner, section, contexts): (u64, usize, &str),
     ) -> Result<Self, String> {
         let program = programs.programs.get(section).ok_or("there is no such section")?;
-        moves(programs, contexts, None)?;
+        looked_at(programs, program, contexts)?;
         let place =
             table.claim(owner).ok_or("there are as many pools as there may be; restart the server")?;
         let (listener, name) =
@@ -225,7 +217,10 @@ impl<'m> Pool<'m> {
     fn launch(&mut self, programs: &Programs, running: &Running) -> Result<u32, String> {
         let program = self.program();
         let text = |e: io::Error| e.to_string();
-        let temporary = temporary::folder(&running.temporary, &self.contexts, running.identity)
+        looked_at(programs, program, &self.contexts)?;
+        let user = user_of(programs, &self.contexts)?;
+        let identity = user.unwrap_or(running.identity);
+        let temporary = temporary::folder(&running.temporary, &self.contexts, identity)
             .map_err(|e| format!("no temporary folder below {}: {e}", running.temporary))?;
         let temporary = temporary.to_string_lossy().into_owned();
         let moves = moves(programs, &self.contexts, Some(&temporary))?;
@@ -247,7 +242,7 @@ impl<'m> Pool<'m> {
                     environment: &environment,
                     input: self.listener.as_fd(),
                     output: write.as_fd(),
-                    identity: Some(running.identity),
+                    identity: user.is_none().then_some(identity),
                 };
                 let enter = || {
                     let entered = ready.iter().try_for_each(Enter::enter);
@@ -372,36 +367,6 @@ fn listen(running: &Running, program: &Program) -> io::Result<(Listener, String)
     let bind = |path: &str| Listener::for_streams(path, queue);
     let listener = running.folder().listen(&name, running.identity.group, bind)?;
     Ok((listener, name))
-}
-
-/// The moves into contexts, as `CONFINE_CONTEXT` names them, with a grant of the temporary folder.
-fn moves(programs: &Programs, contexts: &str, temporary: Option<&str>) -> Result<Vec<Arc<dyn Move>>, String> {
-    contexts.split(' ').map(|context| one_move(programs, context, temporary)).collect()
-}
-
-fn one_move(programs: &Programs, context: &str, temporary: Option<&str>) -> Result<Arc<dyn Move>, String> {
-    let ruleset =
-        context.strip_prefix(BackendName::LANDLOCK.as_str()).and_then(|text| text.strip_prefix(':'));
-    let Some(name) = ruleset else {
-        return Err(format!(
-            "{context}: pools of processes are confined by Landlock alone; write landlock:NAME"
-        ));
-    };
-    let spec = programs.rulesets.iter().find(|spec| spec.full_name() == name);
-    let spec = spec.ok_or_else(|| format!("{context}: there is no such ruleset"))?;
-    let mut spec = RulesetSpec { host: None, ..spec.clone() };
-    if let Some(folder) = temporary {
-        let (path, _) = PathTemplate::parse(folder, 0).map_err(|e| e.to_string())?;
-        for access in [PathAccess::Read, PathAccess::Write] {
-            let origin = Origin::new(folder, 0);
-            spec.paths.push(PathRule { access, path: path.clone(), optional: false, origin });
-        }
-    }
-    let name = spec.name.clone();
-    let made = Landlock::made(vec![spec], Missing::Fault);
-    let made =
-        made.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    made.prepare(&name).map_err(|e| e.to_string())
 }
 
 /// The program's arguments. PHP's temporary files, sessions and the lock of its OPcache belong to the contexts.

@@ -9,8 +9,9 @@ use confine::{
     problem::Problem,
 };
 
-use super::{apply_confined_settings, refuse, scope::Scope, watch::Watching};
+use super::{apply_confined_settings, modules::fastcgi, refuse, scope::Scope, watch::Watching};
 use crate::{
+    config::DirectoryConfig,
     httpd::{request::Request, status::Status},
     report::{
         self, Event, Grounds, Refusal,
@@ -93,6 +94,9 @@ pub fn enter_and_record(
         return Status::DECLINED;
     }
     current::reached(reached);
+    if are_for_processes(moves) {
+        current::only_passes_on();
+    }
     current::counts_in(row);
     if scope.policy.fcgi.is_some()
         && from == From::Server
@@ -116,14 +120,24 @@ pub fn try_moves(
     extent: Extent,
     from: From,
 ) -> Result<(), Refusal> {
-    if let Some(context) = &moves.for_processes {
+    if let Some(context) = moves.for_processes.as_ref().filter(|_| !fastcgi::is_for_pool(r)) {
         return Err(Refusal::context(&not_for_threads(context)));
+    }
+    // Where nothing is left for this thread, it only passes an answer on.
+    let code = DirectoryConfig::of(r).map(|d| d.code).filter(|code| code.is_any());
+    if let Some(code) = code.filter(|_| are_for_processes(moves)) {
+        return Err(Refusal::named_code(&code));
     }
     if let Some(context) = moves.replacing.as_ref().filter(|_| from == From::Early) {
         return Err(Refusal::context(&replaces_early(context)));
     }
     let values = PathValues::of(r, &scope.policy.path_expressions);
     enter_all(moves, &values, extent, from).map_err(|error| Refusal::enter(&error))
+}
+
+/// Whether all moves are for processes of their own, so that the thread which passes their answer on stays where it is.
+fn are_for_processes(moves: &MovesOf<'_>) -> bool {
+    moves.for_processes.is_some() && moves.steps.iter().all(|step| step.is_for_processes())
 }
 
 /// Prepares every move before it makes the first one, so that the request is in all contexts of its rule or in none.
@@ -141,11 +155,12 @@ fn enter_all(moves: &MovesOf<'_>, values: &dyn Values, extent: Extent, from: Fro
     }
     let made = extent == Extent::Made;
     // A single move needs no list. The list would be the first allocation of this thread.
-    if let [only] = &*moves.steps {
+    if let Some([only]) = moves.for_processes.is_none().then_some(&*moves.steps) {
         let ready = only.ready(values)?;
         return if made { enter(0, &ready) } else { Ok(()) };
     }
-    let ready = moves.steps.iter().map(|step| step.ready(values)).collect::<Result<Vec<_>, _>>()?;
+    let of_threads = moves.steps.iter().filter(|step| !step.is_for_processes());
+    let ready = of_threads.map(|step| step.ready(values)).collect::<Result<Vec<_>, _>>()?;
     if made { ready.iter().enumerate().try_for_each(|(i, ready)| enter(i, ready)) } else { Ok(()) }
 }
 

@@ -128,7 +128,7 @@ pub fn directory_found(r: &mut Request<'_>) -> Status {
         return Status::DECLINED;
     }
     let scope = scope_or_return!(r);
-    match refusal_of_code(r, scope).filter(|_| !current::is_confined()) {
+    match refusal_of_code(r, scope).filter(|_| !current::confines_code()) {
         Some(refusal) => refuse(r, scope, &Grounds::of(r), &refusal),
         None => Status::DECLINED,
     }
@@ -145,7 +145,7 @@ pub fn refusal_of_code(r: &Request<'_>, scope: Scope<'_>) -> Option<Refusal> {
 /// as the request, if it is in the same place, and its Lua states end in the worker. For any other request, the
 /// filters of the resource wait for the move.
 pub fn directory_known(r: &mut Request<'_>) {
-    if !current::is_confined() {
+    if !current::confines_code() {
         if rules_apply(r) {
             r.guard_filters();
         }
@@ -175,7 +175,7 @@ fn rules_apply(r: &Request<'_>) -> bool {
 /// if no rule applies, or if it was decided that the request goes on with the server's privileges. A request that
 /// ends before its decision or by a refusal is answered without them, whoever refused it.
 pub fn filters_may_run(r: &Request<'_>) -> bool {
-    current::is_confined() || r.goes_unconfined() || !rules_apply(r)
+    current::confines_code() || r.goes_unconfined() || !rules_apply(r)
 }
 
 /// insert_filter, after all others: what the configuration made of filters stays among those of the resource, where
@@ -467,11 +467,21 @@ fn run_moved(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>, by: &Gr
     status
 }
 
+/// Why a page of a process leads to nothing else than another such page.
+const ONLY_FROM_POOL: &str = "the request before this one was served by a process of another user, and its thread, which \
+                              would serve this, is in no context of its own; write another context beside uid:, such as \
+                              landlock:NAME, or have the client follow the redirect (Location with http://)";
+
 /// Goes on with a request in the contexts in which its worker already is.
 fn continue_confined(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     report::inherit(r);
     apply_confined_settings(r, scope.policy);
-    let _in_pool = match fastcgi::lead_further(r) {
+    let in_pool = match fastcgi::lead_further(r) {
+        // This thread itself is in no context.
+        Ok(None) if current::passes_on() => Err(Refusal::context(&ONLY_FROM_POOL)),
+        other => other,
+    };
+    let _in_pool = match in_pool {
         Ok(in_pool) => in_pool,
         Err(refusal) => return report::refused(r, &Grounds::of(r), &refusal),
     };

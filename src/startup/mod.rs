@@ -19,7 +19,7 @@ pub use self::prepare::OwnHandlers;
 use crate::{
     config::{Faults, Policy, ServerConfig, Written, noting::wanted, rulesets},
     describe,
-    fastcgi::{self, Programs},
+    fastcgi::{self, Programs, moves::Users},
     httpd::{
         config_tree, hooks,
         log::{self, Level},
@@ -117,7 +117,7 @@ pub fn finish(main: &Server<'_>) -> bool {
         first_use::load(main);
     }
     if !hooks::first_reading() && !hooks::only_testing() {
-        if let Err(why) = start_pools(main, written) {
+        if let Err(why) = start_pools(main, written, policy) {
             say(Level::Error, &format!("no pools of processes: {why}"));
             return false;
         }
@@ -127,9 +127,10 @@ pub fn finish(main: &Server<'_>) -> bool {
 }
 
 /// Starts the manager of pools, where the configuration has programs; that of an earlier configuration ends.
-fn start_pools(main: &Server<'_>, written: &Written) -> Result<(), String> {
+fn start_pools(main: &Server<'_>, written: &Written, policy: &Policy) -> Result<(), String> {
     let wanted = !written.programs.is_empty();
-    let programs = wanted.then(|| Programs::new(written.programs.clone(), rulesets::specs(main, written)));
+    let rulesets = || rulesets::specs(main, written);
+    let programs = wanted.then(|| Programs::new(written.programs.clone(), rulesets(), Users::new(policy)));
     fastcgi::start(main, programs)
 }
 

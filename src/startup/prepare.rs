@@ -13,8 +13,7 @@ use confine::{
 
 use crate::{
     config::{
-        Faults, Gate, Policy, ServerConfig, Servers, Written, WrittenUsers, handlers::ContentHandlers,
-        php::Php, rulesets,
+        Faults, Gate, Policy, ServerConfig, Servers, Written, handlers::ContentHandlers, php::Php, rulesets,
     },
     httpd::{
         hooks::{self, RequestHook},
@@ -159,16 +158,20 @@ pub fn backends(main: &Server<'_>, written: &Written) -> Result<Backends, Faults
     let landlock = Landlock::made(rulesets::specs(main, written), missing(main))
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Faults>());
     let mut backends = landlock.map(Backends::with)?;
-    backends.put(Box::new(users(&written.users)?));
+    backends.put(Box::new(users(written)?));
     Ok(backends)
 }
 
 /// The users that processes may run as.
-fn users(written: &WrittenUsers) -> Result<Uid, Faults> {
-    let settings =
-        UserSettings { server: hosts::child_user().map(|user| user.id), ..written.settings.clone() };
+fn users(written: &Written) -> Result<Uid, Faults> {
+    let users = &written.users;
+    let settings = UserSettings {
+        server: hosts::child_user().map(|user| user.id),
+        has_processes: !written.programs.is_empty(),
+        ..users.settings.clone()
+    };
     Uid::new(settings).map_err(|problems| {
-        let at = written.places.values().next().map(|origin| format!("{origin}: ")).unwrap_or_default();
+        let at = users.places.values().next().map(|origin| format!("{origin}: ")).unwrap_or_default();
         problems.iter().map(|problem| format!("{at}ConfineUsers: {problem}")).collect()
     })
 }

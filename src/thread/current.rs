@@ -65,6 +65,8 @@ pub struct Worker<'a> {
     row: Cell<Option<Row>>,
     /// Whether it was counted as confined.
     counted: Cell<bool>,
+    /// Whether it is in no context itself, and only passes on what a process makes.
+    passes_on: Cell<bool>,
     /// The contexts that it is in, where pools of processes may be asked for.
     contexts: RefCell<Option<Box<CStr>>>,
     /// The watch of this thread.
@@ -85,6 +87,7 @@ impl<'a> Worker<'a> {
             refused: no(),
             row: Cell::new(None),
             counted: no(),
+            passes_on: no(),
             contexts: RefCell::default(),
             watch: RefCell::default(),
             early_rulesets: RefCell::default(),
@@ -136,6 +139,22 @@ pub fn state() -> Option<State> {
 /// Whether this thread is a worker in some context already.
 pub fn is_confined() -> bool {
     matches!(state(), Some(State::Moved | State::Early))
+}
+
+/// Notes that this worker is in no context itself: its request's are for the process that makes the content. Whatever
+/// else it could do, it must not do.
+pub fn only_passes_on() {
+    current(|w| w.passes_on.set(true));
+}
+
+/// Whether this worker only passes on what a process makes.
+pub fn passes_on() -> bool {
+    current(|w| w.passes_on.get()).unwrap_or(false)
+}
+
+/// Whether code of a tenant runs confined here: this thread itself is in some context.
+pub fn confines_code() -> bool {
+    is_confined() && !passes_on()
 }
 
 /// Whether this thread is the worker that was made for this very request.

@@ -24,6 +24,7 @@ mod a_map_may_change_under_load;
 mod a_name_counts_where_it_was_proven;
 mod a_panic_is_500_and_the_server_goes_on;
 mod a_path_may_be_absent;
+mod a_pool_runs_as_its_user;
 mod a_redirect_keeps_what_authentication_found;
 mod a_refused_access_is_explained;
 mod a_refused_context_is_500;

@@ -142,6 +142,12 @@ pub trait Move: Send + Sync {
     /// command or directive that shows it.
     fn denials_are_in(&self) -> &'static str;
 
+    /// Whether only a process of its own can make it. A thread that serves such a request leaves it out, as the content
+    /// is made by a process that has made it.
+    fn is_for_processes(&self) -> bool {
+        false
+    }
+
     /// What the context grants, where this follows from the configuration alone. Only a ruleset of Landlock can say it.
     fn grants(&self, _values: &dyn Values) -> Result<Option<Arc<landlock::Grants>>, EnterError> {
         Ok(None)
@@ -161,11 +167,25 @@ pub trait Enter {
         self.enter()
     }
 
+    /// The user that a process is after this move, where the move says so.
+    fn user(&self) -> Option<UserIds> {
+        None
+    }
+
     /// Whether `program` may be executed after this move, as far as that is not the kernel's to say. Whoever executes a
     /// program asks before the move.
     fn may_execute(&self, _program: &Path) -> Result<(), Problem> {
         Ok(())
     }
+}
+
+/// The ids of a process's user and of its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserIds {
+    /// The user.
+    pub user: u32,
+    /// The group.
+    pub group: u32,
 }
 
 /// A move with everything in place.
@@ -188,6 +208,13 @@ impl Enter for PreparedMove<'_> {
         match self {
             Self::Shared(e) => e.enter_further(),
             Self::Own(e) => e.enter_further(),
+        }
+    }
+
+    fn user(&self) -> Option<UserIds> {
+        match self {
+            Self::Shared(e) => e.user(),
+            Self::Own(e) => e.user(),
         }
     }
 

@@ -135,10 +135,23 @@ impl LiveMap {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).error = Some(error.to_owned());
     }
 
+    /// Reads the file for a process that shares no rules with others. `None`: it cannot be used, or it is being written.
+    pub fn read_apart(&self, backends: &Backends) -> Option<(PreparedMap, FileStamp)> {
+        self.load_from(None, backends).ok()
+    }
+
     /// Reads the file and prepares everything.
     fn load(&self, backends: &Backends) -> Result<(PreparedMap, FileStamp), LoadError> {
+        self.load_from(self.shelf.as_ref(), backends)
+    }
+
+    fn load_from(
+        &self,
+        shelf: Option<&Shelf>,
+        backends: &Backends,
+    ) -> Result<(PreparedMap, FileStamp), LoadError> {
         let LoadOptions { default, same_context, early } = &self.options;
-        let map = Map::load_stamped(&self.path, *default, self.shelf.as_ref());
+        let map = Map::load_stamped(&self.path, *default, shelf);
         let (map, look) = map.map_err(|error| match error {
             MapError::Changed { .. } => LoadError::Unsettled,
             error => LoadError::Bad(error.to_string()),

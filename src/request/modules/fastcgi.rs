@@ -53,6 +53,11 @@ fn program_of<'r>(r: &Request<'r>) -> Option<&'r str> {
     r.handler()?.to_str().ok()?.strip_prefix(HANDLER)
 }
 
+/// Whether a pool makes the content of this request, or would.
+pub fn is_for_pool(r: &Request<'_>) -> bool {
+    r.goes_to_backend() || program_of(r).is_some()
+}
+
 /// Refuses a request that asks for a pool and has no contexts. Nobody else answers to its handler's name, so the
 /// server would send the program's source.
 pub fn without_contexts(r: &mut Request<'_>) -> Status {

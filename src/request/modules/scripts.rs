@@ -99,7 +99,7 @@ pub fn seen(command: &Command<'_>, kind: Kind, arguments: &[u8]) -> Result<(), S
              mod_confine; write it into the server's configuration",
             command.name()
         )),
-        Kind::Exec if guarded && !current::is_confined() && may_run(arguments) => Err(format!(
+        Kind::Exec if guarded && !current::confines_code() && may_run(arguments) => Err(format!(
             "{} with exec: would run a program with the server's privileges, and has no place in .htaccess in a \
              server with rules of mod_confine; write it into the server's configuration",
             command.name()

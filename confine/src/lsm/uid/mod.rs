@@ -39,7 +39,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{Backend, Enter, EnterError, Inactive, Move, PrepareError, PreparedMove, Values, quoted};
+use super::{
+    Backend, Enter, EnterError, Inactive, Move, PrepareError, PreparedMove, UserIds, Values, quoted,
+};
 use crate::{
     context::{BackendName, Context},
     problem::Problem,
@@ -203,6 +205,10 @@ impl Move for UserMove {
         "the application's own log (the kernel logs no refusal by a file's mode)"
     }
 
+    fn is_for_processes(&self) -> bool {
+        true
+    }
+
     /// A user whom the configuration names was looked up at startup. Where a map has too many for that, and for users
     /// whom requests name, this asks the system's directory.
     fn ready<'a>(&'a self, _values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
@@ -224,6 +230,10 @@ struct EnterUser(Identity);
 impl Enter for EnterUser {
     fn enter(&self) -> Result<(), EnterError> {
         privileged::become_user(&self.0).map_err(|failed| explained(failed).into())
+    }
+
+    fn user(&self) -> Option<UserIds> {
+        Some(UserIds { user: self.0.uid, group: self.0.gid })
     }
 
     fn may_execute(&self, program: &Path) -> Result<(), Problem> {
