@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 use confine_tests::{Cell, ServerBuilder, manual, matrix, platform};
 
 /// What the pages use beside this module.
-const MODULES: [&str; 14] = [
+const MODULES: [&str; 15] = [
     "auth_basic",
     "authn_dbd",
     "authn_file",
@@ -20,6 +20,7 @@ const MODULES: [&str; 14] = [
     "env",
     "ldap",
     "proxy",
+    "proxy_fcgi",
     "proxy_http",
     "rewrite",
     "setenvif",
@@ -51,7 +52,7 @@ fn pages() -> Vec<String> {
 /// The block on this machine: below the test's folder, and with the module that is tested.
 fn here(block: &str) -> String {
     let module = platform::module_under_test().display().to_string();
-    let lines = block.lines().filter(|line| !line.starts_with("LoadModule confine_module "));
+    let lines = block.lines().filter(|line| !line.starts_with("LoadModule "));
     let text: Vec<_> =
         lines.map(|line| line.replace(" modules/mod_confine.so", &format!(" {module}"))).collect();
     let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/landlock");
