@@ -88,8 +88,6 @@ pub struct Watcher {
 struct Watched {
     kind: Kind,
     seen: fn(&Command<'_>, Kind, &[u8]) -> Result<(), String>,
-    /// The entry of the module that the directive belongs to.
-    original: &'static sys::command_rec,
 }
 
 /// Begins to watch, for as long as this configuration lives. It must be called after the modules were loaded.
@@ -192,9 +190,9 @@ fn modules() -> impl Iterator<Item = &'static sys::module> {
 
 /// The entry that watches `entry`.
 ///
-/// The server runs some directives while it parses a file (sections with code or macros up to their end). For these it
-/// calls one module alone, the one that was added last. So such a directive is watched where it changes what other
-/// requests run, and is then passed on. mod_lua turns its own into other directives, which are watched.
+/// The server runs some directives while it parses a file (sections with code or macros up to their end). They are
+/// watched only where they change what other requests run: mod_lua turns its own into other directives, which are
+/// watched.
 ///
 /// # Safety
 /// `entry` has a name.
@@ -208,18 +206,16 @@ unsafe fn watched(
     let name = unsafe { CStr::from_ptr(entry.name) };
     let kind = (watcher.kind_of)(module, name.to_str().ok()?)?;
     let at_once = is_run_at_once(entry);
-    // A function for one word has the type of one for the rest of the line.
-    let can_be_passed_on = matches!(entry.args_how, sys::RAW_ARGS | sys::TAKE1);
-    if at_once && !(kind == Kind::Everybody && can_be_passed_on) {
+    if at_once && kind != Kind::Everybody {
         return None;
     }
-    let watched = Watched { kind, seen: watcher.seen, original: entry };
+    let watched = Watched { kind, seen: watcher.seen };
     Some(sys::command_rec {
         name: entry.name,
         func: sys::cmd_func { raw_args: Some(if at_once { read_at_once } else { read }) },
         cmd_data: std::ptr::from_mut(pool.place(watched)).cast(),
         req_override: entry.req_override,
-        args_how: if at_once { entry.args_how } else { sys::RAW_ARGS },
+        args_how: sys::RAW_ARGS,
         errmsg: entry.errmsg,
     })
 }
@@ -228,32 +224,18 @@ fn is_run_at_once(entry: &sys::command_rec) -> bool {
     entry.req_override & sys::EXEC_ON_READ as c_int != 0
 }
 
-/// In place of the function of a directive that the server runs while it parses the file.
+/// As [`read`], for a directive that the server runs while it parses the file. The server calls the module that the
+/// directive belongs to afterwards, as for other directives (server/config.c, execute_now).
 ///
 /// # Safety
-/// As [`read`]. The second parameter is the server's, for the original function.
+/// As [`read`]. The second parameter is where the server wants a tree, and no part of a directory configuration.
 unsafe extern "C" fn read_at_once(
     parms: *mut sys::cmd_parms,
-    tree: *mut c_void,
+    _tree: *mut c_void,
     arguments: *const c_char,
 ) -> *const c_char {
-    // SAFETY: the caller's promise. The entry's data is a Watched, and the original belongs to a loaded module. It gets
-    // its own entry and data, as the server gives them (server/config.c, invoke_cmd), and may keep neither.
-    unsafe {
-        let refusal = read(parms, null_mut(), arguments);
-        if !refusal.is_null() {
-            return refusal;
-        }
-        let (entry, data) = ((*parms).cmd, (*parms).info);
-        let Watched { original, .. } = *(*entry).cmd_data.cast::<Watched>();
-        let Some(function) = original.func.raw_args else { return null() };
-        (*parms).cmd = original;
-        (*parms).info = original.cmd_data;
-        let answer = function(parms, tree, arguments);
-        (*parms).cmd = entry;
-        (*parms).info = data;
-        answer
-    }
+    // SAFETY: the caller's promise.
+    unsafe { read(parms, null_mut(), arguments) }
 }
 
 /// # Safety

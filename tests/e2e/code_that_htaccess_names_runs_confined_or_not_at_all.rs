@@ -252,6 +252,19 @@ fn macros_are_the_configurations(cell: Cell) {
     let server = with("").start();
     server.client().get("/site/page.txt").expect_content("content");
     server.wait_for_log(&["confine: confined GET /site/page.txt ", "context=landlock:writer"]);
+    // In a virtual host without rules they are as ever.
+    let free = application(cell)
+        .modules(["macro"])
+        .file("www/site/page.txt", "content")
+        .file("www/site/.htaccess", lines[0])
+        .directory("www/site", "AllowOverride All")
+        .ruleset("writer", "LandlockRead \"@root@/www\"")
+        .host("free", "")
+        .host("guarded", "ConfineContext landlock:writer")
+        .start();
+    let of = |host: &str| free.client().send(&Request::get("/site/page.txt").header("Host", host));
+    of("free").expect_content("content");
+    of("guarded").expect_status(500);
 }
 
 matrix!(macros_are_the_configurations for gates);
