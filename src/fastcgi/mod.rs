@@ -38,7 +38,7 @@ use std::{
     },
 };
 
-use confine::lsm::landlock::RulesetSpec;
+use confine::{lsm::landlock::RulesetSpec, status::PoolStatus, tally::Label};
 
 use self::{folder::Folder, moves::Users};
 use crate::{
@@ -121,6 +121,11 @@ impl Running {
     pub fn folder(&self) -> &Folder {
         &self.folder
     }
+}
+
+/// The pools of the configuration in force, as they are now. `name` says what a label is called.
+pub fn pools(name: impl Fn(Label) -> String) -> Vec<PoolStatus> {
+    table::table().map_or_else(Vec::new, |table| table.pools(table.newest_manager(), name))
 }
 
 /// post_config: starts the manager of this configuration; that of an earlier one ends once the children that use it

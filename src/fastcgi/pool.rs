@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use confine::lsm::{Enter, NoValues};
+use confine::{
+    lsm::{Enter, NoValues},
+    tally::Label,
+};
 
 use super::{
     Programs, Running,
@@ -20,6 +23,7 @@ use super::{
 use crate::{
     config::fastcgi::Program,
     httpd::log::{self, Level},
+    report::counters,
     thread::{
         messages::Listener,
         process::{self, Ended, Execution, Forked},
@@ -84,6 +88,11 @@ impl<'m> Pool<'m> {
         looked_at(programs, program, contexts)?;
         let place =
             table.claim(owner).ok_or("there are as many pools as there may be; restart the server")?;
+        if let Some(tally) = counters::tally() {
+            let label = |name: &str| tally.labels.intern(name.as_bytes()).unwrap_or(Label::NO_ROOM);
+            table.set(place, Field::Program, label(&program.name).number().into());
+            table.set(place, Field::Contexts, label(contexts).number().into());
+        }
         let (listener, name) =
             listen(running, program).map_err(|e| format!("no socket for the pool: {e}"))?;
         let now = Instant::now();

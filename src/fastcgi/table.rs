@@ -21,6 +21,8 @@ use std::{
     time::Duration,
 };
 
+use confine::{status::PoolStatus, tally::Label};
+
 use crate::thread::shared_memory;
 
 /// How many pools there may be at a time, old ones that end included.
@@ -56,6 +58,10 @@ pub enum Field {
     Deaths,
     /// Requests that were refused because too many waited.
     Full,
+    /// The label of the program's name (see `confine::tally::Label`).
+    Program,
+    /// The label of its contexts.
+    Contexts,
 }
 
 /// What a pool does.
@@ -70,6 +76,18 @@ pub enum State {
     Failing = 2,
     /// Its processes were told to end.
     Ending = 3,
+}
+
+impl State {
+    /// Its name, for people and programs.
+    fn name(number: u64) -> &'static str {
+        match number {
+            n if n == Self::Running as u64 => "running",
+            n if n == Self::Failing as u64 => "failing",
+            n if n == Self::Ending as u64 => "ending",
+            _ => "stopped",
+        }
+    }
 }
 
 /// The shared memory.
@@ -125,6 +143,12 @@ impl Table {
         self.0[0].fetch_add(1, Relaxed) + 1
     }
 
+    /// The manager that was made last. It serves the configuration in force: only that configuration's manager is
+    /// replaced when it ends.
+    pub fn newest_manager(&self) -> u64 {
+        self.0[0].load(Relaxed)
+    }
+
     fn field(&self, index: usize, field: Field) -> &AtomicU64 {
         &self.0[HEAD + index * (FIELDS + CHILDREN) + field as usize]
     }
@@ -151,6 +175,26 @@ impl Table {
     /// Says what a pool does.
     pub fn set_state(&self, place: Place, state: State) {
         self.set(place, Field::State, state as u64);
+    }
+
+    /// The pools of a manager, as they are now, with the names that `name` knows labels by.
+    pub fn pools(&self, owner: u64, name: impl Fn(Label) -> String) -> Vec<PoolStatus> {
+        let number = |index: usize, field| self.field(index, field).load(Relaxed);
+        let of_owner = (0..POOLS).filter(|index| number(*index, Field::Owner) == owner);
+        let pool = |index| {
+            let text = |field| name(Label::from_number(number(index, field) as u32));
+            PoolStatus {
+                program: text(Field::Program),
+                context: text(Field::Contexts),
+                state: State::name(number(index, Field::State)),
+                processes: number(index, Field::Processes),
+                in_flight: number(index, Field::InFlight),
+                starts: number(index, Field::Starts),
+                deaths: number(index, Field::Deaths),
+                full: number(index, Field::Full),
+            }
+        };
+        of_owner.map(pool).collect()
     }
 
     /// A free entry for a pool of this manager.

@@ -8,6 +8,7 @@ use confine::{
 
 use crate::{
     config::{Policy, ServerConfig},
+    fastcgi,
     httpd::{hooks, request::Request},
     report::counters,
 };
@@ -35,6 +36,7 @@ pub fn status(r: &Request<'_>) -> Status {
         in_flight: child.in_flight,
         resting: child.resting,
     };
+    status.pools = fastcgi::pools(|label| tally.labels.text(label));
     status.children = children.iter().map(child).collect();
     status
 }

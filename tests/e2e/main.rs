@@ -79,6 +79,7 @@ mod nothing_runs_before_the_move;
 mod pages_about_the_server_answer_where_they_were_put;
 mod php_shares_nothing_between_contexts;
 mod pipelined_requests_are_answered_in_order;
+mod pools_are_on_the_status_page;
 mod pools_start_fail_and_end;
 mod programs_that_htaccess_has_decide_are_refused;
 mod prometheus_understands_the_status;

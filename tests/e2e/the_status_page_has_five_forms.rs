@@ -156,6 +156,7 @@ fn json_has_each_field_that_is_documented(cell: Cell) {
             ("last_refusals", |v| v.as_array().is_some_and(|all| all.len() == 1)),
             ("maps", |v| v.as_array().is_some_and(|all| all.len() == 1)),
             ("databases", |v| v.as_array().is_some_and(Vec::is_empty)),
+            ("pools", |v| v.as_array().is_some_and(Vec::is_empty)),
             ("workers", Value::is_object),
             ("children", |v| v.as_array().is_some_and(|all| !all.is_empty())),
         ],

@@ -47,6 +47,17 @@ impl Status {
             put("Misses", &database.misses.to_string());
             put("Errors", &database.errors.to_string());
         }
+        for (number, pool) in self.pools.iter().enumerate() {
+            let mut put = |key: &str, value: &str| put(&format!("Pool[{number}]{key}"), value);
+            put("Program", &pool.program);
+            put("Context", &pool.context);
+            put("State", pool.state);
+            put("Processes", &pool.processes.to_string());
+            put("InFlight", &pool.in_flight.to_string());
+            put("Starts", &pool.starts.to_string());
+            put("Deaths", &pool.deaths.to_string());
+            put("Full", &pool.full.to_string());
+        }
         out
     }
 }

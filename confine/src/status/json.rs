@@ -39,6 +39,16 @@ impl Status {
                 "misses": database.misses,
                 "errors": database.errors,
             })).collect::<Vec<_>>(),
+            "pools": self.pools.iter().map(|pool| json!({
+                "program": pool.program,
+                "context": pool.context,
+                "state": pool.state,
+                "processes": pool.processes,
+                "in_flight": pool.in_flight,
+                "starts": pool.starts,
+                "deaths": pool.deaths,
+                "full": pool.full,
+            })).collect::<Vec<_>>(),
             "workers": { "in_flight": self.in_flight(), "resting": self.resting() },
             "children": self.children.iter().map(|child| json!({
                 "process": child.process,

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Status, time::seconds};
+use super::{PoolStatus, Status, time::seconds};
 use crate::{
     field::one_line,
     tally::{BOUNDS, Counter},
@@ -41,6 +41,7 @@ impl Status {
         out.sample("workers_resting", &[], self.resting());
         self.maps(&mut out);
         self.databases(&mut out);
+        self.pools(&mut out);
         out.text
     }
 
@@ -137,6 +138,40 @@ impl Status {
             }
         }
     }
+}
+
+impl Status {
+    fn pools(&self, out: &mut Metrics) {
+        if self.pools.is_empty() {
+            return;
+        }
+        type Value = fn(&PoolStatus) -> u64;
+        let gauges: [(&str, &str, Value); 2] = [
+            ("pool_processes", "Processes of a pool.", |pool| pool.processes),
+            ("pool_requests_in_flight", "Requests that are in a pool or wait for it.", |pool| pool.in_flight),
+        ];
+        for (name, help, value) in gauges {
+            out.gauge(name, help);
+            for pool in &self.pools {
+                out.sample(name, &names_of(pool), value(pool));
+            }
+        }
+        let counters: [(&str, &str, Value); 3] = [
+            ("pool_starts", "Processes that were started.", |pool| pool.starts),
+            ("pool_deaths", "Processes that ended by an error.", |pool| pool.deaths),
+            ("pool_full", "Requests that were refused because too many waited.", |pool| pool.full),
+        ];
+        for (name, help, value) in counters {
+            out.counter(name, help);
+            for pool in &self.pools {
+                out.count(name, &names_of(pool), value(pool), self.configured_since);
+            }
+        }
+    }
+}
+
+fn names_of(pool: &PoolStatus) -> [(&'static str, &str); 2] {
+    [("program", &pool.program), ("context", &pool.context)]
 }
 
 /// Nanoseconds as seconds, without an exponent.

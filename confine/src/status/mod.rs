@@ -53,6 +53,8 @@ pub struct Status {
     pub maps: Vec<MapStatus>,
     /// The rules of the configuration that ask a database.
     pub databases: Vec<DatabaseStatus>,
+    /// The pools of processes of the configuration.
+    pub pools: Vec<PoolStatus>,
     /// The server's processes.
     pub children: Vec<ChildStatus>,
 }
@@ -172,6 +174,27 @@ pub struct DatabaseStatus {
     pub misses: u64,
     /// Questions that failed.
     pub errors: u64,
+}
+
+/// A pool: the processes of one program in one list of contexts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// The name of the section that describes the program.
+    pub program: String,
+    /// The contexts.
+    pub context: String,
+    /// What it does, in one word.
+    pub state: &'static str,
+    /// How many processes it has.
+    pub processes: u64,
+    /// Requests that are in it or wait for it.
+    pub in_flight: u64,
+    /// How often a process was started.
+    pub starts: u64,
+    /// How often a process ended by an error.
+    pub deaths: u64,
+    /// Requests that were refused because too many waited.
+    pub full: u64,
 }
 
 /// A process of the server.

@@ -61,6 +61,13 @@ fn status() -> Status {
             hits: 9,
             ..Default::default()
         }],
+        pools: vec![PoolStatus {
+            program: "php".to_owned(),
+            context: HOSTILE.to_owned(),
+            state: "failing",
+            deaths: 3,
+            ..Default::default()
+        }],
         children: vec![
             ChildStatus { process: 100, is_leaving: false, in_flight: 1, resting: 2 },
             ChildStatus { process: 90, is_leaving: true, in_flight: 2, resting: 0 },

@@ -32,9 +32,9 @@ impl Status {
         self.refusals_table(&mut out);
         self.maps_table(&mut out);
         self.databases_table(&mut out);
+        self.pools_table(&mut out);
         self.moves_table(&mut out);
         self.children_table(&mut out);
-        // What serves requests in processes of its own has its section here, a table like the others.
         out.push_str("</main>\n</body>\n</html>\n");
         out
     }

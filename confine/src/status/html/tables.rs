@@ -173,6 +173,39 @@ impl Status {
         });
     }
 
+    pub(super) fn pools_table(&self, out: &mut String) {
+        if self.pools.is_empty() {
+            return;
+        }
+        let headings = [
+            ("Context", ""),
+            ("Program", ""),
+            ("State", ""),
+            ("Processes", "n"),
+            ("Requests in it", "n"),
+            ("Started", "n"),
+            ("Died", "n"),
+            ("Refused, full", "n"),
+        ];
+        let caption = "Processes that were started in their contexts (ConfineFastCGI), of this configuration. Counted \
+                       since it was read.";
+        Table { id: "pools", title: "Pools of processes", caption, headings: &headings }.write(out, |out| {
+            for pool in &self.pools {
+                let class = if pool.state == "failing" { "bad-text" } else { "good-text" };
+                let numbers = [pool.processes, pool.in_flight, pool.starts, pool.deaths, pool.full];
+                let _ = writeln!(
+                    out,
+                    "<tr><th scope=\"row\" class=\"long\"><code>{}</code></th><td>{}</td>\
+                     <td><span class=\"badge {class}\">{}</span></td>{}</tr>",
+                    Text(&pool.context),
+                    Text(&pool.program),
+                    pool.state,
+                    numbers.map(|number| Cell(number).to_string()).concat()
+                );
+            }
+        });
+    }
+
     pub(super) fn moves_table(&self, out: &mut String) {
         let (buckets, time) = self.moves();
         let moves = sum(buckets);
