@@ -138,8 +138,9 @@ fn a_program_that_outlives_request_and_child(cell: Cell) {
     // The child ends. The program that it started goes on and opens files.
     server.restart_gracefully();
     // The program may be late on a machine that is busy.
+    let is_written = || fs::read_to_string(&mark).is_ok_and(|text| text == NOTE_OF_BOB);
     let deadline = Instant::now() + Duration::from_secs(30);
-    while fs::read_to_string(&mark).is_ok_and(|text| text != NOTE_OF_BOB) && Instant::now() < deadline {
+    while !is_written() && Instant::now() < deadline {
         sleep(Duration::from_millis(100));
     }
     assert_eq!(fs::read_to_string(&mark).unwrap_or_else(|e| panic!("{}: {e}", mark.display())), NOTE_OF_BOB);
