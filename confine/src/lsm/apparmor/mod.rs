@@ -100,7 +100,7 @@ impl Roots {
 pub struct AppArmor {
     roots: Arc<Roots>,
     interface: Interface,
-    /// The path for [`AttrFile::open`].
+    /// The path for [`AttrFile::open`](crate::lsm::selfattr::AttrFile::open).
     proc_file: Arc<CStr>,
     /// The label of the thread before it moves, as the kernel prints it, or why there is none.
     own: Result<Arc<str>, Inactive>,
