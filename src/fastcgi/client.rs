@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     ffi::{CStr, CString},
     io,
-    sync::{OnceLock, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -22,7 +22,6 @@ pub const ANSWER: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A pool as this child knows it.
-#[derive(Clone)]
 pub struct Known {
     place: Place,
     /// The path of its socket.
@@ -31,7 +30,8 @@ pub struct Known {
     pub host: CString,
 }
 
-type Pools = HashMap<(usize, Box<CStr>), Known>;
+/// The pools of each section, by their contexts.
+type Pools = HashMap<usize, HashMap<Box<CStr>, Arc<Known>>>;
 
 static KNOWN: RwLock<Option<Pools>> = RwLock::new(None);
 /// This child's number in the shared table.
@@ -53,7 +53,11 @@ pub enum Unavailable {
 }
 
 /// A place in the pool of these contexts for one more request.
-pub fn enter(programs: &Programs, section: usize, contexts: &CStr) -> Result<(Known, InFlight), Unavailable> {
+pub fn enter(
+    programs: &Programs,
+    section: usize,
+    contexts: &CStr,
+) -> Result<(Arc<Known>, InFlight), Unavailable> {
     let table = table::table().ok_or_else(|| Unavailable::NoManager(io::ErrorKind::NotFound.into()))?;
     let child = CHILD.get().copied().flatten();
     let bound = programs.programs.get(section).map_or(0, |program| program.bound().into());
@@ -72,13 +76,13 @@ pub fn enter(programs: &Programs, section: usize, contexts: &CStr) -> Result<(Kn
     Err(Unavailable::NoPlace(NoPlace::Gone))
 }
 
-fn look_up(section: usize, contexts: &CStr) -> Option<Known> {
+fn look_up(section: usize, contexts: &CStr) -> Option<Arc<Known>> {
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-    known.as_ref()?.get(&(section, contexts.into())).cloned()
+    known.as_ref()?.get(&section)?.get(contexts).cloned()
 }
 
 /// Asks the manager.
-fn ask(programs: &Programs, section: usize, contexts: &CStr) -> Result<Known, Unavailable> {
+fn ask(programs: &Programs, section: usize, contexts: &CStr) -> Result<Arc<Known>, Unavailable> {
     let Some(running) = programs.running() else {
         return Err(Unavailable::NoManager(io::ErrorKind::NotConnected.into()));
     };
@@ -93,8 +97,9 @@ fn ask(programs: &Programs, section: usize, contexts: &CStr) -> Result<Known, Un
         _ => None,
     };
     let known = known.ok_or_else(|| Unavailable::NoManager(io::ErrorKind::InvalidData.into()))?;
+    let known = Arc::new(known);
     let mut pools = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    pools.get_or_insert_default().insert((section, contexts.into()), known.clone());
+    pools.get_or_insert_default().entry(section).or_default().insert(contexts.into(), Arc::clone(&known));
     Ok(known)
 }
 

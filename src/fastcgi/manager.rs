@@ -106,8 +106,7 @@ impl<'m> Manager<'m> {
             if fds[first_output..].iter().any(|fd| fd.revents != 0) {
                 self.pools.iter_mut().for_each(Pool::tell_output);
             }
-            for (at, index) in listening.into_iter().enumerate().filter(|(at, _)| ready(first_pool + at)) {
-                let _ = at;
+            for (_, index) in listening.into_iter().enumerate().filter(|(at, _)| ready(first_pool + at)) {
                 self.connection_waits(index);
             }
             let asking: Vec<bool> = (first_child..first_pool).map(ready).collect();

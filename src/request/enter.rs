@@ -120,13 +120,15 @@ pub fn try_moves(
     extent: Extent,
     from: From,
 ) -> Result<(), Refusal> {
-    if let Some(context) = moves.for_processes.as_ref().filter(|_| !fastcgi::is_for_pool(r)) {
-        return Err(Refusal::context(&not_for_threads(context)));
-    }
-    // Where nothing is left for this thread, it only passes an answer on.
-    let code = DirectoryConfig::of(r).map(|d| d.code).filter(|code| code.is_any());
-    if let Some(code) = code.filter(|_| are_for_processes(moves)) {
-        return Err(Refusal::named_code(&code));
+    if let Some(context) = &moves.for_processes {
+        if !fastcgi::is_for_pool(r) {
+            return Err(Refusal::context(&not_for_threads(context)));
+        }
+        // Where nothing is left for this thread, it only passes an answer on.
+        let code = DirectoryConfig::of(r).map(|d| d.code).filter(|code| code.is_any());
+        if let Some(code) = code.filter(|_| are_for_processes(moves)) {
+            return Err(Refusal::named_code(&code));
+        }
     }
     if let Some(context) = moves.replacing.as_ref().filter(|_| from == From::Early) {
         return Err(Refusal::context(&replaces_early(context)));

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{PoolStatus, Status, time::seconds};
+use super::{DatabaseStatus, PoolStatus, Status, time::seconds};
 use crate::{
     field::one_line,
     tally::{BOUNDS, Counter},
@@ -125,28 +125,19 @@ impl Status {
                 out.sample("database_entries", &[("map", &it.map), ("rule", &it.rule)], entries);
             }
         }
-        type Value = fn(&super::DatabaseStatus) -> u64;
-        let counters: [(&str, &str, Value); 3] = [
+        let counters: [Counted<DatabaseStatus>; 3] = [
             ("database_hits", "Requests that a kept answer of a database was for.", |it| it.hits),
             ("database_misses", "Questions to a database.", |it| it.misses),
             ("database_errors", "Questions to a database that failed.", |it| it.errors),
         ];
-        for (name, help, value) in counters {
-            out.counter(name, help);
-            for it in &self.databases {
-                out.count(name, &[("map", &it.map), ("rule", &it.rule)], value(it), since);
-            }
-        }
+        out.counters(&counters, &self.databases, |it| [("map", &it.map), ("rule", &it.rule)], since);
     }
-}
 
-impl Status {
     fn pools(&self, out: &mut Metrics) {
         if self.pools.is_empty() {
             return;
         }
-        type Value = fn(&PoolStatus) -> u64;
-        let gauges: [(&str, &str, Value); 2] = [
+        let gauges: [Counted<PoolStatus>; 2] = [
             ("pool_processes", "Processes of a pool.", |pool| pool.processes),
             ("pool_requests_in_flight", "Requests that are in a pool or wait for it.", |pool| pool.in_flight),
         ];
@@ -156,19 +147,19 @@ impl Status {
                 out.sample(name, &names_of(pool), value(pool));
             }
         }
-        let counters: [(&str, &str, Value); 3] = [
+        let counters: [Counted<PoolStatus>; 3] = [
             ("pool_starts", "Processes that were started.", |pool| pool.starts),
             ("pool_deaths", "Processes that ended by an error.", |pool| pool.deaths),
             ("pool_full", "Requests that were refused because too many waited.", |pool| pool.full),
         ];
-        for (name, help, value) in counters {
-            out.counter(name, help);
-            for pool in &self.pools {
-                out.count(name, &names_of(pool), value(pool), self.configured_since);
-            }
-        }
+        out.counters(&counters, &self.pools, names_of, self.configured_since);
     }
 }
+
+/// A number of each of several things: its name, what it says, and where it is.
+type Counted<T> = (&'static str, &'static str, fn(&T) -> u64);
+/// What tells such things apart.
+type Names<T> = for<'t> fn(&'t T) -> [(&'static str, &'t str); 2];
 
 fn names_of(pool: &PoolStatus) -> [(&'static str, &str); 2] {
     [("program", &pool.program), ("context", &pool.context)]
@@ -207,6 +198,16 @@ impl Metrics {
         self.sample(&format!("{name}_total"), names, value);
         if self.open {
             self.sample(&format!("{name}_created"), names, since);
+        }
+    }
+
+    /// The counters of several things of a kind.
+    fn counters<T>(&mut self, counters: &[Counted<T>], things: &[T], names: Names<T>, since: u64) {
+        for (name, help, value) in counters {
+            self.counter(name, help);
+            for it in things {
+                self.count(name, &names(it), value(it), since);
+            }
         }
     }
 
