@@ -50,7 +50,8 @@ pub fn settings(main: &Server<'_>, wanted: bool) -> Result<Option<Directives>, S
 
 /// The name behind `confine-fastcgi:` in the request's handler.
 fn program_of<'r>(r: &Request<'r>) -> Option<&'r str> {
-    r.handler()?.to_str().ok()?.strip_prefix(HANDLER)
+    // Nearly every request has another handler, so the name is only decoded behind the prefix.
+    std::str::from_utf8(r.handler()?.to_bytes().strip_prefix(HANDLER.as_bytes())?).ok()
 }
 
 /// Whether a pool makes the content of this request, or would.
