@@ -38,7 +38,7 @@ const PROCESS: &str = "another process";
 const CONFINE_IT: &str = "confine that process by its own means and say ConfineOutOfProcess allow";
 
 /// Every module of the kind that is known. A module that is not loaded does no harm here.
-static MAKERS: [Maker; 14] = [
+static MAKERS: [Maker; 15] = [
     Maker {
         module: c"mod_cgid.c",
         name: "mod_cgid",
@@ -137,6 +137,13 @@ static MAKERS: [Maker; 14] = [
         place: PROCESS,
         remedy: CONFINE_IT,
         takes: Takes::Handlers(&[c"caucho-request"]),
+    },
+    Maker {
+        module: c"mod_lisp.c",
+        name: "a server behind mod_lisp",
+        place: PROCESS,
+        remedy: CONFINE_IT,
+        takes: Takes::Handlers(&[c"lisp-handler"]),
     },
 ];
 
