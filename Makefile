@@ -12,7 +12,7 @@ LIBEXECDIR ?= $(shell $(APXS) -q LIBEXECDIR)
 .DEFAULT_GOAL := help
 LAB = LAB_MODULE=$(CURDIR)/target/release/libmod_confine.so lab/lab
 
-.PHONY: help setup build docs site guides demo test unit e2e e2e-without-lua bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-packages lab-speed lab-shell lint deny fmt fuzz man vendor deb rpm test-packages test-rpm install clean
+.PHONY: help setup build docs site guides applications demo test unit e2e e2e-without-lua bench bench-maps lab lab-selinux lab-tomoyo lab-apparmor lab-packages lab-speed lab-shell lint deny fmt fuzz man vendor deb rpm test-packages test-rpm install clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ setup: ## install what building and testing need
 
 build: ## the module (target/release/libmod_confine.so) and confinectl
 	@$(SETUP) build && $(CARGO) build --release -p mod_confine -p confinectl
+
+applications: ## real applications, from learn mode to enforcement, each in a Debian of its own (as root; ARGS=NAME)
+	@$(SETUP) guides && tests/applications/run $(ARGS)
 
 demo: ## see it work: a real httpd, two people, one leaky application (ARGS=--once: print and end)
 	@$(SETUP) demo && echo "demo: building the module (minutes, the first time)" && $(CARGO) build --release -p mod_confine && $(CARGO) run -p xtask -- demo $(ARGS)
@@ -78,7 +81,7 @@ lab-shell: build ## a prompt in a guest with the module loaded and the log in vi
 	@$(LAB) shell $(ARGS)
 
 lint: ## formatting, clippy, shell scripts, the layers of the sources, files that texts name
-	@$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets --all-features -- -D warnings && shellcheck -x manual/machine scripts/setup scripts/sources scripts/deb scripts/rpm scripts/rustc-remap scripts/third-party scripts/rules-in-use .ci/run lab/lab lab/lib/*.sh tests/packages/run tests/packages/*.sh tests/packages/scenes/*.sh tests/rpm/run tests/rpm/*.sh tests/rpm/scenes/*.sh tests/rpm/fedora/httpd tests/rpm/fedora/systemctl debian/tests/first-request debian/*.postinst debian/*.postrm debian/*.prerm && $(CARGO) run -q -p xtask -- house
+	@$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets --all-features -- -D warnings && shellcheck -x manual/machine tests/applications/run tests/applications/inside/story.sh tests/applications/inside/*/*.sh scripts/setup scripts/sources scripts/deb scripts/rpm scripts/rustc-remap scripts/third-party scripts/rules-in-use .ci/run lab/lab lab/lib/*.sh tests/packages/run tests/packages/*.sh tests/packages/scenes/*.sh tests/rpm/run tests/rpm/*.sh tests/rpm/scenes/*.sh tests/rpm/fedora/httpd tests/rpm/fedora/systemctl debian/tests/first-request debian/*.postinst debian/*.postrm debian/*.prerm && $(CARGO) run -q -p xtask -- house
 
 deny: ## licences and advisories of the dependencies
 	@cargo deny --locked check

@@ -50,15 +50,22 @@ pub fn of_php(spec: &RulesetSpec) -> Vec<(crate::Origin, String)> {
     for rule in written.filter(|rule| !rule.path.as_str().starts_with("/dev/")) {
         let path = rule.path.as_str();
         if !may_read(spec, path) {
-            let text = format!(
-                "the ruleset {} lets {path} be written and not read, and PHP reads what it has written (sessions, uploads, \
-                 is_dir()); add LandlockRead \"{path}\", or leave it so for a folder that only takes",
-                spec.full_name()
-            );
-            hints.push((rule.origin.clone(), text));
+            let (text, remedy) = written_only(&spec.full_name(), path);
+            hints.push((rule.origin.clone(), format!("{text}; {remedy}")));
         }
     }
     hints
+}
+
+/// What it means for PHP that a ruleset lets a folder be written and not read, and what to do.
+pub fn written_only(ruleset: &str, path: &str) -> (String, String) {
+    (
+        format!(
+            "the ruleset {ruleset} lets {path} be written and not read, and PHP reads what it has written (sessions, \
+             uploads, is_dir())"
+        ),
+        format!("add LandlockRead \"{path}\", or leave it so for a folder that only takes"),
+    )
 }
 
 /// Whether the ruleset grants reading of this path, by the path itself or by one above it.

@@ -5,9 +5,11 @@ mod existing;
 mod ground;
 mod group;
 mod lift;
+mod territory;
 #[cfg(test)]
 mod tests;
 mod text;
+mod verify;
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +22,8 @@ use std::{
 
 use confine::{
     dump::{Dump, Ruleset},
-    learn::{ENDING, Learned, Reading},
+    learn::{ENDING, Reading},
+    lsm::landlock::PathAccess,
 };
 
 use self::{existing::Existing, ground::Ground, text::Shown};
@@ -54,6 +57,8 @@ struct Source {
     /// The full name, with the virtual host that it belongs to.
     name: String,
     reading: Reading,
+    /// What was refused and no directive grants, in the kernel's words.
+    beyond: BTreeSet<String>,
 }
 
 /// Writes a suggestion for each ruleset.
@@ -65,10 +70,12 @@ pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
     };
     let mut answers = Vec::new();
     for source in &sources {
-        let ground = Ground::of(&dump, &source.name, &source.reading.learned);
+        let theirs = written_by_others(&dump, &source.name);
+        let ground = Ground::of(&dump, &source.name, &source.reading.learned, &theirs);
         let there = dump.rulesets.iter().find(|ruleset| ruleset.name == source.name);
         let suggestion = group::suggest(&source.reading.learned, &ground, Existing::of(there).as_ref());
-        let shown = Shown { source: &source.name, reading: &source.reading, suggestion: &suggestion, there };
+        let Source { name, reading, beyond } = source;
+        let shown = Shown { source: name, reading, beyond, suggestion: &suggestion, there };
         answers.push(shown.text(&ground, args.whole));
     }
     if args.json {
@@ -82,7 +89,7 @@ pub fn run(args: &Args, out: &mut Out<impl Write>) -> Result<Outcome, Failure> {
             answer.write(out)?;
         }
     }
-    Ok(Outcome::Good)
+    Ok(if answers.iter().all(text::Answer::is_verified) { Outcome::Good } else { Outcome::Bad })
 }
 
 /// The configuration, which must be one that the server would start with.
@@ -105,10 +112,9 @@ fn learned(what: Option<&Path>, dump: &Dump) -> Result<Vec<Source>, Failure> {
     if let Some(file) = what.filter(|what| what.as_os_str().as_bytes().contains(&b'/')) {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let name = name.strip_suffix(ENDING).unwrap_or(&name).to_owned();
-        return Ok(vec![Source { name, reading: read(file)? }]);
+        return Ok(vec![Source { name, reading: read(file)?, beyond: BTreeSet::new() }]);
     }
-    let folder = dump.learn_folder.as_ref().map(|bytes| PathBuf::from(OsStr::from_bytes(bytes)));
-    let Some(folder) = folder else {
+    let Some(folder) = learn_folder(dump) else {
         return Err(Failure::Refused(
             "ConfineMode learn stands nowhere in this configuration, so nothing is learned; write it where the \
              application is, reload the server, and use the application; or name the file that was learned before"
@@ -124,7 +130,7 @@ fn learned(what: Option<&Path>, dump: &Dump) -> Result<Vec<Source>, Failure> {
         let file = folder.join(format!("{name}{ENDING}"));
         match read(&file) {
             Ok(reading) if what.is_some() || !reading.learned.is_empty() => {
-                sources.push(Source { name, reading })
+                sources.push(Source { name, reading, beyond: BTreeSet::new() })
             }
             Err(failure) if what.is_some() => return Err(failure),
             Ok(_) | Err(_) => {}
@@ -138,6 +144,24 @@ fn learned(what: Option<&Path>, dump: &Dump) -> Result<Vec<Source>, Failure> {
         )));
     }
     Ok(sources)
+}
+
+fn learn_folder(dump: &Dump) -> Option<PathBuf> {
+    dump.learn_folder.as_ref().map(|bytes| PathBuf::from(OsStr::from_bytes(bytes)))
+}
+
+/// The folders in which requests of other rulesets write: by what was learned of them, and by what they grant.
+fn written_by_others(dump: &Dump, name: &str) -> BTreeSet<PathBuf> {
+    let folder = learn_folder(dump);
+    let mut written = BTreeSet::new();
+    for other in dump.rulesets.iter().filter(|other| other.name != name) {
+        let file = folder.as_ref().map(|folder| folder.join(format!("{}{ENDING}", other.name)));
+        let reading = file.and_then(|file| read(&file).ok()).unwrap_or_default();
+        written.extend(territory::written(&reading.learned));
+        let granted = other.grants.iter().filter(|line| line.directive == PathAccess::Write.directive());
+        written.extend(granted.filter_map(|line| fs::canonicalize(&line.path).ok()));
+    }
+    written
 }
 
 /// The full name of a ruleset: `blog`, or `blog@HOST` where only one virtual host has one of that name.
@@ -189,13 +213,13 @@ fn audited(file: &Path, what: Option<&Path>, dump: &Dump) -> Result<Source, Fail
             )));
         }
     };
-    let learned: Vec<Learned> = audit::learned(&text);
-    if learned.is_empty() {
+    let audit::Refused { learned, other } = audit::refused(&text);
+    if learned.is_empty() && other.is_empty() {
         return Err(Failure::Refused(format!(
             "{} has no record of Landlock's (LANDLOCK_ACCESS) about this server; confinectl doctor says whether the \
              kernel writes them",
             shown(file)
         )));
     }
-    Ok(Source { name, reading: Reading { learned, ..Reading::default() } })
+    Ok(Source { name, reading: Reading { learned, ..Reading::default() }, beyond: other })
 }

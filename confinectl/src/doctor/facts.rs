@@ -9,7 +9,15 @@ use std::{
 
 use confine::{
     BackendName,
-    lsm::{Inactive, apparmor::Mode, selinux::ServerPolicy},
+    lsm::{
+        Inactive,
+        apparmor::Mode,
+        landlock::{
+            PathAccess,
+            include::{self, Grant},
+        },
+        selinux::ServerPolicy,
+    },
 };
 
 /// Something that may not have been seen. The error says why not and what to do.
@@ -154,6 +162,35 @@ impl Config {
             "landlockread" | "landlockexecute" => words.split_whitespace().any(above),
             _ => false,
         })
+    }
+
+    /// The paths that a ruleset lets be written and not read, each with the ruleset's name.
+    pub fn written_only(&self) -> Vec<(String, String)> {
+        let directives = self.directives.as_ref().map(Vec::as_slice).unwrap_or_default();
+        let mut rulesets: Vec<(&str, Vec<String>, Vec<String>)> = Vec::new();
+        for (name, words) in directives {
+            if name.eq_ignore_ascii_case("<ConfineLandlock") {
+                rulesets.push((words.trim_end_matches('>').trim_matches('"'), Vec::new(), Vec::new()));
+            }
+            let Some((_, read, written)) = rulesets.last_mut() else { continue };
+            for line in include::parse(&format!("{name} {words}")).unwrap_or_default() {
+                match line.grant {
+                    Grant::Path(PathAccess::Write) => written.extend(line.words),
+                    Grant::Path(_) => read.extend(line.words),
+                    Grant::Connect | Grant::Bind | Grant::Include => {}
+                }
+            }
+        }
+        fn plain(word: &str) -> &str {
+            word.strip_prefix('-').unwrap_or(word)
+        }
+        let only = |(name, read, written): (&str, Vec<String>, Vec<String>)| {
+            let is_read = |path: &str| read.iter().any(|above| Path::new(path).starts_with(plain(above)));
+            let paths = written.iter().map(|word| plain(word)).filter(|path| !path.starts_with("/dev/"));
+            let only = paths.filter(|path| !is_read(path)).map(|path| (name.to_owned(), path.to_owned()));
+            only.collect::<Vec<_>>()
+        };
+        rulesets.into_iter().flat_map(only).collect()
     }
 
     /// Whether its rules may lead to more than one context, as far as their words say.

@@ -3,17 +3,28 @@
 //!
 //! A refusal names a domain, what was missing, and the object. The first of a domain is followed by a record of who made
 //! the domain. Programs that the server did not start are left out by it.
+//!
+//! Where no audit daemon runs, the kernel writes its records into its own log (dmesg, the journal), with the type as a
+//! number and other words around it. Both forms are read.
 
-use std::{collections::HashSet, ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
+use std::{
+    collections::{BTreeSet, HashSet},
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
+};
 
 use confine::{
     learn::{Deed, Learned},
     lsm::landlock::FileAccess,
 };
 
-/// The records' types: their names, or their numbers where the audit tools are older than the kernel.
-const ACCESS: [&str; 2] = ["LANDLOCK_ACCESS", "UNKNOWN[1423]"];
-const DOMAIN: [&str; 2] = ["LANDLOCK_DOMAIN", "UNKNOWN[1424]"];
+/// The records' types: their names, or their numbers where the audit tools are older than the kernel, and in its own log.
+const ACCESS: [&str; 3] = ["LANDLOCK_ACCESS", "UNKNOWN[1423]", "1423"];
+const DOMAIN: [&str; 3] = ["LANDLOCK_DOMAIN", "UNKNOWN[1424]", "1424"];
+
+/// What the audit daemon puts between the kernel's fields and what it adds to them (auditd.conf(5), log_format).
+const ENRICHED: u8 = 0x1d;
 
 /// The programs of the server.
 const SERVERS: [&[u8]; 2] = [b"apache2", b"httpd"];
@@ -39,8 +50,17 @@ const BLOCKERS: [(&str, FileAccess); 17] = [
     ("fs.resolve_unix", FileAccess::ConnectSocket),
 ];
 
-/// What a log says was refused, each with the record's number in the place of a request.
-pub fn learned(text: &[u8]) -> Vec<Learned> {
+/// What a log says was refused.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// What directives can grant, each with the record's number in the place of a request.
+    pub learned: Vec<Learned>,
+    /// The kernel's words for what no directive grants.
+    pub other: BTreeSet<String>,
+}
+
+/// Reads a log.
+pub fn refused(text: &[u8]) -> Refused {
     let records: Vec<Record<'_>> = text.split(|b| *b == b'\n').filter_map(Record::read).collect();
     let is_other = |record: &&Record<'_>| {
         let program = record.bytes("exe").unwrap_or_default();
@@ -50,11 +70,14 @@ pub fn learned(text: &[u8]) -> Vec<Learned> {
     let others: HashSet<_> =
         records.iter().filter(is_other).filter_map(|record| record.field("domain")).collect();
     let ours = |record: &&Record<'_>| record.field("domain").is_some_and(|domain| !others.contains(domain));
-    let refusals = records.iter().filter(|record| ACCESS.contains(&record.kind)).filter(ours);
-    refusals.flat_map(Record::learned).collect()
+    let mut refused = Refused::default();
+    for record in records.iter().filter(|record| ACCESS.contains(&record.kind)).filter(ours) {
+        record.sort_into(&mut refused);
+    }
+    refused
 }
 
-/// One line of the log: `type=TYPE msg=audit(TIME:NUMBER): FIELD=VALUE ...`
+/// One line of a log: `type=TYPE msg=audit(TIME:NUMBER): FIELD=VALUE ...`, or `type=NUMBER audit(TIME:NUMBER): ...`
 struct Record<'a> {
     kind: &'a str,
     number: &'a str,
@@ -63,8 +86,10 @@ struct Record<'a> {
 
 impl<'a> Record<'a> {
     fn read(line: &'a [u8]) -> Option<Self> {
+        let line = line.split(|b| *b == ENRICHED).next()?;
         let line = std::str::from_utf8(line).ok()?;
-        let (kind, rest) = line.split_once("type=")?.1.split_once(" msg=audit(")?;
+        let (kind, rest) = line.split_once("type=")?.1.split_once(' ')?;
+        let rest = rest.strip_prefix("msg=").unwrap_or(rest).strip_prefix("audit(")?;
         let (number, rest) = rest.split_once("):")?;
         // A value in quotes may hold blanks, and no quote: the kernel writes such a text as hexadecimal digits.
         let mut fields = Vec::new();
@@ -94,11 +119,18 @@ impl<'a> Record<'a> {
         digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
     }
 
-    fn learned(&self) -> Vec<Learned> {
-        let blockers = self.field("blockers").unwrap_or_default().split(',');
-        let deeds = blockers.filter_map(|blocker| self.deed(blocker));
-        let request = format!("audit({})", self.number);
-        deeds.map(|deed| Learned { deed, host: String::new(), request: request.clone() }).collect()
+    fn sort_into(&self, refused: &mut Refused) {
+        for blocker in self.field("blockers").unwrap_or_default().split(',').filter(|word| !word.is_empty()) {
+            match self.deed(blocker) {
+                Some(deed) => {
+                    let request = format!("audit({})", self.number);
+                    refused.learned.push(Learned { deed, host: String::new(), request });
+                }
+                None => {
+                    refused.other.insert(blocker.to_owned());
+                }
+            }
+        }
     }
 
     fn deed(&self, blocker: &str) -> Option<Deed> {
@@ -107,7 +139,9 @@ impl<'a> Record<'a> {
             "net.connect_tcp" => Some(Deed::Connect(port(["dest", "fport"])?)),
             "net.bind_tcp" => Some(Deed::Bind(port(["src", "lport"])?)),
             "scope.abstract_unix_socket" => {
-                Some(Deed::Abstract(self.bytes("path").unwrap_or_default().as_slice().into()))
+                // The kernel writes the NUL byte as well by which it knows an abstract name.
+                let path = self.bytes("path").unwrap_or_default();
+                Some(Deed::Abstract(path.strip_prefix(b"\0").unwrap_or(&path).into()))
             }
             "scope.signal" => Some(Deed::Signal),
             _ => {
@@ -124,3 +158,6 @@ impl<'a> Record<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

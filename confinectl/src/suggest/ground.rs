@@ -18,6 +18,8 @@ use confine::{
     },
 };
 
+use super::territory;
+
 /// What is known of the machine and of the configuration.
 #[derive(Debug, Default)]
 pub struct Ground {
@@ -51,8 +53,8 @@ pub struct Include {
 const INCLUDES: [&str; 5] = ["base", "php", "python", "perl", "dav"];
 
 impl Ground {
-    /// That of a ruleset whose requests did this.
-    pub fn of(dump: &Dump, ruleset: &str, learned: &[Learned]) -> Self {
+    /// That of a ruleset whose requests did this. `theirs` are the folders in which those of other rulesets write.
+    pub fn of(dump: &Dump, ruleset: &str, learned: &[Learned], theirs: &BTreeSet<PathBuf>) -> Self {
         let context = format!("landlock:{ruleset}");
         let names_it = |contexts: &String| contexts.split(' ').any(|word| word == context);
         let rules = dump.rules.iter().filter(|rule| rule.contexts.as_ref().is_some_and(names_it));
@@ -77,10 +79,21 @@ impl Ground {
         all.extend(dump.servers.first().and_then(root_of));
         let areas =
             |roots: &BTreeSet<PathBuf>| roots.iter().map(|root| area_of(root, &all)).collect::<Vec<_>>();
+        let (mut own_areas, mut others_areas) = (areas(&own), areas(&others));
+        let mine = territory::written(learned);
+        let beside = |areas: &[PathBuf], folder: &PathBuf| !areas.iter().any(|area| folder.starts_with(area));
+        // A document root of the virtual host alone says better what is its own.
+        if own.iter().all(|root| root.starts_with("/usr") || roots_of(dump, root) > 1) {
+            let not_mine = theirs.iter().chain(&others_areas).cloned().collect();
+            own_areas.extend(territory::areas(&mine, &not_mine));
+        }
+        let not_theirs = mine.into_iter().chain(own_areas.iter().cloned()).collect();
+        let theirs = territory::areas(theirs, &not_theirs);
+        others_areas.extend(theirs.into_iter().filter(|folder| beside(&own_areas, folder)));
         let folders = dump.include_folders.iter().map(|bytes| PathBuf::from(OsStr::from_bytes(bytes)));
         Self {
-            own: areas(&own),
-            others: areas(&others),
+            own: own_areas,
+            others: others_areas,
             roots: own.into_iter().collect(),
             hosts,
             user: dump.user.as_ref().map(|user| user.id),
@@ -185,6 +198,11 @@ fn root_of(server: &Server) -> Option<PathBuf> {
     let root = PathBuf::from(OsStr::from_bytes(server.document_root.as_ref()?));
     let root = fs::canonicalize(&root).unwrap_or(root);
     (!is_shared(&root)).then_some(root)
+}
+
+/// How many virtual hosts have this document root.
+fn roots_of(dump: &Dump, root: &Path) -> usize {
+    dump.servers.iter().skip(1).filter(|server| root_of(server).is_some_and(|of| of == root)).count()
 }
 
 /// The folder of a virtual host: what its document root lies in, where no other's does.

@@ -112,6 +112,7 @@ pub fn suggest(learned: &[Learned], ground: &Ground, existing: Option<&Existing<
     execute(&mut suggestion, ground, &open);
     read(&mut suggestion, ground, &open);
     limit_ports(&mut suggestion, ground);
+    lift_both_scopes(&mut suggestion);
     note(&mut suggestion, learned, &code);
     suggestion
 }
@@ -327,6 +328,19 @@ fn limit_ports(suggestion: &mut Suggestion, ground: &Ground) {
         };
         let few: Vec<_> = std::mem::take(ports).iter().take(MOST_PORTS).map(u16::to_string).collect();
         suggestion.decide(directive, few.join(" "), why, "");
+    }
+}
+
+/// A scope that is not named is lifted. Two lines that each lift one would lift none.
+fn lift_both_scopes(suggestion: &mut Suggestion) {
+    let key = |scope: &str| ("LandlockScope".to_owned(), scope.to_owned());
+    let both = [key("signals"), key("abstract-sockets")];
+    if both.iter().all(|key| suggestion.decisions.contains_key(key)) {
+        let [first, _] = both.map(|key| suggestion.decisions.remove(&key));
+        let request = first.map(|decision| decision.request).unwrap_or_default();
+        let why = "it signals processes that it did not start, and connects to abstract UNIX sockets of others; this line \
+                   lifts both scopes";
+        suggestion.decide("LandlockScope", "none".to_owned(), why, &request);
     }
 }
 

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
@@ -13,7 +14,6 @@ use confine::{
 use tempfile::TempDir;
 
 use super::{
-    audit,
     existing::Existing,
     ground::{Ground, Include},
     group::{Suggestion, suggest},
@@ -22,13 +22,13 @@ use super::{
 use crate::out::Out;
 
 /// `dog` and `cat` with a document root each, and what is in them.
-struct Site {
+pub(super) struct Site {
     folder: TempDir,
-    learned: Vec<Learned>,
+    pub(super) learned: Vec<Learned>,
 }
 
 impl Site {
-    fn new(files: &[&str]) -> Self {
+    pub(super) fn new(files: &[&str]) -> Self {
         let site = Self { folder: tempfile::tempdir().unwrap(), learned: Vec::new() };
         for file in ["dog/htdocs/index.php", "cat/htdocs/index.php", "cat/secret"].iter().chain(files) {
             let path = site.path(file);
@@ -38,18 +38,18 @@ impl Site {
         site
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         if name.starts_with('/') { PathBuf::from(name) } else { self.folder.path().join(name) }
     }
 
-    fn did(mut self, access: FileAccess, path: &str) -> Self {
+    pub(super) fn did(mut self, access: FileAccess, path: &str) -> Self {
         let path = self.path(path);
         let folder = matches!(access, FileAccess::List | FileAccess::Refer);
         self.learned.push(of(Deed::file(access, path, folder)));
         self
     }
 
-    fn ground(&self) -> Ground {
+    pub(super) fn ground(&self) -> Ground {
         Ground {
             roots: vec![self.path("dog/htdocs")],
             own: vec![self.path("dog")],
@@ -82,10 +82,16 @@ impl Site {
             .collect()
     }
 
-    fn text(&self, there: Option<&Ruleset>, whole: bool) -> String {
+    pub(super) fn text(&self, there: Option<&Ruleset>, whole: bool) -> String {
         let reading = Reading { learned: self.learned.clone(), ..Reading::default() };
         let suggestion = suggest(&self.learned, &self.ground(), Existing::of(there).as_ref());
-        let shown = Shown { source: "dog", reading: &reading, suggestion: &suggestion, there };
+        let shown = Shown {
+            source: "dog",
+            reading: &reading,
+            beyond: &BTreeSet::new(),
+            suggestion: &suggestion,
+            there,
+        };
         let mut out = Out::to(Vec::new());
         shown.text(&self.ground(), whole).write(&mut out).unwrap();
         let text = String::from_utf8(out.into_inner()).unwrap();
@@ -93,7 +99,7 @@ impl Site {
     }
 }
 
-fn of(deed: Deed) -> Learned {
+pub(super) fn of(deed: Deed) -> Learned {
     Learned { deed, host: "dog.example".to_owned(), request: "GET /".to_owned() }
 }
 
@@ -320,33 +326,6 @@ fn a_gone_file_in_a_shared_folder_may_be_absent() {
         "{:?}",
         site.lines()
     );
-}
-
-#[test]
-fn the_kernels_own_records_are_read() {
-    let log = b"type=LANDLOCK_ACCESS msg=audit(1729738800.268:30): domain=195ba459b blockers=fs.read_file path=\"/srv/a b\" dev=\"vda2\" ino=351
-type=LANDLOCK_DOMAIN msg=audit(1729738800.268:30): domain=195ba459b status=allocated mode=enforcing pid=300 uid=0 exe=\"/usr/sbin/apache2\" comm=\"apache2\"
-type=UNKNOWN[1423] msg=audit(1729738800.349:44): domain=195ba459b blockers=fs.make_reg,fs.refer path=2F7372762FFF0A dev=\"vda2\" ino=365
-type=LANDLOCK_ACCESS msg=audit(1729738800.349:45): domain=195ba459b blockers=net.connect_tcp daddr=127.0.0.1 dest=3306
-type=LANDLOCK_ACCESS msg=audit(1729738800.349:46): domain=195ba459b blockers=scope.signal opid=1 ocomm=\"systemd\"
-type=LANDLOCK_ACCESS msg=audit(1729738800.349:47): domain=1aaaaaaaa blockers=fs.read_file path=\"/root/x\" dev=\"vda2\" ino=1
-type=LANDLOCK_DOMAIN msg=audit(1729738800.349:47): domain=1aaaaaaaa status=allocated mode=enforcing pid=301 uid=0 exe=\"/root/sandboxer\" comm=\"sandboxer\"
-type=SYSCALL msg=audit(1729738800.349:48): arch=c000003e syscall=42
-type=LANDLOCK_ACCESS msg=audit(1729738800.349:49): domain=195ba459b blockers=fs.execute path=\"cut
-";
-    let deeds: Vec<_> = audit::learned(log).into_iter().map(|learned| learned.deed).collect();
-    let bytes = |name: &[u8]| name.to_vec().into();
-    assert_eq!(
-        deeds,
-        [
-            Deed::file(Read, "/srv/a b", false),
-            Deed::File { access: "make-file".into(), path: bytes(b"/srv/\xff\n/entry"), folder: false },
-            Deed::File { access: "move-or-link".into(), path: bytes(b"/srv/\xff\n"), folder: true },
-            Deed::Connect(3306),
-            Deed::Signal,
-        ]
-    );
-    assert_eq!(audit::learned(log)[0].request, "audit(1729738800.268:30)");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A suggestion as a section of a configuration, as what differs from the section that is there, and as JSON.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write},
     path::Path,
 };
@@ -8,7 +9,7 @@ use std::{
 use anstyle::AnsiColor;
 use confine::{
     dump::Ruleset,
-    learn::Reading,
+    learn::{Deed, Reading},
     lsm::landlock::{DEFAULT_MIN_ABI, PathAccess, quoted_path},
 };
 use serde_json::{Value, json};
@@ -17,11 +18,14 @@ use super::{
     existing::Existing,
     ground::Ground,
     group::{Decision, Suggestion},
+    verify::{Section, Verified},
 };
 use crate::out::{Out, one_line, paint};
 
 /// Decisions that are written one by one. Whoever reads more does not decide any more.
 const MOST_DECISIONS: usize = 40;
+/// Accesses that the section refuses against its purpose, which are written one by one.
+const MOST_REFUSED: usize = 20;
 /// The longest request beside a decision.
 const LONGEST: usize = 200;
 
@@ -30,6 +34,8 @@ pub struct Shown<'a> {
     /// The ruleset's full name.
     pub source: &'a str,
     pub reading: &'a Reading,
+    /// What was refused and no directive grants, in the kernel's words.
+    pub beyond: &'a BTreeSet<String>,
     pub suggestion: &'a Suggestion,
     /// The ruleset as the configuration has it.
     pub there: Option<&'a Ruleset>,
@@ -57,10 +63,19 @@ pub struct Answer {
     head: Vec<String>,
     lines: Vec<Line>,
     decisions: Vec<Value>,
+    verified: Result<Verification, String>,
     /// Whether it is written as what differs.
     differs: bool,
     is_full: bool,
     damaged: usize,
+}
+
+/// What the section answers when it is asked about each access.
+struct Verification {
+    granted: usize,
+    undecided: usize,
+    /// What it refuses against its purpose, with the request.
+    refused: Vec<(String, String)>,
 }
 
 /// The directives in the order in which they stand in a section.
@@ -86,20 +101,36 @@ impl Shown<'_> {
             of_directive.retain(|line| !line.text.is_empty());
             lines.append(&mut of_directive);
         }
+        let verified = self.verify(&lines, ground);
         let decided = self.decisions();
         lines.extend(decided.iter().map(|text| Line { mark: Mark::Adds, text: text.clone() }));
         Answer {
             name: self.source.split('@').next().unwrap_or_default().to_owned(),
-            head: self.head(ground, existing.is_some()),
+            head: self.head(ground, existing.is_some(), &verified),
             lines,
             decisions: self.decisions_as_json(),
+            verified,
             differs: existing.is_some() && !whole,
             is_full: self.reading.is_full,
             damaged: self.reading.damaged,
         }
     }
 
-    fn head(&self, ground: &Ground, exists: bool) -> Vec<String> {
+    /// Asks the section about each access that it is made of.
+    fn verify(&self, lines: &[Line], ground: &Ground) -> Result<Verification, String> {
+        let written = lines.iter().filter(|line| line.mark != Mark::Goes && !line.text.starts_with('#'));
+        let section = Section {
+            lines: written.map(|line| line.text.as_str()).collect(),
+            decisions: &self.suggestion.decisions,
+            there: self.there,
+            ground,
+        };
+        let Verified { granted, undecided, refused } = section.verify(&self.reading.learned)?;
+        let refused = refused.iter().map(|learned| (done(&learned.deed), request(&learned.request)));
+        Ok(Verification { granted, undecided, refused: refused.collect() })
+    }
+
+    fn head(&self, ground: &Ground, exists: bool, verified: &Result<Verification, String>) -> Vec<String> {
         let hosts: Vec<_> = ground.hosts.iter().map(|host| one_line(host)).collect();
         let of_hosts = if hosts.is_empty() { String::new() } else { format!(" of {}", hosts.join(", ")) };
         let mut head = vec![format!(
@@ -121,6 +152,11 @@ impl Shown<'_> {
                 "# {} lines of the file that was learned cannot be read: what they said is not here.",
                 self.reading.damaged
             ));
+        }
+        head.extend(verification(verified));
+        if !self.beyond.is_empty() {
+            let words: Vec<_> = self.beyond.iter().map(|word| one_line(word)).collect();
+            head.push(format!("# Refused as well, and no directive grants it: {}.", words.join(", ")));
         }
         head
     }
@@ -226,6 +262,40 @@ fn argument(path: &Path) -> String {
     if path.exists() { quoted } else { format!("\"-{}", &quoted[1..]) }
 }
 
+/// Comments: whether the section does what it is for.
+fn verification(verified: &Result<Verification, String>) -> Vec<String> {
+    let Verification { granted, undecided, refused } = match verified {
+        Ok(verification) => verification,
+        Err(why) => return vec![format!("# NOT VERIFIED: {}", one_line(why))],
+    };
+    let waits = match undecided {
+        0 => String::new(),
+        number => format!(", and leaves {number} to your decision"),
+    };
+    let mut comments = vec![format!("# Asked about each of them, this section grants {granted}{waits}.")];
+    if !refused.is_empty() {
+        comments
+            .push(format!("# IT WOULD STILL REFUSE {}, which is a fault of this command:", refused.len()));
+        let lines = refused.iter().take(MOST_REFUSED).map(|(done, by)| format!("#     {done} ({by})"));
+        comments.extend(lines);
+    }
+    comments
+}
+
+/// What was done, as the log says it.
+fn done(deed: &Deed) -> String {
+    match deed {
+        Deed::Connect(port) => format!("connect tcp:{port}"),
+        Deed::Bind(port) => format!("bind tcp:{port}"),
+        Deed::Abstract(name) => format!("connect unix:@{}", one_line(&name.to_string())),
+        Deed::Signal => "signal".to_owned(),
+        Deed::Full => String::new(),
+        Deed::File { access, path, .. } => {
+            format!("{} {}", one_line(access), one_line(&path.to_string()))
+        }
+    }
+}
+
 fn request(text: &str) -> String {
     one_line(text).chars().take(LONGEST).collect()
 }
@@ -256,6 +326,25 @@ impl Answer {
         writeln!(out, "{plain}</ConfineLandlock>")
     }
 
+    /// Whether the section grants all that it is meant to.
+    pub fn is_verified(&self) -> bool {
+        self.verified.as_ref().is_ok_and(|verified| verified.refused.is_empty())
+    }
+
+    fn verified_as_json(&self) -> Value {
+        match &self.verified {
+            Err(why) => json!({ "why_not": why }),
+            Ok(Verification { granted, undecided, refused }) => {
+                let refused = refused.iter().map(|(done, by)| json!({ "access": done, "request": by }));
+                json!({
+                    "granted": granted,
+                    "undecided": undecided,
+                    "refused": refused.collect::<Vec<_>>(),
+                })
+            }
+        }
+    }
+
     /// The same for programs.
     pub fn json(&self) -> Value {
         let of = |mark: Mark| -> Vec<&str> {
@@ -268,6 +357,7 @@ impl Answer {
             "stays": of(Mark::Stays),
             "takes": of(Mark::Goes),
             "decisions": self.decisions,
+            "verified": self.verified_as_json(),
             "full": self.is_full,
             "damaged": self.damaged,
         })

@@ -80,7 +80,17 @@ const RULESETS: &str = r#"
 </ConfineLandlock>
 "#;
 
-const KINDS: [Kind; 12] = [
+/// The same context as elsewhere, and a place that nobody asks for in learn mode: each child then has the threads that
+/// watch, and no request is watched.
+const LEARNS_ELSEWHERE: &str = r#"
+ConfineContext landlock:fixed
+ConfineLearnFolder "@root@/learned"
+<Location /elsewhere>
+    ConfineMode learn
+</Location>
+"#;
+
+const KINDS: [Kind; 14] = [
     Kind { name: "stock httpd", has: Has::Nothing },
     Kind { name: "stock, EnableMMAP off", has: Has::Lines("EnableMMAP off") },
     Kind { name: "EnableMMAP off, a bare thread joined", has: Has::BareThread("on") },
@@ -88,12 +98,17 @@ const KINDS: [Kind; 12] = [
     Kind { name: "EnableMMAP off, a bare thread woken", has: Has::BareThread("kept") },
     Kind { name: "a worker, no move", has: Has::Module(Gate::Process, "ConfineContext unconfined") },
     Kind { name: "Landlock", has: Has::Module(Gate::Process, "ConfineContext landlock:fixed") },
+    Kind { name: "Landlock, learn mode elsewhere", has: Has::Module(Gate::Process, LEARNS_ELSEWHERE) },
     Kind { name: "Landlock, handler gate", has: Has::Module(Gate::Handler, "ConfineContext landlock:fixed") },
     Kind {
         name: "Landlock, a value in a path",
         has: Has::Module(Gate::Process, "ConfineContext landlock:by-value"),
     },
     Kind { name: "Landlock, kept workers", has: Has::Module(Gate::Kept, "ConfineContext landlock:fixed") },
+    Kind {
+        name: "Landlock, kept workers, learn mode elsewhere",
+        has: Has::Module(Gate::Kept, LEARNS_ELSEWHERE),
+    },
     Kind { name: "no rules here", has: Has::Module(Gate::Process, "") },
     Kind {
         name: "rules elsewhere, handler gate",

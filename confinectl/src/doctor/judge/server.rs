@@ -148,6 +148,10 @@ fn php_in_contexts(d: &mut Diagnosis, config: &Config) {
             "write LandlockInclude php in the rulesets of PHP; confinectl check tells each",
         );
     }
+    for (ruleset, path) in config.written_only() {
+        let (text, remedy) = hints::written_only(&ruleset, &path);
+        d.mend(Level::Note, "php", text, remedy);
+    }
     if let Some(text) = config.mail_fails.as_ref().filter(|_| by_landlock) {
         d.mend(Level::Warning, "php", text, php::MAIL_REMEDY);
     }

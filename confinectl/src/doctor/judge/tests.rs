@@ -238,6 +238,20 @@ fn what_applications_trip_over_is_told() {
         assert_eq!(zones(&[granted]), None, "{granted:?}");
     }
     assert_eq!(level(&php(&[]), "grants time zones"), None);
+    let written = |more: &[(&str, &str)]| {
+        level(&php(&[&[("<ConfineLandlock", "a>")], more].concat()), "lets /srv/a b be written and not read")
+    };
+    let up = ("LandlockWrite", "/dev/null \"-/srv/a b\"");
+    assert_eq!(written(&[up]), Some(Level::Note));
+    assert_eq!(written(&[("LandlockRead", "/srv/a"), up]), Some(Level::Note));
+    // What another ruleset lets be read is another's.
+    assert_eq!(written(&[up, ("<ConfineLandlock", "\"b\">"), ("LandlockRead", "/srv")]), Some(Level::Note));
+    for read in [("LandlockRead", "-/srv"), ("landlockexecute", "'/srv/a b'")] {
+        assert_eq!(written(&[up, read]), None, "{read:?}");
+    }
+    // Without PHP it does not matter.
+    let without = [("<ConfineLandlock", "a>"), up];
+    assert_eq!(level(&with(config(&["confine_module"], &without)), "written and not read"), None);
     let wsgi = |directives: &[(&str, &str)]| {
         level(&with(config(&["confine_module", "wsgi_module"], directives)), "for each new thread")
     };
