@@ -182,8 +182,13 @@ impl<'c> Command<'c> {
                 }
                 child = node.next;
             }
+            let (own, node) = (self.parms().cmd, self.parms().directive);
             let error = sys::ap_walk_config(first, self.as_ptr(), self.parms().context);
             if error.is_null() {
+                // The server left the last directive of the section in these parameters. What is said from here on is
+                // about the section itself.
+                let parms = self.raw.as_mut();
+                (parms.cmd, parms.directive) = (own, node);
                 return Ok(());
             }
             self.inner_error = true;
