@@ -3,8 +3,8 @@
 use std::ffi::CStr;
 
 use super::{
-    DIRECTORY, SERVER, ServerConfig, Settings, Vocabulary, Workers, Written, WrittenRule,
-    WrittenServerContext, WrittenSource,
+    DIRECTORY, SERVER, ServerConfig, Settings, Standing, Vocabulary, Workers, Written, WrittenPoolHandler,
+    WrittenRule, WrittenServerContext, WrittenSource, fastcgi,
     named_code::NamedCode,
     scopes::{Link, SetHandler},
 };
@@ -70,7 +70,28 @@ pub fn note_handler(command: &Command<'_>, name: &str) -> Done {
         true => SetHandler::Htaccess,
         false => SetHandler::Configuration(pool_of(command)?.text(name.as_bytes())),
     };
-    DIRECTORY.edit(command, |section| section.handler = Some(handler))
+    DIRECTORY.edit(command, |section| section.handler = Some(handler))?;
+    match name.strip_prefix(fastcgi::HANDLER).filter(|_| !command.in_htaccess()) {
+        None => Ok(()),
+        Some(program) => {
+            let handler = WrittenPoolHandler {
+                origin: command.origin(),
+                name: program.into(),
+                standing: standing(command)?,
+            };
+            edit_written(command, |written| written.pool_handlers.push(handler))
+        }
+    }
+}
+
+/// The sections around a directive.
+pub fn standing(command: &Command<'_>) -> Result<Standing, String> {
+    let server = command.server().ok_or("the server gave no section")?.id();
+    let mut sections = command.sections();
+    let is_host = |title: &str| title.get(..12).is_some_and(|t| t.eq_ignore_ascii_case("<VirtualHost"));
+    sections.retain(|(title, _)| !is_host(title));
+    sections.reverse();
+    Ok(Standing { server, sections })
 }
 
 /// Notes which variable of mod_ssl's holds the user's name in the directory section that `SSLUserName` stands in.
@@ -119,6 +140,7 @@ fn write_rule(command: &Command<'_>, source: WrittenSource, vocabulary: Vocabula
     let server = command.server().ok_or("the server gave no section")?;
     let rule = WrittenRule {
         origin: command.origin(),
+        standing: standing(command)?,
         directive: command.name().into(),
         server: server.id(),
         source,

@@ -28,8 +28,8 @@ pub use self::{
     scopes::{DIRECTORY, DirectoryConfig, SERVER, ServerConfig},
     settings::{Gate, Mode, OutOfProcess, PhpCache, Settings, Unmatched, WorkerLimits, Workers},
     written::{
-        Servers, Vocabulary, Written, WrittenDirective, WrittenRule, WrittenRuleset, WrittenServerContext,
-        WrittenSource,
+        Servers, Standing, Vocabulary, Written, WrittenDirective, WrittenPoolHandler, WrittenRule,
+        WrittenRuleset, WrittenServerContext, WrittenSource,
     },
 };
 

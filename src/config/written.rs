@@ -19,7 +19,7 @@ use confine::{
     },
 };
 
-use super::{ServerConfig, fastcgi::Program};
+use super::{Mode, ServerConfig, fastcgi::Program};
 use crate::httpd::{
     expression::Expression,
     pool::Pool,
@@ -65,6 +65,12 @@ pub struct Written {
     pub status_rows: Option<usize>,
     /// Whether requests are watched anywhere.
     pub watches: bool,
+    /// Whether `ConfineMode report` or `learn` stands anywhere.
+    pub reports: bool,
+    /// Each `ConfineMode`, and where it stands.
+    pub modes: Vec<(Standing, Mode)>,
+    /// The handlers that lead to pools.
+    pub pool_handlers: Vec<WrittenPoolHandler>,
     /// The server sections in which `ConfineMode learn` stands.
     pub learning: BTreeSet<ServerId>,
     /// `ConfineLearnFolder`.
@@ -132,10 +138,51 @@ pub enum Vocabulary {
     ModSelinux,
 }
 
+/// The sections around a directive.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// The server section.
+    pub server: ServerId,
+    /// The others, the outermost first, each as it is written and with its place.
+    pub sections: Vec<(String, Origin)>,
+}
+
+impl Standing {
+    /// Whether what stands here also counts where `inner` stands: sections that are further out count, too, and those
+    /// of the main server in virtual hosts.
+    fn is_around(&self, inner: &Self, main: ServerId) -> bool {
+        (self.server == inner.server || self.server == main) && inner.sections.starts_with(&self.sections)
+    }
+
+    /// Of several things that count here, the first one of the innermost section. Where sections overlap without
+    /// standing in each other, only a request can tell.
+    pub fn nearest<'s, T>(&self, things: impl Iterator<Item = (&'s Self, T)>, main: ServerId) -> Option<T> {
+        let around = things.filter(|(standing, _)| standing.is_around(self, main));
+        let depth = |standing: &Self| (standing.sections.len(), standing.server == self.server);
+        // Of equal ones the first stays.
+        let nearer = |best: (&'s Self, T), next: (&'s Self, T)| {
+            if depth(next.0) > depth(best.0) { next } else { best }
+        };
+        around.reduce(nearer).map(|(_, thing)| thing)
+    }
+}
+
+/// `SetHandler confine-fastcgi:NAME`, in the server's configuration.
+pub struct WrittenPoolHandler {
+    /// Where.
+    pub origin: Origin,
+    /// The name of the section that it leads to.
+    pub name: Box<str>,
+    /// The sections around it.
+    pub standing: Standing,
+}
+
 /// A rule as written.
 pub struct WrittenRule {
     /// Where.
     pub origin: Origin,
+    /// The sections around it.
+    pub standing: Standing,
     /// The directive's name.
     pub directive: Box<str>,
     /// The server section it stands in, whose default backend counts.

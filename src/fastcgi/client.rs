@@ -10,14 +10,18 @@ use std::{
 
 use super::{
     Programs, Running,
-    table::{self, InFlight, NoPlace, Place},
+    table::{self, InFlight, NoPlace, POOLS, Place},
 };
+use confine::lsm::EnterError;
+
 use crate::thread::{messages::Connection, process};
 
 /// How long a message to the manager may be, and its answer.
 pub const REQUEST: usize = 4096;
 /// See [`REQUEST`].
 pub const ANSWER: usize = 1024;
+/// What the names of hosts begin with that stand for pools. The pool's number follows.
+pub const HOST: &str = "confine-pool-";
 /// How long the manager is waited for, which answers at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -30,7 +34,7 @@ pub struct Known {
     pub host: CString,
 }
 
-/// The pools of each section, by their contexts.
+/// The pools of each section, by their names.
 type Pools = HashMap<usize, HashMap<Box<CStr>, Arc<Known>>>;
 
 static KNOWN: RwLock<Option<Pools>> = RwLock::new(None);
@@ -46,26 +50,37 @@ pub fn child() {
 pub enum Unavailable {
     /// It is refused for now.
     NoPlace(NoPlace),
+    /// What the thread itself would be refused.
+    NotAllowed(EnterError),
     /// The manager refuses to make it.
     Refused(String),
+    /// The manager has no room for it now.
+    NoRoom(String),
     /// The manager does not answer.
     NoManager(io::Error),
 }
 
-/// A place in the pool of these contexts for one more request.
+/// A place in the pool of this name (see [`Wanted`]) for one more request. `may_ask` runs before the manager is asked for
+/// a pool that this child does not know.
+///
+/// [`Wanted`]: super::wanted::Wanted
 pub fn enter(
     programs: &Programs,
     section: usize,
-    contexts: &CStr,
+    name: &CStr,
+    mut may_ask: impl FnMut() -> Result<(), EnterError>,
 ) -> Result<(Arc<Known>, InFlight), Unavailable> {
     let table = table::table().ok_or_else(|| Unavailable::NoManager(io::ErrorKind::NotFound.into()))?;
     let child = CHILD.get().copied().flatten();
     let bound = programs.programs.get(section).map_or(0, |program| program.bound().into());
     // A pool that is known may be gone, because its manager is: it is asked for once more.
-    for known in [look_up(section, contexts), None] {
+    for known in [look_up(section, name), None] {
         let known = match known {
             Some(known) => known,
-            None => ask(programs, section, contexts)?,
+            None => {
+                may_ask().map_err(Unavailable::NotAllowed)?;
+                ask(programs, section, name)?
+            }
         };
         match table.enter(known.place, child, bound) {
             Ok(in_flight) => return Ok((known, in_flight)),
@@ -76,39 +91,47 @@ pub fn enter(
     Err(Unavailable::NoPlace(NoPlace::Gone))
 }
 
-fn look_up(section: usize, contexts: &CStr) -> Option<Arc<Known>> {
+fn look_up(section: usize, name: &CStr) -> Option<Arc<Known>> {
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-    known.as_ref()?.get(&section)?.get(contexts).cloned()
+    known.as_ref()?.get(&section)?.get(name).cloned()
 }
 
 /// Asks the manager.
-fn ask(programs: &Programs, section: usize, contexts: &CStr) -> Result<Arc<Known>, Unavailable> {
+fn ask(programs: &Programs, section: usize, name: &CStr) -> Result<Arc<Known>, Unavailable> {
     let Some(running) = programs.running() else {
         return Err(Unavailable::NoManager(io::ErrorKind::NotConnected.into()));
     };
-    let message = [format!("{section} ").as_bytes(), contexts.to_bytes()].concat();
+    let message = [format!("{section} ").as_bytes(), name.to_bytes()].concat();
     if message.len() > REQUEST {
-        return Err(Unavailable::Refused("the names of its contexts are too long".to_owned()));
+        return Err(Unavailable::Refused(
+            "the names of its contexts, with the values in their paths, are too long".to_owned(),
+        ));
     }
     let answer = exchange(running, &message).map_err(Unavailable::NoManager)?;
     let known = match answer.split_at_checked(1) {
         Some(("+", pool)) => known(running, pool),
         Some(("-", why)) => return Err(Unavailable::Refused(why.to_owned())),
+        Some(("?", why)) => return Err(Unavailable::NoRoom(why.to_owned())),
         _ => None,
     };
     let known = known.ok_or_else(|| Unavailable::NoManager(io::ErrorKind::InvalidData.into()))?;
     let known = Arc::new(known);
     let mut pools = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    pools.get_or_insert_default().entry(section).or_default().insert(contexts.into(), Arc::clone(&known));
+    let of_section = pools.get_or_insert_default().entry(section).or_default();
+    // Some of them are gone by now, and which ones is found out by asking.
+    if of_section.len() >= POOLS {
+        of_section.clear();
+    }
+    of_section.insert(name.into(), Arc::clone(&known));
     Ok(known)
 }
 
 fn known(running: &Running, answer: &str) -> Option<Known> {
     let mut words = answer.split(' ');
-    let place = Place { index: words.next()?.parse().ok()?, owner: words.next()?.parse().ok()? };
+    let place = Place { index: words.next()?.parse().ok()?, pool: words.next()?.parse().ok()? };
     let name = words.next()?;
     let socket = CString::new(running.folder.at(name)).ok()?;
-    let host = CString::new(format!("confine-{}-{}", place.index, place.owner)).ok()?;
+    let host = CString::new(format!("{HOST}{}", place.pool)).ok()?;
     Some(Known { place, socket, host })
 }
 

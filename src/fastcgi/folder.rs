@@ -84,6 +84,11 @@ impl Folder {
             .map_or(true, |there| there.starts_with(&self.path))
     }
 
+    /// Takes one socket away.
+    pub fn remove_socket(&self, name: &str) {
+        let _ = fs::remove_file(self.at(name));
+    }
+
     /// Takes it away, with all that is in it.
     pub fn remove(&self) {
         let _ = fs::remove_dir_all(&self.path);

@@ -12,8 +12,9 @@ use std::{
 use super::{
     Programs, Running,
     client::{ANSWER, REQUEST},
-    pool::Pool,
-    table::{self, Table},
+    pool::{EndsFor, NoPool, Pool},
+    table::{self, POOLS, Table},
+    wanted::Wanted,
 };
 use crate::{
     httpd::{
@@ -36,6 +37,8 @@ struct Manager<'m> {
     signals: OwnedFd,
     children: Vec<Connection>,
     pools: Vec<Pool<'m>>,
+    /// Beyond this many, unused pools are forgotten. Each has a descriptor, and what is left is for processes.
+    most_pools: usize,
 }
 
 /// The life of the process, which `main`'s parent process just forked.
@@ -76,7 +79,17 @@ impl<'m> Manager<'m> {
         }
         process::adopt_orphans().map_err(text)?;
         let table = table::table().ok_or("there is no shared memory")?;
-        Ok(Self { programs, running, table, number, signals, children: Vec::new(), pools: Vec::new() })
+        let most_pools = POOLS.min(process::most_descriptors() / 2);
+        Ok(Self {
+            programs,
+            running,
+            table,
+            number,
+            signals,
+            children: Vec::new(),
+            pools: Vec::new(),
+            most_pools,
+        })
     }
 
     /// Until the server ends, or this reading of the configuration is used no more.
@@ -163,7 +176,7 @@ impl<'m> Manager<'m> {
         }
         let idle = of_section().filter(|i| *i != index && self.pools[*i].is_idle());
         if let Some(oldest) = idle.min_by_key(|i| self.pools[*i].last_used()) {
-            self.pools[oldest].end();
+            self.pools[oldest].end(EndsFor::Place);
         }
         false
     }
@@ -193,7 +206,8 @@ impl<'m> Manager<'m> {
             };
             let mut answer = match answer {
                 Ok(text) => format!("+{text}"),
-                Err(why) => format!("-{why}"),
+                Err(NoPool::Never(why)) => format!("-{why}"),
+                Err(NoPool::NoRoom(why)) => format!("?{why}"),
             };
             let mut end = answer.len().min(ANSWER);
             while !answer.is_char_boundary(end) {
@@ -205,27 +219,60 @@ impl<'m> Manager<'m> {
         self.children = children;
     }
 
-    /// The pool that a message asks for: the section's number, a blank, and the contexts.
-    fn pool_for(&mut self, message: &[u8]) -> Result<String, String> {
-        let message = std::str::from_utf8(message).map_err(|_| "the contexts are no UTF-8")?;
-        let asked =
-            message.split_once(' ').and_then(|(section, contexts)| Some((section.parse().ok()?, contexts)));
-        let (section, contexts) = asked.ok_or("the message is not understood")?;
-        let is_it = |pool: &&Pool<'_>| pool.section.0 == section && pool.contexts == contexts;
+    /// The pool that a message asks for: the section's number, a blank, and the pool's name.
+    fn pool_for(&mut self, message: &[u8]) -> Result<String, NoPool> {
+        let asked = std::str::from_utf8(message).ok().and_then(|message| {
+            let (section, name) = message.split_once(' ')?;
+            Some((section.parse::<usize>().ok()?, Wanted::parse(name)?))
+        });
+        let not_understood = || NoPool::Never("the name of the pool is not understood".to_owned());
+        let (section, wanted) = asked.ok_or_else(not_understood)?;
+        let is_it = |pool: &&Pool<'_>| pool.section.0 == section && pool.wanted == wanted;
         let pool = match self.pools.iter().find(is_it) {
             Some(pool) => pool,
             None => {
-                let asked = (self.number, section, contexts);
-                self.pools.push(Pool::new(self.programs, self.running, self.table, asked)?);
+                let pool = self.new_pool(section, wanted)?;
+                self.pools.push(pool);
                 &self.pools[self.pools.len() - 1]
             }
         };
-        Ok(format!("{} {} {}", pool.place.index, pool.place.owner, pool.name))
+        Ok(format!("{} {} {}", pool.place.index, pool.place.pool, pool.name))
+    }
+
+    /// Makes a pool. Where there is no room for it, the one that was unused for longest is forgotten.
+    fn new_pool(&mut self, section: usize, wanted: Wanted) -> Result<Pool<'m>, NoPool> {
+        if self.pools.len() >= self.most_pools {
+            self.forget_one();
+        }
+        let make =
+            |wanted| Pool::new(self.programs, self.running, self.table, (self.number, section, wanted));
+        match make(wanted.clone()) {
+            Err(NoPool::NoRoom(why)) => {
+                if !self.forget_one() {
+                    return Err(NoPool::NoRoom(why));
+                }
+                Pool::new(self.programs, self.running, self.table, (self.number, section, wanted))
+            }
+            other => other,
+        }
+    }
+
+    /// Forgets the pool without processes that was unused for longest. A request for its contexts makes it anew.
+    fn forget_one(&mut self) -> bool {
+        let unused = (0..self.pools.len()).filter(|index| self.pools[*index].is_unused());
+        let oldest = unused.min_by_key(|index| self.pools[*index].last_used());
+        oldest.is_some_and(|index| {
+            let forgotten = self.pools[index].forget(self.running);
+            if forgotten {
+                self.pools.remove(index);
+            }
+            forgotten
+        })
     }
 
     /// Ends all programs, and takes away what this manager made.
     fn end(&mut self) {
-        self.pools.iter_mut().for_each(Pool::end);
+        self.pools.iter_mut().for_each(|pool| pool.end(EndsFor::Server));
         let until = Instant::now() + END;
         while self.pools.iter().any(Pool::has_processes) && Instant::now() < until {
             process::wait(&mut [process::readable(self.signals.as_fd())], Duration::from_millis(50));

@@ -29,6 +29,7 @@ mod output;
 mod pool;
 pub mod table;
 mod temporary;
+pub mod wanted;
 
 use std::{
     os::fd::OwnedFd,
@@ -62,6 +63,8 @@ pub struct Programs {
     pub rulesets: Vec<RulesetSpec>,
     /// As which users programs may run.
     pub users: Users,
+    /// Whether there are requests whose moves are only reported. A pool without contexts serves them.
+    pub reports: bool,
     /// What is there once the server runs.
     running: OnceLock<Running>,
 }
@@ -101,8 +104,8 @@ fn set_programs(programs: Option<Arc<Programs>>) {
 
 impl Programs {
     /// Those of a configuration.
-    pub fn new(programs: Vec<Program>, rulesets: Vec<RulesetSpec>, users: Users) -> Self {
-        Self { programs, rulesets, users, running: OnceLock::new() }
+    pub fn new(programs: Vec<Program>, rulesets: Vec<RulesetSpec>, users: Users, reports: bool) -> Self {
+        Self { programs, rulesets, users, reports, running: OnceLock::new() }
     }
 
     /// The section with this name, and its number.

@@ -17,7 +17,7 @@ use confine::{
     backends::{Backends, Prepared},
     context::BackendName,
     lsm::{
-        Backend, Enter, Move, NoValues,
+        Backend, Enter, Move, NoValues, Values,
         landlock::{Landlock, Missing, PathAccess, PathRule, PathTemplate, RulesetSpec},
     },
     map::FileStamp,
@@ -131,12 +131,17 @@ pub fn user_of(programs: &Programs, contexts: &str) -> Result<Option<Identity>, 
     Ok(None)
 }
 
-/// Whether a pool can be in these contexts, and may execute this program there.
-pub fn looked_at(programs: &Programs, program: &Program, contexts: &str) -> Result<(), String> {
+/// Whether a pool can be in these contexts, with these values in their paths, and may execute this program there.
+pub fn looked_at(
+    programs: &Programs,
+    program: &Program,
+    contexts: &str,
+    values: &dyn Values,
+) -> Result<(), String> {
     let file = Path::new(OsStr::from_bytes(program.file.to_bytes()));
     for step in moves(programs, contexts, None)? {
         let named = |why: &dyn std::fmt::Display| format!("{}: {why}", step.context());
-        let ready = step.ready(&NoValues).map_err(|e| named(&e))?;
+        let ready = step.ready(values).map_err(|e| named(&e))?;
         ready.may_execute(file).map_err(|e| named(&e))?;
     }
     Ok(())

@@ -7,18 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use confine::{
-    lsm::{Enter, NoValues},
-    tally::Label,
-};
+use confine::{lsm::Enter, tally::Label};
 
 use super::{
     Programs, Running,
     folder::unguessable_name,
     moves::{looked_at, moves, user_of},
     output::Output,
-    table::{Field, Place, State, Table, now},
+    table::{Field, POOLS, Place, State, Table, now},
     temporary,
+    wanted::Wanted,
 };
 use crate::{
     config::fastcgi::Program,
@@ -47,8 +45,10 @@ const GROWTH: Duration = Duration::from_millis(20);
 pub struct Pool<'m> {
     /// The section's number and the section.
     pub section: (usize, &'m Program),
-    /// The contexts, as `CONFINE_CONTEXT` names them.
-    pub contexts: String,
+    /// What tells it apart from the section's other pools.
+    pub wanted: Wanted,
+    /// The same for people.
+    shown: String,
     /// Its socket's name in the folder.
     pub name: String,
     /// Its entry in the shared table.
@@ -74,6 +74,37 @@ pub struct Pool<'m> {
     retry_at: Instant,
     /// When processes that were told to end are killed.
     killed_at: Instant,
+    /// Why they were told to.
+    ends_for: EndsFor,
+}
+
+/// Why the processes of a pool are told to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EndsFor {
+    /// It had no request for as long as `Idle` says.
+    Idle,
+    /// `Total` is used up, and another pool needs a process.
+    Place,
+    /// The server ends, or uses this reading of the configuration no more.
+    Server,
+}
+
+impl EndsFor {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Idle => "it had no request for as long as Idle says",
+            Self::Place => "another pool needed its place under Total",
+            Self::Server => "the server ends, or has read its configuration again",
+        }
+    }
+}
+
+/// Why there is no pool.
+pub enum NoPool {
+    /// There will be none: what the configuration says stands in the way.
+    Never(String),
+    /// There is no room for it now.
+    NoRoom(String),
 }
 
 impl<'m> Pool<'m> {
@@ -82,23 +113,34 @@ impl<'m> Pool<'m> {
         programs: &'m Programs,
         running: &Running,
         table: &'m Table,
-        (owner, section, contexts): (u64, usize, &str),
-    ) -> Result<Self, String> {
-        let program = programs.programs.get(section).ok_or("there is no such section")?;
-        looked_at(programs, program, contexts)?;
-        let place =
-            table.claim(owner).ok_or("there are as many pools as there may be; restart the server")?;
+        (owner, section, wanted): (u64, usize, Wanted),
+    ) -> Result<Self, NoPool> {
+        let program = programs
+            .programs
+            .get(section)
+            .ok_or_else(|| NoPool::Never("there is no such section".to_owned()))?;
+        let shown = wanted.shown();
+        look_at(programs, program, &wanted).map_err(NoPool::Never)?;
+        temporary::has_name(&shown).map_err(NoPool::Never)?;
+        let full =
+            || NoPool::NoRoom(format!("there are {POOLS} pools, and all of them have processes or requests"));
+        let place = table.claim(owner).ok_or_else(full)?;
         if let Some(tally) = counters::tally() {
             let label = |name: &str| tally.labels.intern(name.as_bytes()).unwrap_or(Label::NO_ROOM);
             table.set(place, Field::Program, label(&program.name).number().into());
-            table.set(place, Field::Contexts, label(contexts).number().into());
+            table.set(place, Field::Contexts, label(&shown).number().into());
         }
-        let (listener, name) =
-            listen(running, program).map_err(|e| format!("no socket for the pool: {e}"))?;
+        let (listener, name) = listen(running, program).map_err(|e| {
+            table.release(place);
+            NoPool::NoRoom(format!("no socket for the pool: {e}"))
+        })?;
+        // So that it is not taken for the one that was unused for longest.
+        table.set(place, Field::LastUsed, now());
         let now = Instant::now();
         Ok(Self {
             section: (section, program),
-            contexts: contexts.to_owned(),
+            wanted,
+            shown,
             name,
             place,
             listener,
@@ -114,7 +156,26 @@ impl<'m> Pool<'m> {
             failures: 0,
             retry_at: now,
             killed_at: now,
+            ends_for: EndsFor::Server,
         })
+    }
+
+    /// Whether it has neither processes nor output nor a connection that waits, so that its entry can be another's.
+    pub fn is_unused(&self) -> bool {
+        self.state == State::Stopped
+            && self.processes.is_empty()
+            && self.outputs.is_empty()
+            && self.wants_place.is_none()
+            && self.table.in_flight(self.place) == 0
+    }
+
+    /// Gives its entry and its socket up. `false`: a request has just entered it.
+    pub fn forget(&self, running: &Running) -> bool {
+        let released = self.table.release(self.place);
+        if released {
+            running.folder().remove_socket(&self.name);
+        }
+        released
     }
 
     /// Whether somebody must look when a connection waits.
@@ -226,14 +287,17 @@ impl<'m> Pool<'m> {
     fn launch(&mut self, programs: &Programs, running: &Running) -> Result<u32, String> {
         let program = self.program();
         let text = |e: io::Error| e.to_string();
-        looked_at(programs, program, &self.contexts)?;
-        let user = user_of(programs, &self.contexts)?;
+        look_at(programs, program, &self.wanted)?;
+        let user = if self.wanted.is_unconfined() { None } else { user_of(programs, &self.wanted.contexts)? };
         let identity = user.unwrap_or(running.identity);
-        let temporary = temporary::folder(&running.temporary, &self.contexts, identity)
+        let temporary = temporary::folder(&running.temporary, &self.shown, identity)
             .map_err(|e| format!("no temporary folder below {}: {e}", running.temporary))?;
         let temporary = temporary.to_string_lossy().into_owned();
-        let moves = moves(programs, &self.contexts, Some(&temporary))?;
-        let ready = moves.iter().map(|step| step.ready(&NoValues)).collect::<Result<Vec<_>, _>>();
+        let moves = match self.wanted.is_unconfined() {
+            true => Vec::new(),
+            false => moves(programs, &self.wanted.contexts, Some(&temporary))?,
+        };
+        let ready = moves.iter().map(|step| step.ready(&self.wanted)).collect::<Result<Vec<_>, _>>();
         let ready = ready.map_err(|e| e.to_string())?;
         let (read, write) = process::pipe().map_err(text)?;
         let arguments = arguments(program, &temporary);
@@ -258,7 +322,7 @@ impl<'m> Pool<'m> {
                     entered.map_err(|e| format!("a move failed: {e}"))
                 };
                 let why = process::execute(&execution, manager, enter);
-                eprintln!("{why}; is {:?} executable in {}?", program.file, self.contexts);
+                eprintln!("{why}; is {:?} executable in {}?", program.file, self.shown);
                 process::leave(127)
             }
         }
@@ -278,7 +342,8 @@ impl<'m> Pool<'m> {
         self.early_ends = if at_start { self.early_ends + 1 } else { 0 };
         let what = format!("process={}", ended.process);
         if ends || ended.well {
-            self.say(Level::Info, &format!("ended {what}"), "");
+            let why = if ends { self.ends_for.reason() } else { "it ended by itself" };
+            self.say(Level::Info, &format!("ended {what}"), why);
         } else {
             self.table.count(self.place, Field::Deaths);
             self.say(Level::Error, &format!("died {what}"), &ended.how);
@@ -309,10 +374,11 @@ impl<'m> Pool<'m> {
     }
 
     /// Tells its processes to end: those that serve a request finish it.
-    pub fn end(&mut self) {
+    pub fn end(&mut self, why: EndsFor) {
         if self.state != State::Running {
             return;
         }
+        self.ends_for = why;
         self.killed_at = Instant::now() + PATIENCE;
         self.set_state(State::Ending);
         self.processes.iter().for_each(|pid| process::kill(*pid, libc::SIGTERM));
@@ -332,7 +398,9 @@ impl<'m> Pool<'m> {
     pub fn time_passed(&mut self) {
         let idle = self.program().idle.as_millis() as u64;
         match self.state {
-            State::Running if self.is_idle() && now() >= self.last_used() + idle => self.end(),
+            State::Running if self.is_idle() && now() >= self.last_used() + idle => {
+                self.end(EndsFor::Idle);
+            }
             State::Ending if Instant::now() >= self.killed_at => {
                 self.kill();
                 self.killed_at += PATIENCE;
@@ -358,13 +426,22 @@ impl<'m> Pool<'m> {
 
     /// One line of the log about this pool.
     fn say(&self, level: Level, event: &str, why: &str) {
-        let (name, contexts) = (&self.program().name, &self.contexts);
+        let (name, contexts) = (&self.program().name, &self.shown);
         let mut line = format!("confine: pool {event} program={name} context={contexts}");
         if !why.is_empty() {
             line.push_str(": ");
             line.push_str(why);
         }
         log::main(level, &line);
+    }
+}
+
+/// Whether there can be such a pool. The one without contexts is for requests that are only reported.
+fn look_at(programs: &Programs, program: &Program, wanted: &Wanted) -> Result<(), String> {
+    match (wanted.is_unconfined(), programs.reports) {
+        (false, _) => looked_at(programs, program, &wanted.contexts, wanted),
+        (true, true) => Ok(()),
+        (true, false) => Err("no ConfineMode report stands in the configuration".to_owned()),
     }
 }
 

@@ -5,7 +5,8 @@
 //!   +------+ ----------------------> +---------+ ---------------------------> +---------+
 //!   | free |                         | Stopped | <--------------------------- | Running |
 //!   +------+ <---------------------- +---------+   its last process ended     +---------+
-//!            the manager ends         ^      |                                     |
+//!     the manager ends, or another    ^      |                                     |
+//!     pool needs the entry            |      |                                     |
 //!                        it is tried  |      | it died at its start                | idle, or its place
 //!                        again        |      v                                     v is needed
 //!                                    +---------+      its last process       +---------+
@@ -16,7 +17,10 @@
 use std::{
     sync::{
         OnceLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::Duration,
 };
@@ -31,7 +35,11 @@ pub const POOLS: usize = 2048;
 /// all the same; should it crash, its requests are never counted out.
 const CHILDREN: usize = 512;
 
-const HEAD: usize = 1 + CHILDREN;
+/// The number of the last manager, that of the last pool, and the children's processes.
+const HEAD: usize = 2 + CHILDREN;
+const FIRST_CHILD: usize = 2;
+/// A part of a pool's number while its entry is perhaps given up. No request enters it then.
+const CLOSING: u64 = 1 << 63;
 const FIELDS: usize = 16;
 const WORDS: usize = HEAD + POOLS * (FIELDS + CHILDREN);
 
@@ -40,6 +48,8 @@ const WORDS: usize = HEAD + POOLS * (FIELDS + CHILDREN);
 pub enum Field {
     /// The manager that it belongs to; 0: the entry is free.
     Owner,
+    /// The pool's number, which no other pool had.
+    Number,
     /// Its [`State`].
     State,
     /// When it is tried again, in milliseconds of the clock that never jumps.
@@ -115,8 +125,8 @@ pub fn now() -> u64 {
 pub struct Place {
     /// Which one.
     pub index: usize,
-    /// The manager.
-    pub owner: u64,
+    /// The pool's number, which no other pool had.
+    pub pool: u64,
 }
 
 /// Why a request gets no place in a pool.
@@ -204,7 +214,34 @@ impl Table {
         };
         let index = (0..POOLS).find(free)?;
         self.clear(index);
-        Some(Place { index, owner })
+        let pool = self.0[1].fetch_add(1, Relaxed) + 1;
+        let place = Place { index, pool };
+        self.set(place, Field::Number, pool);
+        Some(place)
+    }
+
+    /// Gives the entry of a pool up, which has no processes. `false`: a request has just entered it, so it stays.
+    ///
+    /// A request counts itself in and then looks whether the entry is still its pool's; this says that it is not, and
+    /// then looks for requests. So one of the two sees the other.
+    pub fn release(&self, place: Place) -> bool {
+        self.field(place.index, Field::Number).store(place.pool | CLOSING, SeqCst);
+        if self.field(place.index, Field::InFlight).load(SeqCst) > 0 {
+            self.field(place.index, Field::Number).store(place.pool, SeqCst);
+            return false;
+        }
+        self.clear(place.index);
+        self.field(place.index, Field::Owner).store(0, Relaxed);
+        true
+    }
+
+    fn is_there(&self, place: Place) -> bool {
+        self.field(place.index, Field::Number).load(SeqCst) == place.pool
+    }
+
+    /// Whether the entry is the pool's, also while that may be given up.
+    fn is_of(&self, place: Place) -> bool {
+        self.field(place.index, Field::Number).load(SeqCst) & !CLOSING == place.pool
     }
 
     fn clear(&self, index: usize) {
@@ -232,7 +269,7 @@ impl Table {
 
     /// A place for one more request in a pool that has at most `bound`.
     pub fn enter(&self, place: Place, child: Option<usize>, bound: u64) -> Result<InFlight, NoPlace> {
-        if self.get(place, Field::Owner) != place.owner {
+        if !self.is_there(place) {
             return Err(NoPlace::Gone);
         }
         if self.get(place, Field::State) == State::Failing as u64 {
@@ -241,7 +278,11 @@ impl Table {
                 return Err(NoPlace::Failing(Duration::from_millis(left)));
             }
         }
-        let before = self.field(place.index, Field::InFlight).fetch_add(1, Relaxed);
+        let before = self.field(place.index, Field::InFlight).fetch_add(1, SeqCst);
+        if !self.is_there(place) {
+            less(self.field(place.index, Field::InFlight), 1);
+            return Err(NoPlace::Gone);
+        }
         if before >= bound {
             less(self.field(place.index, Field::InFlight), 1);
             self.count(place, Field::Full);
@@ -256,14 +297,14 @@ impl Table {
     /// A number for this child of the server, `None` where there are too many.
     pub fn enter_child(&self, process: u32) -> Option<usize> {
         let free = |child: &usize| {
-            self.0[1 + child].compare_exchange(0, u64::from(process), Relaxed, Relaxed).is_ok()
+            self.0[FIRST_CHILD + child].compare_exchange(0, u64::from(process), Relaxed, Relaxed).is_ok()
         };
         (0..CHILDREN).find(free)
     }
 
     /// A child of the server ended. The requests that it had in pools are over.
     pub fn child_ended(&self, process: u32) {
-        let is_it = |child: &usize| self.0[1 + child].load(Relaxed) == u64::from(process);
+        let is_it = |child: &usize| self.0[FIRST_CHILD + child].load(Relaxed) == u64::from(process);
         let Some(child) = (0..CHILDREN).find(is_it) else { return };
         for index in (0..POOLS).filter(|index| self.field(*index, Field::Owner).load(Relaxed) != 0) {
             let had = self.of_child(index, child).swap(0, Relaxed);
@@ -271,7 +312,7 @@ impl Table {
                 less(self.field(index, Field::InFlight), had);
             }
         }
-        self.0[1 + child].store(0, Relaxed);
+        self.0[FIRST_CHILD + child].store(0, Relaxed);
     }
 }
 
@@ -283,7 +324,7 @@ fn less(number: &AtomicU64, by: u64) {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let Some(table) = table() else { return };
-        if table.get(self.place, Field::Owner) != self.place.owner {
+        if !table.is_of(self.place) {
             return;
         }
         less(table.field(self.place.index, Field::InFlight), 1);

@@ -23,6 +23,18 @@ pub fn folder(above: &str, contexts: &str, owner: Identity) -> io::Result<PathBu
     Ok(path)
 }
 
+/// Whether a folder can have the name of these contexts.
+pub fn has_name(contexts: &str) -> Result<(), String> {
+    const NAME_MAX: usize = 255;
+    match name_of(contexts).len() {
+        ..=NAME_MAX => Ok(()),
+        long => Err(format!(
+            "the pool's temporary folder is called as its contexts and values, and its name would have {long} bytes, more \
+             than {NAME_MAX}; write shorter names"
+        )),
+    }
+}
+
 /// A name that no other contexts have, as people can read it.
 fn name_of(contexts: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:@".contains(&byte);

@@ -173,7 +173,12 @@ pub fn moved(r: &mut Request<'_>, event: Event, grounds: &Grounds<'_>, contexts:
     }
 }
 
-const BY_A_POOL: &str = "made by a process that was started in these contexts";
+/// A watch is on threads of the server, so `ConfineExplain` says nothing of what a pool's processes do.
+const DENIALS_OF_A_POOL: &str = "lines `pool says` and those of mod_proxy_fcgi (AH01071) in this log have the program's own \
+                                 words, and the audit log has the kernel's (Landlock's from Linux 6.15 on)";
+
+/// What the log says of a request that a pool serves.
+pub const BY_A_POOL: &str = "made by a process that was started in these contexts";
 
 /// Says where the kernel's refusals are seen, when a confined application answered with an error that one of them may be
 /// behind. The application only sees `EACCES`, and what it says then may mislead.
@@ -183,7 +188,7 @@ pub fn failed(r: &Request<'_>, by: &Grounds<'_>, moves: &Moves, status: Status) 
         return;
     }
     let shown: Vec<_> = moves.steps.iter().map(|step| step.denials_are_in()).collect();
-    let shown = shown.join(" and ");
+    let shown = if r.goes_to_backend() { DENIALS_OF_A_POOL.to_owned() } else { shown.join(" and ") };
     let reason = format!(
         "answered {code} in its contexts; if the kernel refused it something, this shows what: {shown}"
     );

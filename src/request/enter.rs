@@ -49,7 +49,8 @@ pub enum From {
 }
 
 impl From {
-    fn of_this_thread() -> Self {
+    /// Where this thread is.
+    pub fn of_this_thread() -> Self {
         if current::state() == Some(State::Early) { Self::Early } else { Self::Server }
     }
 }
@@ -68,10 +69,16 @@ pub fn enter_and_record(
     let row = counters::row_of(r, grounds);
     let from = From::of_this_thread();
     let extent = if scope.reports_only() { Extent::Tried } else { Extent::Made };
-    // This looks up paths, so it needs the server's privileges.
-    let watching = Watching::of(r, scope, moves);
+    // This looks up paths, so it needs the server's privileges. A watch is on this thread, which for a pool only passes
+    // an answer on.
+    let watching = if fastcgi::is_for_pool(r) { None } else { Watching::of(r, scope, moves) };
     // A kept worker has moved with its first request, so it has no time to record.
     let since = (extent == Extent::Made && !current::has_entered_before()).then(Instant::now);
+    // Of this request, and before code of a tenant can change it.
+    let pool = match scope.policy.fcgi.is_some() && extent == Extent::Made {
+        true => fastcgi::pool_of(r, scope, moves, from).ok(),
+        false => None,
+    };
     if let Err(refusal) = try_moves(r, scope, moves, extent, from) {
         return refuse(r, scope, grounds, &refusal);
     }
@@ -98,11 +105,8 @@ pub fn enter_and_record(
         current::only_passes_on();
     }
     current::counts_in(row);
-    if scope.policy.fcgi.is_some()
-        && from == From::Server
-        && moves.steps.iter().all(|step| step.is_constant())
-    {
-        current::is_in(&moves.text);
+    if scope.policy.fcgi.is_some() {
+        current::is_in(pool.as_deref());
     }
     apply_confined_settings(r, scope.policy);
     if content == Content::Here {

@@ -25,7 +25,7 @@ pub mod watch;
 use confine::policy::decide::MovesOf;
 
 use self::{
-    enter::{Content, enter_and_record},
+    enter::{Content, From, enter_and_record},
     handlers::{Ahead, LeadsOn},
     modules::{fastcgi, lua, negotiation, out_of_process},
     scope::Scope,
@@ -245,11 +245,10 @@ fn decide_then_serve(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
             Err(status) => return status,
         };
         // The place in a pool is kept until the content is there.
-        let _in_pool = match fastcgi::lead(r, scope, &moves) {
+        let _in_pool = match fastcgi::lead(r, scope, &moves, From::Server) {
             Ok(in_pool) => in_pool,
-            Err(refusal) => {
-                return refuse(r, scope, &by.within(&moves), &refusal).or_else(|| run_unmoved(r, scope));
-            }
+            // In report mode, too: nothing else can serve it.
+            Err(refusal) => return report::refused(r, &by.within(&moves), &refusal),
         };
         match elsewhere(r, scope) {
             Ok(maker) => serve_decided(r, scope, (moves, by), maker),
@@ -319,15 +318,13 @@ fn content(
             None => {
                 let verdict = Verdict::of(r, scope, scope.rules());
                 match moves_of(r, scope, verdict) {
-                    Ok(Some((moves, by))) => match fastcgi::lead(r, scope, &moves) {
+                    Ok(Some((moves, by))) => match fastcgi::lead(r, scope, &moves, From::of_this_thread()) {
                         // The place in a pool is kept until the content is there.
                         Ok(_in_pool) => {
                             let elsewhere = elsewhere(r, scope);
                             enter_then_run(r, scope, &moves, &by, elsewhere)
                         }
-                        Err(refusal) => {
-                            refuse(r, scope, &by.within(&moves), &refusal).or_else(|| stay_then_run(r, scope))
-                        }
+                        Err(refusal) => report::refused(r, &by.within(&moves), &refusal),
                     },
                     Ok(None) => stay_then_run(r, scope),
                     Err(status) => status,
@@ -451,7 +448,15 @@ fn run_unmoved(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     if !current::is_confined() {
         r.let_go_unconfined();
     }
+    let _in_pool = match fastcgi::lead_reported(r, scope) {
+        Ok(in_pool) => in_pool,
+        Err(refusal) => return report::refused(r, &Grounds::of(r), &refusal),
+    };
+    if r.goes_to_backend() {
+        fastcgi::before_proxy(r, scope.policy);
+    }
     let status = fastcgi::without_contexts(r).or_else(|| scope.policy.handlers.run(r));
+    fastcgi::after_proxy(r, status);
     answered(r, status)
 }
 

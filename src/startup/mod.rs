@@ -7,6 +7,7 @@ mod first_use;
 mod learn;
 pub mod map_watch;
 mod maps;
+mod pools;
 mod prepare;
 mod running;
 mod server_context;
@@ -130,7 +131,8 @@ pub fn finish(main: &Server<'_>) -> bool {
 fn start_pools(main: &Server<'_>, written: &Written, policy: &Policy) -> Result<(), String> {
     let wanted = !written.programs.is_empty();
     let rulesets = || rulesets::specs(main, written);
-    let programs = wanted.then(|| Programs::new(written.programs.clone(), rulesets(), Users::new(policy)));
+    let programs = wanted
+        .then(|| Programs::new(written.programs.clone(), rulesets(), Users::new(policy), written.reports));
     fastcgi::start(main, programs)
 }
 

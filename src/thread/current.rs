@@ -194,9 +194,9 @@ pub fn is_first_count() -> bool {
     current(|w| !w.counted.replace(true)).unwrap_or(true)
 }
 
-/// Notes the contexts that this worker is in, which are the same for every request that has them.
-pub fn is_in(contexts: &CStr) {
-    current(|w| *w.contexts.borrow_mut() = Some(contexts.into()));
+/// Notes the contexts that this worker is in, as the name of the pool that is in them. `None`: no pool can be.
+pub fn is_in(contexts: Option<&CStr>) {
+    current(|w| *w.contexts.borrow_mut() = contexts.map(Into::into));
 }
 
 /// The contexts that this worker is in, as far as they were noted.

@@ -63,6 +63,18 @@ pub fn adopt_orphans() -> io::Result<()> {
     checked(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })
 }
 
+/// How many descriptors this process may have.
+pub fn most_descriptors() -> usize {
+    // SAFETY: a plain query, into plain data.
+    unsafe {
+        let mut limit: libc::rlimit = zeroed();
+        match libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) {
+            0 => usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX),
+            _ => 0,
+        }
+    }
+}
+
 /// Makes this process the leader of a session and of a group of processes.
 pub fn lead_session() {
     // SAFETY: a plain setting of this process. It fails only where the process leads a group already.

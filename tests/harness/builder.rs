@@ -45,6 +45,8 @@ impl Module {
 pub struct ServerBuilder {
     pub(crate) root: TempDir,
     pub(crate) bound_by_modes: bool,
+    pub(crate) unprivileged: bool,
+    pub(crate) descriptors: Option<u64>,
     pub(crate) cell: Cell,
     module: Module,
     modules: Vec<String>,
@@ -68,6 +70,8 @@ impl ServerBuilder {
         let builder = Self {
             root,
             bound_by_modes: false,
+            unprivileged: false,
+            descriptors: None,
             cell,
             module: Module::UnderTest,
             modules: Vec::new(),
@@ -179,6 +183,25 @@ impl ServerBuilder {
     /// Takes away root's right to read files whose mode forbids it, so that modes have an effect.
     pub fn bound_by_modes(mut self) -> Self {
         self.bound_by_modes = platform::is_root();
+        self
+    }
+
+    /// Limits how many files each process of the server may have open.
+    pub fn few_descriptors(mut self, number: u64) -> Self {
+        self.descriptors = Some(number);
+        self
+    }
+
+    /// Has the server started by a user who is not root.
+    pub fn unprivileged(mut self) -> Self {
+        self.unprivileged = platform::is_root();
+        if let Some((uid, gid)) = platform::service_account() {
+            for folder in ["logs", "run"] {
+                let path = self.path(folder);
+                chown(&path, Some(uid), Some(gid))
+                    .unwrap_or_else(|e| panic!("chown {}: {e}", path.display()));
+            }
+        }
         self
     }
 

@@ -65,7 +65,7 @@ impl ServerBuilder {
 fn run(command: &str, config: &Path, args: &[&str]) -> Run {
     let output = Command::new(platform::command())
         .arg(command)
-        .arg("-f")
+        .arg(if command == "doctor" { "--config" } else { "-f" })
         .arg(config)
         .arg("--httpd")
         .arg(platform::httpd())

@@ -3,6 +3,7 @@
 use std::{
     fmt, fs, io,
     net::{IpAddr, Ipv4Addr},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -354,6 +355,19 @@ fn httpd(builder: &ServerBuilder, config: &Path) -> Command {
         Command::new(platform::httpd())
     };
     command.arg("-d").arg(builder.root.path()).arg("-f").arg(config);
+    if let Some((uid, gid)) = platform::service_account().filter(|_| builder.unprivileged) {
+        command.uid(uid).gid(gid);
+    }
+    if let Some(number) = builder.descriptors {
+        let limit = libc::rlimit { rlim_cur: number, rlim_max: number };
+        // SAFETY: between fork and exec the closure makes one system call, with plain data.
+        unsafe {
+            command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_NOFILE, &limit) {
+                0 => Ok(()),
+                _ => Err(io::Error::last_os_error()),
+            })
+        };
+    }
     command
 }
 

@@ -134,6 +134,11 @@ pub trait Move: Send + Sync {
         true
     }
 
+    /// The numbers of the expressions whose values [`Move::ready`] asks for. It is empty if the move is constant.
+    fn expressions(&self) -> &[usize] {
+        &[]
+    }
+
     /// Adds what only the request can supply. It runs before the first move of the request, with the privileges of the
     /// server: when it fails, the request has not moved at all. So a request is in all its contexts or in none.
     fn ready<'a>(&'a self, values: &dyn Values) -> Result<PreparedMove<'a>, EnterError>;

@@ -10,7 +10,9 @@ use crate::config::directives::{choice, one};
 use crate::{
     config::{
         Gate, Mode, OutOfProcess, PhpCache, Unmatched, WorkerLimits, Workers,
-        edit::{edit_server, edit_settings, edit_written, note_handler, set_server_context, set_workers},
+        edit::{
+            edit_server, edit_settings, edit_written, note_handler, set_server_context, set_workers, standing,
+        },
     },
     httpd::command::Command,
 };
@@ -26,12 +28,14 @@ pub fn mode(command: &mut Command<'_>) -> Done {
     let choices = [("enforce", Mode::Enforce), ("report", Mode::Report), ("learn", Mode::Learn)];
     let value = choice(&command.words, &choices)?;
     if value != Mode::Enforce {
-        edit_written(command, |written| written.watches = true)?;
+        edit_written(command, |written| (written.watches, written.reports) = (true, true))?;
     }
     if value == Mode::Learn {
         let server = command.server().ok_or("the server gave no section")?.id();
         edit_written(command, |written| written.learning.insert(server))?;
     }
+    let standing = standing(command)?;
+    edit_written(command, |written| written.modes.push((standing, value)))?;
     edit_settings(command, |s| s.mode = Some(value))
 }
 

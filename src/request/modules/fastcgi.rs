@@ -5,19 +5,28 @@
 //! where each request of the server goes, also one without rules.
 
 use std::{
+    borrow::Cow,
     ffi::{CStr, OsStr},
     os::unix::ffi::OsStrExt,
     path::Path,
 };
 
-use confine::policy::decide::MovesOf;
+use confine::{
+    lsm::{EnterError, Values},
+    policy::decide::MovesOf,
+    problem::Problem,
+};
 
 use crate::{
-    config::{Policy, fastcgi::HANDLER},
+    config::{
+        Policy,
+        fastcgi::{HANDLER, Program},
+    },
     fastcgi::{
         self,
         client::{self, Unavailable},
         table::{InFlight, NoPlace},
+        wanted::{UNCONFINED, Wanted},
     },
     httpd::{
         directives::Directives,
@@ -27,8 +36,9 @@ use crate::{
         status::Status,
     },
     report::{self, Grounds, Refusal},
-    request::Scope,
-    thread::current::{self, State},
+    request::{Scope, enter::From},
+    subject::PathValues,
+    thread::current,
 };
 
 /// What mod_proxy_fcgi does for requests to pools. `None`: this configuration has none.
@@ -59,68 +69,176 @@ pub fn is_for_pool(r: &Request<'_>) -> bool {
     r.goes_to_backend() || program_of(r).is_some()
 }
 
+/// Which pool would serve a request that asks for one, in words, for `confinectl`; `None`: it asks for none. `moves` are
+/// those that were decided for it.
+pub fn explained(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    moves: Option<&MovesOf<'_>>,
+    from: From,
+    programs: &[Program],
+) -> Result<Option<String>, Refusal> {
+    let Some(name) = program_of(r) else { return Ok(None) };
+    let program = programs.iter().find(|program| *program.name == *name);
+    let program = program.ok_or_else(|| Refusal::no_pool(no_section(name)))?;
+    let by = format!("{} (<ConfineFastCGI {name}> at {})", program.file.to_string_lossy(), program.origin);
+    if scope.reports_only() {
+        return match moves.is_some_and(|moves| moves.for_processes.is_some()) {
+            true => Err(Refusal::no_pool(REPORTED_USER)),
+            false => {
+                Ok(Some(format!("processes of {by} in no context, with the privileges of the server's User")))
+            }
+        };
+    }
+    let Some(moves) = moves else { return Err(Refusal::no_pool(no_contexts(name))) };
+    if from == From::Server {
+        let values = PathValues::of(r, &scope.policy.path_expressions);
+        for step in moves.steps.iter().filter(|step| !step.is_constant()) {
+            step.ready(&values).map_err(|error| Refusal::enter(&error))?;
+        }
+        pool_of(r, scope, moves, from)?;
+    } else if moves.for_processes.is_some() {
+        return Err(Refusal::no_pool(EARLY_USER));
+    }
+    let user = moves
+        .for_processes
+        .as_ref()
+        .map_or("the server's User".to_owned(), |user| format!("the user {}", user.text));
+    Ok(Some(format!("processes of {by} in these contexts, as {user}")))
+}
+
+fn no_section(name: &str) -> String {
+    format!("there is no section <ConfineFastCGI {name}>; write one, or correct the handler's name")
+}
+
+fn no_contexts(name: &str) -> String {
+    format!(
+        "{HANDLER}{name} serves requests in the contexts that rules give them, and no rule gives this one any; write \
+         a rule for it, such as ConfineContext landlock:NAME"
+    )
+}
+
+/// The refusal of a request that asks for a pool and has no contexts.
+pub fn refusal_without_contexts(r: &Request<'_>) -> Option<Refusal> {
+    program_of(r).map(|name| Refusal::no_pool(no_contexts(name)))
+}
+
 /// Refuses a request that asks for a pool and has no contexts. Nobody else answers to its handler's name, so the
 /// server would send the program's source.
 pub fn without_contexts(r: &mut Request<'_>) -> Status {
-    let Some(name) = program_of(r) else { return Status::DECLINED };
-    let why = format!(
-        "{HANDLER}{name} serves requests in the contexts that rules give them, and no rule gives this one any; write \
-         a rule for it, such as ConfineContext landlock:NAME"
-    );
-    report::refused(r, &Grounds::of(r), &Refusal::no_pool(why))
+    let Some(refusal) = refusal_without_contexts(r) else { return Status::DECLINED };
+    report::refused(r, &Grounds::of(r), &refusal)
 }
 
 /// Leads a request that asks for a pool to that of the contexts that were decided for it. The answer is its place in
-/// the pool, to be kept until the handlers have run; `None`: it asks for none.
-pub fn lead(r: &mut Request<'_>, scope: Scope<'_>, moves: &MovesOf<'_>) -> Result<Option<InFlight>, Refusal> {
+/// the pool, to be kept until the handlers have run; `None`: it asks for none, or its moves are only reported.
+pub fn lead(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    moves: &MovesOf<'_>,
+    from: From,
+) -> Result<Option<InFlight>, Refusal> {
     if program_of(r).is_none() {
         return Ok(None);
     }
     if scope.reports_only() {
-        return Err(Refusal::no_pool(
-            "a pool's processes are in their contexts from their start, so they cannot run with the server's \
-             privileges as ConfineMode report asks; try the policy with ConfineMode enforce on a host for tests",
-        ));
+        return if moves.for_processes.is_some() { Err(Refusal::no_pool(REPORTED_USER)) } else { Ok(None) };
     }
-    if current::state() == Some(State::Early) || scope.server.early.is_some() {
-        return Err(Refusal::no_pool(EARLY));
-    }
-    if let Some(step) = moves.steps.iter().find(|step| !step.is_constant()) {
-        let why = format!(
-            "{}: the paths of this ruleset depend on the request, and the processes of a pool serve many; write a \
-             ruleset for each tenant, and choose it by a map or an expression",
-            step.context()
-        );
-        return Err(Refusal::no_pool(why));
-    }
-    lead_to(r, &moves.text)
+    let pool = pool_of(r, scope, moves, from)?;
+    // What a thread would be refused for these values, this request is. The manager is not asked for their pool.
+    let allowed = |r: &mut Request<'_>| {
+        let values = PathValues::of(r, &scope.policy.path_expressions);
+        let mut of_request = moves.steps.iter().filter(|step| !step.is_constant());
+        of_request.try_for_each(|step| step.ready(&values).map(drop))
+    };
+    lead_to(r, &pool, allowed)
 }
 
-const EARLY: &str = "ConfineEarly and pools of processes do not work together; write the rules without ConfineEarly, \
-                     with ConfineGate handler";
+/// The name of the pool of these contexts, and of the values in the paths of their rulesets.
+pub fn pool_of<'m>(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    moves: &'m MovesOf<'_>,
+    from: From,
+) -> Result<Cow<'m, CStr>, Refusal> {
+    let own = if moves.steps.iter().all(|step| step.is_constant()) {
+        Cow::Borrowed(&*moves.text)
+    } else {
+        let values = values_of(r, scope, moves).map_err(|error| Refusal::enter(&error))?;
+        Cow::Owned(Wanted::name(&moves.text, &values))
+    };
+    if from == From::Server {
+        return Ok(own);
+    }
+    if moves.for_processes.is_some() {
+        return Err(Refusal::no_pool(EARLY_USER));
+    }
+    let early = current::contexts().ok_or_else(|| Refusal::no_pool(NOT_KNOWN))?;
+    Ok(Cow::Owned(Wanted::further(&early, &own)))
+}
 
-/// The same for a request that goes on in the contexts which its thread is in: a redirect, a subrequest.
+/// The values of this request in the paths of rulesets, each with the number of its expression.
+fn values_of(
+    r: &mut Request<'_>,
+    scope: Scope<'_>,
+    moves: &MovesOf<'_>,
+) -> Result<Vec<(usize, Vec<u8>)>, EnterError> {
+    let values = PathValues::of(r, &scope.policy.path_expressions);
+    let numbers = moves.steps.iter().flat_map(|step| step.expressions());
+    let failed =
+        |why: String| Problem::new(format!("an expression in a path failed: {why}"), "correct the ruleset");
+    let value = |number: &usize| -> Result<(usize, Vec<u8>), EnterError> {
+        Ok((*number, values.value(*number).map_err(failed)?))
+    };
+    numbers.map(value).collect()
+}
+
+const REPORTED_USER: &str = "its rule names a user, and ConfineMode report would run it as the server's own: what a user may \
+                             do is not tried out; write ConfineMode enforce here, and uid: alone until the other \
+                             contexts are ready";
+
+const EARLY_USER: &str = "its rule names a user, and ConfineEarly comes before every rule, though uid: must be the first \
+                          context of a process; write the rules of this host without ConfineEarly";
+
+const NOT_KNOWN: &str =
+    "the contexts that its thread is in have no pool; please report this as a bug of mod_confine";
+
+/// The same for a request that goes on in the contexts which its thread is in: a redirect, a subrequest, a place
+/// without rules behind an early move.
 pub fn lead_further(r: &mut Request<'_>) -> Result<Option<InFlight>, Refusal> {
     if program_of(r).is_none() {
         return Ok(None);
     }
-    match current::contexts() {
-        Some(contexts) if current::state() == Some(State::Moved) => lead_to(r, &contexts),
-        _ => Err(Refusal::no_pool(EARLY)),
-    }
+    let pool = current::contexts().ok_or_else(|| Refusal::no_pool(NOT_KNOWN))?;
+    lead_to(r, &pool, |_| Ok(()))
 }
 
-fn lead_to(r: &mut Request<'_>, contexts: &CStr) -> Result<Option<InFlight>, Refusal> {
+/// The same for a request that runs unmoved because its moves are only reported: a pool without contexts serves it, or,
+/// behind an early move, one in its contexts.
+pub fn lead_reported(r: &mut Request<'_>, scope: Scope<'_>) -> Result<Option<InFlight>, Refusal> {
+    if !scope.reports_only() || program_of(r).is_none() {
+        return Ok(None);
+    }
+    if current::is_confined() {
+        return lead_further(r);
+    }
+    lead_to(r, UNCONFINED, |_| Ok(()))
+}
+
+fn lead_to(
+    r: &mut Request<'_>,
+    pool: &CStr,
+    mut may_ask: impl FnMut(&mut Request<'_>) -> Result<(), EnterError>,
+) -> Result<Option<InFlight>, Refusal> {
     let Some(name) = program_of(r) else { return Ok(None) };
     let programs = fastcgi::programs();
     let Some((programs, (section, program))) =
         programs.as_ref().and_then(|programs| Some((programs, programs.find(name)?)))
     else {
-        return Err(Refusal::no_pool(format!(
-            "there is no section <ConfineFastCGI {name}>; write one, or correct the handler's name"
-        )));
+        return Err(Refusal::no_pool(no_section(name)));
     };
-    let (known, in_flight) = client::enter(programs, section, contexts).map_err(|why| {
+    let entered = client::enter(programs, section, pool, || may_ask(r));
+    let (known, in_flight) = entered.map_err(|why| {
         let (refusal, seconds) = refusal_of(&why, program.bound());
         let seconds = r.pool().text(seconds.to_string().as_bytes());
         if refusal.status() == Status::SERVICE_UNAVAILABLE {
@@ -128,17 +246,19 @@ fn lead_to(r: &mut Request<'_>, contexts: &CStr) -> Result<Option<InFlight>, Ref
         }
         refusal
     })?;
-    let pool = r.pool();
-    let socket = pool.text(known.socket.to_bytes());
+    let memory = r.pool();
+    let socket = memory.text(known.socket.to_bytes());
     let handler = [b"proxy:unix:", known.socket.to_bytes(), b"|fcgi://", known.host.to_bytes(), b"/"];
-    r.lead_to(Backend { handler: pool.text(&handler.concat()), socket });
+    r.lead_to(Backend { handler: memory.text(&handler.concat()), socket });
     Ok(Some(in_flight))
 }
 
 /// The refusal of a request that gets no place, and when the client may ask again.
 fn refusal_of(why: &Unavailable, bound: u32) -> (Refusal, u64) {
     match why {
+        Unavailable::NotAllowed(error) => (Refusal::enter(error), 0),
         Unavailable::Refused(why) => (Refusal::no_pool(why), 0),
+        Unavailable::NoRoom(why) => (Refusal::pool_unavailable(why), 1),
         Unavailable::NoManager(error) => {
             let why = format!(
                 "the manager of pools does not answer ({error}); if it was killed, the server starts another, and \
@@ -166,7 +286,7 @@ fn refusal_of(why: &Unavailable, bound: u32) -> (Refusal, u64) {
     }
 }
 
-/// Right before mod_proxy's handler takes a request to its own pool.
+/// Right before mod_proxy's handler takes a request to its pool.
 pub fn before_proxy(r: &mut Request<'_>, policy: &Policy) {
     if let Some(settings) = &policy.fcgi {
         r.force_fcgi(settings);

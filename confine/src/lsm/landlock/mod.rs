@@ -249,6 +249,8 @@ fn plain_name(text: &str) -> bool {
 struct RulesetMove {
     context: Context,
     ruleset: Ruleset,
+    /// The numbers of the expressions in its paths.
+    expressions: Box<[usize]>,
 }
 
 enum Ruleset {
@@ -313,6 +315,10 @@ impl Move for RulesetMove {
             Ruleset::Dynamic(_) => false,
             Ruleset::Absent(absent) => !absent.spec.is_dynamic(),
         }
+    }
+
+    fn expressions(&self) -> &[usize] {
+        &self.expressions
     }
 
     fn denials_are_in(&self) -> &'static str {
@@ -381,6 +387,7 @@ fn make(spec: RulesetSpec, abi: u32, missing: Missing) -> Result<RulesetMove, Ve
         }]);
     }
     let context = Context { backend: BackendName::LANDLOCK, text: spec.full_name().into() };
+    let expressions = merged_expressions(&spec);
     let trust = Trust::new(&spec.trusted);
     let ruleset = match Blueprint::new(&spec, abi, &trust) {
         Ok(blueprint) => Ruleset::of(blueprint, &spec.origin).map_err(|e| vec![e])?,
@@ -389,7 +396,14 @@ fn make(spec: RulesetSpec, abi: u32, missing: Missing) -> Result<RulesetMove, Ve
         }
         Err(faults) => return Err(faults.all()),
     };
-    Ok(RulesetMove { context, ruleset })
+    Ok(RulesetMove { context, ruleset, expressions })
+}
+
+/// The numbers of the expressions that a ruleset asks for. Of paths with the same text only the first is looked up.
+fn merged_expressions(spec: &RulesetSpec) -> Box<[usize]> {
+    let mut seen = BTreeSet::new();
+    let first = spec.paths.iter().filter(|rule| seen.insert(rule.path.as_str()));
+    first.flat_map(|rule| rule.path.expressions()).collect()
 }
 
 fn duplicates(specs: &[RulesetSpec]) -> Vec<RulesetError> {

@@ -123,6 +123,14 @@ impl PathTemplate {
         !self.rest.is_empty()
     }
 
+    /// The numbers of its expressions.
+    pub fn expressions(&self) -> impl Iterator<Item = usize> + use<'_> {
+        self.rest.iter().filter_map(|piece| match piece {
+            Piece::Value { index, .. } => Some(*index),
+            Piece::Literal(_) => None,
+        })
+    }
+
     /// The path as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
