@@ -85,19 +85,19 @@ impl Refusal {
 
     /// There is no pool of processes for the request, and there will be none.
     pub fn no_pool(why: impl Into<String>) -> Self {
-        Self::new(Status::INTERNAL_SERVER_ERROR, Counter::RefusedContext, why)
+        Self::new(Status::INTERNAL_SERVER_ERROR, Counter::RefusedPool, why)
     }
 
     /// There is no pool of processes for the request now.
     pub fn pool_unavailable(why: impl Into<String>) -> Self {
-        Self::new(Status::SERVICE_UNAVAILABLE, Counter::RefusedContext, why)
+        Self::new(Status::SERVICE_UNAVAILABLE, Counter::RefusedPoolBusy, why)
     }
 
     /// The request would talk to a pool of processes that is not its own.
     pub fn pool_of_others(socket: &str) -> Self {
         Self::new(
             Status::FORBIDDEN,
-            Counter::RefusedOutOfProcess,
+            Counter::RefusedOthersPool,
             format!(
                 "{socket} belongs to a pool of processes, and is not that of this request; requests get there by a \
                  rule and SetHandler confine-fastcgi:NAME alone"

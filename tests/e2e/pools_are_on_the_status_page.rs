@@ -1,6 +1,6 @@
 //! The status page tells each pool of processes, in all of its forms.
 
-use confine_tests::{Cell, matrix, pools::*};
+use confine_tests::{Cell, manual, matrix, pools::*};
 use serde_json::Value;
 
 fn in_every_form(cell: Cell) {
@@ -48,6 +48,12 @@ fn in_every_form(cell: Cell) {
             "{text}"
         );
     }
+    let dashboard = manual::page("conf/monitoring/grafana-dashboard.json");
+    let words = dashboard.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let names: Vec<_> = words.filter(|word| word.starts_with("confine_pool_")).collect();
+    assert!(names.len() >= 5, "{names:?}");
+    let text = ask("format=prometheus");
+    names.iter().for_each(|name| assert!(text.contains(&format!("{name}{{")), "{name}: {text}"));
     let lines = ask("auto");
     assert!(lines.contains("ConfinePool[0]Context: landlock:alice\n"), "{lines}");
     assert!(lines.contains("ConfinePool[0]State: running\n"), "{lines}");

@@ -38,6 +38,12 @@ pub enum Counter {
     RefusedSuspended,
     /// Refused: a `.htaccess` file names code that would run outside of the context.
     RefusedCode,
+    /// Refused: by the configuration there is no pool of processes for it.
+    RefusedPool,
+    /// Refused: its pool of processes is full, or its program fails, or nobody answers for the pools.
+    RefusedPoolBusy,
+    /// Refused: it would have talked to a pool of processes that is not its own.
+    RefusedOthersPool,
     /// Refused: no thread could be made.
     NoThread,
     /// Refused: this module has a bug.
@@ -58,7 +64,7 @@ pub enum Group {
 }
 
 /// Every counter, with its name for people and programs, and its meaning in a few words.
-const ALL: [(Counter, &str, &str); 19] = [
+const ALL: [(Counter, &str, &str); 22] = [
     (Counter::Confined, "Confined", "moved into their contexts"),
     (Counter::OutOfProcess, "OutOfProcess", "left to another process to make, as ConfineOutOfProcess allows"),
     (Counter::WouldConfine, "WouldConfine", "would have been moved (report mode)"),
@@ -91,6 +97,17 @@ const ALL: [(Counter, &str, &str); 19] = [
         Counter::RefusedCode,
         "RefusedCode",
         "a .htaccess file names code that would run outside of the context",
+    ),
+    (Counter::RefusedPool, "RefusedPool", "by the configuration there is no pool of processes for them"),
+    (
+        Counter::RefusedPoolBusy,
+        "RefusedPoolBusy",
+        "their pool of processes is full, or its program fails at its start",
+    ),
+    (
+        Counter::RefusedOthersPool,
+        "RefusedOthersPool",
+        "would have talked to a pool of processes that is not their own",
     ),
     (Counter::NoThread, "NoThread", "no thread could be made"),
     (Counter::Panic, "Panic", "a fault of mod_confine itself"),
