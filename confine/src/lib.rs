@@ -86,6 +86,7 @@ pub mod lsm;
 pub mod map;
 pub mod origin;
 pub mod php;
+pub mod php_cgi;
 pub mod policy;
 pub mod problem;
 pub mod resting;

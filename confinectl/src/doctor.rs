@@ -7,6 +7,7 @@ mod facts;
 mod gather;
 mod judge;
 mod limits;
+mod pools;
 mod server;
 
 use std::{io::Write, path::PathBuf};

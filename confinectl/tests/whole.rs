@@ -111,6 +111,7 @@ fn answered() -> Dump {
             contexts: Some("landlock:a".to_owned()),
             status: None,
             reason: None,
+            pool: None,
         }),
         kernel: Vec::new(),
         attempted: Vec::new(),

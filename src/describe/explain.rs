@@ -14,7 +14,7 @@ use confine::{
 
 use super::access;
 use crate::{
-    config::{DirectoryConfig, OutOfProcess, Unmatched},
+    config::{DirectoryConfig, OutOfProcess, Unmatched, fastcgi::Program},
     httpd::{
         expression::Expression,
         pool::Pool,
@@ -26,6 +26,7 @@ use crate::{
     request::{
         elsewhere,
         enter::{Extent, From, try_moves},
+        modules::fastcgi,
         refusal_of_code,
         scope::{Scope, WatchedFor},
         verdict,
@@ -34,7 +35,12 @@ use crate::{
 };
 
 /// Makes the request that the question describes, and asks the rules that apply to it.
-pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Result<Answer, String> {
+pub fn answer<'p>(
+    main: &Server<'p>,
+    pool: Pool<'p>,
+    question: &Question,
+    programs: &[Program],
+) -> Result<Answer, String> {
     let SyntheticRequest { request: mut r, to, status: at_once } =
         synthetic_request::receive(main, pool, question)?;
     let host = r.server().id();
@@ -61,7 +67,10 @@ pub fn answer<'p>(main: &Server<'p>, pool: Pool<'p>, question: &Question) -> Res
         if scope.unmatched() == Unmatched::Allow {
             "allow".clone_into(&mut answer.unmatched);
         }
-        ask(&mut r, scope, question, early, &mut answer);
+        ask(&mut r, scope, (question, programs), early, &mut answer);
+    } else {
+        answer.outcome =
+            fastcgi::refusal_without_contexts(&r).map(|refusal| refused_outright(None, None, &refusal));
     }
     Ok(answer)
 }
@@ -90,13 +99,7 @@ fn arrival(r: &Request<'_>) -> Answer {
 
 /// Decides in the order in which a request meets the decisions: the early move, code in `.htaccess`, the rules.
 /// The first that ends the request is the last that is asked.
-fn ask(
-    r: &mut Request<'_>,
-    scope: Scope<'_>,
-    question: &Question,
-    early: Option<Early>,
-    answer: &mut Answer,
-) {
+fn ask(r: &mut Request<'_>, scope: Scope<'_>, asked: Asked<'_>, early: Option<Early>, answer: &mut Answer) {
     let mut after = None;
     if let Some(early) = early {
         answer.early = Some(early.verdict);
@@ -110,7 +113,7 @@ fn ask(
         answer.outcome = refusal.map(|refusal| refused(scope, None, None, &refusal));
     }
     if answer.outcome.is_none() && answer.status.is_none() {
-        decide_here(r, scope, question, after.as_ref(), answer);
+        decide_here(r, scope, asked, after.as_ref(), answer);
     }
 }
 
@@ -134,6 +137,9 @@ fn shown(value: OutOfProcess) -> &'static str {
         OutOfProcess::Allow => "allow",
     }
 }
+
+/// The question, and the programs that have processes of their own.
+type Asked<'q> = (&'q Question, &'q [Program]);
 
 /// What the early move does with the request.
 struct Early {
@@ -183,12 +189,14 @@ fn early_move(r: &mut Request<'_>, scope: Scope<'_>, question: &Question) -> Opt
 fn decide_here(
     r: &mut Request<'_>,
     scope: Scope<'_>,
-    question: &Question,
+    (question, programs): Asked<'_>,
     after: Option<&ContextList>,
     answer: &mut Answer,
 ) {
     let Some(directory) = scope.rules else {
-        answer.outcome = Some(plain("no rules", None));
+        let without = fastcgi::refusal_without_contexts(r).filter(|_| after.is_none());
+        let refused = without.map(|refusal| refused_outright(None, None, &refusal));
+        answer.outcome = Some(refused.unwrap_or_else(|| plain("no rules", None)));
         return;
     };
     let indices: Vec<_> = directory.rules(scope.policy).collect();
@@ -203,6 +211,23 @@ fn decide_here(
     let decided = verdict::Verdict::under(scope, Grounds::of(r), decided);
     let at = decided.grounds.rule();
     let from = if after.is_some() { From::Early } else { From::Server };
+    let pool = match &decided.outcome {
+        verdict::Outcome::Confine(moves) => fastcgi::explained(r, scope, Some(moves), from, programs),
+        verdict::Outcome::Refuse(_) if !scope.reports_only() => Ok(None),
+        _ => fastcgi::explained(r, scope, None, from, programs),
+    };
+    let pool = match pool {
+        Ok(pool) => pool,
+        // In report mode, too: nothing else can serve it.
+        Err(refusal) => {
+            let moves = match &decided.outcome {
+                verdict::Outcome::Confine(moves) => Some(moves),
+                _ => None,
+            };
+            answer.outcome = Some(refused_outright(at, moves, &refusal));
+            return;
+        }
+    };
     answer.outcome = Some(match decided.outcome {
         verdict::Outcome::Confine(moves) => {
             if question.kernel {
@@ -219,11 +244,16 @@ fn decide_here(
                 answer.attempted.extend(access::judge(r, scope, &moves, &attempts));
             }
             match maker {
-                Ok(maker) => Outcome {
-                    contexts: Some(moves.text.to_string_lossy().into_owned()),
-                    reason: maker.map(|maker| report::made_by(maker.name(), maker.place())),
-                    ..plain(event(scope, maker.is_some()), at)
-                },
+                Ok(maker) => {
+                    let by_pool =
+                        pool.as_ref().filter(|_| !scope.reports_only()).map(|_| report::BY_A_POOL.to_owned());
+                    Outcome {
+                        contexts: Some(moves.text.to_string_lossy().into_owned()),
+                        reason: maker.map(|maker| report::made_by(maker.name(), maker.place())).or(by_pool),
+                        pool,
+                        ..plain(event(scope, maker.is_some()), at)
+                    }
+                }
                 Err(refusal) => refused(scope, at, Some(&moves), &refusal),
             }
         }
@@ -318,7 +348,14 @@ fn place(at: RuleAt<'_>) -> Origin {
 }
 
 fn plain(event: &str, at: Option<RuleAt<'_>>) -> Outcome {
-    Outcome { event: event.to_owned(), at: at.map(place), contexts: None, status: None, reason: None }
+    Outcome {
+        event: event.to_owned(),
+        at: at.map(place),
+        contexts: None,
+        status: None,
+        reason: None,
+        pool: None,
+    }
 }
 
 fn refused(
@@ -328,10 +365,15 @@ fn refused(
     refusal: &Refusal,
 ) -> Outcome {
     let event = if scope.reports_only() { "would refuse" } else { "refused" };
+    Outcome { event: event.to_owned(), ..refused_outright(at, moves, refusal) }
+}
+
+/// The same, whatever the mode.
+fn refused_outright(at: Option<RuleAt<'_>>, moves: Option<&MovesOf<'_>>, refusal: &Refusal) -> Outcome {
     Outcome {
         contexts: moves.map(|m| m.text.to_string_lossy().into_owned()),
         status: refusal.status().http(),
         reason: Some(refusal.reason().to_owned()),
-        ..plain(event, at)
+        ..plain("refused", at)
     }
 }

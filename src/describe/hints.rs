@@ -2,6 +2,7 @@
 
 use confine::hints;
 
+use super::pools;
 use crate::{
     config::{Policy, ServerConfig, Workers, Written, rulesets},
     httpd::{config_tree, hooks, server::Server},
@@ -23,6 +24,7 @@ pub fn of(main: &Server<'_>, written: &Written, policy: &Policy) -> Vec<String> 
     let one_time = |server: &Server<'_>| {
         ServerConfig::of(server).is_some_and(|c| c.has_rules && c.workers() == Workers::OneTime)
     };
+    all.extend(pools::notes(main, written, policy));
     if hooks::module_loaded(c"mod_wsgi.c") && main.with_hosts().iter().any(one_time) {
         all.push(format!("{}; {}", hints::WSGI_ONE_TIME, hints::WSGI_REMEDY));
     }

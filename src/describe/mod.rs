@@ -8,6 +8,7 @@
 mod access;
 pub mod explain;
 mod hints;
+pub mod pools;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -27,7 +28,9 @@ use confine::{
 use crate::{
     config::{
         Faults, Gate, Policy, ServerConfig, Servers, Workers, Written, WrittenDirective, WrittenRule,
-        WrittenSource, makers,
+        WrittenSource,
+        fastcgi::{DIRECTIVES, Program},
+        makers,
         noting::{is_defined, wanted},
         rulesets::{self, learn_folder},
     },
@@ -61,7 +64,7 @@ pub fn show(main: &Server<'_>, pool: Pool<'_>) {
     let Some(written) = main.pool().map(Written::of) else { return };
     let mut shown = describe(main, written, Some(policy));
     if is_defined(dump::EXPLAIN) {
-        match answer(main, pool) {
+        match answer(main, pool, &written.programs) {
             Ok(answer) => shown.answer = Some(answer),
             Err(why) => shown.faults.push(why),
         }
@@ -69,11 +72,11 @@ pub fn show(main: &Server<'_>, pool: Pool<'_>) {
     print(main, &shown);
 }
 
-fn answer(main: &Server<'_>, pool: Pool<'_>) -> Result<Answer, String> {
+fn answer(main: &Server<'_>, pool: Pool<'_>, programs: &[Program]) -> Result<Answer, String> {
     let text = std::env::var(dump::EXPLAIN).map_err(|e| format!("{}: {e}", dump::EXPLAIN))?;
     let question =
         Question::from_json(&text).map_err(|e| format!("{} holds no question: {e}", dump::EXPLAIN))?;
-    explain::answer(main, pool, &question)
+    explain::answer(main, pool, &question, programs)
 }
 
 fn print(main: &Server<'_>, shown: &Dump) {
@@ -103,7 +106,11 @@ fn describe(main: &Server<'_>, written: &Written, policy: Option<&Policy>) -> Du
             }
         }
         // Rulesets and the directives inside them set nothing for a request, and SetHandler belongs to core.
-        let sets = !directive.directive.contains("Landlock") && &*directive.directive != "SetHandler";
+        let in_section = |name: &str| DIRECTIVES.contains(&name);
+        let sets = !directive.directive.contains("Landlock")
+            && !in_section(&directive.directive)
+            && !directive.directive.contains("ConfineFastCGI")
+            && &*directive.directive != "SetHandler";
         if directive.rules.is_empty() && sets {
             settings.push(written_as);
         }
@@ -121,12 +128,14 @@ fn describe(main: &Server<'_>, written: &Written, policy: Option<&Policy>) -> Du
         settings,
         servers,
         rulesets: all_rulesets(main, written),
+        programs: written.programs.iter().map(|program| self::program(written, program)).collect(),
         learn_folder: (!written.learning.is_empty()).then(|| bytes(&learn_folder(main, written))),
         include_folders: written.include_folders.iter().map(|folder| bytes(folder)).collect(),
         modules: makers::loaded(main).iter().map(|name| name.to_string_lossy().into_owned()).collect(),
         unknown_handlers: policy.map(|policy| policy.handlers.unknown()).unwrap_or_default(),
         providers: providers(main),
         notes: policy.map(|policy| php::notes(written, policy)).unwrap_or_default(),
+        findings: policy.map(|policy| pools::findings(main, written, policy)).unwrap_or_default(),
         warnings: warnings.collect(),
         faults: Vec::new(),
         user: hosts::child_user(),
@@ -156,6 +165,16 @@ fn all_rulesets(main: &Server<'_>, written: &Written) -> Vec<Ruleset> {
     let included =
         written.rulesets.iter().map(|ruleset| Some(&ruleset.included)).chain(std::iter::repeat(None));
     specs.iter().zip(included).map(|(spec, included)| ruleset(spec, included)).collect()
+}
+
+fn program(written: &Written, program: &Program) -> dump::Program {
+    let handlers = written.pool_handlers.iter().filter(|handler| handler.name == program.name);
+    dump::Program {
+        name: program.name.to_string(),
+        origin: program.origin.clone(),
+        file: program.file.to_string_lossy().into_owned(),
+        handlers: handlers.map(|handler| handler.origin.clone()).collect(),
+    }
 }
 
 fn ruleset(spec: &RulesetSpec, included: Option<&BTreeSet<Box<str>>>) -> Ruleset {

@@ -24,7 +24,7 @@ use crate::{
     request::modules::{fastcgi, lua, scripts},
     startup::{
         compile::{Compiled, RuleCompiler},
-        running, trust,
+        pools, running, trust,
     },
 };
 
@@ -58,7 +58,7 @@ pub fn policy(
     let nothing_of_lua = or_fault(&mut faults, scripts::nothing_of_lua(main)).flatten();
     faults.extend(written.per_context.iter().filter_map(|place| without_handler_gate(&servers, place)));
     let fcgi = or_fault(&mut faults, fastcgi::settings(main, !written.programs.is_empty())).flatten();
-    faults.extend(pools(written));
+    faults.extend(pools::faults(main, written, &rules));
     let content_handlers = or_fault(&mut faults, ContentHandlers::of(main, handlers.gate));
     let Some(content_handlers) = content_handlers.filter(|_| faults.is_empty()) else { return Err(faults) };
     Ok(Policy {
@@ -96,51 +96,6 @@ fn php_apart(main: &Server<'_>, written: &Written, handler: HandlerHook) -> Resu
     php.as_ref().map_or(Ok(()), |php| php.take_over(handler))?;
     Ok(php)
 }
-
-/// What stands in the way of pools of processes.
-fn pools(written: &Written) -> Vec<String> {
-    let Some(program) = written.programs.first() else { return Vec::new() };
-    let mut faults = Vec::new();
-    let mut fault =
-        |why: &str| faults.push(format!("{}: <ConfineFastCGI {}>: {why}", program.origin, program.name));
-    if hooks::started_by() != 0 {
-        fault(
-            "needs a server that root starts: only then can the sockets of pools be out of reach for the programs \
-             themselves, which run as the same user",
-        );
-    }
-    if written.core_dumps {
-        fault(
-            "does not go together with ConfineCoreDumps on, under which a program can reach the descriptors of the \
-             server's children (/proc), and by them the sockets of other pools; take one of the two away",
-        );
-    }
-    let loaded = IN_PROCESS.iter().filter(|module| hooks::module_loaded(module));
-    let loaded: Vec<_> = loaded.map(|m| m.to_string_lossy().trim_end_matches(".c").to_owned()).collect();
-    if !loaded.is_empty() {
-        fault(&format!(
-            "does not go together with {}: scripts that run in the server's own processes can use their descriptors by \
-             number (php://fd/N), and so find the way to the pools; take that module out, and serve its scripts by a \
-             program of this kind",
-            loaded.join(", ")
-        ));
-    }
-    faults
-}
-
-/// Interpreters in the server's process whose scripts reach descriptors of it, or connect to sockets. mod_lua's have no
-/// way to either: see [`trust`].
-const IN_PROCESS: [&std::ffi::CStr; 9] = [
-    c"mod_php.c",
-    c"mod_php5.c",
-    c"mod_php7.c",
-    c"mod_perl.c",
-    c"mod_python.c",
-    c"mod_ruby.c",
-    c"mod_tcl.c",
-    c"mod_wsgi.c",
-    c"mod_passenger.c",
-];
 
 /// With the process gate a worker starts before the context that it will need is known.
 fn without_handler_gate(servers: &Servers<'_>, (origin, server): &(Origin, ServerId)) -> Option<String> {

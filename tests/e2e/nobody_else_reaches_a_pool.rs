@@ -87,23 +87,6 @@ fn by_what_htaccess_and_rules_of_others_name(cell: Cell) {
 
 matrix!(by_what_htaccess_and_rules_of_others_name for gates);
 
-fn by_a_backend_that_matches_every_name(cell: Cell) {
-    if !can_have_pools() {
-        return;
-    }
-    // mod_proxy would lead the request there, whatever socket its handler names.
-    let server = two_pools(cell, "Processes 1")
-        .file("www/alice/who.php", php(WHO))
-        .config("ProxyPassMatch \"^/away/([a-z]+)$\" \"unix:@root@/run/none.sock|fcgi://$1\"")
-        .start();
-    server.client().get("/alice/who.php").expect_status(500);
-    server.wait_for_log(&["confine: refused GET /alice/who.php", "none.sock and not to its pool"]);
-    // Its own requests are its own.
-    assert_eq!(server.client().get("/away/host").status, 503);
-}
-
-matrix!(by_a_backend_that_matches_every_name once);
-
 const REACH: &str = r#"
 $paths = explode(',', $_GET['paths']);
 foreach ($paths as $path) {

@@ -147,6 +147,9 @@ pub struct Outcome {
     pub status: Option<u16>,
     /// Why it is refused.
     pub reason: Option<String>,
+    /// The pool of processes that makes the content, in words.
+    #[serde(default)]
+    pub pool: Option<String>,
 }
 
 /// The answer of the kernel about one list of contexts.

@@ -22,6 +22,8 @@ pub struct Dump {
     pub settings: Vec<Setting>,
     /// The Landlock rulesets.
     pub rulesets: Vec<Ruleset>,
+    /// The programs that have processes of their own.
+    pub programs: Vec<Program>,
     /// Loaded modules that make content in other processes, by their source files.
     pub modules: Vec<String>,
     /// Loaded modules with a content handler of which it is not known in which process they make content, by their
@@ -36,6 +38,8 @@ pub struct Dump {
     pub include_folders: Vec<Bytes>,
     /// What the administrator wrote on purpose, and should know about.
     pub notes: Vec<String>,
+    /// What is to be corrected, though the server starts. Each text begins with its file and line, if it has them.
+    pub findings: Vec<String>,
     /// What startup would write into the log.
     pub warnings: Vec<String>,
     /// What keeps the server from starting. Each text begins with its file and line, if it has them.
@@ -173,6 +177,20 @@ impl Ruleset {
         let (grants, words, included) = Default::default();
         Self { name: name.to_owned(), origin, defined: true, grants, words, included }
     }
+}
+
+/// A program that has processes of its own (`<ConfineFastCGI NAME>`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// The name of its section.
+    pub name: String,
+    /// Where the section begins.
+    pub origin: Origin,
+    /// Its file.
+    pub file: String,
+    /// Where handlers of the configuration lead to it.
+    #[serde(default)]
+    pub handlers: Vec<Origin>,
 }
 
 /// A path that a ruleset grants.

@@ -20,7 +20,7 @@ mod lines;
 mod tests;
 
 pub use answer::{Answer, Attempt, Attempted, Found, Kernel, Object, Outcome, Question, Verdict};
-pub use configuration::{Dump, GrantedPath, Kind, Rule, Ruleset, Section, Server, Setting, User};
+pub use configuration::{Dump, GrantedPath, Kind, Program, Rule, Ruleset, Section, Server, Setting, User};
 pub use lines::DumpError;
 
 /// If this is defined (`-D`), the module writes what it read. It does so under `-t` alone.

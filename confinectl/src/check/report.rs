@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, io::Write};
 
 use anstyle::AnsiColor;
-use confine::dump::{Dump, Rule, Server, Setting};
+use confine::dump::{Dump, Program, Rule, Server, Setting};
 use serde_json::{Value, json};
 
 use super::{case::Fallback, counted};
@@ -142,14 +142,16 @@ impl Report {
             counted(self.dump.rules.len(), "rule"),
             counted(self.maps.len(), "map"),
             counted(self.dump.rulesets.len(), "Landlock ruleset"),
-            counted(self.findings.len(), "finding"),
-            counted(self.notes.len(), "note"),
         ];
+        let programs = counted(self.dump.programs.len(), "program of pools");
+        let programs = Some(programs).filter(|_| !self.dump.programs.is_empty());
+        let rest = [counted(self.findings.len(), "finding"), counted(self.notes.len(), "note")];
         let beyond = self.beyond();
         if !beyond.is_empty() {
             let word = out::paint(AnsiColor::Yellow.on_default(), "not confined:");
             writeln!(out, "{shown}: {word} what other processes make, by {}", beyond.join(", "))?;
         }
+        let counts: Vec<_> = counts.into_iter().chain(programs).chain(rest).collect();
         writeln!(out, "{shown}: {}", counts.join(", "))?;
         Ok(())
     }
@@ -225,6 +227,7 @@ impl Report {
             "rules": rules,
             "maps": self.maps.iter().map(map).collect::<Vec<_>>(),
             "rulesets": self.dump.rulesets.iter().map(ruleset).collect::<Vec<_>>(),
+            "programs": self.dump.programs.iter().map(program_json).collect::<Vec<_>>(),
             "findings": self.findings.iter().map(Remark::json).collect::<Vec<_>>(),
             "notes": self.notes.iter().map(Remark::json).collect::<Vec<_>>(),
             "not_confined": self.beyond(),
@@ -258,6 +261,18 @@ fn server_json(server: &Server) -> Value {
         "backend": server.backend,
         "has_rules": server.has_rules,
         "early": server.early,
+    })
+}
+
+fn program_json(program: &Program) -> Value {
+    let place =
+        |origin: &confine::Origin| json!({"file": origin.file.display().to_string(), "line": origin.line});
+    json!({
+        "name": program.name,
+        "program": program.file,
+        "file": program.origin.file.display().to_string(),
+        "line": program.origin.line,
+        "handlers": program.handlers.iter().map(place).collect::<Vec<_>>(),
     })
 }
 

@@ -124,6 +124,7 @@ fn examine(dump: Dump) -> Report {
     let (not_whole, warnings): (Vec<_>, Vec<_>) = warnings.into_iter().partition(|w| w.ends_with(NOT_WHOLE));
     findings.extend(not_whole.iter().map(|warning| Remark::parse(warning)));
     report.dump.warnings = warnings;
+    findings.extend(report.dump.findings.iter().map(|finding| Remark::parse(finding)));
     findings.append(&mut report.findings);
     findings.extend(never_asked(&report));
     report.findings = findings;
@@ -234,7 +235,8 @@ fn notes(report: &Report) -> Vec<Remark> {
     notes.extend(dump.settings.iter().filter_map(|s| left_on(s, dump)));
     if !dump.rules.is_empty() {
         let lets = report.lets_others_make_content();
-        let text = |module: &String| out_of_process(module, lets);
+        let has_pools = !dump.programs.is_empty();
+        let text = |module: &String| out_of_process(module, lets, has_pools);
         notes.extend(dump.modules.iter().map(|m| Remark { place: Place::default(), text: text(m) }));
         notes.extend(dump.unknown_handlers.iter().map(|module| unknown_handler(module)));
     }
@@ -284,8 +286,15 @@ fn left_on(setting: &Setting, dump: &Dump) -> Option<Remark> {
 
 /// A remark about a module that makes content outside of every context. `lets` says that a setting allows this
 /// somewhere.
-fn out_of_process(module: &str, lets: bool) -> String {
+fn out_of_process(module: &str, lets: bool, has_pools: bool) -> String {
     let name = module.strip_suffix(".c").or(module.strip_suffix(".cpp")).unwrap_or(module);
+    if has_pools && ["mod_proxy", "mod_proxy_fcgi"].contains(&name) {
+        let but = if lets { ", and not confined where ConfineOutOfProcess lets them through" } else { "" };
+        return format!(
+            "{name} is loaded, which <ConfineFastCGI> needs: requests to its pools are confined. All others that it leads \
+             to other processes are refused under a rule{but}; see ConfineOutOfProcess"
+        );
+    }
     let (made, what) = match name {
         "mod_cgid" => ("starts CGI programs from another process", "load mod_cgi instead"),
         "mod_fcgid" | "mod_fastcgi" => ("makes content in other processes", "use mod_cgi"),

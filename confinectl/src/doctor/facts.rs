@@ -20,6 +20,8 @@ use confine::{
     },
 };
 
+use super::pools::PoolProgram;
+
 /// Something that may not have been seen. The error says why not and what to do.
 pub type Seen<T> = Result<T, Unseen>;
 
@@ -132,6 +134,8 @@ pub struct Config {
     pub directives: Seen<Vec<(String, String)>>,
     /// Whether PHP's module was built for threads, where it is loaded.
     pub php_threads: Option<Seen<bool>>,
+    /// The programs that have processes of their own.
+    pub pools: Vec<PoolProgram>,
     /// What a reader should know about PHP's `mail()` under Landlock rulesets.
     pub mail_fails: Option<String>,
 }

@@ -4,6 +4,7 @@
 //! use it or could not be read.
 
 mod backends;
+mod pools;
 mod server;
 
 use super::{Diagnosis, facts::Facts};
@@ -23,6 +24,7 @@ pub fn judge(facts: &Facts) -> Diagnosis {
     server::server(&mut d, &facts.server, facts.running.as_ref());
     if let Some(config) = config {
         server::config(&mut d, config);
+        pools::pools(&mut d, config);
     }
     server::limits(&mut d, &facts.limits, config);
     d

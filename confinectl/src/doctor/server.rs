@@ -9,6 +9,7 @@ use crate::{check::refusals, httpd};
 use super::{
     facts::{Config, Running, Seen, Server, Unseen},
     gather::is_root,
+    pools,
 };
 
 /// The places of mod_info, which makes the server print its directives: on Debian and on Fedora.
@@ -87,7 +88,8 @@ fn read_config(program: &Path, config: Option<&Path>) -> Result<Config, NotRead>
     };
     let php_threads = ["php_module", "php7_module"].iter().find_map(|m| modules.get(*m)).map(php_threads);
     let mail_fails = php::mail_fails(php::MAILER);
-    Ok(Config { modules, directives, php_threads, mail_fails })
+    let pools = pools::look(directives.as_deref().unwrap_or_default());
+    Ok(Config { modules, directives, php_threads, pools, mail_fails })
 }
 
 /// What the server said last, with its place where it names one. That the check failed is said by everything else.

@@ -378,6 +378,9 @@ impl Explained<'_> {
         )?;
         let reason = reason.as_ref().map(|r| format!(": {}", Reason(r))).unwrap_or_default();
         writeln!(out, "{reason}")?;
+        if let Some(pool) = &decided.pool {
+            writeln!(out, "served by {pool}")?;
+        }
         if let Some(status) = status.filter(|_| event == "refused") {
             writeln!(out, "the client gets {status}")?;
         }
@@ -430,6 +433,7 @@ impl Explained<'_> {
             "rule": decided.and_then(|d| d.at.as_ref()).map(ToString::to_string),
             "context": decided.and_then(|d| d.contexts.as_ref()),
             "reason": decided.and_then(|d| d.reason.as_ref()),
+            "pool": decided.and_then(|d| d.pool.as_ref()),
             "kernel": kernel,
             "access": self.answer.attempted.iter().map(attempted_json).collect::<Vec<_>>(),
         })

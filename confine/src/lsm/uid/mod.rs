@@ -109,6 +109,21 @@ impl Uid {
         Ok(())
     }
 
+    /// The members that the group in the settings lists, by their names, and whether a request may name each.
+    pub fn members(&self) -> Vec<(String, Result<(), Problem>)> {
+        let names = self.users.members();
+        names.into_iter().map(|name| (name.clone(), self.users.of_request(&name).map(drop))).collect()
+    }
+
+    /// Whether nobody but root can change this program, or what leads to it.
+    ///
+    /// # Errors
+    /// Who can, or why it is no program.
+    pub fn trusts(program: &Path) -> Result<(), Problem> {
+        const ROOT: u32 = 0;
+        program::may_execute(program, ROOT)
+    }
+
     /// Whether moves can be made at all.
     fn can_be_used(&self) -> Result<(), Problem> {
         if !self.users.settings().has_processes {

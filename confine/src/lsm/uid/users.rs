@@ -127,6 +127,12 @@ impl Users {
         &self.settings
     }
 
+    /// The names that the group of the settings lists.
+    pub(super) fn members(&self) -> Vec<String> {
+        let group = self.members_of.and_then(|gid| Group::from_gid(gid).ok().flatten());
+        group.map(|group| group.mem).unwrap_or_default()
+    }
+
     /// The user that the configuration names. He is looked up once.
     pub(super) fn of_configuration(&self, name: &str) -> Result<Arc<User>, Problem> {
         let known = |known: &HashMap<_, Arc<User>>| known.get(name).map(Arc::clone);

@@ -88,7 +88,9 @@ pub fn config(d: &mut Diagnosis, config: &Config) {
         None => d.note(area, "the MPM is built in under a name that is not known"),
     }
     for (module, level, text, remedy) in OTHER_PROCESSES {
-        if config.has(module) {
+        // Where there are pools, it is what leads to them.
+        let leads_to_pools = module == "proxy_fcgi_module" && !config.pools.is_empty();
+        if config.has(module) && !leads_to_pools {
             d.mend(level, area, format!("{module} is loaded: {text}"), remedy);
         }
     }
@@ -196,8 +198,21 @@ pub fn limits(d: &mut Diagnosis, limits: &ThreadLimits, config: Option<&Config>)
             "raise LimitNPROC= of the server's unit, or ulimit -u where it is started".to_owned(),
         );
     }
+    let of_pools: u64 =
+        config.into_iter().flat_map(|config| &config.pools).map(|program| program.total).sum();
     if let Ok(Some((place, max))) = &limits.group {
         compare(place.clone(), *max, format!("raise TasksMax= of the unit to {needed} or more"));
+    }
+    if let Ok(Some((place, max))) = limits.group.as_ref().map(|group| group.as_ref().filter(|_| of_pools > 0))
+    {
+        if *max < needed + of_pools {
+            let text = format!(
+                "{place} allows {max} threads and processes, and pools may have {of_pools} beside {needed}"
+            );
+            let remedy =
+                format!("raise TasksMax= of the unit to {} or more, or lower Total", needed + of_pools);
+            d.mend(Level::Warning, area, text, remedy);
+        }
     }
     if matches!(limits.processes, Ok(None)) {
         d.ok(area, "the server's user has no limit of threads (ulimit -u)");

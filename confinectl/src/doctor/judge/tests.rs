@@ -28,6 +28,7 @@ fn config(modules: &[&str], directives: &[(&str, &str)]) -> Config {
         modules: modules.iter().map(|m| ((*m).to_owned(), None)).collect(),
         directives: Ok(directives.iter().map(|(n, a)| ((*n).to_owned(), (*a).to_owned())).collect()),
         php_threads: None,
+        pools: Vec::new(),
         mail_fails: None,
     }
 }
