@@ -176,14 +176,19 @@ fn shown(path: &Path) -> String {
     confine::lsm::landlock::quoted_path(path)
 }
 
-/// `base` is for everybody, and `php` for whoever runs PHP. Others are chosen where something that they are meant for was
-/// asked for.
+/// `base` is for everybody, and those of languages for whoever runs scripts in them. Others are chosen where something that
+/// they are meant for was asked for.
+///
+/// That alone would not do for languages: an interpreter in the server's own process opens a library once, and whose request
+/// that is may be another one's tomorrow.
 fn choose_includes(suggestion: &mut Suggestion, ground: &Ground, needs: &[Need]) {
     let mut chosen: Vec<_> = ground.include("base").map(|base| base.name).into_iter().collect();
     for include in ground.includes.iter().filter(|include| include.name != "base") {
         let meant = |need: &Need| {
-            let is_php = include.name == "php" && need.path.extension().is_some_and(|end| end == "php");
-            is_php || (!is_included(&chosen, ground, need) && include.is_meant_for(need.access, &need.path))
+            let is_script =
+                need.path.extension().is_some_and(|end| scripts_of(include.name).iter().any(|of| end == *of));
+            is_script
+                || (!is_included(&chosen, ground, need) && include.is_meant_for(need.access, &need.path))
         };
         if needs.iter().any(meant) {
             chosen.push(include.name);
@@ -194,6 +199,16 @@ fn choose_includes(suggestion: &mut Suggestion, ground: &Ground, needs: &[Need])
         chosen.retain(|name| *name != "base");
     }
     suggestion.includes = chosen;
+}
+
+/// How names of scripts end that need this shipped file.
+fn scripts_of(include: &str) -> &'static [&'static str] {
+    match include {
+        "php" => &["php"],
+        "perl" => &["pl", "pm"],
+        "python" => &["py", "wsgi"],
+        _ => &[],
+    }
 }
 
 fn is_included(includes: &[&str], ground: &Ground, need: &Need) -> bool {

@@ -198,6 +198,22 @@ fn a_neighbours_file_is_not_granted_by_the_folder_that_both_lie_in() {
     assert_eq!(read, [site.path("dog/htdocs/a"), site.path("dog/htdocs/index.php")].into());
 }
 
+/// An interpreter that all sites share opens its libraries for the first of them alone.
+#[test]
+fn who_runs_a_language_gets_what_it_needs_to_start() {
+    for (script, include) in
+        [("run.php", "php"), ("run.pl", "perl"), ("Mine.pm", "perl"), ("app.wsgi", "python")]
+    {
+        let script = format!("dog/app/{script}");
+        let site = Site::new(&[&script]).did(Read, &script);
+        let mut ground = site.ground();
+        let grants = |path: &str| vec![(PathAccess::Read, path.into())];
+        ground.includes.push(Include { name: "perl", grants: grants("/usr/share/perl5") });
+        ground.includes.push(Include { name: "python", grants: grants("/usr/share/python3") });
+        assert_eq!(suggest(&site.learned, &ground, None).includes, [include], "{script}");
+    }
+}
+
 #[test]
 fn programs_are_granted_each_by_itself() {
     let site =

@@ -39,7 +39,7 @@ holds() {
 }
 
 # A browser that keeps cookies, and says so where the answer is an error.
-browse() { curl --silent --show-error --fail --max-time 60 --cookie "$JAR" --cookie-jar "$JAR" "$@"; }
+browse() { curl --globoff --silent --show-error --fail --max-time 60 --cookie "$JAR" --cookie-jar "$JAR" "$@"; }
 
 # field NAME: the value of this field of a form that is read from the standard input.
 field() {
