@@ -55,6 +55,23 @@ whole_links() {
     return "$broken"
 }
 
+# all_that_ships DOC: the pages of the manual, the examples and the parts of rulesets are in $WORK/tree, DOC being the folder
+# of the documentation. Man pages are compressed.
+all_that_ships() {
+    local file place missing=0 doc=$WORK/tree/usr/share/doc/$1 count=0
+    while IFS= read -r file; do
+        case $file in
+            docs/man/*) place=$WORK/tree/usr/share/man/man${file##*.}/${file##*/}.gz ;;
+            conf/landlock/* | conf/monitoring/*) place=$WORK/tree/usr/share/mod_confine/${file#conf/} ;;
+            *) place=$doc/$file ;;
+        esac
+        count=$((count + 1))
+        [ -s "$place" ] || { echo "# $file is missing: $place" && missing=1; }
+    done < <(cd "$REPO" && find docs conf -type f)
+    echo "# $count files of docs and conf"
+    [ "$missing" = 0 ] && [ "$count" -gt 50 ]
+}
+
 # packages_of_here FOLDER: by `make deb`.
 packages_of_here() {
     local tree
@@ -74,6 +91,7 @@ packages_of_here() {
     result "no path of the build, stripped" clean_binaries "$WORK/tree/usr/lib/apache2/modules/mod_confine.so" \
         "$WORK/tree/usr/bin/confinectl" -e "$REPO" -e /.cargo/ -e /.rustup/
     result "links of the pages" whole_links
+    result "all pages, examples and parts of rulesets" all_that_ships libapache2-mod-confine
 }
 
 # native_packages RELEASE FOLDER: in a root of that release, by its own compiler, in two folders, without a network.

@@ -6,7 +6,7 @@
 . "$REPO/lab/lib/host.sh"
 
 # What scenes install later, without a network: it is fetched when the root is made.
-readonly FETCHED=(apache2 apparmor curl libapache2-mod-apparmor)
+readonly FETCHED=(apache2 apparmor curl libapache2-mod-apparmor php-cgi)
 
 # What building the packages needs there, and looking them over. Debian 12 has its newer compiler as rustc-web.
 builders() {
