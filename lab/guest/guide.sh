@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# guide NAME: follows docs/guides/NAME.md, whose script is in /lab/guides, on the distribution's own server with the
-# module where its package puts it. It ends with that server stopped.
+# guide NAME: follows the page NAME.md of docs or docs/guides, whose script is in /lab/guides, on the distribution's own
+# server with the module where its package puts it. It ends with that server stopped.
 guide() {
     local file
     stop
@@ -14,6 +14,8 @@ guide() {
     # A start and a reload with fewer children take less time under emulation.
     printf 'ServerName localhost\nStartServers 2\nMinSpareServers 1\n' >/etc/apache2/conf-enabled/lab.conf
     a2enmod -q confine
+    # The reader says yes.
+    echo 'APT::Get::Assume-Yes "true";' >/etc/apt/apt.conf.d/yes
     : >"$log"
     forget
     PATH=/usr/local/bin:$PATH bash "/lab/guides/$1.sh" || :
@@ -23,7 +25,7 @@ guide() {
 # What a guest without systemd and without passwords has in their place.
 guide_program() {
     case $1 in
-        sudo) printf '#!/bin/sh\nexec "$@"\n' ;;
+        sudo) printf '%s\n' '#!/bin/sh' '[ "$1" = --user ] || exec "$@"' 'user=$2' 'shift 2' 'exec runuser --user "$user" -- "$@"' ;;
         systemctl) printf '#!/bin/sh\nexec service "$2" "$1"\n' ;;
     esac >"/usr/local/bin/$1"
     chmod 755 "/usr/local/bin/$1"

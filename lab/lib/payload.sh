@@ -5,16 +5,18 @@
 MODULE=${LAB_MODULE:-$REPO_DIR/target/release/libmod_confine.so}
 # The command is built beside the module.
 COMMAND=${LAB_COMMAND:-$(dirname -- "$MODULE")/confinectl}
+# The pages of the manual that guests follow, below docs.
+readonly FOLLOWED=(guides/apparmor guides/selinux guides/tomoyo mod_apparmor mod_selinux mod_ccs)
 
 # The Debian packages under test, without their debugging symbols; none unless LAB_DEBS names their folder.
 debs() { [[ -z ${LAB_DEBS:-} ]] || find "$LAB_DEBS" -maxdepth 1 -name '*.deb' ! -name '*-dbgsym_*' | sort; }
 
 payload_key() {
-    local module=none command=none
+    local module=none command=none pages=("${FOLLOWED[@]/#/docs/}")
     [[ ! -e $MODULE ]] || module=$(sha256sum "$MODULE" | cut -c1-16)
     [[ ! -e $COMMAND ]] || command=$(sha256sum "$COMMAND" | cut -c1-16)
     printf '%s-%s-%s-%s-%s\n' "$(<"$CACHE/root.img.key")" "$module" "$command" "$(debs | xargs -r cat | sha256sum | cut -c1-16)" \
-        "$(hash_of lab/guest lab/src lab/tests lab/www lab/app lab/policy conf docs/guides manual/src lab/lib/payload.sh)"
+        "$(hash_of lab/guest lab/src lab/tests lab/www lab/app lab/policy conf "${pages[@]/%/.md}" manual/src lab/lib/payload.sh)"
 }
 
 # Built against this machine's httpd headers, which are the guest's. Warnings are errors in our own sources alone
@@ -32,12 +34,12 @@ compile_programs() {
     done
 }
 
-# The guides of the manual, as scripts.
+# Those pages, as scripts.
 write_guides() {
-    local name
+    local page
     mkdir -p -- "$1"
-    for name in apparmor selinux tomoyo; do
-        (cd -- "$REPO_DIR" && cargo run -q --locked -p confine-manual -- script "docs/guides/$name.md") >"$1/$name.sh"
+    for page in "${FOLLOWED[@]}"; do
+        (cd -- "$REPO_DIR" && cargo run -q --locked -p confine-manual -- script "docs/$page.md") >"$1/${page##*/}.sh"
     done
 }
 

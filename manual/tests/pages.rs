@@ -2,7 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use confine_manual::{links, site, workspace};
+use confine_manual::{
+    guide::{self, What},
+    links, site, workspace,
+};
 
 fn pages() -> Vec<PathBuf> {
     site::pages().unwrap_or_else(|e| panic!("{e}"))
@@ -29,4 +32,22 @@ fn every_page_stands_in_the_summary() {
         }
     }
     assert!(found > 15, "{found}");
+}
+
+/// Each of the pages that the lab's guests follow has nothing but steps, and shows what comes out.
+#[test]
+fn the_lab_follows_its_pages() {
+    let payload = workspace().join("lab/lib/payload.sh");
+    let payload = fs::read_to_string(&payload).unwrap_or_else(|e| panic!("{}: {e}", payload.display()));
+    let list = payload.lines().find_map(|line| line.strip_prefix("readonly FOLLOWED=(")?.strip_suffix(')'));
+    let pages: Vec<&str> = list.expect("lab/lib/payload.sh lists the pages").split(' ').collect();
+    for page in ["mod_apparmor", "mod_ccs", "mod_selinux"] {
+        assert!(pages.contains(&page), "{page} is followed nowhere");
+    }
+    for page in pages {
+        let file = workspace().join(format!("docs/{page}.md"));
+        let text = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let steps = guide::steps(&text).unwrap_or_else(|e| panic!("{page}: {e}"));
+        assert!(steps.iter().any(|step| matches!(step.what, What::Type(_))), "{page} shows no answer");
+    }
 }

@@ -116,7 +116,7 @@ matrix!(each_block once);
 /// The page for those who come from TOMOYO's module shows a table, too. What is wrong on this machine is TOMOYO alone.
 fn the_table_of_tomoyos_module(cell: Cell) {
     const PAGE: &str = "docs/mod_ccs.md";
-    let table = manual::block(PAGE, "text", "<kernel>");
+    let table = manual::block(PAGE, "text", "<kernel> //apache /cat.example.com\n");
     let config = manual::block(PAGE, "apache", "TOMOYO_TransitionMap");
     let server = cell.server().config(here(&config)).folder("home/cat/html");
     let (_, said) = server.file("home/cat/apache2_transition_table.conf", table + "\n").checked();

@@ -138,4 +138,8 @@ dbd_server prefork 'ConfineEnv AUTHENTICATE_DOMAIN' 'ConfineContext carol.proces
 users_by_column
 database_goes_away
 
+# The next one finds the cluster as Debian made it.
 stop
+echo 'DROP DATABASE web; DROP USER "www-data";' >"$work/account.sql"
+said=$(as_postgres "$programs/psql" -qX -v ON_ERROR_STOP=1 <"$work/account.sql" 2>&1)
+is 'users are out of the database' "$said" ''
