@@ -11,14 +11,41 @@ use std::{
     time::{Duration, Instant},
 };
 
-use confine_tests::{Cell, Request, Server, matrix, tenants::*};
+use confine_tests::{Cell, Request, Server, ServerBuilder, matrix, pools, tenants::*};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A server that has something to show: hosts, contexts, refusals, a stale map, kept workers.
+/// The page, as it was saved, on a telephone's screen: no window of the browser is that narrow, and the page itself lets
+/// nobody frame it. The title says how wide the page has become.
+const FRAME: &str = "<!DOCTYPE html>
+<html lang=\"en\"><head><meta name=\"color-scheme\" content=\"light dark\"><title>not measured</title>
+<style>body { margin: 0 } iframe { border: 0; width: 400px; height: 3800px }</style></head>
+<body><iframe src=\"/saved.html\" onload=\"document.title = 'width ' + this.contentDocument.documentElement.scrollWidth\">
+</iframe></body></html>
+";
+
+/// Two pools of processes: one that runs, and one whose ruleset lets no program start.
+fn with_pools(server: ServerBuilder) -> ServerBuilder {
+    let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/landlock");
+    let handler = "<FilesMatch \"\\.php$\">\nSetHandler confine-fastcgi:php\n</FilesMatch>";
+    server
+        .modules(["proxy", "proxy_fcgi"])
+        .config(format!("LandlockIncludeDir \"{}\"", parts.display()))
+        .config(format!("<ConfineFastCGI php>\nProgram {}\n</ConfineFastCGI>", pools::PHP_CGI))
+        .config("<ConfineLandlock runs>\nLandlockInclude php-cgi\nLandlockRead \"@root@/www\"\n</ConfineLandlock>")
+        .config("<ConfineLandlock shut>\nLandlockRead \"@root@/www\"\n</ConfineLandlock>")
+        .file("www/hello.php", pools::php("echo 'hello';"))
+        .host("runs.example.com", &format!("ConfineContext landlock:runs\n{handler}"))
+        .host("shut.example.com", &format!("ConfineContext landlock:shut\n{handler}"))
+}
+
+/// A server that has something to show: hosts, contexts, refusals, a stale map, pools of processes.
 fn busy(cell: Cell) -> Server {
-    let server = leaky_app(cell)
+    let server = leaky_app(cell);
+    let server = if pools::can_have_pools() { with_pools(server) } else { server };
+    let server = server
         .modules(["headers"])
+        .file("www/frame.html", FRAME)
         .file("tenants.map", "host:shop.example.com landlock:alice\nhost:blog.example.com landlock:bob\n")
         .file("stale.map", "* landlock:alice\n")
         .host(
@@ -41,10 +68,16 @@ fn busy(cell: Cell) -> Server {
     for tenant in ["alice", "bob", "nobody", "<b>&\"'", "unconfined", "selinux:x_t:s0"] {
         ask("tenant.example.com", "/app/page.txt", tenant);
     }
+    if pools::can_have_pools() {
+        (0..4).for_each(|_| drop(ask("runs.example.com", "/hello.php", "").expect_status(200)));
+        ask("shut.example.com", "/hello.php", "").expect_status(503);
+    }
     ask("nobody.example.com", "/app/page.txt", "").expect_status(403);
     ask("nobody.example.com", "/app/%3Cscript%3Ealert(1)%3C/script%3E?x", "").expect_status(403);
     fs::write(server.path("stale.map"), "* landlock:alice\nbob\n").expect("a map");
     server.wait_for_log(&["stale.map:2:4: no context given", "the rules from before stay"]);
+    let page = ask("status.example.com", "/status?format=html", "").expect_status(200).text();
+    fs::write(server.path("www/saved.html"), page).expect("a page");
     server
 }
 
@@ -114,7 +147,7 @@ impl Picture {
     }
 }
 
-fn picture(server: &Server, name: &str, width: usize, dark: bool) -> Picture {
+fn picture(server: &Server, name: &str, page: &str, width: usize, dark: bool) -> Picture {
     let folder = env::var_os("CONFINE_PICTURES").map_or_else(|| server.path("pictures"), PathBuf::from);
     fs::create_dir_all(&folder).expect("a folder");
     let file = folder.join(name);
@@ -130,7 +163,7 @@ fn picture(server: &Server, name: &str, width: usize, dark: bool) -> Picture {
     if dark {
         arguments.push("--blink-settings=preferredColorScheme=0".to_owned());
     }
-    arguments.push("http://status.example.com/status".to_owned());
+    arguments.push(format!("http://status.example.com{page}"));
     let said = browse(&profile, &arguments, |_| Picture::read(&file).is_some());
     assert!(!said.contains("CONSOLE"), "the browser complains:\n{said}");
     Picture::read(&file).expect("a picture")
@@ -138,9 +171,11 @@ fn picture(server: &Server, name: &str, width: usize, dark: bool) -> Picture {
 
 fn it_is_light_or_dark_and_fits_its_window(cell: Cell) {
     let server = busy(cell);
-    let light = picture(&server, "status-light.png", 1280, false);
-    let dark = picture(&server, "status-dark.png", 1280, true);
-    let narrow = picture(&server, "status-narrow.png", 500, false);
+    let light = picture(&server, "status-light.png", "/status", 1280, false);
+    let dark = picture(&server, "status-dark.png", "/status", 1280, true);
+    let narrow = picture(&server, "status-narrow.png", "/status", 500, false);
+    picture(&server, "status-400.png", "/frame.html", 500, false);
+    picture(&server, "status-400-dark.png", "/frame.html", 500, true);
     assert_eq!((light.width, light.height, narrow.width), (1280, 3800, 500));
     assert!(light.colours() > 100 && dark.colours() > 100, "{} {}", light.colours(), dark.colours());
     assert!(
@@ -153,16 +188,27 @@ fn it_is_light_or_dark_and_fits_its_window(cell: Cell) {
 
 matrix!(it_is_light_or_dark_and_fits_its_window once);
 
-fn what_the_browser_makes_of_it_is_text(cell: Cell) {
-    let server = busy(cell);
-    let profile = server.path("browser");
+/// What the browser has made of a page.
+fn dom(server: &Server, page: &str) -> String {
+    let profile = server.path(&format!("browser{}", page.replace('/', "-")));
     fs::create_dir_all(&profile).expect("a folder");
     let arguments = [
         "--dump-dom".to_owned(),
         format!("--host-resolver-rules=MAP status.example.com 127.0.0.1:{}", server.port()),
-        "http://status.example.com/status".to_owned(),
+        format!("http://status.example.com{page}"),
     ];
-    let dom = browse(&profile, &arguments, |said| said.contains("</html>"));
+    browse(&profile, &arguments, |said| said.contains("</html>"))
+}
+
+fn on_a_telephone_it_is_no_wider_than_the_screen(cell: Cell) {
+    let dom = dom(&busy(cell), "/frame.html");
+    assert!(dom.contains("<title>width 400</title>"), "{dom}");
+}
+
+matrix!(on_a_telephone_it_is_no_wider_than_the_screen once);
+
+fn what_the_browser_makes_of_it_is_text(cell: Cell) {
+    let dom = dom(&busy(cell), "/status");
     for mark in [
         "<caption>",
         "<th scope=\"row\" class=\"long\">shop.example.com</th>",
@@ -172,6 +218,9 @@ fn what_the_browser_makes_of_it_is_text(cell: Cell) {
         "<html lang=\"en\">",
     ] {
         assert!(dom.contains(mark), "{mark} in:\n{dom}");
+    }
+    if pools::can_have_pools() {
+        assert!(dom.contains("Pools of processes") && dom.contains(">failing</span>"), "{dom}");
     }
     assert!(!dom.contains("<script") && !dom.contains("<b>") && !dom.contains("CONSOLE"), "{dom}");
 }
