@@ -2,8 +2,10 @@
 
 use std::{
     env, fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::Command,
+    time::Instant,
 };
 
 use confine_manual::{
@@ -66,10 +68,14 @@ fn follow_with(name: &str, before: Option<&str>, files: impl FnOnce() -> Vec<Pat
     let text = fs::read_to_string(workspace().join(&page)).unwrap_or_else(|e| panic!("{page}: {e}"));
     let mut steps = guide::steps(&text).unwrap_or_else(|e| panic!("{page}: {e}"));
     steps.splice(0..0, before.map(|text| Step { line: 0, what: What::Run(text.to_owned()) }));
-    let output = machine::follow(&script::of(&page, &steps), &files());
+    let files = files();
+    let from = Instant::now();
+    let output = machine::follow(&script::of(&page, &steps), &files);
     let output = output.unwrap_or_else(|e| panic!("manual/machine: {e}"));
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}");
+    // Not by the macro, whose lines are shown for failures alone.
+    let _ = writeln!(io::stderr(), "# {page}: {:.1} s", from.elapsed().as_secs_f64());
     let trouble = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.ends_with("## followed to its end\n"), "{said}\n{trouble}");
     let done = said.lines().filter(|line| line.starts_with("ok ")).count();
