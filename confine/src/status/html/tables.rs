@@ -191,7 +191,11 @@ impl Status {
                        since it was read.";
         Table { id: "pools", title: "Pools of processes", caption, headings: &headings }.write(out, |out| {
             for pool in &self.pools {
-                let class = if pool.state == "failing" { "bad-text" } else { "good-text" };
+                let class = match pool.state {
+                    "running" => "good-text",
+                    "failing" => "bad-text",
+                    _ => "idle-text",
+                };
                 let numbers = [pool.processes, pool.in_flight, pool.starts, pool.deaths, pool.full];
                 let _ = writeln!(
                     out,
