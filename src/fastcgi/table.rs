@@ -334,3 +334,48 @@ impl Drop for InFlight {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One test, as there is one table in a process.
+    #[test]
+    fn an_entry_is_given_up_only_without_requests_and_never_mistaken_for_the_next_pool() {
+        let table = prepare().expect("memory");
+        let owner = table.new_manager();
+        let first = table.claim(owner).expect("an entry");
+        let child = table.enter_child(1 << 30);
+        let request = table.enter(first, child, 2).expect("a place");
+        assert!(!table.release(first), "a request is in it");
+        assert_eq!(table.in_flight(first), 1);
+        let second = table.enter(first, child, 2).expect("it is there as before");
+        assert_eq!(table.enter(first, child, 2).err(), Some(NoPlace::Full));
+        drop((request, second));
+        assert_eq!(table.in_flight(first), 0);
+        assert!(table.release(first));
+        assert_eq!(table.enter(first, child, 2).err(), Some(NoPlace::Gone));
+
+        // The entry is taken again, by a pool with another number.
+        let next = table.claim(owner).expect("an entry");
+        assert_eq!(next.index, first.index);
+        assert_ne!(next.pool, first.pool);
+        let held = table.enter(next, child, 2).expect("a place");
+        assert_eq!(table.enter(first, child, 2).err(), Some(NoPlace::Gone));
+        assert_eq!(table.in_flight(next), 1, "who asks for the old pool changes nothing of the new one");
+        // A request of the old pool that ends late changes nothing, either.
+        drop(InFlight { place: first, child });
+        assert_eq!(table.in_flight(next), 1);
+        drop(held);
+        assert_eq!(table.in_flight(next), 0);
+
+        // A child that ends takes its requests with it.
+        std::mem::forget(table.enter(next, child, 2));
+        assert_eq!(table.in_flight(next), 1);
+        table.child_ended(1 << 30);
+        assert_eq!(table.in_flight(next), 0);
+        assert_eq!(table.pools(owner, |_| String::new()).len(), 1);
+        assert!(table.free_all(owner).is_empty());
+        assert_eq!(table.pools(owner, |_| String::new()).len(), 0);
+    }
+}

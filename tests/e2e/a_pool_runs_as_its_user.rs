@@ -141,6 +141,51 @@ fn a_request_names_members_of_a_group_alone() {
     refused(ALICE, "belongs to the user with id 0");
 }
 
+/// A user of the system whose home is its own, as those of tenants are.
+const WITH_A_HOME: &str = "postgres";
+
+/// What `uid:%{...}` is for, and what it is not: the same login is a process of its user where the configuration names a
+/// group that the user is in, and nobody's where it names another.
+#[test]
+fn a_member_of_the_group_is_served_as_itself() {
+    if !can_have_pools() {
+        return;
+    }
+    let by_login = |group: &str| {
+        let users = [WITH_A_HOME, ALICE].map(|user| format!("{user}:{}\n", password_hash("alice")));
+        let server = tenants(ANY)
+            .modules(["auth_basic", "authn_file", "authz_user"])
+            .config(LOGIN)
+            .config(format!("ConfineUsers members-of={group}"))
+            .file("passwords", users.concat())
+            .location("/alice", "ConfineExpr \"uid:%{REMOTE_USER}\"");
+        fs::set_permissions(server.path("data/alice"), Permissions::from_mode(0o777)).expect("chmod");
+        server.start()
+    };
+    let request = Request::get("/alice/who.php?of=alice").password(WITH_A_HOME, "alice-pw");
+    let server = by_login(WITH_A_HOME);
+    server.client().send(&request).expect_content("wrote closed");
+    let written = fs::metadata(server.path("data/alice/written")).expect("a file");
+    assert_eq!((written.uid(), written.gid()), ids(WITH_A_HOME));
+    server.wait_for_log(&[
+        "confined GET /alice/who.php",
+        &format!("user={WITH_A_HOME} "),
+        "context=uid:postgres",
+    ]);
+    // Nobody else of the system, though the login is known.
+    let other = Request::get("/alice/who.php?of=alice").password(ALICE, "alice-pw");
+    server.client().send(&other).expect_status(500);
+    server.wait_for_log(&[&format!("the user {ALICE} is not in the group {WITH_A_HOME}")]);
+
+    let server = by_login(BOB);
+    server.client().send(&request).expect_status(500);
+    server.wait_for_log(&[
+        "refused GET /alice/who.php",
+        &format!("the user {WITH_A_HOME} is not in the group {BOB}"),
+    ]);
+    assert!(server.processes_of("php-cgi").is_empty());
+}
+
 #[test]
 fn whom_nobody_may_become_stops_the_server() {
     if !can_have_pools() {

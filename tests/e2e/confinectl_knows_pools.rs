@@ -149,6 +149,16 @@ fn check_tells_whom_requests_may_name() {
         two_pools(ANY, "").config(format!("ConfineUsers min-uid=1 min-gid=1 members-of={group}"))
     };
     tells(&check(&of("mail"), 0), &["ConfineUsers: the group mail lists no member"]);
+    // Debian's package of PostgreSQL puts its user into this group.
+    let groups = fs::read_to_string("/etc/group").expect("/etc/group");
+    if groups.lines().any(|line| line.starts_with("ssl-cert:") && line.ends_with(":postgres")) {
+        tells(&check(&of("ssl-cert"), 0), &["ConfineUsers: requests may name postgres"]);
+        let strict = two_pools(ANY, "").config("ConfineUsers min-uid=60000 members-of=ssl-cert");
+        tells(
+            &check(&strict, 0),
+            &["postgres, a member of ssl-cert, cannot be named: the user postgres has the id"],
+        );
+    }
     let rule = "ConfineContext uid:daemon landlock:alice";
     let host = |folder: &str| {
         let lines = format!("DocumentRoot \"@root@/{folder}\"\n{rule}");

@@ -8,6 +8,7 @@ use super::{
     super::{
         Level,
         facts::{Config, Presence, Running, Seen, Selinux, Server, ThreadLimits, Tomoyo, Unseen},
+        pools::PoolProgram,
     },
     *,
 };
@@ -426,4 +427,65 @@ fn text_and_json_say_the_same() {
     let json = d.json();
     assert_eq!(json["errors"], 1);
     assert_eq!(json["findings"].as_array().map(Vec::len), Some(d.findings.len()));
+}
+
+/// A program of `<ConfineFastCGI>`, as it should be.
+fn pool(trusted: Result<(), Problem>, php: Option<&str>) -> PoolProgram {
+    let settings = |text: &str| {
+        let mut settings = confine::php_cgi::Settings::default();
+        settings.add(text);
+        settings
+    };
+    PoolProgram {
+        section: "php".into(),
+        file: "/usr/bin/env".into(),
+        link: None,
+        trusted,
+        php: php.map(|text| Ok(settings(text))),
+        total: 200,
+    }
+}
+
+#[test]
+fn what_pools_need_is_looked_at() {
+    let told = |modules: &[&str], program: PoolProgram, tasks: Option<u64>| {
+        let mut machine = machine();
+        let mut all = vec!["confine_module", "mpm_event_module", "proxy_module"];
+        all.extend(modules);
+        let mut config = config(&all, &[("MaxRequestWorkers", "100")]);
+        config.pools = vec![program];
+        machine.server.as_mut().expect("a server").config = Ok(config);
+        machine.limits.group = Ok(tasks.map(|limit| ("TasksMax".to_owned(), limit)));
+        let d = judge(&machine);
+        let line = |f: &super::super::Finding| format!("{} {}: {}", f.level.as_str(), f.area, f.text);
+        d.findings.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
+    let good = "zend_extension=opcache.so\n";
+    let well = told(&["proxy_fcgi_module"], pool(Ok(()), Some(good)), Some(1000));
+    assert!(
+        well.contains("ok pools: php: /usr/bin/env; only root can change it; at most 200 processes"),
+        "{well}"
+    );
+    let is_bad = |line: &str| ["error ", "warning ", "note pools"].iter().any(|bad| line.starts_with(bad));
+    assert!(!well.lines().any(is_bad), "{well}");
+    let without = told(&[], pool(Ok(()), None), None);
+    assert!(without.contains("error pools: <ConfineFastCGI> needs mod_proxy_fcgi"), "{without}");
+    let beside = told(&["proxy_fcgi_module", "php_module"], pool(Ok(()), None), None);
+    assert!(beside.contains("error pools: php_module is loaded"), "{beside}");
+    let open =
+        told(&["proxy_fcgi_module"], pool(Err(Problem::new("others may write it", "chmod")), None), None);
+    assert!(open.contains("warning pools: php: others may write it: whoever can change it"), "{open}");
+    let shared = told(
+        &["proxy_fcgi_module"],
+        pool(Ok(()), Some("zend_extension=opcache\nopcache.file_cache=/x")),
+        None,
+    );
+    assert!(shared.contains("warning pools: php: opcache.file_cache is /x"), "{shared}");
+    let slow = told(&["proxy_fcgi_module"], pool(Ok(()), Some("")), None);
+    assert!(slow.contains("note pools: php: OPcache is not loaded"), "{slow}");
+    let few = told(&["proxy_fcgi_module"], pool(Ok(()), None), Some(300));
+    assert!(
+        few.contains("warning limits: TasksMax allows 300 threads and processes, and pools may have 200"),
+        "{few}"
+    );
 }
