@@ -63,14 +63,16 @@
 //! lsm           one backend for each security module
 //! value         contexts that a request supplies
 //! dump, status  what the module tells: to confinectl, and on its status page
+//! neighbours    what a process can no longer do to others of its user
 //! hints, php    texts about applications that several programs use
-//! context, subject, origin, problem, field, bytes, resting, spelling, tally
+//! context, subject, origin, problem, field, bytes, resting, spelling, tally, bpf
 //! ```
 
 #[macro_use]
 mod backend_list;
 
 pub mod backends;
+mod bpf;
 pub mod bytes;
 pub mod context;
 pub mod dump;
@@ -84,6 +86,7 @@ pub mod hints;
 pub mod learn;
 pub mod lsm;
 pub mod map;
+pub mod neighbours;
 pub mod origin;
 pub mod php;
 pub mod php_cgi;

@@ -1,28 +1,8 @@
 //! Which system calls are watched. This is the filter as the kernel runs it, in classic BPF.
 
-use std::mem::offset_of;
-
 use libc::{seccomp_data, sock_filter};
 
-/// The number of the architecture (kernel: include/uapi/linux/audit.h). On an architecture that is missing here
-/// nothing is watched, and the log says so, because the kernel does not accept an empty filter.
-const NATIVE: Option<u32> = if cfg!(target_arch = "x86_64") {
-    Some(0xc000_003e)
-} else if cfg!(target_arch = "aarch64") {
-    Some(0xc000_00b7)
-} else if cfg!(target_arch = "riscv64") {
-    Some(0xc000_00f3)
-} else if cfg!(all(target_arch = "powerpc64", target_endian = "little")) {
-    Some(0xc000_0015)
-} else if cfg!(target_arch = "s390x") {
-    Some(0x8000_0016)
-} else {
-    None
-};
-
-/// The bit in the numbers of x32 calls. Their architecture is the native one (kernel:
-/// arch/x86/include/uapi/asm/unistd.h).
-const X32: u32 = 0x4000_0000;
+use crate::bpf::{ALLOW, IF_AT_LEAST, IF_EQUAL, NATIVE, Program, X32, number};
 
 /// Calls that show that a program uses the other architecture of this kernel (32-bit programs): open, execve, openat,
 /// openat2.
@@ -84,59 +64,20 @@ const WATCHED: &[libc::c_long] = &[
 /// FIOCLEX, FIONBIO, FIOASYNC, FIOQSIZE, FIGETBSZ, FS_IOC_FIEMAP.
 const ANY_DEVICE: [u32; 7] = [0x5450, 0x5451, 0x5421, 0x5452, 0x5460, 2, 0xc020_660b];
 
-const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-const IF_AT_LEAST: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
-const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-
-/// A filter while it is made, with its two final instructions.
-struct Program(Vec<sock_filter>);
-
-impl Program {
-    fn push(&mut self, code: u16, k: u32, jt: u8, jf: u8) {
-        self.0.push(sock_filter { code, jt, jf, k });
-    }
-
-    fn load(&mut self, offset: usize) {
-        self.push(LOAD, u32::try_from(offset).unwrap_or(u32::MAX), 0, 0);
-    }
-
-    /// Loads one half of an argument, because a load has 32 bits.
-    fn load_argument(&mut self, number: usize, high: bool) {
-        let upper = high == cfg!(target_endian = "little");
-        self.load(offset_of!(seccomp_data, args) + 8 * number + if upper { 4 } else { 0 });
-    }
-
-    /// Ends with `answer` if what is loaded is one of `values`.
-    fn answer_if(&mut self, values: impl IntoIterator<Item = u32>, answer: u32) {
-        for value in values {
-            self.push(IF_EQUAL, value, 0, 1);
-            self.answer(answer);
-        }
-    }
-
-    fn answer(&mut self, answer: u32) {
-        self.push(RETURN, answer, 0, 0);
-    }
-}
-
-const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const NOTIFY: u32 = libc::SECCOMP_RET_USER_NOTIF;
 
 /// The filter.
 pub(super) fn program() -> Vec<sock_filter> {
-    let number = |call: libc::c_long| u32::try_from(call).unwrap_or(u32::MAX);
     let Some(native) = NATIVE else { return Vec::new() };
-    let mut p = Program(Vec::with_capacity(160));
-    p.load(offset_of!(seccomp_data, arch));
+    let mut p = Program::of_calls();
     // Calls of another architecture have other numbers.
     let foreign = 2 + 2 * FOREIGN.len() as u8;
     p.push(IF_EQUAL, native, foreign, 0);
-    p.load(offset_of!(seccomp_data, nr));
+    p.load_number();
     p.answer_if(FOREIGN, NOTIFY);
     p.answer(ALLOW);
 
-    p.load(offset_of!(seccomp_data, nr));
+    p.load_number();
     if cfg!(target_arch = "x86_64") {
         p.push(IF_AT_LEAST, X32, 0, 1);
         p.answer(NOTIFY);
@@ -159,7 +100,7 @@ pub(super) fn program() -> Vec<sock_filter> {
     p.load_argument(4, true);
     p.answer_if([0], ALLOW);
     p.answer(NOTIFY);
-    p.0
+    p.instructions()
 }
 
 /// Whether a call uses the kernel's other table of calls, in which the numbers mean something else.
