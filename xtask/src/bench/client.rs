@@ -24,7 +24,13 @@ pub const PROGRAMS: [(&str, &str); 2] =
 
 /// Sends requests to `server` for this many seconds.
 pub fn ask(server: &Server, workload: &Workload, seconds: u32) -> Round {
-    let before = ticks(server.pid());
+    ask_both(server, &[], workload, seconds)
+}
+
+/// The same, where these processes work for the server beside its own.
+pub fn ask_both(server: &Server, beside: &[i32], workload: &Workload, seconds: u32) -> Round {
+    let work = || ticks(server.pid()) + beside.iter().map(|pid| tree_ticks(*pid)).sum::<u64>();
+    let before = work();
     let url = format!("http://127.0.0.1:{}{}", server.port(), workload.path());
     let mut command = match workload.client {
         Client::KeepAlive(connections) => wrk(connections, seconds, &[]),
@@ -45,7 +51,7 @@ pub fn ask(server: &Server, workload: &Workload, seconds: u32) -> Round {
         panic!("{}: not every answer was 200, or none came:\n{said}\n{}", workload.name, server.log())
     };
     // A tick is a hundredth of a second on every Linux that httpd runs on (USER_HZ, proc(5)).
-    round.cpu = (ticks(server.pid()) - before) as f64 * 10_000.0 / requests;
+    round.cpu = (work() - before) as f64 * 10_000.0 / requests;
     round
 }
 
@@ -112,15 +118,20 @@ pub fn children(parent: i32) -> Vec<String> {
     children.split_whitespace().map(str::to_owned).collect()
 }
 
-/// The processor time of the server's children, with that of their own children that have ended.
+/// The processor time of the server's children and of all that they started, also where that has ended.
 fn ticks(parent: i32) -> u64 {
-    let of = |pid: &String| -> Option<u64> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    children(parent).iter().filter_map(|pid| pid.parse().ok()).map(tree_ticks).sum()
+}
+
+/// That of a process, with all that it started.
+fn tree_ticks(process: i32) -> u64 {
+    let own = || -> Option<u64> {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
         // proc(5): utime, stime, cutime and cstime are fields 14 to 17; the name in brackets is the second.
         let fields: Vec<u64> = stat.rsplit_once(") ")?.1.split(' ').map(|f| f.parse().unwrap_or(0)).collect();
         Some(fields.get(11..15)?.iter().sum())
     };
-    children(parent).iter().filter_map(of).sum()
+    own().unwrap_or_default() + ticks(process)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod bare_thread;
 mod client;
 mod contexts;
 mod costs;
+mod pools;
 mod table;
 mod workloads;
 
@@ -45,6 +46,9 @@ pub struct Options {
     /// Compare kept workers with one-time workers, with a thousand contexts.
     #[arg(long, conflicts_with = "costs")]
     contexts: bool,
+    /// Compare pools of processes with what else runs PHP for tenants.
+    #[arg(long, conflicts_with_all = ["costs", "contexts"])]
+    pools: bool,
     /// Put the tables into docs/performance.md.
     #[arg(long)]
     write: bool,
@@ -137,6 +141,7 @@ impl Kind {
 pub fn run(options: &Options) -> ExitCode {
     let done = match options {
         Options { costs: true, .. } => costs::run(options.write),
+        Options { pools: true, .. } => programs().and_then(|()| pools::run(options)),
         Options { contexts: true, .. } => programs().and_then(|()| contexts::run(options)),
         _ => rates(options),
     };

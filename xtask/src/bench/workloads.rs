@@ -32,6 +32,8 @@ pub enum Content {
     PhpFile,
     /// A PHP page that computes for about two milliseconds.
     PhpWork,
+    /// A PHP page of a small CMS: thirty includes, and a database of SQLite.
+    PhpCms,
     /// A shell script in mod_cgi.
     Cgi,
 }
@@ -45,7 +47,7 @@ pub struct Workload {
 }
 
 use Client::{AtRandom, Close, Http2, KeepAlive};
-use Content::{Cgi, Large, Lua, PhpFile, PhpHello, PhpWork, Small};
+use Content::{Cgi, Large, Lua, PhpCms, PhpFile, PhpHello, PhpWork, Small};
 use Mpm::{Event, Prefork};
 
 pub const WORKLOADS: [Workload; 13] = [
@@ -83,18 +85,32 @@ impl Workload {
             PhpHello => "/hello.php",
             PhpFile => "/file.php",
             PhpWork => "/work.php",
+            PhpCms => "/cms/index.php",
             Cgi => "/cgi-bin/hello",
         }
     }
 
     /// What this machine lacks for it, and where it can be found.
     pub fn missing(&self) -> Option<&'static str> {
-        let needs_php = matches!(self.content, PhpHello | PhpFile | PhpWork);
+        let needs_php = matches!(self.content, PhpHello | PhpFile | PhpWork | PhpCms);
         (needs_php && php().is_none()).then_some("there is no mod_php here (Debian: libapache2-mod-php)")
     }
 
     /// A server with all content, but without the module's configuration.
     pub fn server(&self, gate: Gate) -> ServerBuilder {
+        let builder = self.without_modules(gate);
+        match self.content {
+            Lua => builder.modules(["lua"]).config("AddHandler lua-script .lua"),
+            Cgi => builder.modules(["cgi"]).config(
+                "ScriptAlias /cgi-bin \"@root@/cgi-bin\"\n<Directory \"@root@/cgi-bin\">\nRequire all granted\n</Directory>",
+            ),
+            PhpHello | PhpFile | PhpWork | PhpCms => with_mod_php(builder),
+            Small | Large => builder,
+        }
+    }
+
+    /// The same without what makes the content.
+    pub fn without_modules(&self, gate: Gate) -> ServerBuilder {
         let builder = Cell { mpm: self.mpm, gate }.server().log_level("warn").workers(64);
         let builder = builder
             .file("www/small.txt", "x".repeat(1024))
@@ -105,23 +121,21 @@ impl Workload {
             .file("www/file.php", "<?php echo strlen(file_get_contents(__DIR__ . '/small.txt'));\n")
             .file("www/work.php", PHP_WORK)
             .program("cgi-bin/hello", "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nhello'\n");
-        let builder = match self.client {
+        match self.client {
             Http2(_) => builder.modules(["http2"]).config("Protocols h2c http/1.1"),
             KeepAlive(_) | Close(_) => builder,
             AtRandom(_, contexts) => builder.file(AT_RANDOM, script(contexts)),
-        };
-        match (self.content, php()) {
-            (Lua, _) => builder.modules(["lua"]).config("AddHandler lua-script .lua"),
-            (Cgi, _) => builder.modules(["cgi"]).config(
-                "ScriptAlias /cgi-bin \"@root@/cgi-bin\"\n<Directory \"@root@/cgi-bin\">\nRequire all granted\n</Directory>",
-            ),
-            (PhpHello | PhpFile | PhpWork, Some(file)) => builder.config(format!(
-                "LoadModule php_module {}\nAddHandler application/x-httpd-php .php",
-                platform::module_folder().join(file).display()
-            )),
-            _ => builder,
         }
     }
+}
+
+/// PHP in the server's own processes.
+pub fn with_mod_php(builder: ServerBuilder) -> ServerBuilder {
+    let Some(file) = php() else { return builder };
+    builder.config(format!(
+        "LoadModule php_module {}\nAddHandler application/x-httpd-php .php",
+        platform::module_folder().join(file).display()
+    ))
 }
 
 /// The file in the server's folder in which wrk finds what to ask for.
@@ -136,7 +150,7 @@ fn script(tenants: u32) -> String {
 }
 
 /// mod_php of this machine, which has a version in its name.
-fn php() -> Option<String> {
+pub fn php() -> Option<String> {
     let entries = fs::read_dir(platform::module_folder()).ok()?;
     let names = entries.filter_map(|e| e.ok()?.file_name().into_string().ok());
     names.filter(|n| n.starts_with("libphp") && n.ends_with(".so")).max()

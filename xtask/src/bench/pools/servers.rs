@@ -1,0 +1,205 @@
+//! The kinds of servers that are compared.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{PermissionsExt, chown},
+    path::{Path, PathBuf},
+};
+
+use confine_tests::{Gate, Mpm, Server, ServerBuilder, platform};
+
+use super::{
+    PROCESSES,
+    content::with_cms,
+    fpm::{self, Fpm},
+};
+use crate::bench::workloads::{Content, Workload, with_mod_php};
+
+/// A server that runs, with what else works for it.
+pub struct Started {
+    pub server: Server,
+    fpm: Option<Fpm>,
+    _folder: Option<Outside>,
+}
+
+impl Started {
+    /// The processes that work for the server beside its own.
+    pub fn beside(&self) -> Vec<i32> {
+        self.fpm.iter().map(Fpm::pid).collect()
+    }
+
+    fn alone(server: Server) -> Self {
+        Self { server, fpm: None, _folder: None }
+    }
+}
+
+/// A kind of server.
+pub struct Kind {
+    pub name: &'static str,
+    /// Whether it is measured with the smallest page alone.
+    pub hello_alone: bool,
+    /// The file that must be there, and its package.
+    needs: fn() -> (Option<PathBuf>, &'static str),
+    pub start: fn(&Workload) -> Result<Started, String>,
+}
+
+const fn kind(
+    name: &'static str,
+    needs: fn() -> (Option<PathBuf>, &'static str),
+    start: fn(&Workload) -> Result<Started, String>,
+) -> Kind {
+    Kind { name, hello_alone: false, needs, start }
+}
+
+/// The first is what the others are compared with.
+pub const KINDS: [Kind; 9] = [
+    kind("prefork, mod_php", mod_php, |workload| {
+        Ok(Started::alone(with_mod_php(content(workload, Mpm::Prefork, Gate::Process)?.stock()).start()))
+    }),
+    kind("prefork, mpm-itk, mod_php", itk, |workload| {
+        let builder = with_mod_php(content(workload, Mpm::Prefork, Gate::Process)?.stock());
+        let module = module("mpm_itk");
+        let lines = format!("LoadModule mpm_itk_module {}\nAssignUserId {NOBODY}", module.display());
+        Ok(Started::alone(builder.config(lines).start()))
+    }),
+    kind("event, php-fpm, 8 processes (Debian's form)", php_fpm, |workload| fpm(workload, PROCESSES, "")),
+    kind("event, php-fpm, 16 processes, enablereuse", php_fpm, |workload| {
+        fpm(workload, 2 * PROCESSES, "<Proxy \"fcgi://fpm/\" enablereuse=on max=16>\n</Proxy>")
+    }),
+    kind("event, mod_fcgid, suexec", suexec, fcgid),
+    kind("event, pools, one-time worker", php_cgi, |workload| pools(workload, Gate::Process, "")),
+    kind("event, pools, kept worker", php_cgi, |workload| pools(workload, Gate::Kept, "")),
+    kind("event, pools, plain httpd in place of the worker", php_cgi, bare),
+    Kind {
+        hello_alone: true,
+        ..kind("event, pools, Requests 1", php_cgi, |workload| pools(workload, Gate::Kept, "Requests 1"))
+    },
+];
+
+impl Kind {
+    /// What this machine lacks for it, and where it can be found.
+    pub fn missing(&self) -> Option<String> {
+        let (file, package) = (self.needs)();
+        let there = file.as_ref().is_some_and(|file| file.exists());
+        (!there).then(|| {
+            format!(
+                "there is no {} (Debian: {package})",
+                file.map_or("file".into(), |f| f.display().to_string())
+            )
+        })
+    }
+}
+
+fn module(name: &str) -> PathBuf {
+    platform::module_folder()
+        .join(format!("mod_{name}.so"))
+        .canonicalize()
+        .unwrap_or_else(|_| platform::module_folder().join(format!("{name}.so")))
+}
+
+fn mod_php() -> (Option<PathBuf>, &'static str) {
+    (crate::bench::workloads::php().map(|file| platform::module_folder().join(file)), "libapache2-mod-php")
+}
+
+fn itk() -> (Option<PathBuf>, &'static str) {
+    (Some(module("mpm_itk")), "libapache2-mpm-itk")
+}
+
+fn php_fpm() -> (Option<PathBuf>, &'static str) {
+    (fpm::program(), "php-fpm")
+}
+
+fn php_cgi() -> (Option<PathBuf>, &'static str) {
+    (Some(PHP_CGI.into()), "php-cgi")
+}
+
+fn suexec() -> (Option<PathBuf>, &'static str) {
+    let fcgid = module("fcgid");
+    let suexec = PathBuf::from("/usr/lib/apache2/suexec");
+    (Some(if fcgid.exists() { suexec } else { fcgid }), "libapache2-mod-fcgid and apache2-suexec-pristine")
+}
+
+const PHP_CGI: &str = "/usr/bin/php-cgi";
+/// A user that is no other server's, with its group.
+const NOBODY: &str = "nobody nogroup";
+
+/// A server with all pages.
+fn content(workload: &Workload, mpm: Mpm, gate: Gate) -> Result<ServerBuilder, String> {
+    let workload = Workload { mpm, content: workload.content, client: workload.client, name: workload.name };
+    let builder = workload.without_modules(gate);
+    if workload.content == Content::PhpCms { with_cms(builder) } else { Ok(builder) }
+}
+
+fn fpm(workload: &Workload, processes: u32, lines: &str) -> Result<Started, String> {
+    let builder = content(workload, Mpm::Event, Gate::Process)?.stock().modules(["proxy", "proxy_fcgi"]);
+    let lines = lines.replace("fcgi://fpm/", "unix:@root@/run/fpm.sock|fcgi://fpm/");
+    let builder = builder.config(lines).config(
+        "<FilesMatch \"\\.php$\">\nSetHandler \"proxy:unix:@root@/run/fpm.sock|fcgi://fpm/\"\n</FilesMatch>",
+    );
+    let fpm = Fpm::start(&builder.path("run"), &format!("pm = static\npm.max_children = {processes}"))?;
+    Ok(Started { server: builder.start(), fpm: Some(fpm), _folder: None })
+}
+
+/// Pools of one context.
+pub fn pools(workload: &Workload, gate: Gate, section: &str) -> Result<Started, String> {
+    let builder =
+        pool_lines(content(workload, Mpm::Event, gate)?, &format!("Processes {PROCESSES}\n{section}"));
+    let rule = "<ConfineLandlock site>\nLandlockInclude php-cgi\nLandlockRead \"@root@/www\"\n</ConfineLandlock>\n\
+                ConfineContext landlock:site";
+    Ok(Started::alone(builder.config(rule).start()))
+}
+
+/// The section and the handler.
+pub fn pool_lines(builder: ServerBuilder, section: &str) -> ServerBuilder {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/landlock");
+    builder
+        .modules(["proxy", "proxy_fcgi"])
+        .config(format!("ConfineBackend landlock\nLandlockIncludeDir \"{}\"", shipped.display()))
+        .config(format!("<ConfineFastCGI php>\nProgram {PHP_CGI}\n{section}\n</ConfineFastCGI>"))
+        .config("<FilesMatch \"\\.php$\">\nSetHandler confine-fastcgi:php\n</FilesMatch>")
+}
+
+/// A folder outside of the server's own, which goes with this.
+struct Outside(PathBuf);
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// suexec runs programs below /var/www alone, which are of the user whom it becomes (support/suexec.c).
+fn fcgid(workload: &Workload) -> Result<Started, String> {
+    let folder = PathBuf::from(format!("/var/www/confine-bench-{}", std::process::id()));
+    let told = |error: std::io::Error| format!("{}: {error}", folder.display());
+    fs::create_dir_all(&folder).map_err(told)?;
+    let outside = Outside(folder.clone());
+    let script = folder.join("php");
+    fs::write(&script, format!("#!/bin/sh\nexport PHP_FCGI_MAX_REQUESTS=0\nexec {PHP_CGI}\n"))
+        .map_err(told)?;
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).map_err(told)?;
+    for path in [&folder, &script] {
+        chown(path, Some(65534), Some(65534)).map_err(told)?;
+    }
+    let builder = content(workload, Mpm::Event, Gate::Process)?.stock().modules(["suexec", "fcgid"]);
+    let lines = format!(
+        "SuexecUserGroup {NOBODY}\nFcgidIPCDir \"@root@/run/fcgid\"\nFcgidProcessTableFile \"@root@/run/fcgid.shm\"\n\
+         FcgidMaxProcessesPerClass {PROCESSES}\nFcgidMaxRequestsPerProcess 0\n\
+         <FilesMatch \"\\.php$\">\nOptions +ExecCGI\nSetHandler fcgid-script\nFcgidWrapper {0} .php\n</FilesMatch>\n\
+         <Directory \"{1}\">\nRequire all granted\n</Directory>",
+        script.display(),
+        folder.display()
+    );
+    Ok(Started { server: builder.config(lines).start(), fpm: None, _folder: Some(outside) })
+}
+
+/// The floor of pools: httpd without this module, in front of the same program with as many processes.
+fn bare(workload: &Workload) -> Result<Started, String> {
+    let builder = content(workload, Mpm::Event, Gate::Process)?.stock().modules(["proxy", "proxy_fcgi"]);
+    let builder = builder.config(
+        "ProxyFCGIBackendType GENERIC\n<FilesMatch \"\\.php$\">\n\
+         SetHandler \"proxy:unix:@root@/run/fpm.sock|fcgi://fpm/\"\n</FilesMatch>",
+    );
+    let fpm = Fpm::cgi(&builder.path("run"), PHP_CGI, PROCESSES)?;
+    Ok(Started { server: builder.start(), fpm: Some(fpm), _folder: None })
+}
