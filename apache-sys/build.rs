@@ -16,7 +16,8 @@ const MMN_MINOR: u32 = 110;
 
 const FUNCTIONS: &[&str] = &[
     "ap_(hook|run)_(quick_handler|handler)",
-    "ap_hook_(check_authn|check_authz|pre_config|post_perdir_config|check_config|post_config|drop_privileges|child_init|child_status|child_stopping|mpm_register_timed_callback|test_config|log_transaction|protocol_switch|insert_filter)",
+    "ap_hook_(check_authn|check_authz|pre_config|post_perdir_config|check_config|post_config|drop_privileges|child_init|child_status|child_stopping|mpm_register_timed_callback|test_config|log_transaction|protocol_switch|insert_filter|error_log)",
+    "ap_(new_log_config|set_module_loglevel)",
     "ap_hook_get_(handler|quick_handler|translate_name|map_to_storage|type_checker|fixups|post_config|log_transaction)",
     "ap_add_module",
     "ap_invoke_handler",
@@ -89,6 +90,7 @@ const TYPES: &[&str] = &[
     "ap_LINK_(handler|quick_handler|translate_name|map_to_storage|type_checker|fixups|post_config|log_transaction)_t",
     "ap_conf_vector_t",
     "ap_directive_t",
+    "ap_errorlog_info",
     "ap_expr_info_t",
     "cmd_parms",
     "cmd_how",

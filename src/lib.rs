@@ -36,7 +36,7 @@ use httpd::{
     status::Status,
 };
 use report::{Grounds, Refusal, counters};
-use request::modules::{php, scripts};
+use request::modules::{fastcgi as fastcgi_requests, php, scripts};
 use startup::map_watch;
 use thread::{apr_thread, current, one_time, watched};
 
@@ -94,6 +94,7 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         directory_known,
         filters_known,
         log_begins,
+        line_logged,
         user_proven,
         nobody_asked,
         pre_config,
@@ -182,6 +183,19 @@ unsafe extern "C" fn log_begins(r: *mut sys::request_rec) -> c_int {
         |panic| log::main(Level::Error, &format!("confine: panic before the log's hooks: {panic}")),
     );
     sys::DECLINED
+}
+
+unsafe extern "C" fn line_logged(info: *const sys::ap_errorlog_info, _: *const c_char) {
+    // A panic is not told: its line would come here again.
+    guard(
+        || {
+            // SAFETY: the server hands its hooks what it knows of the line, and the request is this thread's.
+            if let Some(mut request) = unsafe { log::error_of(info, fastcgi_requests::FCGI) } {
+                fastcgi_requests::line_logged(&mut request);
+            }
+        },
+        |_| {},
+    );
 }
 
 unsafe extern "C" fn directory_known(r: *mut sys::request_rec) -> c_int {

@@ -8,8 +8,18 @@ use confine::Origin;
 pub const HANDLER: &str = "confine-fastcgi:";
 
 /// The directives that stand in a section.
-pub const DIRECTIVES: [&str; 8] =
-    ["Program", "Arguments", "Environment", "Processes", "Requests", "Idle", "Total", "Queue"];
+pub const DIRECTIVES: [&str; 10] = [
+    "Program",
+    "Arguments",
+    "Environment",
+    "Processes",
+    "Requests",
+    "Idle",
+    "Total",
+    "Queue",
+    "Memory",
+    "PrivateIPC",
+];
 
 /// A section.
 #[derive(Clone, Debug)]
@@ -34,6 +44,10 @@ pub struct Program {
     pub total: u32,
     /// How many requests of one context may wait for a process.
     pub queue: u32,
+    /// How much memory of its own a process may have, in bytes.
+    pub memory: Option<u64>,
+    /// Whether each context has System V IPC and POSIX queues of its own; `None`: where the kernel allows it.
+    pub private_ipc: Option<bool>,
 }
 
 impl Program {
@@ -50,6 +64,8 @@ impl Program {
             idle: Duration::from_secs(60),
             total: 200,
             queue: 64,
+            memory: None,
+            private_ipc: None,
         }
     }
 

@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A pool as this child knows it.
 pub struct Known {
-    place: Place,
+    /// Its entry in the shared table.
+    pub place: Place,
     /// The path of its socket.
     pub socket: CString,
     /// A host's name that belongs to this pool alone.

@@ -21,7 +21,7 @@ use crate::{
         log::{self, Level},
         server::Server,
     },
-    thread::{messages::Connection, process},
+    thread::{apart, messages::Connection, process},
 };
 
 /// How long programs are waited for when the manager ends.
@@ -37,7 +37,8 @@ struct Manager<'m> {
     signals: OwnedFd,
     children: Vec<Connection>,
     pools: Vec<Pool<'m>>,
-    /// Beyond this many, unused pools are forgotten. Each has a descriptor, and what is left is for processes.
+    /// Beyond this many, unused pools are forgotten. Each has a descriptor, and what is left is for processes,
+    /// their outputs and namespaces.
     most_pools: usize,
 }
 
@@ -72,6 +73,7 @@ impl<'m> Manager<'m> {
         // SAFETY: this process never returns to the server's code that uses the others, but for its log.
         unsafe { process::close_others(&keep) };
         process::lead_session();
+        process::name(c"confine-pools");
         let signals = process::receive_signals(&[libc::SIGCHLD, libc::SIGTERM]).map_err(text)?;
         process::end_with_parent(libc::SIGTERM).map_err(text)?;
         if process::parent() != server {
@@ -79,7 +81,7 @@ impl<'m> Manager<'m> {
         }
         process::adopt_orphans().map_err(text)?;
         let table = table::table().ok_or("there is no shared memory")?;
-        let most_pools = POOLS.min(process::most_descriptors() / 2);
+        let most_pools = POOLS.min(apart::raise_descriptors() / 4);
         Ok(Self {
             programs,
             running,
@@ -135,7 +137,12 @@ impl<'m> Manager<'m> {
 
     /// How long nothing is due.
     fn pause(&self) -> Duration {
-        if self.pools.iter().any(|pool| pool.has_processes() || pool.wants_place()) {
+        let now = Instant::now();
+        if let Some(soon) = self.pools.iter().filter_map(|pool| pool.looks_again_in(now)).min() {
+            // A moment more than the time itself, which the wait rounds down.
+            return soon + Duration::from_millis(1);
+        }
+        if self.pools.iter().any(|pool| pool.has_processes() || pool.wants_place() || pool.looks_for_left()) {
             TICK
         } else {
             TICK * 20
@@ -165,14 +172,21 @@ impl<'m> Manager<'m> {
         self.pools[index].connection_waits(programs, running, has_place);
     }
 
-    /// Whether `Total` leaves room for the pool's next process. Where it does not, the pool that was idle for longest
-    /// is told to end.
+    /// Whether `Total` leaves room for the pool's next process. Where it does not, and those that end already will not
+    /// make enough room for all that wait, the pool that was idle for longest is told to end.
     fn has_place(&mut self, index: usize) -> bool {
         let (section, program) = self.pools[index].section;
         let of_section = || (0..self.pools.len()).filter(|i| self.pools[*i].section.0 == section);
         let used: u32 = of_section().map(|i| self.pools[i].weight()).sum();
         if used + self.pools[index].next_weight() <= program.total {
             return true;
+        }
+        let ending: u32 =
+            of_section().filter(|i| self.pools[*i].ends()).map(|i| self.pools[i].weight()).sum();
+        let waiting = of_section().filter(|i| *i == index || self.pools[*i].wants_place());
+        let wanted: u32 = waiting.map(|i| self.pools[i].next_weight()).sum();
+        if used - ending + wanted <= program.total {
+            return false;
         }
         let idle = of_section().filter(|i| *i != index && self.pools[*i].is_idle());
         if let Some(oldest) = idle.min_by_key(|i| self.pools[*i].last_used()) {

@@ -23,8 +23,10 @@
 
 pub mod client;
 pub mod folder;
+mod launch;
 pub mod manager;
 pub mod moves;
+mod namespace;
 mod output;
 mod pool;
 pub mod table;

@@ -8,8 +8,9 @@ use std::{
 };
 
 /// How many lines one pool may write in [`SPAN`].
-const LINES: u32 = 50;
-const SPAN: Duration = Duration::from_secs(10);
+pub const LINES: u32 = 50;
+/// See [`LINES`].
+pub const SPAN: Duration = Duration::from_secs(10);
 /// How much of a line is kept.
 const LENGTH: usize = 500;
 

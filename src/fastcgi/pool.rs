@@ -1,9 +1,8 @@
 //! One pool, as its manager sees it: a socket, and the processes that serve it.
 
 use std::{
-    ffi::{CString, OsString},
     io,
-    os::{fd::AsFd, unix::ffi::OsStringExt},
+    os::fd::AsFd,
     time::{Duration, Instant},
 };
 
@@ -12,7 +11,9 @@ use confine::{lsm::Enter, tally::Label};
 use super::{
     Programs, Running,
     folder::unguessable_name,
+    launch::{arguments, environment},
     moves::{looked_at, moves, user_of},
+    namespace::Namespace,
     output::Output,
     table::{Field, POOLS, Place, State, Table, now},
     temporary,
@@ -23,6 +24,7 @@ use crate::{
     httpd::log::{self, Level},
     report::counters,
     thread::{
+        apart::Limits,
         messages::Listener,
         process::{self, Ended, Execution, Forked},
     },
@@ -40,6 +42,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const WAIT_FOR_PLACE: Duration = Duration::from_secs(10);
 /// How often it is looked whether another process is needed.
 const GROWTH: Duration = Duration::from_millis(20);
+/// How long a connection waits at most where there should be a process for it.
+const STUCK: Duration = Duration::from_millis(500);
 
 /// A pool.
 pub struct Pool<'m> {
@@ -68,6 +72,10 @@ pub struct Pool<'m> {
     early_ends: u32,
     /// When it is looked again whether it needs another process.
     grows_at: Instant,
+    /// Since when connections were seen waiting each time it was looked, and when that was last.
+    waits: Option<(Instant, Instant)>,
+    /// What its processes share.
+    namespace: Namespace,
     /// Since when connections wait for a place under `Total`.
     wants_place: Option<Instant>,
     failures: u32,
@@ -108,7 +116,7 @@ pub enum NoPool {
 }
 
 impl<'m> Pool<'m> {
-    /// Makes a pool without processes.
+    /// Makes a pool without processes. `None`: there is no place for it in the table.
     pub fn new(
         programs: &'m Programs,
         running: &Running,
@@ -152,6 +160,8 @@ impl<'m> Pool<'m> {
             started_at: 0,
             early_ends: 0,
             grows_at: now,
+            waits: None,
+            namespace: Namespace::default(),
             wants_place: None,
             failures: 0,
             retry_at: now,
@@ -166,6 +176,7 @@ impl<'m> Pool<'m> {
             && self.processes.is_empty()
             && self.outputs.is_empty()
             && self.wants_place.is_none()
+            && !self.looks_for_left()
             && self.table.in_flight(self.place) == 0
     }
 
@@ -220,6 +231,11 @@ impl<'m> Pool<'m> {
         self.state == State::Running && self.table.in_flight(self.place) == 0
     }
 
+    /// Whether its processes were told to end.
+    pub fn ends(&self) -> bool {
+        self.state == State::Ending
+    }
+
     /// When it served a request last.
     pub fn last_used(&self) -> u64 {
         self.table.get(self.place, Field::LastUsed)
@@ -227,10 +243,11 @@ impl<'m> Pool<'m> {
 
     /// A connection waits. `has_place`: `Total` leaves room for the next process.
     pub fn connection_waits(&mut self, programs: &Programs, running: &Running, has_place: bool) {
+        let taken_soon = self.state == State::Running && self.takes_it_soon();
         match self.state {
             State::Failing if Instant::now() < self.retry_at => self.turn_away(),
             // A process that has nothing to do takes it in a moment; or there is no place for another.
-            State::Running if !has_place || self.has_enough() => self.grows_at = Instant::now() + GROWTH,
+            State::Running if !has_place || taken_soon => self.grows_at = Instant::now() + GROWTH,
             _ if !has_place => {
                 self.wants_place.get_or_insert_with(Instant::now);
             }
@@ -238,9 +255,19 @@ impl<'m> Pool<'m> {
         }
     }
 
-    /// Whether there is a process for each request.
-    fn has_enough(&self) -> bool {
-        self.table.in_flight(self.place) <= self.processes.len() as u64
+    /// Whether a process is expected to take the connection that waits: there is one for each request, and it did not
+    /// wait long. It does where a process is stuck in a request that was given up.
+    fn takes_it_soon(&mut self) -> bool {
+        let now = Instant::now();
+        let since = self.waits.filter(|(_, last)| now < *last + GROWTH * 5).map_or(now, |(since, _)| since);
+        self.waits = Some((since, now));
+        self.table.in_flight(self.place) <= self.processes.len() as u64 && now < since + STUCK
+    }
+
+    /// When it is to be looked whether connections still wait for a further process, where that is so.
+    pub fn looks_again_in(&self, now: Instant) -> Option<Duration> {
+        let looks = self.state == State::Running && self.can_grow();
+        looks.then(|| self.grows_at.checked_duration_since(now)).flatten().filter(|left| !left.is_zero())
     }
 
     /// Closes the connections that wait, so that their requests are answered at once: 503.
@@ -299,6 +326,8 @@ impl<'m> Pool<'m> {
         };
         let ready = moves.iter().map(|step| step.ready(&self.wanted)).collect::<Result<Vec<_>, _>>();
         let ready = ready.map_err(|e| e.to_string())?;
+        let private = program.private_ipc;
+        let limits = Limits { ipc: self.namespace.of_next(private)?, memory: program.memory };
         let (read, write) = process::pipe().map_err(text)?;
         let arguments = arguments(program, &temporary);
         let environment = environment(program, &temporary);
@@ -316,6 +345,7 @@ impl<'m> Pool<'m> {
                     input: self.listener.as_fd(),
                     output: write.as_fd(),
                     identity: user.is_none().then_some(identity),
+                    limits,
                 };
                 let enter = || {
                     let entered = ready.iter().try_for_each(Enter::enter);
@@ -334,6 +364,7 @@ impl<'m> Pool<'m> {
         self.processes.swap_remove(at);
         if self.processes.is_empty() {
             self.table.set(self.place, Field::Group, 0);
+            self.namespace.leave();
         }
         self.tell_output();
         let ends = self.state == State::Ending;
@@ -389,6 +420,11 @@ impl<'m> Pool<'m> {
         self.processes.iter().for_each(|pid| process::kill_group(*pid, libc::SIGKILL));
     }
 
+    /// Whether it is looked for what its processes left.
+    pub fn looks_for_left(&self) -> bool {
+        self.namespace.is_looked_for()
+    }
+
     /// Whether it has processes.
     pub fn has_processes(&self) -> bool {
         !self.processes.is_empty()
@@ -396,6 +432,7 @@ impl<'m> Pool<'m> {
 
     /// What is due because time went by.
     pub fn time_passed(&mut self) {
+        self.namespace.kill_left();
         let idle = self.program().idle.as_millis() as u64;
         match self.state {
             State::Running if self.is_idle() && now() >= self.last_used() + idle => {
@@ -453,42 +490,4 @@ fn listen(running: &Running, program: &Program) -> io::Result<(Listener, String)
     let bind = |path: &str| Listener::for_streams(path, queue);
     let listener = running.folder().listen(&name, running.identity.group, bind)?;
     Ok((listener, name))
-}
-
-/// The program's arguments. PHP's temporary files, sessions and the lock of its OPcache belong to the contexts.
-fn arguments(program: &Program, temporary: &str) -> Vec<CString> {
-    let mut arguments = vec![program.file.clone()];
-    if program.is_php() {
-        for setting in ["sys_temp_dir", "upload_tmp_dir", "session.save_path", "opcache.lockfile_path"] {
-            arguments.push(c"-d".to_owned());
-            arguments.extend(CString::new(format!("{setting}={temporary}")));
-        }
-    }
-    arguments.extend(program.arguments.iter().cloned());
-    arguments
-}
-
-/// All that the program finds in its environment. What the configuration says comes first, and counts.
-fn environment(program: &Program, temporary: &str) -> Vec<CString> {
-    let mut own = vec![
-        "PATH=/usr/local/bin:/usr/bin:/bin".to_owned(),
-        format!("TMPDIR={temporary}"),
-        format!("HOME={temporary}"),
-    ];
-    if program.is_php() {
-        own.push(format!("PHP_FCGI_CHILDREN={}", program.processes));
-        own.push(format!("PHP_FCGI_MAX_REQUESTS={}", program.requests));
-    }
-    let name = |variable: &CString| {
-        let bytes = variable.as_bytes();
-        let end = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
-        OsString::from_vec(bytes[..end].to_vec())
-    };
-    let mut environment = program.environment.clone();
-    for variable in own.into_iter().filter_map(|variable| CString::new(variable).ok()) {
-        if !environment.iter().any(|written| name(written) == name(&variable)) {
-            environment.push(variable);
-        }
-    }
-    environment
 }

@@ -15,6 +15,7 @@
 //! ```
 
 use std::{
+    cmp::Ordering,
     sync::{
         OnceLock,
         atomic::{
@@ -27,6 +28,7 @@ use std::{
 
 use confine::{status::PoolStatus, tally::Label};
 
+use super::output::{LINES, SPAN};
 use crate::thread::shared_memory;
 
 /// How many pools there may be at a time, old ones that end included.
@@ -40,7 +42,7 @@ const HEAD: usize = 2 + CHILDREN;
 const FIRST_CHILD: usize = 2;
 /// A part of a pool's number while its entry is perhaps given up. No request enters it then.
 const CLOSING: u64 = 1 << 63;
-const FIELDS: usize = 16;
+const FIELDS: usize = 20;
 const WORDS: usize = HEAD + POOLS * (FIELDS + CHILDREN);
 
 /// A number that is kept of a pool.
@@ -68,6 +70,10 @@ pub enum Field {
     Deaths,
     /// Requests that were refused because too many waited.
     Full,
+    /// What its program wrote to the log by way of mod_proxy_fcgi, since the time below.
+    Said,
+    /// On the same clock.
+    SaidSince,
     /// The label of the program's name (see `confine::tally::Label`).
     Program,
     /// The label of its contexts.
@@ -138,6 +144,17 @@ pub enum NoPlace {
     Full,
     /// Its program died at its start; it is tried again after this time.
     Failing(Duration),
+}
+
+/// How much a program wrote to the log lately.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lines {
+    /// It may write more.
+    Few,
+    /// This was the last one for now.
+    Enough,
+    /// This one was written all the same.
+    TooMany,
 }
 
 /// A request that is in a pool, until this is dropped.
@@ -260,6 +277,28 @@ impl Table {
         }
         groups.retain(|group| *group != 0);
         groups
+    }
+
+    /// Counts a line of the log that the pool's program wrote by way of mod_proxy_fcgi.
+    pub fn said(&self, place: Place) -> Lines {
+        let now = now();
+        if now.saturating_sub(self.get(place, Field::SaidSince)) > SPAN.as_millis() as u64 {
+            self.set(place, Field::SaidSince, now);
+            self.set(place, Field::Said, 1);
+            return Lines::Few;
+        }
+        let lines = self.field(place.index, Field::Said).fetch_add(1, Relaxed) + 1;
+        match lines.cmp(&u64::from(LINES)) {
+            Ordering::Less => Lines::Few,
+            Ordering::Equal => Lines::Enough,
+            Ordering::Greater => Lines::TooMany,
+        }
+    }
+
+    /// Whether the pool's program wrote as many lines as it may for now.
+    pub fn said_enough(&self, place: Place) -> bool {
+        self.get(place, Field::Said) >= u64::from(LINES)
+            && now().saturating_sub(self.get(place, Field::SaidSince)) <= SPAN.as_millis() as u64
     }
 
     /// How many requests are in the pool or wait for it.

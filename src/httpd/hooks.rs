@@ -270,6 +270,7 @@ pub unsafe fn register(hooks: &Hooks) {
         sys::ap_hook_child_init(Some(hooks.child_ready), null(), null(), last);
         sys::ap_hook_child_stopping(Some(hooks.child_stopping), null(), null(), first);
         sys::ap_hook_child_status(Some(hooks.child_status), null(), null(), sys::APR_HOOK_MIDDLE as c_int);
+        sys::ap_hook_error_log(Some(hooks.line_logged), null(), null(), sys::APR_HOOK_MIDDLE as c_int);
         sys::ap_hook_protocol_switch(Some(hooks.protocol_switch), null(), null(), first);
         sys::ap_hook_mpm_register_timed_callback(Some(hooks.callback_wanted), null(), null(), first);
         filters::register(hooks.guard_input, hooks.guard_output);
@@ -317,6 +318,8 @@ pub struct Hooks {
     pub filters_known: unsafe extern "C" fn(*mut sys::request_rec),
     /// log_transaction, before all others.
     pub log_begins: RequestHook,
+    /// error_log: a line was written there.
+    pub line_logged: unsafe extern "C" fn(*const sys::ap_errorlog_info, *const c_char),
     /// auth_checker, which only runs after the server has accepted a user.
     pub user_proven: RequestHook,
     /// check_user_id, just before mod_authn_core, whose hook is the last.

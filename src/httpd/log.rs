@@ -1,7 +1,7 @@
 //! The server's error log, with its own format and levels.
 
 use std::{
-    ffi::{CString, c_int},
+    ffi::{CStr, CString, c_int},
     sync::atomic::{AtomicPtr, Ordering},
 };
 
@@ -57,6 +57,41 @@ pub fn request(r: &Request<'_>, level: Level, line: &str) {
             c"%s".as_ptr(),
             text.as_ptr(),
         );
+    }
+}
+
+/// The request about which a module whose source file is `module` wrote a line of the level error, if it did. The request
+/// belongs to the thread that writes.
+///
+/// # Safety
+/// `info` is null, or what the server hands to a hook error_log.
+pub unsafe fn error_of<'r>(info: *const sys::ap_errorlog_info, module: &CStr) -> Option<Request<'r>> {
+    // SAFETY: the caller's promise; the name is NUL-terminated, and the list of modules is complete.
+    unsafe {
+        let info = info.as_ref()?;
+        if info.level != sys::APLOG_ERR as c_int || info.r.is_null() {
+            return None;
+        }
+        let module = sys::ap_find_linked_module(module.as_ptr()).as_ref()?;
+        if info.module_index != module.module_index {
+            return None;
+        }
+        Request::from_raw(info.r.cast_mut())
+    }
+}
+
+/// From now on nothing below the level crit is written about this request by the module whose source file is `module`.
+pub fn silence(r: &mut Request<'_>, module: &CStr) {
+    let raw = r.as_ptr();
+    // SAFETY: a live request with its connection and server, which this thread uses alone; the new levels live in its
+    // pool, as those do that a directory's section gives it (server/request.c, ap_directory_walk).
+    unsafe {
+        let Some(module) = sys::ap_find_linked_module(module.as_ptr()).as_ref() else { return };
+        let of_request = [(*raw).log, (*(*raw).connection).log].into_iter().find(|log| !log.is_null());
+        let before = of_request.unwrap_or(&raw const (*(*raw).server).log);
+        let levels = sys::ap_new_log_config((*raw).pool, before);
+        sys::ap_set_module_loglevel((*raw).pool, levels, module.module_index, sys::APLOG_CRIT as c_int);
+        (*raw).log = levels;
     }
 }
 

@@ -1,6 +1,7 @@
 //! The threads that serve requests, one-time or kept: their stacks, what the server knows them as, and what a thread
 //! knows about itself.
 
+pub mod apart;
 pub mod apr_thread;
 mod attributes;
 pub mod background;

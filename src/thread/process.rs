@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use super::apart::{self, Limits};
+
 /// On which side of a fork the caller goes on.
 pub enum Forked {
     /// In the process that forked; the other's id.
@@ -47,7 +49,7 @@ pub fn parent() -> u32 {
     unsafe { libc::getppid() }.unsigned_abs()
 }
 
-fn checked(result: libc::c_int) -> io::Result<()> {
+pub(super) fn checked(result: libc::c_int) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
@@ -55,6 +57,12 @@ fn checked(result: libc::c_int) -> io::Result<()> {
 pub fn end_with_parent(signal: i32) -> io::Result<()> {
     // SAFETY: a plain setting of this process.
     checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) })
+}
+
+/// Names this process, as `ps` and `killall` know it.
+pub fn name(name: &CStr) {
+    // SAFETY: a NUL-terminated name, of which the kernel takes the first 15 bytes.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
 /// Makes this process the parent of the orphans among its descendants.
@@ -259,6 +267,8 @@ pub struct Execution<'e> {
     pub output: BorrowedFd<'e>,
     /// As whom it runs, where the moves do not say so.
     pub identity: Option<Identity>,
+    /// What it is limited to.
+    pub limits: Limits<'e>,
 }
 
 /// Executes a program in place of this process, a child that has one thread and is to become nothing else. `enter`
@@ -285,10 +295,15 @@ pub fn execute(
             checked(libc::chdir(c"/".as_ptr())).map_err(|e| said("the folder /", e))?;
         }
         close_descriptors_at_exec().map_err(|e| said("closing descriptors at exec (Linux 5.11)", e))?;
+        apart::set(&execution.limits).map_err(|e| said("its limits", e))?;
+        let filtered = apart::leave_neighbours_alone(false);
         if let Some(identity) = execution.identity {
             become_user(identity).map_err(|e| said("becoming its user", e))?;
         }
         enter()?;
+        if !filtered {
+            apart::leave_neighbours_alone(true);
+        }
         if is_root() {
             return Err("it would run as root, which no program of a pool does".to_owned());
         }

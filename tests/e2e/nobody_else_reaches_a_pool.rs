@@ -61,20 +61,32 @@ fn by_what_htaccess_and_rules_of_others_name(cell: Cell) {
             link.display().to_string(),
         ] {
             for place in ["alice", "free"] {
+                let way = format!("SetHandler \"proxy:unix:{socket}|fcgi://evil{script}\"");
                 let htaccess = format!(
                     "RewriteEngine On\nRewriteRule ^steal$ \"unix:{socket}|fcgi://evil{script}\" [P]\n\
-                     <Files handled.txt>\nSetHandler \"proxy:unix:{socket}|fcgi://evil{script}?\"\n</Files>\n\
-                     <Files own.php>\nSetHandler \"proxy:unix:{socket}|fcgi://evil/\"\n</Files>\n"
+                     <Files handled.txt>\n{way}\n</Files>\n\
+                     <Files own.php>\nSetHandler \"proxy:unix:{socket}|fcgi://evil/\"\n</Files>\n\
+                     <Files if.txt>\n<If \"true\">\n{way}\n</If>\n</Files>\n\
+                     ErrorDocument 404 /{place}/handled.txt\nAddOutputFilter INCLUDES .shtml\n"
                 );
-                for (file, text) in [(".htaccess", &*htaccess), ("handled.txt", ""), ("own.php", "")] {
+                let page = "<!--#include virtual=\"handled.txt\" --><!--#include virtual=\"steal\" -->";
+                for (file, text) in [
+                    (".htaccess", &*htaccess),
+                    ("handled.txt", ""),
+                    ("own.php", ""),
+                    ("if.txt", ""),
+                    ("page.shtml", page),
+                ] {
                     let path = server.path(&format!("www/{place}/{file}"));
                     fs::write(&path, text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
                 }
-                for target in ["steal", "handled.txt", "own.php"] {
+                for target in ["steal", "handled.txt", "own.php", "if.txt", "missing", "page.shtml"] {
                     let answer = server.client().get(&format!("/{place}/{target}"));
+                    // The page itself is served, and says that its parts could not be.
+                    let refused = answer.status >= 403 || target == "page.shtml";
                     assert!(
-                        answer.status >= 403 && !answer.text().contains("landlock:bob"),
-                        "{socket} in {place}: {answer:?}"
+                        refused && !answer.text().contains("landlock:bob"),
+                        "{socket} in {place}, {target}: {answer:?}"
                     );
                 }
             }
@@ -82,6 +94,7 @@ fn by_what_htaccess_and_rules_of_others_name(cell: Cell) {
     }
     server.wait_for_log(&["confine: refused GET /free/steal", "belongs to a pool of processes"]);
     server.wait_for_log(&["confine: refused GET /alice/own.php", "belongs to a pool of processes"]);
+    server.wait_for_log(&["confine: refused GET /free/if.txt", "belongs to a pool of processes"]);
     both_run(&server);
 }
 

@@ -2,7 +2,7 @@
 
 use std::{ffi::CString, fs, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
-use crate::config::directives::one;
+use crate::config::directives::{choice, one};
 use crate::{
     config::{
         edit::edit_written,
@@ -126,6 +126,30 @@ pub fn total(command: &mut Command<'_>) -> Done {
 pub fn queue(command: &mut Command<'_>) -> Done {
     let queue = number(command, 0..=2048)?;
     edit(command, |program| program.queue = queue)
+}
+
+pub fn memory(command: &mut Command<'_>) -> Done {
+    let word = one(&command.words, "size")?;
+    let bytes = bytes(word).filter(|bytes| *bytes >= LEAST_MEMORY).ok_or_else(|| {
+        format!("{word:?} is no size from 8M on; write a number with K, M or G, such as 256M")
+    })?;
+    edit(command, |program| program.memory = Some(bytes))
+}
+
+pub fn private_ipc(command: &mut Command<'_>) -> Done {
+    let private = choice(&command.words, &[("on", true), ("off", false)])?;
+    edit(command, |program| program.private_ipc = Some(private))
+}
+
+/// With less no program starts.
+const LEAST_MEMORY: u64 = 8 << 20;
+
+/// The bytes that a size such as `256M` means.
+fn bytes(word: &str) -> Option<u64> {
+    let unit = word.chars().last()?;
+    let units = [('K', 10), ('M', 20), ('G', 30)];
+    let shift = units.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(&unit))?.1;
+    word.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 /// The one number that a directive takes.

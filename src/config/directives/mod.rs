@@ -71,6 +71,8 @@ const ALL: &[Entry] = &[
     Entry::of(c"Idle", fastcgi::idle, SERVER, c"SECONDS: after how long without a request the processes of a context end"),
     Entry::of(c"Total", fastcgi::total, SERVER, c"NUMBER: how many processes all contexts have together at most"),
     Entry::of(c"Queue", fastcgi::queue, SERVER, c"NUMBER: how many requests of one context may wait for a process"),
+    Entry::of(c"Memory", fastcgi::memory, SERVER, c"SIZE: how much memory of its own a process may have, such as 256M"),
+    Entry::of(c"PrivateIPC", fastcgi::private_ipc, SERVER, c"on|off: whether each context has System V IPC and POSIX queues of its own"),
     Entry::section(c"</ConfineFastCGI>", fastcgi::stray_end, SERVER, c"ends a program's section"),
     Entry::of(c"selinuxServerDomain", selinux::server_domain, SERVER, c"DOMAIN: ConfineServerContext, as in mod_selinux"),
     Entry::of(c"selinuxDomainMap", selinux::domain_map, ANYWHERE, c"FILE: ConfineMap, as in mod_selinux"),

@@ -69,6 +69,8 @@ pub struct Backend<'r> {
     pub handler: &'r CStr,
     /// The path of its socket.
     pub socket: &'r CStr,
+    /// What its keeper knows it by.
+    pub id: (usize, u64),
 }
 
 impl<'r> Request<'r> {

@@ -25,12 +25,13 @@ use crate::{
     fastcgi::{
         self,
         client::{self, Unavailable},
-        table::{InFlight, NoPlace},
+        table::{self, InFlight, Lines, NoPlace, Place},
         wanted::{UNCONFINED, Wanted},
     },
     httpd::{
         directives::Directives,
         hooks,
+        log::{self, Level},
         request::{Backend, Request},
         server::Server,
         status::Status,
@@ -41,12 +42,15 @@ use crate::{
     thread::current,
 };
 
+/// The module that speaks with pools.
+pub const FCGI: &CStr = c"mod_proxy_fcgi.c";
+
 /// What mod_proxy_fcgi does for requests to pools. `None`: this configuration has none.
 pub fn settings(main: &Server<'_>, wanted: bool) -> Result<Option<Directives>, String> {
     if !wanted {
         return Ok(None);
     }
-    for (module, name) in [(c"mod_proxy.c", "proxy"), (c"mod_proxy_fcgi.c", "proxy_fcgi")] {
+    for (module, name) in [(c"mod_proxy.c", "proxy"), (FCGI, "proxy_fcgi")] {
         if !hooks::module_loaded(module) {
             return Err(format!(
                 "<ConfineFastCGI> needs mod_{name}, which is not loaded; add LoadModule {name}_module \
@@ -249,7 +253,11 @@ fn lead_to(
     let memory = r.pool();
     let socket = memory.text(known.socket.to_bytes());
     let handler = [b"proxy:unix:", known.socket.to_bytes(), b"|fcgi://", known.host.to_bytes(), b"/"];
-    r.lead_to(Backend { handler: memory.text(&handler.concat()), socket });
+    let id = (known.place.index, known.place.pool);
+    r.lead_to(Backend { handler: memory.text(&handler.concat()), socket, id });
+    if table::table().is_some_and(|table| table.said_enough(known.place)) {
+        log::silence(r, FCGI);
+    }
     Ok(Some(in_flight))
 }
 
@@ -298,6 +306,23 @@ pub fn after_proxy(r: &mut Request<'_>, status: Status) {
     if status == Status::SERVICE_UNAVAILABLE && r.backend().is_some() {
         r.set_header_of_errors(c"Retry-After", c"1");
     }
+}
+
+/// mod_proxy_fcgi wrote a line about a request to a pool: what the program says by FastCGI's error stream, mostly. It has
+/// no bound of its own.
+pub fn line_logged(r: &mut Request<'_>) {
+    let (Some(backend), Some(table)) = (r.backend(), table::table()) else { return };
+    let (index, pool) = backend.id;
+    match table.said(Place { index, pool }) {
+        Lines::Few => return,
+        Lines::Enough => {
+            let line = "confine: the program of this request's pool has written as many lines as it may in 10 s; more \
+                        are not kept";
+            log::request(r, Level::Warning, line);
+        }
+        Lines::TooMany => {}
+    }
+    log::silence(r, FCGI);
 }
 
 /// mod_proxy is about to connect to this UNIX socket, or to something else, for a request of the server: DECLINED, so
