@@ -19,9 +19,11 @@ moved() {
     mv "$1"/*.deb "$1"/*.buildinfo "$1"/*.changes "$2"
 }
 
-# What is left: there is no bug yet that asks for the package, and bytes of code may look like a misspelt word.
+# What is left: there is no bug yet that asks for the package, bytes of code may look like a misspelt word, and with the
+# site of the manual the pages are larger than the module, whose package they belong to.
+readonly NOT_SAID=initial-upload-closes-no-bugs,spelling-error-in-binary,arch-dep-package-has-big-usr-share
 lint() {
-    lintian --fail-on none --display-info --suppress-tags initial-upload-closes-no-bugs,spelling-error-in-binary "$1"/*.changes >"$WORK/lintian" 2>&1
+    lintian --fail-on none --display-info --suppress-tags "$NOT_SAID" "$1"/*.changes >"$WORK/lintian" 2>&1
     ! grep -E '^[EWI]:' "$WORK/lintian"
 }
 
