@@ -65,6 +65,7 @@
 //! dump, status  what the module tells: to confinectl, and on its status page
 //! neighbours    what a process can no longer do to others of its user
 //! hints, php    texts about applications that several programs use
+//! pool          names of pools of processes
 //! context, subject, origin, problem, field, bytes, resting, spelling, tally, bpf
 //! ```
 
@@ -91,6 +92,7 @@ pub mod origin;
 pub mod php;
 pub mod php_cgi;
 pub mod policy;
+pub mod pool;
 pub mod problem;
 pub mod resting;
 pub mod spelling;

@@ -12,7 +12,7 @@ use super::{
     Programs, Running,
     table::{self, InFlight, NoPlace, POOLS, Place},
 };
-use confine::lsm::EnterError;
+use confine::{lsm::EnterError, pool::HOST};
 
 use crate::thread::{messages::Connection, process};
 
@@ -20,8 +20,6 @@ use crate::thread::{messages::Connection, process};
 pub const REQUEST: usize = 4096;
 /// See [`REQUEST`].
 pub const ANSWER: usize = 1024;
-/// What the names of hosts begin with that stand for pools. The pool's number follows.
-pub const HOST: &str = "confine-pool-";
 /// How long the manager is waited for, which answers at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -64,7 +62,7 @@ pub enum Unavailable {
 /// A place in the pool of this name (see [`Wanted`]) for one more request. `may_ask` runs before the manager is asked for
 /// a pool that this child does not know.
 ///
-/// [`Wanted`]: super::wanted::Wanted
+/// [`Wanted`]: confine::pool::Wanted
 pub fn enter(
     programs: &Programs,
     section: usize,

@@ -9,12 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use confine::pool::Wanted;
+
 use super::{
     Programs, Running,
     client::{ANSWER, REQUEST},
     pool::{EndsFor, NoPool, Pool},
     table::{self, POOLS, Table},
-    wanted::Wanted,
 };
 use crate::{
     httpd::{

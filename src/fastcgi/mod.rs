@@ -31,7 +31,6 @@ mod output;
 mod pool;
 pub mod table;
 mod temporary;
-pub mod wanted;
 
 use std::{
     os::fd::OwnedFd,

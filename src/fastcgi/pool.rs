@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use confine::{lsm::Enter, tally::Label};
+use confine::{lsm::Enter, pool::Wanted, tally::Label};
 
 use super::{
     Programs, Running,
@@ -17,7 +17,6 @@ use super::{
     output::Output,
     table::{Field, POOLS, Place, State, Table, now},
     temporary,
-    wanted::Wanted,
 };
 use crate::{
     config::fastcgi::Program,

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use confine::{Origin, policy::decide::Rule};
+use confine::{Origin, policy::decide::Rule, pool::takes_a_pools_host};
 
 use crate::{
     config::{
@@ -10,7 +10,6 @@ use crate::{
         fastcgi::{HANDLER, Program},
     },
     describe::pools::of_handlers,
-    fastcgi::client::HOST,
     httpd::{config_tree, expression::Expression, hooks, server::Server},
 };
 
@@ -123,7 +122,7 @@ fn workers_that_match(main: &Server<'_>) -> Vec<String> {
     for directive in [c"<Proxy", c"<ProxyMatch", c"ProxyPass", c"ProxyPassMatch", c"BalancerMember"] {
         for line in config_tree::lines(main, directive) {
             let words = line.words.iter().map(|word| word.to_string_lossy());
-            for word in words.filter(|word| takes_host(word)) {
+            for word in words.filter(|word| takes_a_pools_host(word)) {
                 faults.push(format!(
                     "{}: {} {word}: mod_proxy would lead requests of <ConfineFastCGI> here and not to their pools; \
                      write the name of the backend's own host",
@@ -134,41 +133,4 @@ fn workers_that_match(main: &Server<'_>) -> Vec<String> {
         }
     }
     faults
-}
-
-/// Whether a worker of this name can stand for a pool's host. In a name, `$1` stands for any text.
-fn takes_host(worker: &str) -> bool {
-    let worker = worker.trim_end_matches('>').to_ascii_lowercase();
-    let url = worker.rsplit_once('|').map_or(worker.as_str(), |(_, url)| url);
-    let Some(rest) = url.strip_prefix("fcgi://") else { return false };
-    let host = rest.split('/').next().unwrap_or_default();
-    let before = host.split('$').next().unwrap_or_default();
-    host.starts_with(HOST) || (before.len() < host.len() && HOST.starts_with(before))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::takes_host;
-
-    #[test]
-    fn workers_of_other_hosts_do_not_match() {
-        for worker in [
-            "fcgi://confine-pool-7/",
-            "unix:/run/php.sock|fcgi://confine-pool-7",
-            "fcgi://$1",
-            "FCGI://con$1/app",
-            "unix:/x|fcgi://confine-pool-7>",
-        ] {
-            assert!(takes_host(worker), "{worker}");
-        }
-        for worker in [
-            "fcgi://localhost/$1",
-            "fcgi://php$1",
-            "http://confine-pool-7",
-            "unix:/run/php.sock|fcgi://localhost/",
-            "/app",
-        ] {
-            assert!(!takes_host(worker), "{worker}");
-        }
-    }
 }

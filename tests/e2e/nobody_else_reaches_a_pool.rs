@@ -45,6 +45,7 @@ fn by_what_htaccess_and_rules_of_others_name(cell: Cell) {
         .file("www/free/page.txt", "free")
         .directory("www/free", "AllowOverride All\nOptions +Includes +FollowSymLinks")
         .location("/alice", "ConfineOutOfProcess allow")
+        .location("/status", "SetHandler confine-status\nConfineContext unconfined")
         .start();
     both_run(&server);
     let (folder, by_descriptor) = folder(&server);
@@ -96,6 +97,9 @@ fn by_what_htaccess_and_rules_of_others_name(cell: Cell) {
     server.wait_for_log(&["confine: refused GET /alice/own.php", "belongs to a pool of processes"]);
     server.wait_for_log(&["confine: refused GET /free/if.txt", "belongs to a pool of processes"]);
     both_run(&server);
+    let counts = server.client().get("/status?auto").expect_status(200).text();
+    let refused = counts.lines().find_map(|line| line.strip_prefix("ConfineRefusedOthersPool: "));
+    assert!(refused.is_some_and(|number| number.parse::<u32>().is_ok_and(|number| number > 8)), "{counts}");
 }
 
 matrix!(by_what_htaccess_and_rules_of_others_name for gates);

@@ -11,6 +11,7 @@ fn in_every_form(cell: Cell) {
         .config("<ConfineLandlock shut>\nLandlockRead \"@root@/www\"\n</ConfineLandlock>")
         .file("www/alice/hello.php", php("echo 'hello';"))
         .file("www/shut/hello.php", "source")
+        .file("www/free/hello.php", "source")
         .location("/shut", "ConfineContext landlock:shut")
         .location("/status", "SetHandler confine-status")
         .start();
@@ -28,6 +29,12 @@ fn in_every_form(cell: Cell) {
     assert_eq!(client.get("/alice/hello.php").expect_status(200).text(), "hello");
     assert_eq!(client.get("/alice/hello.php").expect_status(200).text(), "hello");
     client.get("/shut/hello.php").expect_status(503);
+    client.get("/shut/hello.php").expect_status(503);
+    client.get("/free/hello.php").expect_status(500);
+    let counts = ask("auto");
+    for line in ["ConfineRefusedPool: 1\n", "ConfineRefusedPoolBusy: 1\n", "ConfineRefusedContext: 0\n"] {
+        assert!(counts.contains(line), "{line}: {counts}");
+    }
     let alice = of("landlock:alice");
     assert_eq!((&alice["program"], &alice["state"]), (&"php".into(), &"running".into()), "{alice}");
     // PHP has one process that makes the others.

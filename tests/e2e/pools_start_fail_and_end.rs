@@ -92,6 +92,23 @@ fn a_process_that_dies_in_a_request(cell: Cell) {
 
 matrix!(a_process_that_dies_in_a_request once);
 
+/// Who looks for the reason of an error is led to the program's own words.
+fn an_error_of_a_program_is_pointed_at(cell: Cell) {
+    if !can_have_pools() {
+        return;
+    }
+    let server = two_pools(cell, "Processes 1")
+        .file("www/alice/fails.php", php("http_response_code(500); echo 'no';"))
+        .file("www/alice/page.txt", "a page")
+        .start();
+    server.client().get("/alice/fails.php").expect_status(500);
+    let line = server.wait_for_log(&["confine: failed GET /alice/fails.php", "context=landlock:alice"]);
+    assert!(line.contains("lines `pool says` and those of mod_proxy_fcgi (AH01071)"), "{line}");
+    assert!(!line.contains("ConfineExplain"), "{line}");
+}
+
+matrix!(an_error_of_a_program_is_pointed_at for gates);
+
 fn requests_beyond_the_queue_are_turned_away(cell: Cell) {
     if !can_have_pools() {
         return;
@@ -141,6 +158,10 @@ fn idle_pools_end_and_make_room(cell: Cell) {
         }
     }
     until("idle pools end", || server.processes_of("php-cgi").is_empty());
+    let ended = "program=php context=landlock:alice: ";
+    server
+        .wait_for_log(&["confine: pool ended", &format!("{ended}another pool needed its place under Total")]);
+    server.wait_for_log(&["confine: pool ended", ": it had no request for as long as Idle says"]);
     server.client().get("/alice/hello.php").expect_status(200);
 }
 

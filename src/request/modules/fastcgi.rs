@@ -14,6 +14,7 @@ use std::{
 use confine::{
     lsm::{EnterError, Values},
     policy::decide::MovesOf,
+    pool::{UNCONFINED, Wanted},
     problem::Problem,
 };
 
@@ -26,7 +27,6 @@ use crate::{
         self,
         client::{self, Unavailable},
         table::{self, InFlight, Lines, NoPlace, Place},
-        wanted::{UNCONFINED, Wanted},
     },
     httpd::{
         directives::Directives,

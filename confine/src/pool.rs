@@ -1,15 +1,30 @@
-//! Which pool a request needs, as the server's children name it to the manager: the contexts, and the values of the
-//! expressions in the paths of their rulesets. Requests with other values have another pool.
+//! Pools of processes: which one a request needs, as the server's children name it to the process that starts programs,
+//! and the names of hosts by which mod_proxy knows pools.
+//!
+//! A pool has contexts, and the values of the expressions in the paths of their rulesets. Requests with other values have
+//! another pool.
+//!
+//! ```
+//! use confine::pool::Wanted;
+//!
+//! let name = Wanted::name(c"landlock:home", &[(0, b"alice".to_vec())]);
+//! let wanted = Wanted::parse(name.to_str()?).ok_or("no name")?;
+//! assert_eq!(wanted.shown(), "landlock:home(alice)");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::{
     ffi::{CStr, CString},
     fmt::Write as _,
 };
 
-use confine::lsm::Values;
+use crate::lsm::Values;
 
 /// The name of the pool without contexts, for requests whose moves are only reported.
 pub const UNCONFINED: &CStr = c"unconfined";
+
+/// What the names of hosts begin with that stand for pools. The pool's number follows.
+pub const HOST: &str = "confine-pool-";
 
 /// Stands before each value. No context holds a control character.
 const SEPARATOR: char = '\t';
@@ -112,6 +127,17 @@ fn bytes(digits: &str) -> Option<Vec<u8>> {
     digits.as_bytes().chunks(2).map(byte).collect()
 }
 
+/// Whether a worker of mod_proxy with this name would take requests for a pool's host. In a name, `$1` stands for any
+/// text.
+pub fn takes_a_pools_host(worker: &str) -> bool {
+    let worker = worker.trim_end_matches('>').to_ascii_lowercase();
+    let url = worker.rsplit_once('|').map_or(worker.as_str(), |(_, url)| url);
+    let Some(rest) = url.strip_prefix("fcgi://") else { return false };
+    let host = rest.split('/').next().unwrap_or_default();
+    let before = host.split('$').next().unwrap_or_default();
+    host.starts_with(HOST) || (before.len() < host.len() && HOST.starts_with(before))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +161,28 @@ mod tests {
         assert_eq!(Wanted::further(c"landlock:a", c"landlock:b").as_c_str(), c"landlock:a landlock:b");
         for bad in ["landlock:x\t1", "landlock:x\t1=f", "landlock:x\tone=ff", "landlock:x\t1=+f"] {
             assert_eq!(Wanted::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn workers_of_other_hosts_do_not_match() {
+        for worker in [
+            "fcgi://confine-pool-7/",
+            "unix:/run/php.sock|fcgi://confine-pool-7",
+            "fcgi://$1",
+            "FCGI://con$1/app",
+            "unix:/x|fcgi://confine-pool-7>",
+        ] {
+            assert!(takes_a_pools_host(worker), "{worker}");
+        }
+        for worker in [
+            "fcgi://localhost/$1",
+            "fcgi://php$1",
+            "http://confine-pool-7",
+            "unix:/run/php.sock|fcgi://localhost/",
+            "/app",
+        ] {
+            assert!(!takes_a_pools_host(worker), "{worker}");
         }
     }
 }
