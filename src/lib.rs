@@ -377,7 +377,7 @@ unsafe extern "C" fn child_ready(pool: *mut sys::apr_pool_t, s: *mut sys::server
         || {
             // SAFETY: the child's own pool and the main server, both live until the child exits.
             if let (Some(pool), Some(server)) = unsafe { (Pool::from_raw(pool), Server::from_raw(s)) } {
-                startup::child_ready(&server);
+                startup::child_ready(&server, pool);
                 map_watch::start(&server, pool);
                 startup::start_watching(&server, pool);
             }

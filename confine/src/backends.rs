@@ -189,6 +189,27 @@ impl Backends {
         self.prepare_with(&contexts, SameContext::Refused, |backend, _| backend.prepare_value(given))
     }
 
+    /// Prepares the contexts whose text this is ([`Moves::text`]), for processes that are to be in them. `named`: the
+    /// configuration itself names them. Otherwise they are taken for what a request asks for, which matters for users.
+    pub fn prepare_shown(&self, text: &str, named: bool) -> Result<Arc<Moves>, PrepareError> {
+        let refused = |why: String, remedy: &str| PrepareError {
+            context: crate::lsm::quoted(text),
+            problem: Problem::new(why, remedy),
+        };
+        let contexts = ContextList::of_text(text)
+            .map_err(|e| refused(e.to_string(), "see which rule gives these contexts"))?;
+        let prepared = self.prepare_with(&contexts, SameContext::Refused, |backend, text| {
+            match backend.is_for_processes() && !named {
+                true => backend.prepare_value(&Given::whole(text)),
+                false => backend.prepare_shown(text),
+            }
+        })?;
+        match prepared {
+            Prepared::Moves(moves) if moves.text.to_bytes() == text.as_bytes() => Ok(moves),
+            _ => Err(refused("no contexts have this text".to_owned(), "restart the server")),
+        }
+    }
+
     fn prepare_with(
         &self,
         contexts: &ContextList,

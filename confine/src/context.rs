@@ -339,6 +339,27 @@ impl ContextList {
         Self::parse_indexed(words, default).map_err(|(_, error)| error)
     }
 
+    /// Reads what [`fmt::Display`] made of contexts. A word that begins with the name of a backend and a colon begins a
+    /// context, as the text of some backends has blanks in it (`tomoyo://dog //blog`, `apparmor:stack blog`).
+    ///
+    /// # Errors
+    /// As [`ContextList::parse`].
+    pub fn of_text(text: &str) -> Result<Self, ContextError> {
+        let begins =
+            |word: &str| word.split_once(':').is_some_and(|(prefix, _)| BackendName::parse(prefix).is_some());
+        let mut contexts: Vec<String> = Vec::new();
+        for word in text.split(' ') {
+            match contexts.last_mut() {
+                Some(last) if !begins(word) => {
+                    last.push(' ');
+                    last.push_str(word);
+                }
+                _ => contexts.push(word.to_owned()),
+            }
+        }
+        Self::parse(contexts.iter().map(String::as_str), BackendName::SELINUX)
+    }
+
     /// As [`ContextList::parse`]. The error also gives the number of the word at fault, from 0. Where a word is missing
     /// it is the number after the last.
     pub(crate) fn parse_indexed<'a>(

@@ -55,7 +55,7 @@ build_payload() {
     local tree
     tree=$(mktemp -d)
     mkdir -p -- "$tree/lab"
-    cp -- "$LAB_DIR"/guest/{run,shell,lib.sh,guide.sh,kinds.sh,reach.sh,mixed.pl,upgrade.pl,speed.awk,users,*.map,*.conf,*.tomoyo} "$tree/lab/"
+    cp -- "$LAB_DIR"/guest/{run,shell,lib.sh,guide.sh,kinds.sh,reach.sh,pools.sh,mixed.pl,upgrade.pl,speed.awk,users,*.map,*.conf,*.tomoyo} "$tree/lab/"
     cp -R -- "$LAB_DIR"/{tests,www,app} "$REPO_DIR/conf" "$tree/lab/"
     mkdir -- "$tree/lab/policy"
     cp -R -- "$LAB_DIR"/policy/{apparmor,tomoyo} "$tree/lab/policy/"

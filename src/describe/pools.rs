@@ -5,9 +5,9 @@ use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, os::unix::fs::MetadataExt, pa
 
 use confine::{
     backends::{Moves, Prepared},
+    context::BackendName,
     lsm::{
         NoValues,
-        landlock::{FileAccess, attempt},
         uid::{Uid, UserSettings},
     },
     policy::decide::{Rule, Source},
@@ -81,14 +81,15 @@ const REPORTED: &str = "it names a user, and under ConfineMode report or learn t
 const BEHIND_EARLY: &str = "it names a user, and ConfineEarly comes before every rule of this host, though uid: must be the \
                             first context of a process; write the rules of this host without ConfineEarly";
 
-/// Why the contexts do not let the program run, as far as a ruleset of fixed paths says so.
+/// Why the contexts do not let the program run, as far as their policies say so.
 fn not_executable(program: &Program, moves: &Moves) -> Option<String> {
     let file = Path::new(OsStr::from_bytes(program.file.to_bytes()));
-    moves.steps.iter().find_map(|step| {
-        let grants = step.grants(&NoValues).ok()??;
-        let denied = attempt(&grants, FileAccess::Execute, file).ok()?.err()?;
-        let part = if program.is_php() { "write LandlockInclude php-cgi, or " } else { "" };
-        Some(format!("{} does not let {} run; {part}{}", step.context(), file.display(), denied.remedy()))
+    // Who may execute a file of the system's as a user is told elsewhere.
+    moves.steps.iter().filter(|step| !step.is_for_processes()).find_map(|step| {
+        let problem = step.may_execute(file).err()?;
+        let is_ruleset = step.context().backend == BackendName::LANDLOCK;
+        let part = if is_ruleset && program.is_php() { "write LandlockInclude php-cgi, or " } else { "" };
+        Some(format!("{}: {}; {part}{}", step.context(), problem.why, problem.remedy))
     })
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use confine::{lsm::EnterError, pool::HOST};
 
-use crate::thread::{messages::Connection, process};
+use crate::thread::{current, messages::Connection, outside, process};
 
 /// How long a message to the manager may be, and its answer.
 pub const REQUEST: usize = 4096;
@@ -106,7 +106,18 @@ fn ask(programs: &Programs, section: usize, name: &CStr) -> Result<Arc<Known>, U
             "the names of its contexts, with the values in their paths, are too long".to_owned(),
         ));
     }
-    let answer = exchange(running, &message).map_err(Unavailable::NoManager)?;
+    let answer = match current::is_confined() {
+        false => exchange(running, &message),
+        // The policy of this thread's context may not let it talk to the manager.
+        true => {
+            outside::ask(move || match super::programs().as_ref().and_then(|programs| programs.running()) {
+                Some(running) => exchange(running, &message),
+                None => Err(io::ErrorKind::NotConnected.into()),
+            })
+            .unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))
+        }
+    };
+    let answer = answer.map_err(Unavailable::NoManager)?;
     let known = match answer.split_at_checked(1) {
         Some(("+", pool)) => known(running, pool),
         Some(("-", why)) => return Err(Unavailable::Refused(why.to_owned())),

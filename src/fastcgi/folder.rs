@@ -36,8 +36,9 @@ impl Folder {
         DirBuilder::new().mode(0o700).create(&path)?;
         let opened =
             OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY).open(&path)?;
-        chown(&path, Some(0), Some(group))?;
+        // While the group is root's own: otherwise the kernel asks for CAP_FSETID.
         fs::set_permissions(&path, Permissions::from_mode(0o710))?;
+        chown(&path, Some(0), Some(group))?;
         let path = fs::read_link(format!("/proc/self/fd/{}", opened.as_raw_fd()))?;
         Ok(Self { path, manager: unguessable_name()?, opened })
     }
@@ -58,8 +59,8 @@ impl Folder {
         let (first, last) = (self.at("new"), self.at(name));
         let _ = fs::remove_file(&first);
         let listener = bind(&first)?;
-        chown(&first, Some(0), Some(group))?;
         fs::set_permissions(&first, Permissions::from_mode(0o660))?;
+        chown(&first, Some(0), Some(group))?;
         fs::rename(&first, &last)?;
         Ok(listener)
     }

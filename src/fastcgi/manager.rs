@@ -71,7 +71,8 @@ impl<'m> Manager<'m> {
         let (life, requests) = (running.life.0.as_raw_fd(), running.requests.as_fd().as_raw_fd());
         let keep = [Some(life), Some(requests), Some(running.folder.descriptor()), log::descriptor(main)];
         let keep: Vec<_> = keep.into_iter().flatten().collect();
-        // SAFETY: this process never returns to the server's code that uses the others, but for its log.
+        // SAFETY: this process never returns to the server's code that uses the others, but for its log, and makes the
+        // rulesets that have descriptors anew (Way::anew).
         unsafe { process::close_others(&keep) };
         process::lead_session();
         process::name(c"confine-pools");

@@ -40,7 +40,7 @@ use std::{
     },
 };
 
-use confine::{lsm::landlock::RulesetSpec, status::PoolStatus, tally::Label};
+use confine::{status::PoolStatus, tally::Label};
 
 use self::{folder::Folder, moves::Users};
 use crate::{
@@ -60,8 +60,6 @@ use crate::{
 pub struct Programs {
     /// The sections, in the order in which they stand.
     pub programs: Vec<Program>,
-    /// The rulesets of Landlock, each with the name of its virtual host.
-    pub rulesets: Vec<RulesetSpec>,
     /// As which users programs may run.
     pub users: Users,
     /// Whether there are requests whose moves are only reported. A pool without contexts serves them.
@@ -105,8 +103,8 @@ fn set_programs(programs: Option<Arc<Programs>>) {
 
 impl Programs {
     /// Those of a configuration.
-    pub fn new(programs: Vec<Program>, rulesets: Vec<RulesetSpec>, users: Users, reports: bool) -> Self {
-        Self { programs, rulesets, users, reports, running: OnceLock::new() }
+    pub fn new(programs: Vec<Program>, users: Users, reports: bool) -> Self {
+        Self { programs, users, reports, running: OnceLock::new() }
     }
 
     /// The section with this name, and its number.

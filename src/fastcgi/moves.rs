@@ -1,28 +1,23 @@
 //! From the names of a pool's contexts to the moves of its processes.
 //!
-//! Children of the server send these names to the manager, and any code that took a child over can send others. A name
-//! of a ruleset only makes the processes weaker. A name of a user does not, so the manager has its own opinion of that:
-//! [`Users`].
+//! Children of the server send these names to the manager, and any code that took a child over can send others. The name
+//! of an LSM's context leads nowhere where such code could not go itself: the kernel asks the policy of the server. A
+//! name of a user does, so the manager has its own opinion of that: [`Users`].
 
 use std::{
     collections::HashSet,
     ffi::OsStr,
+    fmt, io,
     os::unix::ffi::OsStrExt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use confine::{
-    Context, Origin,
     backends::{Backends, Prepared},
-    context::BackendName,
-    lsm::{
-        Backend, Enter, Move, NoValues, Values,
-        landlock::{Landlock, Missing, PathAccess, PathRule, PathTemplate, RulesetSpec},
-    },
+    lsm::{Backend, Enter, EnterError, Made, Move, PreparedMove, Values},
     map::FileStamp,
     policy::{decide::Source, live_map::LiveMap, prepared_map::PreparedMap},
-    value::Given,
 };
 
 use super::Programs;
@@ -84,6 +79,11 @@ impl Users {
         }
     }
 
+    /// Opens what the moves need, while this process still has the privileges for it.
+    pub fn open(&self) {
+        self.backends.iter().for_each(Backend::start_child);
+    }
+
     /// Whether the configuration or a map, as it is now, names this list.
     fn are_named(&self, contexts: &str) -> bool {
         if self.constants.contains(contexts) {
@@ -107,80 +107,88 @@ fn text_with_user(prepared: &Prepared) -> Option<Box<str>> {
     }
 }
 
-/// The moves into contexts, as `CONFINE_CONTEXT` names them, with a grant of the temporary folder.
-pub fn moves(
-    programs: &Programs,
-    contexts: &str,
-    temporary: Option<&str>,
-) -> Result<Vec<Arc<dyn Move>>, String> {
-    let one = |context| match user_move(programs, contexts, context)? {
-        Some(user) => Ok(user),
-        None => ruleset(programs, context, temporary),
-    };
-    contexts.split(' ').map(one).collect()
-}
+/// The moves of a pool's processes, into all contexts of a rule.
+pub struct Way(Box<[Arc<dyn Move>]>);
 
-/// The user among the contexts, where there is one.
-pub fn user_of(programs: &Programs, contexts: &str) -> Result<Option<Identity>, String> {
-    for context in contexts.split(' ') {
-        if let Some(step) = user_move(programs, contexts, context)? {
-            let ready = step.ready(&NoValues).map_err(|e| format!("{context}: {e}"))?;
-            return Ok(ready.user().map(|ids| Identity { user: ids.user, group: ids.group }));
+impl Way {
+    /// The way into contexts, as `CONFINE_CONTEXT` names them. It is to be made anew ([`Way::anew`]) before its moves are.
+    pub fn to(programs: &Programs, contexts: &str) -> Result<Self, String> {
+        let users = &programs.users;
+        let moves = users.backends.prepare_shown(contexts, users.are_named(contexts));
+        moves.map(|moves| Self(moves.steps.clone())).map_err(|e| e.to_string())
+    }
+
+    /// The way into no context.
+    pub fn nowhere() -> Self {
+        Self(Box::new([]))
+    }
+
+    /// Whether this program may be executed after the moves.
+    pub fn may_execute(&self, program: &Program) -> Result<(), String> {
+        self.0.iter().try_for_each(|step| step.may_execute(file_of(program)).map_err(|e| named(step, &e)))
+    }
+
+    /// What to do where the kernel does not execute the program after all moves.
+    pub fn to_execute(&self, program: &Program) -> String {
+        let remedy = |step: &Arc<dyn Move>| named(step, &step.to_execute(file_of(program)));
+        self.0.iter().map(remedy).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The user whom the contexts name, where they do.
+    pub fn user(&self, values: &dyn Values) -> Result<Option<Identity>, String> {
+        let Some(step) = self.0.iter().find(|step| step.is_for_processes()) else { return Ok(None) };
+        let ready = step.ready(values).map_err(|e| named(step, &e))?;
+        Ok(ready.user().map(|ids| Identity { user: ids.user, group: ids.group }))
+    }
+
+    /// The same way, made anew by this process, which has closed the descriptors of the server's moves. The processes get
+    /// this folder, too.
+    pub fn anew(&self, folder: Option<&Path>) -> Result<Self, String> {
+        let one = |step: &Arc<dyn Move>| {
+            let anew = step.anew(folder).map_err(|e| named(step, &e))?;
+            Ok(anew.unwrap_or_else(|| Arc::clone(step)))
+        };
+        self.0.iter().map(one).collect::<Result<_, String>>().map(Self)
+    }
+
+    /// All moves with what they need, before the first of them is made.
+    pub fn ready(&self, values: &dyn Values) -> Result<Vec<PreparedMove<'_>>, String> {
+        self.0.iter().map(|step| step.ready(values).map_err(|e| named(step, &e))).collect()
+    }
+
+    /// Makes something for the processes, with the label that it would have if they made it. Of two contexts of one kind
+    /// the later one counts, as for the processes.
+    pub fn made<T>(&self, what: Made<'_>, make: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
+        let (mut make, mut result) = (Some(make), None);
+        labelled(&self.0, what, &mut || result = make.take().map(|make| make()))?;
+        match result {
+            Some(made) => made.map_err(|e| e.to_string()),
+            None => Err("nothing was made".to_owned()),
         }
     }
-    Ok(None)
 }
 
-/// Whether a pool can be in these contexts, with these values in their paths, and may execute this program there.
-pub fn looked_at(
-    programs: &Programs,
-    program: &Program,
-    contexts: &str,
-    values: &dyn Values,
-) -> Result<(), String> {
-    let file = Path::new(OsStr::from_bytes(program.file.to_bytes()));
-    for step in moves(programs, contexts, None)? {
-        let named = |why: &dyn std::fmt::Display| format!("{}: {why}", step.context());
-        let ready = step.ready(values).map_err(|e| named(&e))?;
-        ready.may_execute(file).map_err(|e| named(&e))?;
-    }
-    Ok(())
-}
-
-/// The move to the user that `context` names, if it names one. It is one of `contexts`.
-fn user_move(programs: &Programs, contexts: &str, context: &str) -> Result<Option<Arc<dyn Move>>, String> {
-    let parsed = Context::parse(context, BackendName::LANDLOCK).map_err(|e| e.to_string())?;
-    let backend = programs.users.backends.iter().find(|backend| backend.name() == parsed.backend);
-    let Some(backend) = backend.filter(|backend| backend.is_for_processes()) else { return Ok(None) };
-    let user = match programs.users.are_named(contexts) {
-        true => backend.prepare(&parsed.text),
-        false => backend.prepare_value(&Given::whole(&parsed.text)),
+fn labelled(steps: &[Arc<dyn Move>], what: Made<'_>, make: &mut dyn FnMut()) -> Result<(), String> {
+    let Some((step, rest)) = steps.split_first() else {
+        make();
+        return Ok(());
     };
-    user.map(Some).map_err(|e| e.to_string())
+    let mut inner = Ok(());
+    step.made_for(what, &mut || inner = labelled(rest, what, make)).map_err(|e| named(step, &e))?;
+    inner
 }
 
-/// The move under a ruleset, which also grants the temporary folder.
-fn ruleset(programs: &Programs, context: &str, temporary: Option<&str>) -> Result<Arc<dyn Move>, String> {
-    let ruleset =
-        context.strip_prefix(BackendName::LANDLOCK.as_str()).and_then(|text| text.strip_prefix(':'));
-    let Some(name) = ruleset else {
-        return Err(format!(
-            "{context}: pools of processes are confined by Landlock and by users alone; write landlock:NAME or uid:NAME"
-        ));
-    };
-    let spec = programs.rulesets.iter().find(|spec| spec.full_name() == name);
-    let spec = spec.ok_or_else(|| format!("{context}: there is no such ruleset"))?;
-    let mut spec = RulesetSpec { host: None, ..spec.clone() };
-    if let Some(folder) = temporary {
-        let (path, _) = PathTemplate::parse(folder, 0).map_err(|e| e.to_string())?;
-        for access in [PathAccess::Read, PathAccess::Write] {
-            let origin = Origin::new(folder, 0);
-            spec.paths.push(PathRule { access, path: path.clone(), optional: false, origin });
-        }
-    }
-    let name = spec.name.clone();
-    let made = Landlock::made(vec![spec], Missing::Fault);
-    let made =
-        made.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    made.prepare(&name).map_err(|e| e.to_string())
+fn named(step: &Arc<dyn Move>, why: &dyn fmt::Display) -> String {
+    format!("{}: {why}", step.context())
+}
+
+fn file_of(program: &Program) -> &Path {
+    Path::new(OsStr::from_bytes(program.file.to_bytes()))
+}
+
+/// Makes the moves, one after the other. The calling process is one whose place a pool's program will take.
+pub fn enter_all(ready: &[PreparedMove<'_>]) -> Result<(), EnterError> {
+    let enter =
+        |(i, step): (usize, &PreparedMove<'_>)| if i == 0 { step.enter() } else { step.enter_further() };
+    ready.iter().enumerate().try_for_each(enter)
 }

@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use confine::{lsm::Enter, pool::Wanted, tally::Label};
+use confine::{lsm::Made, pool::Wanted, tally::Label};
 
 use super::{
     Programs, Running,
     folder::unguessable_name,
     launch::{arguments, environment},
-    moves::{looked_at, moves, user_of},
+    moves::{Way, enter_all},
     namespace::Namespace,
     output::Output,
     table::{Field, POOLS, Place, State, Table, now},
@@ -127,7 +127,7 @@ impl<'m> Pool<'m> {
             .get(section)
             .ok_or_else(|| NoPool::Never("there is no such section".to_owned()))?;
         let shown = wanted.shown();
-        look_at(programs, program, &wanted).map_err(NoPool::Never)?;
+        let way = checked_way_to(programs, program, &wanted).map_err(NoPool::Never)?;
         temporary::has_name(&shown).map_err(NoPool::Never)?;
         let full =
             || NoPool::NoRoom(format!("there are {POOLS} pools, and all of them have processes or requests"));
@@ -137,7 +137,7 @@ impl<'m> Pool<'m> {
             table.set(place, Field::Program, label(&program.name).number().into());
             table.set(place, Field::Contexts, label(&shown).number().into());
         }
-        let (listener, name) = listen(running, program).map_err(|e| {
+        let (listener, name) = listen(running, program, &way).map_err(|e| {
             table.release(place);
             NoPool::NoRoom(format!("no socket for the pool: {e}"))
         })?;
@@ -313,18 +313,15 @@ impl<'m> Pool<'m> {
     fn launch(&mut self, programs: &Programs, running: &Running) -> Result<u32, String> {
         let program = self.program();
         let text = |e: io::Error| e.to_string();
-        look_at(programs, program, &self.wanted)?;
-        let user = if self.wanted.is_unconfined() { None } else { user_of(programs, &self.wanted.contexts)? };
+        let way = way_to(programs, &self.wanted)?;
+        let user = way.user(&self.wanted)?;
         let identity = user.unwrap_or(running.identity);
-        let temporary = temporary::folder(&running.temporary, &self.shown, identity)
+        let temporary = temporary::folder(&running.temporary, &self.shown, identity, &way)
             .map_err(|e| format!("no temporary folder below {}: {e}", running.temporary))?;
+        let way = way.anew(Some(&temporary))?;
+        let ready = way.ready(&self.wanted)?;
+        way.may_execute(program)?;
         let temporary = temporary.to_string_lossy().into_owned();
-        let moves = match self.wanted.is_unconfined() {
-            true => Vec::new(),
-            false => moves(programs, &self.wanted.contexts, Some(&temporary))?,
-        };
-        let ready = moves.iter().map(|step| step.ready(&self.wanted)).collect::<Result<Vec<_>, _>>();
-        let ready = ready.map_err(|e| e.to_string())?;
         let private = program.private_ipc;
         let limits = Limits { ipc: self.namespace.of_next(private)?, memory: program.memory };
         let (read, write) = process::pipe().map_err(text)?;
@@ -346,12 +343,12 @@ impl<'m> Pool<'m> {
                     identity: user.is_none().then_some(identity),
                     limits,
                 };
-                let enter = || {
-                    let entered = ready.iter().try_for_each(Enter::enter);
-                    entered.map_err(|e| format!("a move failed: {e}"))
-                };
-                let why = process::execute(&execution, manager, enter);
-                eprintln!("{why}; is {:?} executable in {}?", program.file, self.shown);
+                // Both need what a process in the contexts may not have any more.
+                programs.users.open();
+                let remedy = way.to_execute(program);
+                let enter = || enter_all(&ready).map_err(|e| format!("a move failed: {e}"));
+                let why = process::execute(&execution, manager, enter, &remedy);
+                eprintln!("{why}");
                 process::leave(127)
             }
         }
@@ -472,21 +469,30 @@ impl<'m> Pool<'m> {
     }
 }
 
-/// Whether there can be such a pool. The one without contexts is for requests that are only reported.
-fn look_at(programs: &Programs, program: &Program, wanted: &Wanted) -> Result<(), String> {
+/// The way into the contexts of such a pool. The one without contexts is for requests that are only reported.
+fn way_to(programs: &Programs, wanted: &Wanted) -> Result<Way, String> {
     match (wanted.is_unconfined(), programs.reports) {
-        (false, _) => looked_at(programs, program, &wanted.contexts, wanted),
-        (true, true) => Ok(()),
+        (false, _) => Way::to(programs, &wanted.contexts),
+        (true, true) => Ok(Way::nowhere()),
         (true, false) => Err("no ConfineMode report stands in the configuration".to_owned()),
     }
 }
 
+/// The same, where there can be such a pool: the moves can be made, and its program may be executed after them.
+fn checked_way_to(programs: &Programs, program: &Program, wanted: &Wanted) -> Result<Way, String> {
+    let way = way_to(programs, wanted)?.anew(None)?;
+    way.ready(wanted)?;
+    way.may_execute(program)?;
+    Ok(way)
+}
+
 /// A socket whose name nobody can guess.
-fn listen(running: &Running, program: &Program) -> io::Result<(Listener, String)> {
-    let name = unguessable_name()?;
+fn listen(running: &Running, program: &Program, way: &Way) -> Result<(Listener, String), String> {
+    let name = unguessable_name().map_err(|e| e.to_string())?;
     // More than the requests that are let in: nobody waits for room in the queue.
     let queue = program.bound() + 16;
     let bind = |path: &str| Listener::for_streams(path, queue);
-    let listener = running.folder().listen(&name, running.identity.group, bind)?;
+    let listen = || running.folder().listen(&name, running.identity.group, bind);
+    let listener = way.made(Made::Socket, listen)?;
     Ok((listener, name))
 }

@@ -3,24 +3,36 @@
 use std::{
     fs::{DirBuilder, Permissions},
     io,
-    os::unix::fs::{DirBuilderExt, PermissionsExt, lchown},
-    path::PathBuf,
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown},
+    path::{Path, PathBuf},
 };
 
+use confine::lsm::Made;
+
+use super::moves::Way;
 use crate::thread::process::Identity;
 
 /// Makes the folder of these contexts, or finds the one that an earlier pool of theirs had. The folder `above` is
 /// root's, so nobody else put anything there.
-pub fn folder(above: &str, contexts: &str, owner: Identity) -> io::Result<PathBuf> {
-    let mut path = PathBuf::from(above);
-    path.push(name_of(contexts));
-    match DirBuilder::new().mode(0o700).create(&path) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-        _ => {}
+pub fn folder(above: &str, contexts: &str, owner: Identity, way: &Way) -> Result<PathBuf, String> {
+    let above = Path::new(above);
+    let path = above.join(name_of(contexts));
+    way.made(Made::FolderIn(above), || match DirBuilder::new().mode(0o700).create(&path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()),
+    })?;
+    let owned = closed(&path).and_then(|()| lchown(&path, Some(owner.user), Some(owner.group)));
+    owned.map(|()| path).map_err(|e| e.to_string())
+}
+
+/// Closes the folder for everybody but its owner, if it is not. Root owns it meanwhile: policies of LSMs let the server
+/// change the modes of its own files alone (CAP_FOWNER).
+fn closed(path: &Path) -> io::Result<()> {
+    if std::fs::symlink_metadata(path)?.mode() & 0o7777 == 0o700 {
+        return Ok(());
     }
-    lchown(&path, Some(owner.user), Some(owner.group))?;
-    std::fs::set_permissions(&path, Permissions::from_mode(0o700))?;
-    Ok(path)
+    lchown(path, Some(0), Some(0))?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o700))
 }
 
 /// Whether a folder can have the name of these contexts.

@@ -18,7 +18,7 @@ use confine::{context::BackendName, lsm::Backend};
 
 pub use self::prepare::OwnHandlers;
 use crate::{
-    config::{Faults, Policy, ServerConfig, Written, noting::wanted, rulesets},
+    config::{Faults, Policy, ServerConfig, Written, noting::wanted},
     describe,
     fastcgi::{self, Programs, moves::Users},
     httpd::{
@@ -28,7 +28,7 @@ use crate::{
         server::Server,
     },
     request::{modules::php, watch},
-    thread::{signals, watched},
+    thread::{outside, signals, watched},
 };
 
 /// check_config: makes everything that requests use, or says what is wrong.
@@ -130,9 +130,8 @@ pub fn finish(main: &Server<'_>) -> bool {
 /// Starts the manager of pools, where the configuration has programs; that of an earlier configuration ends.
 fn start_pools(main: &Server<'_>, written: &Written, policy: &Policy) -> Result<(), String> {
     let wanted = !written.programs.is_empty();
-    let rulesets = || rulesets::specs(main, written);
-    let programs = wanted
-        .then(|| Programs::new(written.programs.clone(), rulesets(), Users::new(policy), written.reports));
+    let programs =
+        wanted.then(|| Programs::new(written.programs.clone(), Users::new(policy), written.reports));
     fastcgi::start(main, programs)
 }
 
@@ -161,10 +160,17 @@ pub fn start_watching(main: &Server<'_>, pool: Pool<'_>) {
 }
 
 /// child_init, after every other module's (mod_unixd makes a child dumpable again for `CoreDumpDirectory`).
-pub fn child_ready(main: &Server<'_>) {
+pub fn child_ready(main: &Server<'_>, pool: Pool<'_>) {
     tally::child(main);
     if fastcgi::programs().is_some() {
         fastcgi::client::child();
+        if let Err(error) = outside::start(pool) {
+            let text = format!(
+                "confine: no thread to ask for pools ({error}): confined requests find no new ones in this child; \
+                 raise the limit on threads (TasksMax, ulimit -u)"
+            );
+            log::server(main, Level::Error, &text);
+        }
     }
     let policy = ServerConfig::of(main).and_then(ServerConfig::policy);
     if policy.is_none_or(|policy| policy.rules.is_empty() || policy.core_dumps) {

@@ -12,6 +12,7 @@ pub mod kept_thread;
 pub mod limited_wait;
 pub mod messages;
 pub mod one_time;
+pub mod outside;
 pub mod process;
 pub mod shared_memory;
 pub mod signals;

@@ -272,11 +272,13 @@ pub struct Execution<'e> {
 }
 
 /// Executes a program in place of this process, a child that has one thread and is to become nothing else. `enter`
-/// makes the moves into the contexts. Returns only where that fails, and says why.
+/// makes the moves into the contexts, and `remedy` tells what to do where the kernel does not let it execute the program
+/// after them. Returns only where that fails, and says why.
 pub fn execute(
     execution: &Execution<'_>,
     made_by: u32,
     enter: impl FnOnce() -> Result<(), String>,
+    remedy: &str,
 ) -> String {
     let said = |what: &str, error: io::Error| format!("{what}: {error}");
     let run = || -> Result<(), String> {
@@ -311,7 +313,12 @@ pub fn execute(
         if parent() != made_by {
             leave(0);
         }
-        Err(said("executing it", exec(execution)))
+        let error = exec(execution);
+        let remedy = match error.kind() {
+            io::ErrorKind::PermissionDenied => format!("; {remedy}"),
+            _ => String::new(),
+        };
+        Err(format!("executing {:?}: {error}{remedy}", execution.program))
     };
     run().err().unwrap_or_default()
 }

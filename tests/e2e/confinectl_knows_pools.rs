@@ -117,7 +117,7 @@ fn check_tells_what_pools_would_meet() {
         &check(&nearest, 0),
         &[
             "SetHandler confine-fastcgi:php: ConfineContext at ",
-            "landlock:shut does not let /usr/bin/php-cgi run; write LandlockInclude php-cgi, or add LandlockExecute",
+            "landlock:shut: it does not let /usr/bin/php-cgi run; write LandlockInclude php-cgi, or add LandlockExecute",
             "if another section gives these requests another rule, this does not matter",
         ],
     );

@@ -3,12 +3,17 @@
 use confine_tests::{Cell, manual, matrix, pools::*};
 use serde_json::Value;
 
+/// The program may be executed, and its loader finds no library.
+const WITHOUT_LIBRARIES: &str = "LandlockExecute /usr/bin/php-cgi -/usr/lib64/ld-linux-x86-64.so.2 \
+                                 -/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 -/usr/lib/ld-linux-aarch64.so.1 \
+                                 -/usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1";
+
 fn in_every_form(cell: Cell) {
     if !can_have_pools() {
         return;
     }
     let server = two_pools(cell, "Processes 1")
-        .config("<ConfineLandlock shut>\nLandlockRead \"@root@/www\"\n</ConfineLandlock>")
+        .config(format!("<ConfineLandlock shut>\n{WITHOUT_LIBRARIES}\n</ConfineLandlock>"))
         .file("www/alice/hello.php", php("echo 'hello';"))
         .file("www/shut/hello.php", "source")
         .file("www/free/hello.php", "source")

@@ -125,7 +125,7 @@ fn a_rule_under_which_its_program_cannot_run() {
         two_pools(ANY, "").config(format!("{shut}{}", place("ConfineContext landlock:shut"))).refused();
     refusal.says(&[
         "SetHandler confine-fastcgi:php: ConfineContext at ",
-        "landlock:shut does not let /usr/bin/php-cgi run; write LandlockInclude php-cgi, or add LandlockExecute",
+        "landlock:shut: it does not let /usr/bin/php-cgi run; write LandlockInclude php-cgi, or add LandlockExecute",
     ]);
     // Another rule comes first, so nothing is certain.
     let first = place("ConfineEnv landlock:TENANT\nConfineContext landlock:shut");

@@ -6,7 +6,7 @@ use crate::{Kind, compile::Compiled, modules, shipped, small, whole};
 
 /// Every shipped optional block, whether a policy with the reference policy's names uses it, and whether one with
 /// Fedora's names does. The reference policy has the old names as aliases.
-const BLOCKS: [(&str, &str, bool, bool); 12] = [
+const BLOCKS: [(&str, &str, bool, bool); 14] = [
     ("mod_confine.cil", "sessions_var_lib", true, false),
     ("mod_confine.cil", "sessions_var_run", false, true),
     ("mod_confine.cil", "resolver_runtime", true, false),
@@ -18,6 +18,8 @@ const BLOCKS: [(&str, &str, bool, bool); 12] = [
     ("mod_confine.cil", "mysql_runtime", true, false),
     ("mod_confine.cil", "mysql_var_run", true, true),
     ("mod_confine.cil", "mysql_var_lib", false, true),
+    ("mod_confine.cil", "runtime_debian", true, false),
+    ("mod_confine.cil", "runtime_fedora", false, true),
     ("mod_confine_mcs.cil", "mod_confine_mcs_scripts", true, true),
 ];
 

@@ -208,3 +208,17 @@ fn a_repeated_context_is_an_error_however_it_is_written() {
         "the second one is at fault"
     );
 }
+
+#[test]
+fn a_list_reads_back_from_its_text() {
+    for words in [
+        &["selinux:a_t:s0:c1,c2", "landlock:x@host"][..],
+        &["uid:alice", "tomoyo://dog.example.com //blog", "landlock:x"],
+        &["tomoyo:<kernel> /usr/sbin/apache2 //blog", "apparmor:stack blog"],
+    ] {
+        let list = ContextList::parse(words.iter().copied(), SELINUX).expect("a list");
+        assert_eq!(ContextList::of_text(&list.to_string()), Ok(list));
+    }
+    assert!(ContextList::of_text("").is_err());
+    assert!(ContextList::of_text("landlock:x landlock:").is_err());
+}

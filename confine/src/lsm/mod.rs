@@ -84,6 +84,12 @@ pub trait Backend: Send + Sync {
     /// configuration's text around it, and it must not be more than one name in the backend's notation.
     fn prepare_value(&self, given: &Given) -> Result<Arc<dyn Move>, PrepareError>;
 
+    /// As [`Backend::prepare`], for a text as a move shows it ([`Move::context`]). A ruleset of a virtual host then has
+    /// the host's name in it, which no rule writes.
+    fn prepare_shown(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
+        self.prepare(text)
+    }
+
     /// A backend that checks moves from the context `text`, and not from where the server is now. It serves for the
     /// rules behind an early move, and for the rules of a server that will move itself. `None` says that the start
     /// makes no difference, or that `text` is no context.
@@ -157,6 +163,41 @@ pub trait Move: Send + Sync {
     fn grants(&self, _values: &dyn Values) -> Result<Option<Arc<landlock::Grants>>, EnterError> {
         Ok(None)
     }
+
+    /// Whether a process in this context may execute `program` and stays in the context. It may read files. What cannot
+    /// be found out is no error: the kernel decides when the program is executed, and [`Move::to_execute`] explains it.
+    fn may_execute(&self, _program: &Path) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    /// What the context must grant so that a process in it may execute `program`: the remedy where the kernel refuses.
+    fn to_execute(&self, program: &Path) -> String;
+
+    /// The same move made anew, for a process that has closed the descriptors of this one. It also grants `folder` to read
+    /// and write, with all below it. `None`: this one has no descriptors, and another policy than the configuration
+    /// grants folders.
+    fn anew(&self, _folder: Option<&Path>) -> Result<Option<Arc<dyn Move>>, EnterError> {
+        Ok(None)
+    }
+
+    /// Runs `make`, which makes something for processes in this context. An LSM that labels what is made gives it the
+    /// label that it would have if such a process made it.
+    ///
+    /// # Errors
+    /// The label cannot be had. `make` was not run.
+    fn made_for(&self, _what: Made<'_>, make: &mut dyn FnMut()) -> Result<(), Problem> {
+        make();
+        Ok(())
+    }
+}
+
+/// What is made for a process before it is in its context ([`Move::made_for`]).
+#[derive(Clone, Copy, Debug)]
+pub enum Made<'p> {
+    /// A UNIX socket for streams.
+    Socket,
+    /// A folder in this one.
+    FolderIn(&'p Path),
 }
 
 /// The last step.
@@ -175,12 +216,6 @@ pub trait Enter {
     /// The user that a process is after this move, where the move says so.
     fn user(&self) -> Option<UserIds> {
         None
-    }
-
-    /// Whether `program` may be executed after this move, as far as that is not the kernel's to say. Whoever executes a
-    /// program asks before the move.
-    fn may_execute(&self, _program: &Path) -> Result<(), Problem> {
-        Ok(())
     }
 }
 
@@ -220,13 +255,6 @@ impl Enter for PreparedMove<'_> {
         match self {
             Self::Shared(e) => e.user(),
             Self::Own(e) => e.user(),
-        }
-    }
-
-    fn may_execute(&self, program: &Path) -> Result<(), Problem> {
-        match self {
-            Self::Shared(e) => e.may_execute(program),
-            Self::Own(e) => e.may_execute(program),
         }
     }
 }

@@ -62,6 +62,7 @@ use crate::{
 mod active;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+mod process;
 mod profile_move;
 mod profiles;
 mod refusal;
@@ -219,7 +220,7 @@ impl AppArmor {
         };
         let context = Context { backend: BackendName::APPARMOR, text: text.into() };
         let own = self.own.as_ref().map_or_else(|_| "".into(), Arc::clone);
-        Ok(ProfileMove { context, how: written.how, door, own })
+        Ok(ProfileMove { context, how: written.how, door, own, roots: Arc::clone(&self.roots) })
     }
 
     /// Whether the profile is loaded, and whether its mode confines anything.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{
+    Roots, process,
     refusal::{self, Step},
     text::{self, How, Label, Written},
 };
@@ -27,6 +28,8 @@ pub(super) struct ProfileMove {
     pub(super) door: Door,
     /// The server's label. A message shows it where the thread's own label cannot be read.
     pub(super) own: Arc<str>,
+    /// Where the kernel answers questions about the loaded policy.
+    pub(super) roots: Arc<Roots>,
 }
 
 /// The kernel's interface for the move.
@@ -62,12 +65,30 @@ impl Move for ProfileMove {
     fn ready<'a>(&'a self, _values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
         Ok(PreparedMove::Shared(self))
     }
+
+    fn may_execute(&self, program: &Path) -> Result<(), Problem> {
+        process::may_execute(&self.roots.securityfs, &self.label_there(), self.written(), program)
+    }
+
+    fn to_execute(&self, program: &Path) -> String {
+        process::to_execute(self.written(), program)
+    }
 }
 
 impl ProfileMove {
     fn written(&self) -> Written<'_> {
         let text = &*self.context.text;
         Written { how: self.how, name: text.strip_prefix(text::STACK).unwrap_or(text) }
+    }
+
+    /// The label to which the move leads from the server's.
+    fn label_there(&self) -> String {
+        let Written { how, name } = self.written();
+        let own = Label::parse(self.own.as_bytes());
+        match how {
+            How::Stack if !own.is_unconfined() => format!("{}//&{name}", own.names()),
+            _ => name.to_owned(),
+        }
     }
 
     /// The profiles that the calling thread is in, for a message. After an early move they are not those of the server.

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Ruleset, RulesetError, RulesetSpec, ruleset::Blueprint, way::Trust};
+use super::{RulesetError, RulesetSpec, ruleset::Blueprint, ruleset_move::Ruleset, way::Trust};
 use crate::lsm::{EnterError, escaped};
 use crate::problem::Problem;
 

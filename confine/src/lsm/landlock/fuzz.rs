@@ -1,6 +1,7 @@
 //! Bodies of the fuzz targets for rulesets.
 
-use super::{PathTemplate, Ports, Scopes, Values};
+use super::{PathTemplate, Ports, Scopes};
+use crate::lsm::Values;
 
 /// The values of expressions, by their numbers.
 struct Table<'a>(&'a [&'a [u8]]);

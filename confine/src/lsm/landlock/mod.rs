@@ -41,19 +41,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs, io,
-    os::fd::{AsFd, OwnedFd},
     sync::Arc,
 };
 
-use super::{
-    Backend, Enter, EnterError, Inactive, Move, NoValues, PrepareError, PreparedMove, Values, escaped, quoted,
-};
-use crate::{
-    context::{BackendName, Context},
-    origin::Origin,
-    problem::Problem,
-    value::Given,
-};
+use super::{Backend, Inactive, Move, PrepareError, escaped, quoted};
+use crate::{context::BackendName, origin::Origin, problem::Problem, value::Given};
 
 mod abi;
 mod absent;
@@ -67,6 +59,7 @@ pub mod include;
 mod kernel;
 mod place;
 mod ruleset;
+mod ruleset_move;
 mod spec;
 mod template;
 #[cfg(test)]
@@ -83,11 +76,8 @@ pub use ruleset::RulesetError;
 pub use spec::{DEFAULT_MIN_ABI, PathAccess, PathRule, Ports, RulesetSpec, Scope, Scopes, WordsError};
 pub use template::{PathTemplate, TemplateError};
 
-use absent::Absent;
 pub use kernel::AUDITS;
-use kernel::Audit;
-use ruleset::{Blueprint, Faults};
-use way::Trust;
+use ruleset_move::{RulesetMove, make};
 
 /// The backend. It holds all rulesets of the configuration by their names.
 ///
@@ -209,6 +199,16 @@ impl Backend for Landlock {
         Ok(found)
     }
 
+    fn prepare_shown(&self, text: &str) -> Result<Arc<dyn Move>, PrepareError> {
+        match self.rulesets.values().find(|made| *made.context.text == *text) {
+            Some(found) => {
+                let found: Arc<RulesetMove> = Arc::clone(found);
+                Ok(found)
+            }
+            None => self.prepare(text),
+        }
+    }
+
     /// A ruleset's name is compared byte by byte, so a value cannot be more than one name.
     fn prepare_value(&self, given: &Given) -> Result<Arc<dyn Move>, PrepareError> {
         self.prepare(given.text())
@@ -243,167 +243,6 @@ const NAMES: &str = "a name is of letters, digits, `.`, `_` and `-`";
 /// Whether a ruleset could have the name `text`.
 fn plain_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-}
-
-/// The way into one ruleset.
-struct RulesetMove {
-    context: Context,
-    ruleset: Ruleset,
-    /// The numbers of the expressions in its paths.
-    expressions: Box<[usize]>,
-}
-
-enum Ruleset {
-    /// It is in the kernel since startup. With it come what it grants, and lines for the log.
-    Static(InKernel, Arc<Grants>, Vec<String>),
-    /// It is made anew for each request.
-    Dynamic(Blueprint),
-    /// A path of it did not exist when the configuration was read again.
-    Absent(Box<Absent>),
-}
-
-impl Ruleset {
-    fn of(blueprint: Blueprint, origin: &Origin) -> Result<Self, RulesetError> {
-        if blueprint.is_dynamic() {
-            return Ok(Self::Dynamic(blueprint));
-        }
-        let ruleset = InKernel { audit: blueprint.audit(), fd: blueprint.build_static(origin)? };
-        let grants = blueprint.grants(&NoValues).map_err(|error| RulesetError {
-            origin: origin.clone(),
-            ruleset: escaped(blueprint.name()),
-            problem: error.problem,
-        })?;
-        Ok(Self::Static(ruleset, Arc::new(grants), blueprint.trusted().to_vec()))
-    }
-
-    fn ready<'a>(&'a self, values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
-        match self {
-            Self::Static(ruleset, ..) => Ok(PreparedMove::Shared(ruleset)),
-            Self::Dynamic(blueprint) => {
-                let ruleset = InKernel { audit: blueprint.audit(), fd: blueprint.build(values)? };
-                Ok(PreparedMove::Own(Box::new(ruleset)))
-            }
-            Self::Absent(absent) => absent.back()?.ready(values),
-        }
-    }
-
-    fn grants(&self, values: &dyn Values) -> Result<Arc<Grants>, EnterError> {
-        match self {
-            Self::Static(_, grants, _) => Ok(Arc::clone(grants)),
-            Self::Dynamic(blueprint) => blueprint.grants(values).map(Arc::new),
-            Self::Absent(absent) => absent.back()?.grants(values),
-        }
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        match self {
-            Self::Static(.., warnings) => warnings.clone(),
-            Self::Dynamic(blueprint) => blueprint.trusted().to_vec(),
-            Self::Absent(absent) => absent.warnings(),
-        }
-    }
-}
-
-impl Move for RulesetMove {
-    fn context(&self) -> &Context {
-        &self.context
-    }
-
-    fn is_constant(&self) -> bool {
-        match &self.ruleset {
-            Ruleset::Static(..) => true,
-            Ruleset::Dynamic(_) => false,
-            Ruleset::Absent(absent) => !absent.spec.is_dynamic(),
-        }
-    }
-
-    fn expressions(&self) -> &[usize] {
-        &self.expressions
-    }
-
-    fn denials_are_in(&self) -> &'static str {
-        "`ConfineExplain on` for this virtual host"
-    }
-
-    fn ready<'a>(&'a self, values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
-        self.ruleset.ready(values)
-    }
-
-    fn grants(&self, values: &dyn Values) -> Result<Option<Arc<Grants>>, EnterError> {
-        self.ruleset.grants(values).map(Some)
-    }
-}
-
-/// The descriptor of a ruleset, and how it is entered.
-struct InKernel {
-    fd: OwnedFd,
-    audit: Audit,
-}
-
-impl Enter for InKernel {
-    fn enter(&self) -> Result<(), EnterError> {
-        kernel::set_no_new_privs().map_err(|errno| EnterError {
-            problem: Problem {
-                why: "the kernel refused to set no_new_privs, without which no ruleset can be entered"
-                    .to_owned(),
-                errno: Some(errno),
-                remedy: "look for a seccomp filter on the server that forbids prctl(2)".to_owned(),
-            },
-            forbidden: false,
-        })?;
-        kernel::restrict_self(self.fd.as_fd(), self.audit).map_err(refused)
-    }
-}
-
-/// Explains the kernel's answer. Kernel: security/landlock/syscalls.c, landlock_restrict_self, and ruleset.c (E2BIG: a
-/// thread can be under 16 rulesets).
-fn refused(errno: i32) -> EnterError {
-    let remedy = match errno {
-        libc::E2BIG => "a thread can be under 16 rulesets: start the server under fewer",
-        libc::EPERM => "look for a seccomp filter on the server that forbids landlock_restrict_self(2)",
-        libc::ENOMEM => "give the machine or the server's control group more memory",
-        _ => "see the kernel's log, and report this with its version",
-    };
-    EnterError {
-        problem: Problem {
-            why: "the kernel refused to put the thread under the ruleset".to_owned(),
-            errno: Some(errno),
-            remedy: remedy.to_owned(),
-        },
-        forbidden: false,
-    }
-}
-
-fn make(spec: RulesetSpec, abi: u32, missing: Missing) -> Result<RulesetMove, Vec<RulesetError>> {
-    if spec.name.is_empty() || spec.name.contains(|c: char| c.is_control() || c.is_whitespace()) {
-        return Err(vec![RulesetError {
-            origin: spec.origin.clone(),
-            ruleset: format!("\"{}\"", escaped(&spec.name)),
-            problem: Problem {
-                why: "its name is empty, or holds white space or control characters".to_owned(),
-                errno: None,
-                remedy: "give it a name of one word, as in <ConfineLandlock tenant-a>".to_owned(),
-            },
-        }]);
-    }
-    let context = Context { backend: BackendName::LANDLOCK, text: spec.full_name().into() };
-    let expressions = merged_expressions(&spec);
-    let trust = Trust::new(&spec.trusted);
-    let ruleset = match Blueprint::new(&spec, abi, &trust) {
-        Ok(blueprint) => Ruleset::of(blueprint, &spec.origin).map_err(|e| vec![e])?,
-        Err(Faults { written, paths }) if written.is_empty() && missing == Missing::Refuse => {
-            Ruleset::Absent(Box::new(Absent::new(spec, abi, trust, paths)))
-        }
-        Err(faults) => return Err(faults.all()),
-    };
-    Ok(RulesetMove { context, ruleset, expressions })
-}
-
-/// The numbers of the expressions that a ruleset asks for. Of paths with the same text only the first is looked up.
-fn merged_expressions(spec: &RulesetSpec) -> Box<[usize]> {
-    let mut seen = BTreeSet::new();
-    let first = spec.paths.iter().filter(|rule| seen.insert(rule.path.as_str()));
-    first.flat_map(|rule| rule.path.expressions()).collect()
 }
 
 fn duplicates(specs: &[RulesetSpec]) -> Vec<RulesetError> {

@@ -18,8 +18,11 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::*;
-use crate::lsm::NoValues;
+use super::{
+    ruleset_move::{InKernel, Ruleset},
+    *,
+};
+use crate::lsm::{Enter, EnterError, NoValues, PreparedMove, Values};
 
 /// The value of expression `i` is `self.0[i]`.
 struct Table<'a>(&'a [&'a str]);
@@ -575,4 +578,55 @@ fn a_kernel_without_landlock_says_what_is_missing() {
             .to_string()
             .starts_with("confine.conf:1: ruleset r: Landlock is not active in this kernel: it was built"),
     );
+}
+
+#[test]
+fn a_ruleset_with_a_folder_grants_that_too_and_the_one_before_stays_as_it_was() {
+    let dir = tree();
+    let (granted, folder) = (dir.path().join("granted"), dir.path().join("folder"));
+    fs::create_dir(&folder).unwrap();
+    let landlock = backend(spec("r", &[(PathAccess::Read, &text(&granted))]));
+    let plain = landlock.prepare("r").unwrap();
+    let with = plain.anew(Some(&folder)).unwrap().expect("another move");
+    assert_eq!(with.context(), plain.context());
+    let tries = |way: &Arc<dyn Move>| {
+        thread::scope(|s| {
+            let confined = s.spawn(|| {
+                way.ready(&NoValues).unwrap().enter().unwrap();
+                [
+                    errno(fs::write(folder.join("x"), "x")),
+                    errno(fs::read(folder.join("x"))),
+                    errno(fs::read(granted.join("file"))),
+                    errno(fs::read(dir.path().join("secret"))),
+                ]
+            });
+            confined.join().unwrap()
+        })
+    };
+    assert_eq!(tries(&with), [0, 0, 0, libc::EACCES]);
+    assert_eq!(tries(&plain), [libc::EACCES, libc::EACCES, 0, libc::EACCES]);
+    let anew = plain.anew(None).unwrap().expect("another move");
+    assert_eq!(tries(&anew), [libc::EACCES, libc::EACCES, 0, libc::EACCES]);
+}
+
+#[test]
+fn a_ruleset_says_whether_a_program_may_run() {
+    let landlock = backend(spec("r", &[(PathAccess::Read, "/usr"), (PathAccess::Execute, "/usr")]));
+    let program = Path::new("/usr/bin/env");
+    assert_eq!(landlock.prepare("r").unwrap().may_execute(program), Ok(()));
+    let landlock = backend(spec("r", &[(PathAccess::Read, "/usr")]));
+    let problem = landlock.prepare("r").unwrap().may_execute(program).unwrap_err();
+    assert!(problem.remedy.starts_with("add LandlockExecute "), "{problem}");
+    // What is not there is for the kernel to say.
+    assert_eq!(landlock.prepare("r").unwrap().may_execute(Path::new("/nonexistent")), Ok(()));
+}
+
+#[test]
+fn a_hosts_ruleset_is_found_by_the_name_that_its_moves_show() {
+    need_abi(DEFAULT_MIN_ABI, "a ruleset");
+    let of_host = RulesetSpec { host: Some("a.example".into()), ..spec("r", &[(PathAccess::Read, "/usr")]) };
+    let landlock = Landlock::new(vec![of_host]).unwrap_or_else(|e| panic!("{}", e[0]));
+    assert_eq!(landlock.prepare_shown("r@a.example").unwrap().context().to_string(), "landlock:r@a.example");
+    assert!(landlock.prepare("r@a.example").is_err());
+    assert!(landlock.prepare_shown("r").is_err());
 }

@@ -40,7 +40,7 @@ impl Selinux {
             return Err(prepare_error(text, &why, None, &remedy));
         }
         let whole = target.whole.clone();
-        let unanswered = match self.selinuxfs.validate(&whole.to_string()) {
+        let unanswered = match self.files.selinuxfs.validate(&whole.to_string()) {
             Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
                 return Err(self.refused(text, libc::EINVAL, from, &whole));
             }
@@ -136,12 +136,12 @@ impl Selinux {
     fn missing_rules(&self, own: &SecurityContext, target: &SecurityContext) -> io::Result<Vec<String>> {
         let (source, to) = (own.to_string(), target.to_string());
         let mut missing = Vec::new();
-        let setcurrent = self.selinuxfs.permission("process", "setcurrent")?;
-        if self.selinuxfs.access(&source, &source, "process")?.allowed & setcurrent == 0 {
+        let setcurrent = self.files.selinuxfs.permission("process", "setcurrent")?;
+        if self.files.selinuxfs.access(&source, &source, "process")?.allowed & setcurrent == 0 {
             missing.push(refusal::allow_setcurrent(own));
         }
-        let dyntransition = self.selinuxfs.permission("process", "dyntransition")?;
-        if self.selinuxfs.access(&source, &to, "process")?.allowed & dyntransition == 0 {
+        let dyntransition = self.files.selinuxfs.permission("process", "dyntransition")?;
+        if self.files.selinuxfs.access(&source, &to, "process")?.allowed & dyntransition == 0 {
             missing.push(refusal::allow_dyntransition(own, target));
         }
         Ok(missing)
@@ -151,7 +151,7 @@ impl Selinux {
     /// not worth an error.
     fn look_for_traps(&self, own: &SecurityContext, target: &SecurityContext) {
         let to = target.to_string();
-        if self.selinuxfs.access(&to, &to, "process").is_ok_and(|d| d.permissive) {
+        if self.files.selinuxfs.access(&to, &to, "process").is_ok_and(|d| d.permissive) {
             self.note(permissive_domain(&target.domain));
         }
         // Who writes categories that differ from the server's expects that they confine, with the server's type as with
@@ -171,9 +171,9 @@ impl Selinux {
             None => return Ok(false),
         };
         let at = |category: &str| of.at_range(&format!("{sensitivity}:{category}")).to_string();
-        let read = self.selinuxfs.permission("file", "read")?;
+        let read = self.files.selinuxfs.permission("file", "read")?;
         let may_read = |object: &str| {
-            Ok::<_, io::Error>(self.selinuxfs.access(&at("c0"), object, "file")?.allowed & read != 0)
+            Ok::<_, io::Error>(self.files.selinuxfs.access(&at("c0"), object, "file")?.allowed & read != 0)
         };
         // A process that cannot even read a file with its own category says nothing about categories.
         Ok(may_read(&at("c0"))? && may_read(&at("c1"))?)
@@ -200,9 +200,9 @@ impl Selinux {
     /// ask it, which the domains of administrators have.
     pub fn server_policy(&self) -> io::Result<ServerPolicy> {
         let own = self.own.as_ref().map_err(|e| io::Error::other(e.clone()))?;
-        let version = self.selinuxfs.policy_version()?;
+        let version = self.files.selinuxfs.policy_version()?;
         let raw = own.to_string();
-        match self.selinuxfs.validate(&raw) {
+        match self.files.selinuxfs.validate(&raw) {
             Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
                 let nothing = ServerPolicy {
                     version,
@@ -215,8 +215,8 @@ impl Selinux {
             }
             validity => validity?,
         }
-        let decision = self.selinuxfs.access(&raw, &raw, "process")?;
-        let setcurrent = self.selinuxfs.permission("process", "setcurrent")?;
+        let decision = self.files.selinuxfs.access(&raw, &raw, "process")?;
+        let setcurrent = self.files.selinuxfs.permission("process", "setcurrent")?;
         let categories = match own.range {
             Some(_) => Some(!self.ignores_categories(own)?),
             None => None,

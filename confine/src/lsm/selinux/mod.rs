@@ -46,7 +46,7 @@ use std::{
 };
 
 use super::{
-    Backend, Enter, EnterError, Inactive, Move, Moved, PrepareError, PreparedMove, Values, quoted,
+    Backend, Enter, EnterError, Inactive, Made, Move, Moved, PrepareError, PreparedMove, Values, quoted,
     selfattr::{AttrFile, Interface, LsmId, Wire},
 };
 use crate::{
@@ -59,6 +59,7 @@ mod active;
 mod check;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+mod process;
 mod refusal;
 mod selinuxfs;
 #[cfg(test)]
@@ -97,10 +98,17 @@ impl Roots {
     }
 }
 
+/// Files of the kernel that moves need, too.
+struct KernelFiles {
+    selinuxfs: Selinuxfs,
+    /// The folder with the attributes of the calling thread.
+    attributes: PathBuf,
+}
+
 /// The SELinux backend.
 pub struct Selinux {
     roots: Roots,
-    selinuxfs: Selinuxfs,
+    files: Arc<KernelFiles>,
     interface: Interface,
     /// The path for [`AttrFile::open`].
     proc_file: Arc<CStr>,
@@ -148,10 +156,13 @@ impl Selinux {
         let current = roots.current();
         // A path that holds a NUL cannot be opened, and an empty one cannot either, so it stands for it.
         let proc_file = CString::new(current.as_os_str().as_bytes()).unwrap_or_default().into();
-        let selinuxfs = Selinuxfs { root: roots.selinuxfs.clone() };
+        let files = KernelFiles {
+            selinuxfs: Selinuxfs { root: roots.selinuxfs.clone() },
+            attributes: roots.proc.join("thread-self/attr"),
+        };
         Self {
             roots,
-            selinuxfs,
+            files: Arc::new(files),
             interface,
             proc_file,
             own,
@@ -174,7 +185,7 @@ impl Selinux {
     /// Whether the kernel enforces the policy (the file `enforce` in selinuxfs). A permissive kernel logs denials and
     /// refuses nothing.
     pub fn enforcing(&self) -> io::Result<bool> {
-        self.selinuxfs.enforcing()
+        self.files.selinuxfs.enforcing()
     }
 
     /// The context that `text` means for this server.
@@ -210,6 +221,7 @@ impl Selinux {
             own: own.clone(),
             left,
             target: whole,
+            files: Arc::clone(&self.files),
             door: match self.interface {
                 Interface::Syscall => Door::Syscall(Wire::new(LsmId::SELINUX, &raw)),
                 Interface::Proc => Door::Proc { file: Arc::clone(&self.proc_file), context: raw },
@@ -283,7 +295,7 @@ impl Backend for Selinux {
             )),
         }
         let raw = own.to_string();
-        if self.selinuxfs.access(&raw, &raw, "process").is_ok_and(|d| d.permissive) {
+        if self.files.selinuxfs.access(&raw, &raw, "process").is_ok_and(|d| d.permissive) {
             warnings.push(check::permissive_domain(&own.domain));
         }
         warnings.extend(self.found.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
@@ -341,6 +353,7 @@ struct ContextMove {
     own: SecurityContext,
     left: Left,
     target: SecurityContext,
+    files: Arc<KernelFiles>,
 }
 
 enum Door {
@@ -359,6 +372,18 @@ impl Move for ContextMove {
 
     fn ready<'a>(&'a self, _values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
         Ok(PreparedMove::Shared(self))
+    }
+
+    fn may_execute(&self, program: &Path) -> Result<(), Problem> {
+        process::may_execute(&self.files.selinuxfs, &self.target, program)
+    }
+
+    fn to_execute(&self, program: &Path) -> String {
+        process::to_execute(&self.target, program)
+    }
+
+    fn made_for(&self, what: Made<'_>, make: &mut dyn FnMut()) -> Result<(), Problem> {
+        self.label_for(what, make)
     }
 }
 

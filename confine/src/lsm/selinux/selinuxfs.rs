@@ -7,6 +7,7 @@ use std::{
 };
 
 /// The mount point of selinuxfs. Tests use a directory that looks like it.
+#[derive(Clone)]
 pub(super) struct Selinuxfs {
     pub root: PathBuf,
 }
@@ -43,13 +44,26 @@ impl Selinuxfs {
 
     /// Asks what `source` may do to `target`, an object of the class with the name `class`.
     pub(super) fn access(&self, source: &str, target: &str, class: &str) -> io::Result<Decision> {
+        let answer = self.ask("access", source, target, class)?;
+        decision(&answer).ok_or_else(|| unexpected("access"))
+    }
+
+    /// Asks which context something of the class with the name `class` gets that `source` makes in `target`, or which
+    /// one `source` gets that executes `target` (class process).
+    pub(super) fn made(&self, source: &str, target: &str, class: &str) -> io::Result<String> {
+        let answer = self.ask("create", source, target, class)?;
+        Ok(answer.trim_matches(['\0', '\n']).to_owned())
+    }
+
+    /// The question is written and the answer is read through the same descriptor.
+    fn ask(&self, file: &str, source: &str, target: &str, class: &str) -> io::Result<String> {
         let index = self.number(&format!("class/{class}/index"))?;
-        // The question is written and the answer is read through the same descriptor.
-        let mut file = OpenOptions::new().read(true).write(true).open(self.root.join("access"))?;
-        file.write_all(format!("{source} {target} {index}").as_bytes())?;
-        let mut answer = [0; 256];
-        let len = file.read(&mut answer)?;
-        std::str::from_utf8(&answer[..len]).ok().and_then(decision).ok_or_else(|| unexpected("access"))
+        let mut opened = OpenOptions::new().read(true).write(true).open(self.root.join(file))?;
+        opened.write_all(format!("{source} {target} {index}").as_bytes())?;
+        // The kernel's answers are at most as long as its contexts, which fit into a page.
+        let mut answer = [0; 4096];
+        let len = opened.read(&mut answer)?;
+        String::from_utf8(answer[..len].to_vec()).map_err(|_| unexpected(file))
     }
 
     /// The bit of the permission `name` of the class `class`. The file holds a number that counts from 1.

@@ -35,7 +35,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -56,6 +56,7 @@ pub(crate) mod fuzz;
 mod kernel;
 mod pattern;
 mod policy;
+mod process;
 mod refusal;
 mod text;
 
@@ -332,8 +333,19 @@ impl Move for DomainMove {
     }
 
     fn ready<'a>(&'a self, _values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
+        if !self.shared.used.load(Ordering::Relaxed) {
+            self.shared.used.store(true, Ordering::Relaxed);
+        }
         self.shared.with_kernel(|kernel| self.before(kernel)).map_err(EnterError::from)?;
         Ok(PreparedMove::Shared(self))
+    }
+
+    fn may_execute(&self, program: &Path) -> Result<(), Problem> {
+        self.shared.with_kernel(|kernel| process::may_execute(&self.shared, kernel, &self.target, program))
+    }
+
+    fn to_execute(&self, program: &Path) -> String {
+        process::to_execute(&self.target, program)
     }
 }
 

@@ -227,15 +227,29 @@ impl Move for UserMove {
     /// A user whom the configuration names was looked up at startup. Where a map has too many for that, and for users
     /// whom requests name, this asks the system's directory.
     fn ready<'a>(&'a self, _values: &dyn Values) -> Result<PreparedMove<'a>, EnterError> {
+        match self.identity() {
+            Ok(identity) => Ok(PreparedMove::Own(Box::new(EnterUser(identity)))),
+            Err(problem) => Err(EnterError { problem, forbidden: self.by == ChosenBy::Request }),
+        }
+    }
+
+    fn may_execute(&self, program: &Path) -> Result<(), Problem> {
+        program::may_execute(program, self.identity()?.uid)
+    }
+
+    fn to_execute(&self, program: &Path) -> String {
+        format!("let the user {} execute {}", self.context.text, quoted(&program.to_string_lossy()))
+    }
+}
+
+impl UserMove {
+    fn identity(&self) -> Result<Identity, Problem> {
         let name = &*self.context.text;
         let found = match self.by {
             ChosenBy::Configuration => self.users.of_configuration(name),
             ChosenBy::Request => self.users.of_request(name),
         };
-        match found {
-            Ok(user) => Ok(PreparedMove::Own(Box::new(EnterUser(user.identity.clone())))),
-            Err(problem) => Err(EnterError { problem, forbidden: self.by == ChosenBy::Request }),
-        }
+        found.map(|user| user.identity.clone())
     }
 }
 
@@ -249,10 +263,6 @@ impl Enter for EnterUser {
 
     fn user(&self) -> Option<UserIds> {
         Some(UserIds { user: self.0.uid, group: self.0.gid })
-    }
-
-    fn may_execute(&self, program: &Path) -> Result<(), Problem> {
-        program::may_execute(program, self.0.uid)
     }
 }
 
