@@ -172,6 +172,8 @@ impl Drop for Outside {
 fn fcgid(workload: &Workload) -> Result<Started, String> {
     let folder = PathBuf::from(format!("/var/www/confine-bench-{}", std::process::id()));
     let told = |error: std::io::Error| format!("{}: {error}", folder.display());
+    // The log that is built into Debian's suexec; without its folder it serves nobody.
+    fs::create_dir_all("/var/log/apache2").map_err(told)?;
     fs::create_dir_all(&folder).map_err(told)?;
     let outside = Outside(folder.clone());
     let script = folder.join("php");
