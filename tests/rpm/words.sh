@@ -5,6 +5,8 @@
 LOG=/var/log/httpd/error_log PID_FILE=/run/httpd/httpd.pid
 mkdir -p "$ROOT/run/httpd" "$ROOT/var/www/html"
 echo front >"$ROOT/var/www/html/index.html"
+# The ETag of a file that was changed within a second is another one.
+touch -d '1 hour ago' "$ROOT/var/www/html/index.html"
 
 # The rpm of this machine, which works on the root.
 rpm() { record "rpm $*" command rpm --root "$ROOT" --dbpath /var/lib/rpm "$@"; }
