@@ -72,7 +72,7 @@ impl Namespace {
 
 /// Whether the kernel gives this server no namespaces.
 fn is_for_good(error: &std::io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EPERM | libc::EINVAL | libc::ENOSYS))
+    matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES | libc::EINVAL | libc::ENOSYS))
 }
 
 fn say_once(error: &std::io::Error) {
