@@ -41,6 +41,8 @@ logged 'with the rule that lacks' 'refused GET /carol/pool.php .*carol\.process 
 # ---- with a ruleset of Landlock beside it ----
 pool_server 'LandlockIncludeDir /lab/conf/landlock
 <ConfineLandlock erin>
+    # What Linux 6.1 has, which is one of the two kernels here.
+    LandlockABI 1
     LandlockInclude php-cgi
     LandlockRead /lab/app /lab/www/erin
 </ConfineLandlock>
