@@ -6,7 +6,7 @@ use confine::spelling::nearest;
 use crate::described::HOW_TO_LOAD;
 
 /// All of them; a test of the manual compares them with the module's own table.
-const NAMES: [&str; 47] = [
+const NAMES: [&str; 49] = [
     "ConfineContext",
     "ConfineMap",
     "ConfineEnv",
@@ -47,6 +47,8 @@ const NAMES: [&str; 47] = [
     "Idle",
     "Total",
     "Queue",
+    "Memory",
+    "PrivateIPC",
     "selinuxServerDomain",
     "selinuxDomainMap",
     "selinuxDomainEnv",

@@ -25,6 +25,7 @@ pub const SHIPPED_BLOCKS: &[&str] = &[
     "etc_files",
     "rewrite_programs",
     "own_proc",
+    "pool",
 ];
 
 /// The words of CIL (libsepol: cil/src/cil.c, cil_init_keys). CIL reserves few of them, and none as the name of a
