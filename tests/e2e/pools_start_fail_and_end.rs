@@ -9,15 +9,6 @@ use confine_tests::{Cell, Request, Server, matrix, pools::*};
 
 const HELLO: &str = "echo 'hello from ', getmypid();";
 
-#[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
 fn a_program_that_exits_at_once(cell: Cell) {
     if !can_have_pools() {
         return;

@@ -7,18 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use confine_tests::{Cell, Request, Server, ServerBuilder, Wire, matrix, pools::*, tenants::Expectations};
+use confine_tests::{Cell, Request, ServerBuilder, Wire, matrix, pools::*, tenants::Expectations};
 
 const HELLO: &str = "echo 'hello';";
-
-#[track_caller]
-fn until(server: &Server, what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(30), "not within 30 s: {what}\n{}", server.log());
-        thread::sleep(Duration::from_millis(50));
-    }
-}
 
 fn php_pool(cell: Cell, section: &str, script: &str) -> ServerBuilder {
     two_pools(cell, section)
@@ -101,14 +92,14 @@ fn a_program_that_is_gone_or_not_executable(cell: Cell) {
     assert!(answer.status >= 500 && !answer.text().contains("source"), "{answer:?}");
     server.wait_for_log(&["pool", "context=landlock:alice", "Permission denied"]);
     mode(0o755);
-    until(&server, "it runs again", || server.client().get("/alice/it.php").status == 200);
-    until(&server, "it is idle", || server.processes_of("bin/app").is_empty());
+    until("it runs again", || server.client().get("/alice/it.php").status == 200);
+    until("it is idle", || server.processes_of("bin/app").is_empty());
     fs::rename(&path, server.path("bin/away")).expect("rename");
     let answer = server.client().get("/alice/it.php");
     assert!(answer.status >= 500 && !answer.text().contains("source"), "{answer:?}");
     server.wait_for_log(&["context=landlock:alice", "No such file or directory"]);
     fs::rename(server.path("bin/away"), &path).expect("rename");
-    until(&server, "it runs again", || server.client().get("/alice/it.php").status == 200);
+    until("it runs again", || server.client().get("/alice/it.php").status == 200);
 }
 
 matrix!(a_program_that_is_gone_or_not_executable once);
@@ -172,7 +163,7 @@ fn a_program_that_forks_away(cell: Cell) {
         let answer = server.client().get("/alice/it.php");
         assert!(answer.status >= 500, "{answer:?}");
     }
-    until(&server, "nothing is left of it", || server.processes_of("bin/app").is_empty());
+    until("nothing is left of it", || server.processes_of("bin/app").is_empty());
 }
 
 matrix!(a_program_that_forks_away once);
@@ -205,9 +196,9 @@ fn what_a_script_leaves_running(cell: Cell) {
     let target = format!("/alice/it.php?to={}&read={}", folder.display(), secret.display());
     server.client().get(&target).expect_content("left");
     let seen = || fs::read_to_string(folder.join("seen")).unwrap_or_default();
-    until(&server, "it lives on", || seen().lines().count() > 5);
+    until("it lives on", || seen().lines().count() > 5);
     assert!(seen().lines().all(|line| line == "closed"), "{}", seen());
-    until(&server, "it ends with its pool", || server.processes_of("bin/daemon").is_empty());
+    until("it ends with its pool", || server.processes_of("bin/daemon").is_empty());
     assert!(server.processes_of("php-cgi").is_empty());
 }
 
@@ -245,7 +236,7 @@ fn a_client_that_goes(cell: Cell) {
     assert_eq!(connection.head_only().status, 200);
     drop(connection);
     let end = || fs::read_to_string(server.path("data/alice/end")).unwrap_or_default();
-    until(&server, "the script is told", || !end().is_empty());
+    until("the script is told", || !end().is_empty());
     assert_eq!(end(), "told");
     server.client().get("/alice/hello.php").expect_content("hello");
 }
@@ -330,9 +321,9 @@ fn restarts_under_load(cell: Cell) {
     };
     server.client().get("/alice/hello.php").expect_content("hello");
     server.client().get("/bob/hello.php").expect_content("hello");
-    until(&server, "only this configuration's pools are there", || server.processes_of("php-cgi").len() == 6);
+    until("only this configuration's pools are there", || server.processes_of("php-cgi").len() == 6);
     // One child and one manager, and no zombie.
-    until(&server, "the children of earlier configurations are gone", || children().len() == 2);
+    until("the children of earlier configurations are gone", || children().len() == 2);
     assert!(children().iter().all(|stat| !stat.starts_with('Z')), "{:?}", children());
     let folders = fs::read_dir(server.path("run/confine-fastcgi")).expect("a folder").flatten().count();
     assert_eq!(folders, 1, "folders of sockets");
@@ -362,7 +353,7 @@ fn a_parent_process_that_is_killed(cell: Cell) {
         // SAFETY: a signal to processes of this test's.
         unsafe { libc::kill(pid, libc::SIGKILL) };
     }
-    until(&server, "programs end with the server", || server.processes_of("php-cgi").is_empty());
+    until("programs end with the server", || server.processes_of("php-cgi").is_empty());
 }
 
 matrix!(a_parent_process_that_is_killed once);

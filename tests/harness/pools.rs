@@ -1,6 +1,10 @@
 //! Two tenants whose PHP runs in processes of their own: `/alice/...` and `/bob/...`.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::{Cell, Server, ServerBuilder, platform};
 
@@ -19,6 +23,16 @@ pub fn can_have_pools() -> bool {
     }
     println!("not run: pools of processes need a server that root starts");
     false
+}
+
+/// Waits until this is so; a busy machine is given half a minute.
+#[track_caller]
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(30), "not within 30 s: {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// A server with a pool of PHP for each tenant. `section` stands in `<ConfineFastCGI php>`.
