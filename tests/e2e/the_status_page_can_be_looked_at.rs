@@ -70,7 +70,7 @@ fn busy(cell: Cell) -> Server {
     }
     if pools::can_have_pools() {
         (0..4).for_each(|_| drop(ask("runs.example.com", "/hello.php", "").expect_status(200)));
-        ask("shut.example.com", "/hello.php", "").expect_status(503);
+        ask("shut.example.com", "/hello.php", "").expect_status(500);
     }
     ask("nobody.example.com", "/app/page.txt", "").expect_status(403);
     ask("nobody.example.com", "/app/%3Cscript%3Ealert(1)%3C/script%3E?x", "").expect_status(403);
