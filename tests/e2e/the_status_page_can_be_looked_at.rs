@@ -24,19 +24,23 @@ const FRAME: &str = "<!DOCTYPE html>
 </iframe></body></html>
 ";
 
-/// Two pools of processes: one that runs, and one whose ruleset lets no program start.
+/// Two pools of processes: one that runs, and one whose ruleset does not let its program start, which lies where no
+/// ruleset of these tests grants anything.
 fn with_pools(server: ServerBuilder) -> ServerBuilder {
     let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/landlock");
-    let handler = "<FilesMatch \"\\.php$\">\nSetHandler confine-fastcgi:php\n</FilesMatch>";
+    let handler =
+        |section| format!("<FilesMatch \"\\.php$\">\nSetHandler confine-fastcgi:{section}\n</FilesMatch>");
     server
         .modules(["proxy", "proxy_fcgi"])
         .config(format!("LandlockIncludeDir \"{}\"", parts.display()))
         .config(format!("<ConfineFastCGI php>\nProgram {}\n</ConfineFastCGI>", pools::PHP_CGI))
+        .config("<ConfineFastCGI outside>\nProgram @root@/outside/program\n</ConfineFastCGI>")
+        .program("outside/program", "#!/bin/sh\nexec sleep 60\n")
         .config("<ConfineLandlock runs>\nLandlockInclude php-cgi\nLandlockRead \"@root@/www\"\n</ConfineLandlock>")
         .config("<ConfineLandlock shut>\nLandlockRead \"@root@/www\"\n</ConfineLandlock>")
         .file("www/hello.php", pools::php("echo 'hello';"))
-        .host("runs.example.com", &format!("ConfineContext landlock:runs\n{handler}"))
-        .host("shut.example.com", &format!("ConfineContext landlock:shut\n{handler}"))
+        .host("runs.example.com", &format!("ConfineContext landlock:runs\n{}", handler("php")))
+        .host("shut.example.com", &format!("ConfineContext landlock:shut\n{}", handler("outside")))
 }
 
 /// A server that has something to show: hosts, contexts, refusals, a stale map, pools of processes.
