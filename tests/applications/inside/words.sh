@@ -71,6 +71,16 @@ hole_host() { echo "Alias \"/hole\" \"/srv/$1/hole\""; }
 HOLE=/hole/leak.php
 leak() { curl --silent --max-time 20 "http://$1.example.org$HOLE?do=$2&what=$3"; }
 
+# A folder of the tenant's own for what PHP writes by itself, sessions and uploads: `php_folder NAME` makes it, and
+# `php_folder_host NAME` names it to PHP.
+php_folder() { install -d -o www-data -g www-data "/srv/$1/tmp"; }
+php_folder_host() {
+    local setting
+    for setting in session.save_path upload_tmp_dir sys_temp_dir; do
+        echo "    php_admin_value $setting \"/srv/$1/tmp\""
+    done
+}
+
 # An application that runs no code of its tenant's has holes in the server's configuration instead.
 server_hole() {
     install -D holes/leak.sh /srv/hole/leak.sh

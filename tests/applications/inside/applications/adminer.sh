@@ -4,8 +4,8 @@ MPM=prefork
 MODULES=(php8.2)
 
 prepare() {
-    mkdir -p "/srv/$1/db" "/srv/$1/tmp"
-    chown www-data: "/srv/$1/db" "/srv/$1/tmp"
+    mkdir -p "/srv/$1/db"
+    chown www-data: "/srv/$1/db"
     # Adminer opens no database without a password unless it is told one.
     cat >"/srv/$1/htdocs/index.php" <<END
 <?php
@@ -20,16 +20,15 @@ function adminer_object() {
 }
 include '/usr/share/adminer/adminer.php';
 END
+    php_folder "$1"
     hole php "$1"
 }
 
 host() {
     cat <<END
     DirectoryIndex index.php
-    php_admin_value session.save_path "/srv/$1/tmp"
-    php_admin_value upload_tmp_dir    "/srv/$1/tmp"
-    php_admin_value sys_temp_dir      "/srv/$1/tmp"
 END
+    php_folder_host "$1"
     hole_host "$1"
 }
 

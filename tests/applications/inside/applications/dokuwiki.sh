@@ -8,8 +8,7 @@ prepare() {
     dokuwiki-addsite --no-admin "$site"
     echo "admin:$(printf admins-password | md5sum | cut -d' ' -f1):Admin:admin@example.org:admin,user" \
         >"/var/lib/dokuwiki/farm/$site/acl/users.auth.php"
-    mkdir -p "/srv/$1/tmp"
-    chown www-data: "/srv/$1/tmp"
+    php_folder "$1"
     hole php "$1"
 }
 
@@ -21,10 +20,8 @@ host() {
         Options FollowSymLinks
         Require all granted
     </Directory>
-    php_admin_value session.save_path "/srv/$1/tmp"
-    php_admin_value upload_tmp_dir    "/srv/$1/tmp"
-    php_admin_value sys_temp_dir      "/srv/$1/tmp"
 END
+    php_folder_host "$1"
     hole_host "$1"
 }
 

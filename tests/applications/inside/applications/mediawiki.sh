@@ -4,7 +4,7 @@ MPM=prefork
 MODULES=(php8.2)
 
 prepare() {
-    mkdir -p "/srv/$1/settings" "/srv/$1/db" "/srv/$1/images" "/srv/$1/cache" "/srv/$1/tmp"
+    mkdir -p "/srv/$1/settings" "/srv/$1/db" "/srv/$1/images" "/srv/$1/cache"
     php /usr/share/mediawiki/maintenance/install.php --dbtype sqlite --dbname wiki --dbpath "/srv/$1/db" --scriptpath '' \
         --server "http://$1.example.org" --confpath "/srv/$1/settings" --pass admins-password --with-extensions "$1" admin
     cat >>"/srv/$1/settings/LocalSettings.php" <<END
@@ -18,7 +18,8 @@ prepare() {
 \$wgTmpDirectory = '/srv/$1/tmp';
 \$wgMainCacheType = CACHE_DB;
 END
-    chown -R www-data: "/srv/$1/db" "/srv/$1/images" "/srv/$1/cache" "/srv/$1/tmp"
+    chown -R www-data: "/srv/$1/db" "/srv/$1/images" "/srv/$1/cache"
+    php_folder "$1"
     hole php "$1"
 }
 
@@ -32,10 +33,8 @@ host() {
         Require all granted
     </Directory>
     SetEnv MW_CONFIG_FILE "/srv/$1/settings/LocalSettings.php"
-    php_admin_value session.save_path "/srv/$1/tmp"
-    php_admin_value upload_tmp_dir    "/srv/$1/tmp"
-    php_admin_value sys_temp_dir      "/srv/$1/tmp"
 END
+    php_folder_host "$1"
     hole_host "$1"
 }
 
