@@ -57,10 +57,12 @@ whole_links() {
     return "$broken"
 }
 
-# all_that_ships DOC: the pages of the manual, the examples and the parts of rulesets are in $WORK/tree, DOC being the folder
-# of the documentation. Man pages are compressed.
+# all_that_ships DOC [FOLDER PLACE]...: the pages of the manual, the examples and the parts of rulesets are in $WORK/tree,
+# DOC being the folder of the documentation; and policies of FOLDER are in PLACE, too, where they are used. Man pages are
+# compressed.
 all_that_ships() {
     local file place missing=0 doc=$WORK/tree/usr/share/doc/$1 count=0
+    shift
     while IFS= read -r file; do
         case $file in
             docs/man/*) place=$WORK/tree/usr/share/man/man${file##*.}/${file##*/}.gz ;;
@@ -70,6 +72,13 @@ all_that_ships() {
         count=$((count + 1))
         [ -s "$place" ] || { echo "# $file is missing: $place" && missing=1; }
     done < <(cd "$REPO" && find docs conf -type f)
+    while [ $# -gt 0 ]; do
+        for file in "$REPO/$1"/mod_confine*; do
+            place=$WORK/tree/$2/${file##*/}
+            [ -s "$place" ] || { echo "# ${file#"$REPO"/} is missing: $place" && missing=1; }
+        done
+        shift 2
+    done
     echo "# $count files of docs and conf"
     [ "$missing" = 0 ] && [ "$count" -gt 50 ]
 }
@@ -93,7 +102,8 @@ packages_of_here() {
     result "no path of the build, stripped" clean_binaries "$WORK/tree/usr/lib/apache2/modules/mod_confine.so" \
         "$WORK/tree/usr/bin/confinectl" -e "$REPO" -e /.cargo/ -e /.rustup/
     result "links of the pages" whole_links
-    result "all pages, examples and parts of rulesets" all_that_ships libapache2-mod-confine
+    result "all pages, examples, policies and parts of rulesets" all_that_ships libapache2-mod-confine \
+        conf/apparmor/abstractions etc/apparmor.d/abstractions conf/selinux usr/share/selinux/packages/mod_confine
 }
 
 # native_packages RELEASE FOLDER: in a root of that release, by its own compiler, in two folders, without a network.
