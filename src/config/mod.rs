@@ -24,7 +24,7 @@ mod written;
 
 pub use self::{
     edit::name_code,
-    policy::{Policy, WatchedMap},
+    policy::{MapProgram, Policy, WatchedMap},
     scopes::{DIRECTORY, DirectoryConfig, SERVER, ServerConfig},
     settings::{Gate, Mode, OutOfProcess, PhpCache, Settings, Unmatched, WorkerLimits, Workers},
     written::{

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -57,6 +58,7 @@ pub struct Policy {
 }
 
 /// A map that rules name.
+#[derive(Clone)]
 pub struct WatchedMap {
     /// The rules that are in force.
     pub map: Arc<LiveMap>,
@@ -64,6 +66,23 @@ pub struct WatchedMap {
     pub stamp: FileStamp,
     /// The backends as they are seen from where the rules stand.
     pub backends: Arc<Backends>,
+    /// Which programs have pools in its contexts.
+    pub programs: Vec<MapProgram>,
+}
+
+/// A program that has pools in the contexts of a map.
+#[derive(Clone)]
+pub struct MapProgram {
+    /// The program's file.
+    pub file: PathBuf,
+    /// Whether it is PHP's.
+    pub is_php: bool,
+    /// The handler and the rule, with their places, for people.
+    pub place: String,
+    /// Whether handler and rule stand in one section, so that nothing else decides.
+    pub is_certain: bool,
+    /// Why no context may name a user there.
+    pub no_users: Vec<&'static str>,
 }
 
 impl Policy {

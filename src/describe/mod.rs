@@ -8,6 +8,7 @@
 mod access;
 pub mod explain;
 mod hints;
+pub mod pool_contexts;
 pub mod pools;
 
 use std::{

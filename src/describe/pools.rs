@@ -1,97 +1,24 @@
-//! What stands in the way of requests that pools of processes would serve, and what an administrator should know about
-//! pools.
+//! What an administrator should know about pools of processes.
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, os::unix::fs::MetadataExt, path::Path};
 
 use confine::{
-    backends::{Moves, Prepared},
-    context::BackendName,
+    backends::Prepared,
     lsm::{
         NoValues,
         uid::{Uid, UserSettings},
     },
-    policy::decide::{Rule, Source},
+    policy::decide::Source,
 };
 
+use super::pool_contexts::{ELSEWHERE, of_handlers};
 use crate::{
     config::{
-        Mode, Policy, ServerConfig, Standing, Written, WrittenPoolHandler,
+        Policy, Written,
         fastcgi::{HANDLER, Program},
     },
-    httpd::{expression::Expression, hosts, server::Server},
+    httpd::{hosts, server::Server},
 };
-
-/// Something that stands in the way of the requests of one handler.
-pub struct Obstacle {
-    /// Whether handler and rule stand in one section, so that nothing else decides. Other sections can overlap with
-    /// theirs, and give the requests another rule.
-    pub is_certain: bool,
-    /// What, beginning with file and line.
-    pub text: String,
-}
-
-/// Looks at each handler, in each server that has it, with the rule that is nearest to it, if that has fixed contexts.
-pub fn of_handlers(main: &Server<'_>, written: &Written, rules: &[Rule<Expression>]) -> Vec<Obstacle> {
-    let mut found = Vec::new();
-    for handler in &written.pool_handlers {
-        let Some(program) = written.programs.iter().find(|program| *program.name == *handler.name) else {
-            continue;
-        };
-        let hosts = main.with_hosts().into_iter();
-        for host in hosts.filter(|host| [host.id(), main.id()].contains(&handler.standing.server)) {
-            found.extend(of_handler(main, written, rules, (handler, program), &host));
-        }
-    }
-    found
-}
-
-fn of_handler(
-    main: &Server<'_>,
-    written: &Written,
-    rules: &[Rule<Expression>],
-    (handler, program): (&WrittenPoolHandler, &Program),
-    host: &Server<'_>,
-) -> Vec<Obstacle> {
-    let server = ServerConfig::of(host);
-    let early = server.and_then(|server| server.early);
-    let place = Standing { server: host.id(), ..handler.standing.clone() };
-    let all = written.rules.iter().enumerate().map(|(number, rule)| (&rule.standing, number));
-    let nearest = place.nearest(all.filter(|(_, number)| early != Some(*number)), main.id());
-    let Some(number) = nearest else { return Vec::new() };
-    let Source::Constant(Prepared::Moves(moves)) = &rules[number].source else { return Vec::new() };
-    let rule = &written.rules[number];
-    let mode = place.nearest(written.modes.iter().map(|(standing, mode)| (standing, *mode)), main.id());
-    let user = moves.for_processes.is_some();
-    let reported = (user && matches!(mode, Some(Mode::Report | Mode::Learn))).then_some(REPORTED);
-    let behind_early = (user && early.is_some()).then_some(BEHIND_EARLY);
-    let why = [reported, behind_early].into_iter().flatten().map(str::to_owned);
-    let obstacle = |why| Obstacle {
-        is_certain: handler.standing == rule.standing && !rule.standing.sections.is_empty(),
-        text: format!(
-            "{}: SetHandler {HANDLER}{}: {} at {}: {why}",
-            handler.origin, handler.name, rule.directive, rule.origin
-        ),
-    };
-    why.chain(not_executable(program, moves)).map(obstacle).collect()
-}
-
-const REPORTED: &str = "it names a user, and under ConfineMode report or learn the program would run as the server's own; \
-                        write ConfineMode enforce here";
-
-const BEHIND_EARLY: &str = "it names a user, and ConfineEarly comes before every rule of this host, though uid: must be the \
-                            first context of a process; write the rules of this host without ConfineEarly";
-
-/// Why the contexts do not let the program run, as far as their policies say so.
-fn not_executable(program: &Program, moves: &Moves) -> Option<String> {
-    let file = Path::new(OsStr::from_bytes(program.file.to_bytes()));
-    // Who may execute a file of the system's as a user is told elsewhere.
-    moves.steps.iter().filter(|step| !step.is_for_processes()).find_map(|step| {
-        let problem = step.may_execute(file).err()?;
-        let is_ruleset = step.context().backend == BackendName::LANDLOCK;
-        let part = if is_ruleset && program.is_php() { "write LandlockInclude php-cgi, or " } else { "" };
-        Some(format!("{}: {}; {part}{}", step.context(), problem.why, problem.remedy))
-    })
-}
 
 /// What is to be corrected, though the server starts. A text about one directive begins with its file and line.
 pub fn findings(main: &Server<'_>, written: &Written, policy: &Policy) -> Vec<String> {
@@ -118,14 +45,7 @@ pub fn findings(main: &Server<'_>, written: &Written, policy: &Policy) -> Vec<St
 pub fn notes(main: &Server<'_>, written: &Written, policy: &Policy) -> Vec<String> {
     let perhaps =
         of_handlers(main, written, &policy.rules).into_iter().filter(|obstacle| !obstacle.is_certain);
-    let mut notes: Vec<_> = perhaps
-        .map(|obstacle| {
-            format!(
-                "{}; if another section gives these requests another rule, this does not matter",
-                obstacle.text
-            )
-        })
-        .collect();
+    let mut notes: Vec<_> = perhaps.map(|obstacle| format!("{}; {ELSEWHERE}", obstacle.text)).collect();
     let unused = written
         .programs
         .iter()

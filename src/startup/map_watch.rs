@@ -12,13 +12,13 @@ use std::{
 };
 
 use confine::{
-    backends::Backends,
     policy::live_map::{Event, MapState, Watch},
     tally::{MapNews, Tally},
 };
 
 use crate::{
     config::{ServerConfig, WatchedMap},
+    describe::pool_contexts,
     httpd::{
         log::{self, Level},
         pool::Pool,
@@ -58,7 +58,7 @@ fn is_first(map: usize, sight: u64) -> bool {
 pub fn start(server: &Server<'_>, pool: Pool<'_>) {
     let policy = ServerConfig::of(server).and_then(ServerConfig::policy);
     let Some(policy) = policy.filter(|policy| !policy.maps.is_empty()) else { return };
-    let watch_of = |it: &WatchedMap| (Watch::new(Arc::clone(&it.map), it.stamp), Arc::clone(&it.backends));
+    let watch_of = |it: &WatchedMap| (Watch::new(Arc::clone(&it.map), it.stamp), it.clone());
     let watches: Vec<_> = policy.maps.iter().map(watch_of).collect();
     let shared = Shared::of_this_child(&watches);
     let job = Job { name: "confine-maps", yields: true, loss: "changed maps no longer count here" };
@@ -74,13 +74,13 @@ pub fn start(server: &Server<'_>, pool: Pool<'_>) {
     }
 }
 
-fn watch(stop: &Stop, mut watches: Vec<(Watch, Arc<Backends>)>, shared: Option<Shared>) {
+fn watch(stop: &Stop, mut watches: Vec<(Watch, WatchedMap)>, shared: Option<Shared>) {
     while !stop.is_told() {
-        for (number, (watch, backends)) in watches.iter_mut().enumerate() {
+        for (number, (watch, watched)) in watches.iter_mut().enumerate() {
             if stop.is_told() {
                 return;
             }
-            let event = watch.look(backends);
+            let event = watch.look(&watched.backends);
             if matches!(event, Event::Nothing) {
                 continue;
             }
@@ -88,19 +88,26 @@ fn watch(stop: &Stop, mut watches: Vec<(Watch, Arc<Backends>)>, shared: Option<S
             if let Some(shared) = &shared {
                 shared.tell(number, watch, &event, is_first);
             }
-            let (level, line) = match event {
-                Event::Nothing => continue,
-                Event::Swapped(state) => {
-                    background::give_memory_back();
-                    (Level::Notice, swapped(watch, &state))
-                }
-                Event::Rejected(error) => (Level::Error, format!("{error}; the rules from before stay")),
-            };
-            if is_first {
+            if matches!(event, Event::Swapped(_)) {
+                background::give_memory_back();
+            }
+            for (level, line) in if is_first { news(watch, watched, event) } else { Vec::new() } {
                 stop.unless(|| log::main(level, &format!("confine: {line}")));
             }
         }
         stop.sleep(PERIOD);
+    }
+}
+
+/// What the log says of a change.
+fn news(watch: &Watch, watched: &WatchedMap, event: Event) -> Vec<(Level, String)> {
+    match event {
+        Event::Nothing => Vec::new(),
+        Event::Swapped(state) => {
+            let hindered = pool_contexts::of_map(watched).into_iter().map(|text| (Level::Warning, text));
+            std::iter::once((Level::Notice, swapped(watch, &state))).chain(hindered).collect()
+        }
+        Event::Rejected(error) => vec![(Level::Error, format!("{error}; the rules from before stay"))],
     }
 }
 
@@ -111,7 +118,7 @@ struct Shared {
 }
 
 impl Shared {
-    fn of_this_child(watches: &[(Watch, Arc<Backends>)]) -> Option<Self> {
+    fn of_this_child(watches: &[(Watch, WatchedMap)]) -> Option<Self> {
         let tally = counters::tally()?;
         let shared = Self { tally, configuration: tally.configuration() };
         watches.iter().enumerate().for_each(|(number, (watch, _))| shared.has(number, watch));

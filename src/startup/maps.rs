@@ -54,7 +54,8 @@ impl RuleCompiler<'_> {
         }
         let live = self.read_map(written, path, default, same_context).map(|(live, stamp)| {
             let map = Arc::new(live);
-            self.maps.push(WatchedMap { map: Arc::clone(&map), stamp, backends: self.backends_of(written) });
+            let backends = self.backends_of(written);
+            self.maps.push(WatchedMap { map: Arc::clone(&map), stamp, backends, programs: Vec::new() });
             map
         });
         self.known_maps.insert(key, live.clone());

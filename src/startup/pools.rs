@@ -6,10 +6,10 @@ use confine::{Origin, policy::decide::Rule, pool::takes_a_pools_host};
 
 use crate::{
     config::{
-        Written,
+        WatchedMap, Written,
         fastcgi::{HANDLER, Program},
     },
-    describe::pools::of_handlers,
+    describe::pool_contexts::{note_programs, of_handlers, of_map},
     httpd::{config_tree, expression::Expression, hooks, server::Server},
 };
 
@@ -24,6 +24,20 @@ pub fn faults(main: &Server<'_>, written: &Written, rules: &[Rule<Expression>]) 
         faults.extend(certain.map(|obstacle| obstacle.text));
     }
     faults
+}
+
+/// What stands in the way of pools in the contexts of maps. Each map has its programs noted, for when it changes.
+pub fn in_maps(
+    main: &Server<'_>,
+    written: &Written,
+    rules: &[Rule<Expression>],
+    maps: &mut [WatchedMap],
+) -> Vec<String> {
+    if rules.len() < written.rules.len() {
+        return Vec::new();
+    }
+    note_programs(main, written, rules, maps);
+    maps.iter().flat_map(of_map).collect()
 }
 
 /// Handlers that lead to a section which is not there.

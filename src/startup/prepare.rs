@@ -47,7 +47,7 @@ pub fn policy(
 ) -> Result<Policy, Faults> {
     let backends = Arc::new(backends);
     let servers = Servers::of(main);
-    let Compiled { rules, maps, swaps, mut faults, mut warnings } =
+    let Compiled { rules, mut maps, swaps, mut faults, mut warnings } =
         RuleCompiler::new(main, &servers, written, &backends).compile();
     let lua = or_fault(&mut faults, lua::scope(main)).flatten();
     // This comes before the handlers are listed, because it replaces PHP's handler.
@@ -59,6 +59,7 @@ pub fn policy(
     faults.extend(written.per_context.iter().filter_map(|place| without_handler_gate(&servers, place)));
     let fcgi = or_fault(&mut faults, fastcgi::settings(main, !written.programs.is_empty())).flatten();
     faults.extend(pools::faults(main, written, &rules));
+    warnings.extend(pools::in_maps(main, written, &rules, &mut maps));
     let content_handlers = or_fault(&mut faults, ContentHandlers::of(main, handlers.gate));
     let Some(content_handlers) = content_handlers.filter(|_| faults.is_empty()) else { return Err(faults) };
     Ok(Policy {

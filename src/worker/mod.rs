@@ -102,7 +102,7 @@ fn finish_response(r: &mut Request<'_>, status: Status, state: State) -> Status 
             status
         }
         _ => {
-            r.break_stream(status);
+            r.break_off(status);
             status
         }
     };

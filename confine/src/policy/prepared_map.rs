@@ -108,6 +108,16 @@ impl PreparedMap {
         }
     }
 
+    /// As many lists of contexts as the kernel is asked about, each with its number. One that cannot be prepared is left
+    /// out.
+    pub fn first_lists<'a>(
+        &'a self,
+        backends: &'a Backends,
+    ) -> impl Iterator<Item = (u32, Cow<'a, Prepared>)> {
+        let numbers = 0..self.map.list_count().min(MOST_ASKED as u32);
+        numbers.filter_map(|number| Some((number, self.contexts(number, backends).ok()?)))
+    }
+
     /// The prepared lists, by their texts.
     pub fn known(&self) -> PreparedLists {
         let texts = (0..).map_while(|number| self.map.list_text(number));
