@@ -27,6 +27,8 @@ use crate::{
 
 /// How long programs are waited for when the manager ends.
 const END: Duration = Duration::from_secs(5);
+/// How many connections of children there may be at a time.
+const MOST_CHILDREN: usize = 256;
 /// How often idle pools are looked for.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -131,6 +133,10 @@ impl<'m> Manager<'m> {
             self.answer(&asking);
             if new_child {
                 self.children.extend(self.running.requests.accept());
+                // A child asks at once and takes its answer, so the oldest is one that says nothing.
+                if self.children.len() > MOST_CHILDREN {
+                    self.children.remove(0);
+                }
             }
             self.pools.iter_mut().for_each(Pool::time_passed);
             self.give_places();
@@ -230,7 +236,8 @@ impl<'m> Manager<'m> {
                 end -= 1;
             }
             answer.truncate(end);
-            child.send(answer.as_bytes()).is_ok()
+            // Nobody who does not listen keeps this process from the others.
+            child.send_at_once(answer.as_bytes()).is_ok()
         });
         self.children = children;
     }

@@ -109,7 +109,16 @@ impl Connection {
 
     /// Sends a message, whole.
     pub fn send(&self, message: &[u8]) -> io::Result<()> {
-        let (fd, flags) = (self.0.as_raw_fd(), libc::MSG_NOSIGNAL);
+        self.send_with(message, 0)
+    }
+
+    /// The same without waiting for room. A side that does not listen is an error.
+    pub fn send_at_once(&self, message: &[u8]) -> io::Result<()> {
+        self.send_with(message, libc::MSG_DONTWAIT)
+    }
+
+    fn send_with(&self, message: &[u8], flags: libc::c_int) -> io::Result<()> {
+        let (fd, flags) = (self.0.as_raw_fd(), flags | libc::MSG_NOSIGNAL);
         // SAFETY: a live socket and a buffer of this length.
         let sent = unsafe { libc::send(fd, message.as_ptr().cast(), message.len(), flags) };
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }

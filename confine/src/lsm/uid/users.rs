@@ -226,7 +226,11 @@ impl Users {
             return refused(why, "name a user of the application's own");
         }
         if by == ChosenBy::Request && !self.members_of.is_some_and(|group| groups.contains(&group)) {
-            let group = self.settings.members_of.as_deref().unwrap_or_default();
+            let Some(group) = self.settings.members_of.as_deref() else {
+                let why =
+                    format!("no rule names the user {shown} in these contexts, and requests may name nobody");
+                return refused(why, "write a rule, or ConfineUsers members-of=GROUP");
+            };
             let why =
                 format!("the user {shown} is not in the group {group}, whose members a request may name");
             return refused(why, "add the user to that group, if requests are to run as this user");
