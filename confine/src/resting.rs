@@ -200,17 +200,18 @@ impl<W> RestingWorkers<W> {
         self.alive = self.alive.saturating_sub(1);
     }
 
-    /// Removes the worker that has rested longest if `holds` accepts it. The worker counts as ended.
-    pub fn end_oldest_if(&mut self, holds: impl FnOnce(&W) -> bool) -> Option<W> {
-        let at = self.all.oldest;
-        self.entries.get(at as usize)?.worker.as_ref().filter(|worker| holds(worker))?;
-        self.gone();
-        self.remove(at)
-    }
-
-    /// Removes all resting workers. They count as ended.
-    pub fn end_all(&mut self) -> Vec<W> {
-        std::iter::from_fn(|| self.end_oldest_if(|_| true)).collect()
+    /// Removes the resting workers for which `holds`, the one that has rested longest first. They count as ended.
+    pub fn end_if(&mut self, mut holds: impl FnMut(&W) -> bool) -> Vec<W> {
+        let (mut ended, mut at) = (Vec::new(), self.all.oldest);
+        while let Some(entry) = self.entries.get(at as usize) {
+            let (this, newer) = (at, entry.in_all.newer);
+            if entry.worker.as_ref().is_some_and(&mut holds) {
+                self.gone();
+                ended.extend(self.remove(this));
+            }
+            at = newer;
+        }
+        ended
     }
 
     fn earn(&mut self, units: u64, max: usize) {

@@ -53,6 +53,8 @@ pub struct Policy {
     pub core_dumps: bool,
     /// Whether requests under rulesets are watched anywhere.
     pub watches: bool,
+    /// Whether any virtual host keeps workers (`ConfineWorkers per-context`).
+    pub keeps_workers: bool,
     /// The files of the rulesets that are learned, by their names. Start-up opens them after the policy is made.
     pub learned: OnceLock<BTreeMap<String, Arc<LearnFile>>>,
 }

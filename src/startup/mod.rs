@@ -29,6 +29,7 @@ use crate::{
     },
     request::{modules::php, watch},
     thread::{outside, signals, watched},
+    worker,
 };
 
 /// check_config: makes everything that requests use, or says what is wrong.
@@ -173,6 +174,15 @@ pub fn child_ready(main: &Server<'_>, pool: Pool<'_>) {
         }
     }
     let policy = ServerConfig::of(main).and_then(ServerConfig::policy);
+    if policy.is_some_and(|policy| policy.keeps_workers)
+        && let Err(error) = worker::pool::end_idle_workers(pool)
+    {
+        let text = format!(
+            "confine: no thread to end idle workers ({error}): this child keeps none, and serves each request by a \
+             one-time worker; raise the limit on threads (TasksMax, ulimit -u)"
+        );
+        log::server(main, Level::Error, &text);
+    }
     if policy.is_none_or(|policy| policy.rules.is_empty() || policy.core_dumps) {
         return;
     }

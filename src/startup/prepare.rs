@@ -78,6 +78,7 @@ pub fn policy(
         php,
         fcgi,
         core_dumps: written.core_dumps,
+        keeps_workers: !written.per_context.is_empty(),
         watches: written.watches && !rulesets::specs(main, written).is_empty(),
         learned: OnceLock::new(),
     })

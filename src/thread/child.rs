@@ -35,12 +35,9 @@ pub fn worker_ended() {
     change(Child::in_flight, 1_u64.wrapping_neg());
 }
 
-/// A kept worker has no request.
-pub fn worker_rests() {
-    change(Child::resting, 1);
-}
-
-/// A kept worker rests no longer.
-pub fn worker_rests_no_longer() {
-    change(Child::resting, 1_u64.wrapping_neg());
+/// So many kept workers have no request now.
+pub fn workers_rest(number: usize) {
+    if let Some(child) = here() {
+        child.resting().store(number as u64, Ordering::Relaxed);
+    }
 }

@@ -9,15 +9,12 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
-use crate::thread::{apr_thread::ThreadPool, attributes::Attributes, child, futex, signals::Masks};
+use crate::thread::{apr_thread::ThreadPool, attributes::Attributes, futex, signals::Masks};
 
-// The thread and its owner share two words. Each arrow says who changes a word.
-//
-// `turn` says who acts next. Both wait on this word. Only the owner may write to the thread's job, and only while it is
-// the owner's turn.
+// The thread and its owner share a word. It says who acts next, and both wait on it. Each arrow says who changes it. Only
+// the owner may write to the thread's job, and only while it is the owner's turn.
 //
 //     start (owner)           perform (owner)
 //         |           +-------+ ---------------> +--------+
@@ -28,24 +25,8 @@ use crate::thread::{apr_thread::ThreadPool, attributes::Attributes, child, futex
 //                         +--------------------> | END |
 //                                                +-----+
 //
-// `rest` says whether the thread rests. It only changes while it is the owner's turn.
-//
-//     start (owner)           rest (owner)
-//         |           +-------+ ---------------> +---------+
-//         +---------> | TAKEN |                  | RESTING |
-//                     +-------+ <--------------- +---------+
-//                             claim (owner)          |
-//                                                    |   no work for the time of `idle` (thread)
-//                                                    |     +-------+
-//                                                    +---> | ENDED |
-//                                                          +-------+
-//
-// The owner and the thread can both want to change RESTING. Both use compare_exchange, so one of them wins: either the
-// owner claims the thread, or the thread ends and the claim fails. From END and ENDED there is no way on: the thread
-// returns.
-//
-// These are two words because the owner lets the thread rest just when the thread begins to wait. If the word on which
-// it waits changed then, it would wait in vain and need a second system call for nearly every request.
+// The thread waits without a limit, because a limit would cost a timer of the kernel's for each request. Whoever keeps
+// the owner ends a thread that rests for too long.
 
 /// The thread waits for a job.
 const OWNER: u32 = 0;
@@ -54,24 +35,15 @@ const THREAD: u32 = 1;
 /// The owner is gone, so the thread ends.
 const END: u32 = 2;
 
-/// The thread has an owner that will give it a job, let it rest or end it.
-const TAKEN: u32 = 0;
-/// The thread rests. It belongs to nobody until its owner claims it.
-const RESTING: u32 = 1;
-/// The thread ended because it rested too long.
-const ENDED: u32 = 2;
-
 /// A job of the thread. It runs once and gets the pool of the thread.
 type Job<'j> = &'j mut (dyn FnMut(&ThreadPool) + 'j);
 
 /// What the thread and its owner share.
 struct Shared {
     turn: AtomicU32,
-    rest: AtomicU32,
     job: UnsafeCell<Option<Job<'static>>>,
     /// The pool is empty between two jobs.
     pool: ThreadPool,
-    idle: Duration,
 }
 
 // SAFETY: the owner writes `job` before it is the thread's turn, and the thread reads it while it is its turn. The word
@@ -86,14 +58,13 @@ pub struct KeptThread {
 }
 
 impl KeptThread {
-    /// Starts a thread. It ends by itself when it has rested for the time of `idle`. The error is an errno.
-    pub fn start(idle: Duration) -> Result<Self, c_int> {
+    /// Starts a thread. The error is an errno.
+    pub fn start() -> Result<Self, c_int> {
         let mut attributes = Attributes::new()?;
         attributes.set_detached()?;
         attributes.set_mask(Masks::of_this_thread())?;
-        let (turn, rest) = (AtomicU32::new(OWNER), AtomicU32::new(TAKEN));
         let (job, pool) = (UnsafeCell::new(None), ThreadPool::new()?);
-        let shared = Arc::new(Shared { turn, rest, job, pool, idle });
+        let shared = Arc::new(Shared { turn: AtomicU32::new(OWNER), job, pool });
         let its_own = Arc::into_raw(Arc::clone(&shared)).cast_mut().cast::<c_void>();
         let mut thread = MaybeUninit::uninit();
         // SAFETY: complete attributes; the thread takes its share of `shared` over.
@@ -106,28 +77,7 @@ impl KeptThread {
         Ok(Self { shared })
     }
 
-    /// Lets the thread rest. It can be [claimed](Self::claim), and it ends after a while.
-    pub fn rest(&self) {
-        child::worker_rests();
-        self.shared.rest.store(RESTING, Ordering::Release);
-    }
-
-    /// Takes the thread back after a rest. The answer is false if the thread has ended meanwhile.
-    pub fn claim(&self) -> bool {
-        let rest = &self.shared.rest;
-        let claimed = rest.compare_exchange(RESTING, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok();
-        if claimed {
-            child::worker_rests_no_longer();
-        }
-        claimed
-    }
-
-    /// Whether the thread ended while it rested.
-    pub fn has_ended(&self) -> bool {
-        self.shared.rest.load(Ordering::Relaxed) == ENDED
-    }
-
-    /// Has the thread run `job` and waits until the job is done. The thread must not rest: see [`Self::claim`].
+    /// Has the thread run `job` and waits until the job is done.
     pub fn perform(&mut self, job: Job<'_>) {
         // SAFETY: only the lifetime changes. This function returns after the thread has dropped the job.
         let job = unsafe { std::mem::transmute::<Job<'_>, Job<'static>>(job) };
@@ -136,15 +86,13 @@ impl KeptThread {
         unsafe { *self.shared.job.get() = Some(job) };
         futex::set_and_wake(turn, THREAD);
         while turn.load(Ordering::Acquire) == THREAD {
-            futex::wait(turn, THREAD, None);
+            futex::wait(turn, THREAD);
         }
     }
 }
 
 impl Drop for KeptThread {
     fn drop(&mut self) {
-        // If it rests, that ends here or in the thread itself, whoever is first.
-        self.claim();
         futex::set_and_wake(&self.shared.turn, END);
     }
 }
@@ -156,7 +104,7 @@ extern "C" fn start(data: *mut c_void) -> *mut c_void {
     null_mut()
 }
 
-/// Runs jobs until the owner ends the thread, or until the thread has rested for too long.
+/// Runs jobs until the owner ends the thread.
 fn serve(shared: &Shared) {
     loop {
         match shared.turn.load(Ordering::Acquire) {
@@ -169,15 +117,7 @@ fn serve(shared: &Shared) {
                 futex::set_and_wake(&shared.turn, OWNER);
             }
             END => return,
-            _ => {
-                let in_time = futex::wait(&shared.turn, OWNER, Some(shared.idle));
-                let end =
-                    || shared.rest.compare_exchange(RESTING, ENDED, Ordering::Relaxed, Ordering::Relaxed);
-                if !in_time && end().is_ok() {
-                    child::worker_rests_no_longer();
-                    return;
-                }
-            }
+            _ => futex::wait(&shared.turn, OWNER),
         }
     }
 }

@@ -7,10 +7,12 @@
 use std::{
     ffi::CStr,
     hash::{BuildHasher, RandomState},
+    io,
     sync::{
-        LazyLock, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        LazyLock, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use confine::{
@@ -18,7 +20,15 @@ use confine::{
     tally::{self, Label},
 };
 
-use crate::{config::WorkerLimits, thread::kept_thread::KeptThread};
+use crate::{
+    config::WorkerLimits,
+    httpd::pool::Pool,
+    thread::{
+        background::{self, Job},
+        child,
+        kept_thread::KeptThread,
+    },
+};
 
 /// What a kept worker is for.
 #[derive(Clone, Copy)]
@@ -53,16 +63,52 @@ pub struct ContextWorker {
     map_swaps: u64,
     /// Requests served so far.
     served: u32,
+    /// When it came to rest, in [`TICKS`].
+    since: u32,
+    /// How many ticks it may rest.
+    idle: u32,
 }
 
 /// The resting workers of this child.
 static RESTING: Mutex<resting::RestingWorkers<ContextWorker>> = Mutex::new(resting::RestingWorkers::new());
 /// How often maps had been replaced when a worker was last asked for.
 static SEEN: AtomicU64 = AtomicU64::new(0);
+/// The time between two looks at the resting workers.
+const TICK: Duration = Duration::from_secs(1);
+/// The time, in seconds since this child began to count. A request reads no clock for it.
+static TICKS: AtomicU32 = AtomicU32::new(0);
+/// Whether [`end_idle`] runs in this child.
+static ENDS_IDLE: AtomicBool = AtomicBool::new(false);
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-fn resting() -> MutexGuard<'static, resting::RestingWorkers<ContextWorker>> {
-    RESTING.lock().unwrap_or_else(PoisonError::into_inner)
+/// Changes the resting workers, and tells the other processes how many rest now.
+fn with_resting<T>(change: impl FnOnce(&mut resting::RestingWorkers<ContextWorker>) -> T) -> T {
+    let mut resting = RESTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let result = change(&mut resting);
+    child::workers_rest(resting.resting());
+    result
+}
+
+/// Starts the thread that ends workers which rest for too long. Without this thread no worker of this child is kept, and
+/// one-time workers serve.
+pub fn end_idle_workers(pool: Pool<'_>) -> io::Result<()> {
+    let loss = "idle kept workers stay in this child until another request needs their place";
+    background::start(pool, Job { name: "confine-idle", yields: true, loss }, |stop| {
+        while !stop.is_told() {
+            stop.sleep(TICK);
+            end_idle();
+        }
+    })?;
+    ENDS_IDLE.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+/// A second is over. Ends the workers that rest for too long.
+fn end_idle() {
+    let now = TICKS.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    let idle = with_resting(|resting| resting.end_if(|worker| now.wrapping_sub(worker.since) > worker.idle));
+    // Dropping a worker ends its thread, and that takes no lock.
+    drop(idle);
 }
 
 /// A worker for `key`: one that rests, or a new one. `Ok(None)` says that a one-time worker must serve, because there
@@ -71,25 +117,25 @@ fn resting() -> MutexGuard<'static, resting::RestingWorkers<ContextWorker>> {
 pub fn take(key: Key<'_>, limits: &WorkerLimits) -> Result<Option<ContextWorker>, i32> {
     end_those_before(key.map_swaps);
     let hash = key.hash();
-    let mut resting = resting();
-    while let Some(kept) = resting.take(hash, |k| k.host == key.host && *k.contexts == *key.contexts) {
-        if kept.thread.claim() {
-            resting.used(limits.max);
-            return Ok(Some(kept));
+    let found = with_resting(|resting| {
+        let kept = resting.take(hash, |k| k.host == key.host && *k.contexts == *key.contexts);
+        match kept {
+            Some(kept) => {
+                resting.used(limits.max);
+                Ok(kept)
+            }
+            None if ENDS_IDLE.load(Ordering::Relaxed) => Err(resting.admit(hash, limits.max)),
+            None => Err(Admission::Refused),
         }
-        resting.gone();
-    }
-    // The places of workers that ended are free.
-    while resting.end_oldest_if(ContextWorker::has_ended).is_some() {}
-    let admission = resting.admit(hash, limits.max);
-    drop(resting);
-    match admission {
-        Admission::Refused => return Ok(None),
-        Admission::Granted => {}
+    });
+    match found {
+        Ok(kept) => return Ok(Some(kept)),
+        Err(Admission::Refused) => return Ok(None),
+        Err(Admission::Granted) => {}
         // Dropping it ends its thread, and that takes no lock.
-        Admission::InPlaceOf(other) => drop(other),
+        Err(Admission::InPlaceOf(other)) => drop(other),
     }
-    let thread = KeptThread::start(limits.idle).inspect_err(|_| gone())?;
+    let thread = KeptThread::start().inspect_err(|_| gone())?;
     Ok(Some(ContextWorker {
         thread,
         hash,
@@ -97,6 +143,8 @@ pub fn take(key: Key<'_>, limits: &WorkerLimits) -> Result<Option<ContextWorker>
         contexts: key.contexts.into(),
         map_swaps: key.map_swaps,
         served: 0,
+        since: 0,
+        idle: u32::try_from(limits.idle.as_secs()).unwrap_or(u32::MAX),
     }))
 }
 
@@ -105,12 +153,12 @@ fn end_those_before(map_swaps: u64) {
     if SEEN.load(Ordering::Relaxed) == map_swaps || SEEN.swap(map_swaps, Ordering::Relaxed) == map_swaps {
         return;
     }
-    let old = resting().end_all();
+    let old = with_resting(|resting| resting.end_if(|_| true));
     drop(old);
 }
 
 fn gone() {
-    resting().gone();
+    with_resting(resting::RestingWorkers::gone);
 }
 
 impl ContextWorker {
@@ -124,20 +172,14 @@ impl ContextWorker {
         self.served > 0
     }
 
-    /// Whether its thread ended by itself because it rested for too long.
-    fn has_ended(&self) -> bool {
-        self.thread.has_ended()
-    }
-
     /// Lets the worker rest after a request that ended well. If it has served enough requests, it ends.
     pub fn keep(mut self, limits: &WorkerLimits) {
         self.served += 1;
         if self.served >= limits.requests || self.map_swaps != SEEN.load(Ordering::Relaxed) {
             return self.retire();
         }
-        let mut resting = resting();
-        self.thread.rest();
-        resting.rest(self.hash, self);
+        self.since = TICKS.load(Ordering::Relaxed);
+        with_resting(|resting| resting.rest(self.hash, self));
     }
 
     /// Ends it.

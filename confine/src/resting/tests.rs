@@ -43,11 +43,11 @@ fn the_one_that_came_last_is_taken_first_and_each_key_has_its_own() {
     assert_eq!(kept.take(1, |_| true), Some('d'));
     assert_eq!(kept.take(1, |&w| w == 'a'), Some('a'), "another key may have the same hash");
     assert_eq!(kept.take(3, |_| true), None);
-    assert_eq!(kept.end_oldest_if(|&w| w == 'c'), None);
-    assert_eq!(kept.end_oldest_if(|&w| w == 'b'), Some('b'));
+    assert_eq!(kept.end_if(|&w| w == 'x'), []);
+    assert_eq!(kept.end_if(|&w| w == 'b'), ['b']);
     assert_eq!(kept.take(2, |_| true), None);
     kept.rest(2, 'e');
-    assert_eq!(kept.end_all(), ['c', 'e']);
+    assert_eq!(kept.end_if(|_| true), ['c', 'e']);
     assert_eq!((kept.resting(), kept.take(1, |_| true)), (0, None));
 }
 
@@ -58,20 +58,21 @@ fn it_is_a_list_that_needs_no_search() {
         (RestingWorkers::new(), Vec::<(u64, u64)>::new(), Numbers(88_172_645));
     for worker in 0..20_000 {
         let hash = numbers.below(17);
-        match numbers.below(5) {
-            0 | 1 => {
+        match numbers.below(60) {
+            0..=27 => {
                 kept.rest(hash, worker);
                 list.push((hash, worker));
             }
-            2 | 3 => {
+            28..=57 => {
                 let odd = numbers.below(2);
                 let wanted = |w: &u64| w % 2 == odd;
                 let place = list.iter().rposition(|(h, w)| *h == hash && wanted(w));
                 assert_eq!(kept.take(hash, wanted), place.map(|place| list.remove(place).1));
             }
             _ => {
-                let oldest = (!list.is_empty()).then(|| list.remove(0).1);
-                assert_eq!(kept.end_oldest_if(|_| true), oldest);
+                let part = numbers.below(3);
+                let ended: Vec<_> = list.extract_if(.., |(_, w)| *w % 3 == part).map(|(_, w)| w).collect();
+                assert_eq!(kept.end_if(|w| w % 3 == part), ended);
             }
         }
         assert_eq!(kept.resting(), list.len());
