@@ -21,7 +21,14 @@ fault() {
     exit 1
 }
 
+# Each command writes into a file of its own, because what an earlier one left running may still write into its own.
+fresh() {
+    rm -f "$out"
+    out=$(mktemp)
+}
+
 run() {
+    fresh
     bash -eo pipefail -c "$2" >"$out" 2>&1 </dev/null || fault "$1" "ended with status $?"
     echo "ok $page:$1: ${2%%$'\n'*}"
 }
@@ -35,6 +42,7 @@ answers() {
     local tries=1 answer
     case $2 in curl\ * | *\ /var/log/apache2/*.log) tries=40 ;; esac
     while :; do
+        fresh
         bash -c "$2" >"$out" 2>&1 </dev/null
         answer=$(<"$out")
         # shellcheck disable=SC2053 # a pattern
@@ -120,6 +128,13 @@ mod tests {
         let (fine, said) = follow(&page);
         assert!(fine && said.ends_with("## followed to its end\n"), "{said}");
         assert_eq!(said.lines().filter(|line| line.starts_with("ok page.md:")).count(), 4, "{said}");
+    }
+
+    #[test]
+    fn what_runs_on_writes_into_no_later_answer() {
+        let page = "```sh\n(sleep 0.2; echo from behind) &\n```\n\n```console\n$ sleep 0.4; echo a\na\n```\n";
+        let (fine, said) = follow(page);
+        assert!(fine, "{said}");
     }
 
     #[test]
