@@ -99,6 +99,7 @@ mod report_mode_says_what_a_ruleset_would_refuse;
 mod report_mode_serves_pools_without_contexts;
 mod requests_are_counted_by_outcome;
 mod requests_by_database_are_never_mixed_up;
+mod restarts_and_kills_leave_nothing_of_pools;
 mod rulesets_grant_what_they_say;
 mod shipped_parts_of_rulesets_are_enough;
 mod signals_go_to_the_server_and_not_to_workers;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use confine_tests::{Cell, Request, Server, matrix, pools::*};
+use confine_tests::{Cell, Request, matrix, pools::*};
 
 const HELLO: &str = "echo 'hello from ', getmypid();";
 
@@ -158,23 +158,6 @@ fn idle_pools_end_and_make_room(cell: Cell) {
 
 matrix!(idle_pools_end_and_make_room once);
 
-/// The manager's process: the one child of the server that is no child of httpd's.
-fn manager(server: &Server) -> i32 {
-    let processes = server.processes_of("php-cgi");
-    let (pid, _) = processes.first().unwrap_or_else(|| panic!("no process of a pool"));
-    let parent = |pid: i32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let rest = stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
-        rest.split(' ').nth(1).and_then(|parent| parent.parse::<i32>().ok()).unwrap_or_default()
-    };
-    let mut above = parent(*pid);
-    while parent(above) != server.pid() {
-        above = parent(above);
-        assert!(above > 1, "no manager");
-    }
-    above
-}
-
 fn a_killed_manager_is_replaced_and_leaves_nothing(cell: Cell) {
     if !can_have_pools() {
         return;
@@ -183,7 +166,7 @@ fn a_killed_manager_is_replaced_and_leaves_nothing(cell: Cell) {
     server.client().get("/alice/hello.php").expect_status(200);
     let before: Vec<i32> = server.processes_of("php-cgi").into_iter().map(|(pid, _)| pid).collect();
     // SAFETY: a signal to a process of this test's.
-    unsafe { libc::kill(manager(&server), libc::SIGKILL) };
+    unsafe { libc::kill(server.manager_of_pools(), libc::SIGKILL) };
     server.wait_for_log(&["confine: the manager of pools", "another is started"]);
     until("the programs of the killed manager end", || {
         !server.processes_of("php-cgi").iter().any(|(pid, _)| before.contains(pid))

@@ -1,7 +1,7 @@
 //! A program that is gone, hangs, floods, forks away or takes all memory harms its own request, and the next is served.
 
 use std::{
-    env, fs,
+    fs,
     os::unix::fs::PermissionsExt,
     thread,
     time::{Duration, Instant},
@@ -279,85 +279,3 @@ fn one_request_a_process(cell: Cell) {
 }
 
 matrix!(one_request_a_process once);
-
-/// CONFINE_RESTARTS: how many.
-fn restarts_under_load(cell: Cell) {
-    if !can_have_pools() {
-        return;
-    }
-    let restarts = env::var("CONFINE_RESTARTS").ok().and_then(|n| n.parse().ok()).unwrap_or(10);
-    let server = php_pool(cell, "Processes 2", HELLO).workers(6).start();
-    let done = std::sync::atomic::AtomicBool::new(false);
-    let served = thread::scope(|scope| {
-        let asked: Vec<_> = ["/alice/hello.php", "/bob/hello.php"]
-            .map(|target| {
-                let (server, done) = (&server, &done);
-                scope.spawn(move || {
-                    let mut served = 0;
-                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                        server.client().get(target).expect_content("hello");
-                        served += 1;
-                    }
-                    served
-                })
-            })
-            .into();
-        for _ in 0..restarts {
-            server.restart_gracefully();
-        }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
-        asked
-            .into_iter()
-            .map(|it| it.join().unwrap_or_else(|_| panic!("a client's thread")))
-            .collect::<Vec<u32>>()
-    });
-    // Restarts follow each other at once, so a request waits for new pools nearly as long as a restart takes.
-    println!("{restarts} restarts, {served:?} requests");
-    assert!(served.iter().all(|count| *count > 0), "{served:?}");
-    let of_server = |pid: &str| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned())
-    };
-    let children = || {
-        let list = format!("/proc/{0}/task/{0}/children", server.pid());
-        let list = fs::read_to_string(list).unwrap_or_default();
-        list.split_whitespace().filter_map(of_server).collect::<Vec<_>>()
-    };
-    server.client().get("/alice/hello.php").expect_content("hello");
-    server.client().get("/bob/hello.php").expect_content("hello");
-    until("only this configuration's pools are there", || server.processes_of("php-cgi").len() == 6);
-    // One child and one manager, and no zombie.
-    until("the children of earlier configurations are gone", || children().len() == 2);
-    assert!(children().iter().all(|stat| !stat.starts_with('Z')), "{:?}", children());
-    let folders = fs::read_dir(server.path("run/confine-fastcgi")).expect("a folder").flatten().count();
-    assert_eq!(folders, 1, "folders of sockets");
-}
-
-matrix!(restarts_under_load for gates);
-
-fn a_parent_process_that_is_killed(cell: Cell) {
-    if !can_have_pools() {
-        return;
-    }
-    let server = php_pool(cell, "Processes 2", HELLO).start();
-    server.client().get("/alice/hello.php").expect_content("hello");
-    let list = format!("/proc/{0}/task/{0}/children", server.pid());
-    let children = fs::read_to_string(list).unwrap_or_default();
-    // All that is called as the server is, as `killall -9` finds it. The manager is called otherwise.
-    let name = |pid: &str| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let own = name(&server.pid().to_string());
-    let mut killed: Vec<i32> = children
-        .split_whitespace()
-        .filter(|pid| name(pid) == own)
-        .filter_map(|pid| pid.parse().ok())
-        .collect();
-    assert_eq!(killed.len(), 1, "one child serves: {children}");
-    killed.push(server.pid());
-    for pid in killed {
-        // SAFETY: a signal to processes of this test's.
-        unsafe { libc::kill(pid, libc::SIGKILL) };
-    }
-    until("programs end with the server", || server.processes_of("php-cgi").is_empty());
-}
-
-matrix!(a_parent_process_that_is_killed once);

@@ -76,6 +76,16 @@ pub fn php(code: &str) -> String {
 }
 
 impl Server {
+    /// The process that starts programs: the one child of the server that has another name.
+    #[track_caller]
+    pub fn manager_of_pools(&self) -> i32 {
+        let list = format!("/proc/{0}/task/{0}/children", self.pid());
+        let children = std::fs::read_to_string(&list).unwrap_or_else(|e| panic!("{list}: {e}"));
+        let name = |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let mut pids = children.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok());
+        pids.find(|pid| name(pid) == "confine-pools\n").unwrap_or_else(|| panic!("no manager: {children}"))
+    }
+
     /// The processes of a pool's program that run now: each one's id and the folder of its temporary files.
     pub fn processes_of(&self, program: &str) -> Vec<(i32, String)> {
         let root = self.path("").display().to_string();
