@@ -137,9 +137,7 @@ fn plain_run(bytes: &[u8], from: usize, also_plain: fn(u8) -> bool) -> &[u8] {
             || match byte {
                 b'\\' => bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric),
                 // A search for `user=root` must only find the field.
-                b'=' => {
-                    !MARKS.iter().any(|mark| mark.ends_with('=') && bytes[..=at].ends_with(mark.as_bytes()))
-                }
+                b'=' => !ends_with_mark(&bytes[..=at]),
                 _ => also_plain(byte),
             }
     };
@@ -159,29 +157,45 @@ pub struct Reason<'a>(pub &'a str);
 
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.0;
-        while let Some(first) = rest.chars().next() {
-            if let Some(mark) = MARKS.iter().find(|mark| rest.starts_with(**mark)) {
-                let (name, sign) = mark.trim_end().split_at(mark.trim_end().len() - 1);
-                write!(f, "{name}{}", if sign == "=" { "%3D" } else { "%3A" })?;
-                rest = &rest[name.len() + sign.len()..];
-                continue;
-            }
-            rest = &rest[first.len_utf8()..];
-            match (first, rest.as_bytes().first()) {
+        let bytes = self.0.as_bytes();
+        let mut at = 0;
+        loop {
+            // A reason is written for every request that a pool serves. Nearly all of it is written as it is.
+            let same = bytes[at..].iter().take_while(|byte| SAME_IN_REASONS[usize::from(**byte)]).count();
+            f.write_str(&self.0[at..at + same])?;
+            at += same;
+            let Some(first) = self.0[at..].chars().next() else { return Ok(()) };
+            at += first.len_utf8();
+            match (first, bytes.get(at)) {
                 ('\\', Some(b'"')) => {
                     f.write_str("%22")?;
-                    rest = &rest[1..];
+                    at += 1;
                 }
                 ('\\', Some(b'\\')) => {
                     f.write_str("%5C")?;
-                    rest = &rest[1..];
+                    at += 1;
                 }
+                ('=', _) if ends_with_mark(&bytes[..at]) => f.write_str("%3D")?,
+                (':', Some(_)) if ends_with_mark(&bytes[..=at]) => f.write_str("%3A")?,
                 (first, _) => printable(f, first)?,
             }
         }
-        Ok(())
     }
+}
+
+/// Whether a byte is written unchanged in every reason, whatever is around it.
+const SAME_IN_REASONS: [bool; 256] = {
+    let mut same = [false; 256];
+    let mut at = b' ';
+    while at <= b'~' {
+        same[at as usize] = !matches!(at, b'\\' | b'=' | b':');
+        at += 1;
+    }
+    same
+};
+
+fn ends_with_mark(bytes: &[u8]) -> bool {
+    MARKS.iter().any(|mark| bytes.ends_with(mark.as_bytes()))
 }
 
 /// Writes a character that can be printed as it is, and any other as its bytes in UTF-8.

@@ -29,8 +29,8 @@ pub struct Known {
     pub place: Place,
     /// The path of its socket.
     pub socket: CString,
-    /// A host's name that belongs to this pool alone.
-    pub host: CString,
+    /// The handler by which mod_proxy finds it. The host's name in it belongs to this pool alone.
+    pub handler: CString,
 }
 
 /// The pools of each section, by their names.
@@ -140,9 +140,9 @@ fn known(running: &Running, answer: &str) -> Option<Known> {
     let mut words = answer.split(' ');
     let place = Place { index: words.next()?.parse().ok()?, pool: words.next()?.parse().ok()? };
     let name = words.next()?;
-    let socket = CString::new(running.folder.at(name)).ok()?;
-    let host = CString::new(format!("{HOST}{}", place.pool)).ok()?;
-    Some(Known { place, socket, host })
+    let socket = running.folder.at(name);
+    let handler = CString::new(format!("proxy:unix:{socket}|fcgi://{HOST}{}/", place.pool)).ok()?;
+    Some(Known { place, socket: CString::new(socket).ok()?, handler })
 }
 
 /// Sends a message to the manager, and gives its answer. The connection is closed at once: what runs in another thread

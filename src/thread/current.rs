@@ -8,6 +8,7 @@ use std::{
 
 use apache_sys as sys;
 use confine::{lsm::landlock::Grants, tally::Row, watch::Handle};
+use smallvec::SmallVec;
 
 use crate::httpd::{
     local::{PerThread, Slot},
@@ -67,8 +68,9 @@ pub struct Worker<'a> {
     counted: Cell<bool>,
     /// Whether it is in no context itself, and only passes on what a process makes.
     passes_on: Cell<bool>,
-    /// The contexts that it is in, where pools of processes may be asked for.
-    contexts: RefCell<Option<Box<CStr>>>,
+    /// The contexts that it is in, where pools of processes may be asked for: a text that ends with its NUL. Mostly it
+    /// has room here, because the first allocation of a new thread is a dear one.
+    contexts: RefCell<SmallVec<[u8; 128]>>,
     /// The watch of this thread.
     watch: RefCell<Option<Handle>>,
     /// The rulesets of its early move, if it is watched.
@@ -196,12 +198,13 @@ pub fn is_first_count() -> bool {
 
 /// Notes the contexts that this worker is in, as the name of the pool that is in them. `None`: no pool can be.
 pub fn is_in(contexts: Option<&CStr>) {
-    current(|w| *w.contexts.borrow_mut() = contexts.map(Into::into));
+    let bytes = contexts.map_or(&[][..], CStr::to_bytes_with_nul);
+    current(|w| *w.contexts.borrow_mut() = SmallVec::from_slice(bytes));
 }
 
 /// The contexts that this worker is in, as far as they were noted.
 pub fn contexts() -> Option<Box<CStr>> {
-    current(|w| w.contexts.borrow().clone()).flatten()
+    current(|w| CStr::from_bytes_with_nul(&w.contexts.borrow()).ok().map(Into::into)).flatten()
 }
 
 /// The watch of this thread.

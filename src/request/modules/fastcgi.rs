@@ -252,9 +252,9 @@ fn lead_to(
     })?;
     let memory = r.pool();
     let socket = memory.text(known.socket.to_bytes());
-    let handler = [b"proxy:unix:", known.socket.to_bytes(), b"|fcgi://", known.host.to_bytes(), b"/"];
+    let handler = memory.text(known.handler.to_bytes());
     let id = (known.place.index, known.place.pool);
-    r.lead_to(Backend { handler: memory.text(&handler.concat()), socket, id });
+    r.lead_to(Backend { handler, socket, id });
     if table::table().is_some_and(|table| table.said_enough(known.place)) {
         log::silence(r, FCGI);
     }
