@@ -5,6 +5,7 @@
 //! this reading has ended, and at once when the parent process dies.
 
 use std::{
+    collections::HashSet,
     os::fd::{AsFd, AsRawFd, OwnedFd},
     time::{Duration, Instant},
 };
@@ -139,6 +140,7 @@ impl<'m> Manager<'m> {
                 }
             }
             self.pools.iter_mut().for_each(Pool::time_passed);
+            self.kill_left();
             self.give_places();
         }
     }
@@ -150,11 +152,9 @@ impl<'m> Manager<'m> {
             // A moment more than the time itself, which the wait rounds down.
             return soon + Duration::from_millis(1);
         }
-        if self.pools.iter().any(|pool| pool.has_processes() || pool.wants_place() || pool.looks_for_left()) {
-            TICK
-        } else {
-            TICK * 20
-        }
+        let is_looked_after =
+            |pool: &Pool<'_>| pool.has_processes() || pool.wants_place().is_some() || pool.looks_for_left();
+        if self.pools.iter().any(is_looked_after) { TICK } else { TICK * 20 }
     }
 
     /// Takes signals and ended processes. Whether this process is to end.
@@ -174,10 +174,29 @@ impl<'m> Manager<'m> {
         }
     }
 
+    /// Kills what pools left whose processes have ended. A process is this one's child once its own parent has ended.
+    fn kill_left(&mut self) {
+        if !self.pools.iter().any(Pool::looks_for_left) {
+            return;
+        }
+        let made: HashSet<u32> = self.pools.iter().flat_map(Pool::processes).copied().collect();
+        let orphans = process::children().into_iter().filter(|child| !made.contains(child));
+        let orphans: Vec<_> = orphans.filter_map(|child| Some((child, apart::ipc_of(child)?))).collect();
+        self.pools.iter_mut().for_each(|pool| pool.kill_left(&orphans));
+    }
+
     fn connection_waits(&mut self, index: usize) {
-        let has_place = self.has_place(index);
+        // Whoever waits for a place is served before.
+        let has_place = !self.others_want_place(index) && self.has_place(index);
         let (programs, running) = (self.programs, self.running);
         self.pools[index].connection_waits(programs, running, has_place);
+    }
+
+    /// Whether another pool of the same section waits for a place under `Total`.
+    fn others_want_place(&self, index: usize) -> bool {
+        let section = self.pools[index].section.0;
+        let waits = |i: usize| self.pools[i].section.0 == section && self.pools[i].wants_place().is_some();
+        (0..self.pools.len()).any(|i| i != index && waits(i))
     }
 
     /// Whether `Total` leaves room for the pool's next process. Where it does not, and those that end already will not
@@ -191,7 +210,7 @@ impl<'m> Manager<'m> {
         }
         let ending: u32 =
             of_section().filter(|i| self.pools[*i].ends()).map(|i| self.pools[i].weight()).sum();
-        let waiting = of_section().filter(|i| *i == index || self.pools[*i].wants_place());
+        let waiting = of_section().filter(|i| *i == index || self.pools[*i].wants_place().is_some());
         let wanted: u32 = waiting.map(|i| self.pools[i].next_weight()).sum();
         if used - ending + wanted <= program.total {
             return false;
@@ -203,10 +222,19 @@ impl<'m> Manager<'m> {
         false
     }
 
-    /// Starts what waits for a place, where there is one now.
+    /// Starts what waits for a place, where there is one now. Who waits for longest comes first, and nobody overtakes it:
+    /// not everything that waits needs as many places.
     fn give_places(&mut self) {
-        for index in 0..self.pools.len() {
-            if self.pools[index].wants_place() && self.has_place(index) {
+        let waits = |index: usize| Some((self.pools[index].wants_place()?, index));
+        let mut waiting: Vec<_> = (0..self.pools.len()).filter_map(waits).collect();
+        waiting.sort_unstable();
+        let mut full = HashSet::new();
+        for (_, index) in waiting {
+            let section = self.pools[index].section.0;
+            // Each is asked for, so that as many idle pools end as there are that wait.
+            if !self.has_place(index) {
+                full.insert(section);
+            } else if !full.contains(&section) {
                 let (programs, running) = (self.programs, self.running);
                 self.pools[index].connection_waits(programs, running, true);
             }

@@ -8,10 +8,7 @@ use std::{
 
 use crate::{
     httpd::log::{self, Level},
-    thread::{
-        apart::{self, Ipc},
-        process,
-    },
+    thread::{apart::Ipc, process},
 };
 
 /// How long it is looked for processes that a pool left.
@@ -47,19 +44,18 @@ impl Namespace {
     /// The last process of the pool ended. What left its group is still in the namespace.
     pub fn leave(&mut self) {
         self.left.extend(self.ipc.take().map(|ipc| (ipc, Instant::now() + LOOKED_FOR)));
-        self.kill_left();
     }
 
-    /// Kills what is left. A process is this one's child once its own parent has ended.
-    pub fn kill_left(&mut self) {
+    /// Kills what is left, of these processes with their namespaces.
+    pub fn kill_left(&mut self, orphans: &[(u32, u64)]) {
         if self.left.is_empty() {
             return;
         }
-        let left: Vec<_> = self.left.iter().filter_map(|(ipc, _)| ipc.number()).collect();
-        let children = process::children().into_iter();
-        let of_pool =
-            children.filter(|child| apart::ipc_of(*child).is_some_and(|number| left.contains(&number)));
-        of_pool.for_each(|process| process::kill(process, libc::SIGKILL));
+        if !orphans.is_empty() {
+            let left: Vec<_> = self.left.iter().filter_map(|(ipc, _)| ipc.number()).collect();
+            let of_pool = orphans.iter().filter(|(_, namespace)| left.contains(namespace));
+            of_pool.for_each(|(process, _)| process::kill(*process, libc::SIGKILL));
+        }
         let now = Instant::now();
         self.left.retain(|(_, until)| now < *until);
     }

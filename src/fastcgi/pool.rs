@@ -220,9 +220,9 @@ impl<'m> Pool<'m> {
         if self.program().is_php() { self.program().at_start() } else { 1 }
     }
 
-    /// Whether it waits for a place under `Total`.
-    pub fn wants_place(&self) -> bool {
-        self.wants_place.is_some()
+    /// Since when it waits for a place under `Total`, where it does.
+    pub fn wants_place(&self) -> Option<Instant> {
+        self.wants_place
     }
 
     /// Whether its processes may end in favour of another pool's.
@@ -421,6 +421,16 @@ impl<'m> Pool<'m> {
         self.namespace.is_looked_for()
     }
 
+    /// Kills what its processes left, of these orphans with their namespaces.
+    pub fn kill_left(&mut self, orphans: &[(u32, u64)]) {
+        self.namespace.kill_left(orphans);
+    }
+
+    /// Its processes that the manager made.
+    pub fn processes(&self) -> &[u32] {
+        &self.processes
+    }
+
     /// Whether it has processes.
     pub fn has_processes(&self) -> bool {
         !self.processes.is_empty()
@@ -428,7 +438,6 @@ impl<'m> Pool<'m> {
 
     /// What is due because time went by.
     pub fn time_passed(&mut self) {
-        self.namespace.kill_left();
         let idle = self.program().idle.as_millis() as u64;
         match self.state {
             State::Running if self.is_idle() && now() >= self.last_used() + idle => {

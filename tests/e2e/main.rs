@@ -87,6 +87,7 @@ mod nothing_runs_before_the_move;
 mod pages_about_the_server_answer_where_they_were_put;
 mod php_shares_nothing_between_contexts;
 mod pipelined_requests_are_answered_in_order;
+mod places_are_given_in_turn;
 mod pools_are_on_the_status_page;
 mod pools_start_fail_and_end;
 mod pools_survive_what_programs_do;

@@ -2,9 +2,10 @@
 //! there is none, and a program comes with its interpreter.
 
 use std::{
-    ffi::OsStr,
-    fs, io,
-    os::unix::ffi::OsStrExt,
+    ffi::OsString,
+    fs::File,
+    io::{self, Read},
+    os::unix::{ffi::OsStringExt, fs::FileExt},
     path::{Path, PathBuf},
 };
 
@@ -66,32 +67,44 @@ fn execute(grants: &Grants, program: &Path) -> Result<Result<(), Denied>, String
     Ok(Ok(()))
 }
 
-/// The interpreter that a program names: that of a script (`#!`), or the loader of a dynamically linked program.
+/// The interpreter that a program names: that of a script (`#!`), or the loader of a dynamically linked program. Only the
+/// parts of the file that say so are read: this is asked before each start of a pool's program.
 fn interpreter(program: &Path) -> io::Result<Option<PathBuf>> {
-    let bytes = fs::read(program)?;
-    let path = match bytes.strip_prefix(b"#!") {
+    let mut file = File::open(program)?;
+    let mut start = Vec::new();
+    (&mut file).take(LOOKED_AT).read_to_end(&mut start)?;
+    let path = match start.strip_prefix(b"#!") {
         Some(rest) => {
             let line = rest.split(|b| *b == b'\n').next().unwrap_or_default();
-            line.split(|b| b.is_ascii_whitespace()).find(|word| !word.is_empty())
+            let mut words = line.split(|b| b.is_ascii_whitespace());
+            words.find(|word| !word.is_empty()).map(<[u8]>::to_vec)
         }
-        None => loader(&bytes),
+        None => loader(|at, length| {
+            let mut bytes = vec![0; length];
+            file.read_exact_at(&mut bytes, at).ok().map(|()| bytes)
+        }),
     };
-    Ok(path.map(|path| PathBuf::from(OsStr::from_bytes(path))))
+    Ok(path.map(|path| PathBuf::from(OsString::from_vec(path))))
 }
 
-/// What stands in the segment PT_INTERP of an ELF file of this machine's byte order (elf(5)).
-fn loader(elf: &[u8]) -> Option<&[u8]> {
+/// How much of a file the kernel looks at to see what it is (include/uapi/linux/binfmts.h, BINPRM_BUF_SIZE).
+const LOOKED_AT: u64 = 256;
+
+/// What stands in the segment PT_INTERP of an ELF file of this machine's byte order (elf(5)). `read` gives so many bytes
+/// of the file from a place on, where it has them.
+fn loader(read: impl Fn(u64, usize) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
     const PT_INTERP: u64 = 3;
-    let is_64 = match elf.strip_prefix(b"\x7fELF")?.first()? {
+    /// The kernel takes no longer name (fs/binfmt_elf.c).
+    const PATH_MAX: usize = 4096;
+    let is_64 = match read(0, 5)?.strip_prefix(b"\x7fELF")?.first()? {
         1 => false,
         2 => true,
         _ => return None,
     };
-    let number = |at: usize, size: usize| -> Option<u64> {
-        let bytes = elf.get(at..at.checked_add(size)?)?;
+    let number = |at: u64, size: usize| -> Option<u64> {
         let mut wide = [0; 8];
         let place = if cfg!(target_endian = "little") { 0 } else { 8 - size };
-        wide[place..place + size].copy_from_slice(bytes);
+        wide[place..place + size].copy_from_slice(&read(at, size)?);
         Some(u64::from_ne_bytes(wide))
     };
     let word = if is_64 { 8 } else { 4 };
@@ -100,14 +113,15 @@ fn loader(elf: &[u8]) -> Option<&[u8]> {
         false => (number(28, 4)?, number(42, 2)?, number(44, 2)?),
     };
     for header in 0..count {
-        let at = usize::try_from(table.checked_add(header.checked_mul(size)?)?).ok()?;
+        let at = table.checked_add(header.checked_mul(size)?)?;
         if number(at, 4)? != PT_INTERP {
             continue;
         }
         let (offset, length) = if is_64 { (8, 32) } else { (4, 16) };
-        let start = usize::try_from(number(at + offset, word)?).ok()?;
-        let length = usize::try_from(number(at + length, word)?).ok()?;
-        return elf.get(start..start.checked_add(length)?)?.split(|b| *b == 0).next();
+        let start = number(at.checked_add(offset)?, word)?;
+        let length = usize::try_from(number(at.checked_add(length)?, word)?).ok()?;
+        let name = read(start, Some(length).filter(|length| *length <= PATH_MAX)?)?;
+        return name.split(|b| *b == 0).next().map(<[u8]>::to_vec);
     }
     None
 }
@@ -126,7 +140,16 @@ fn shown(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    fn loader_in(bytes: &[u8]) -> Option<Vec<u8>> {
+        loader(|at, length| {
+            let at = usize::try_from(at).ok()?;
+            bytes.get(at..at.checked_add(length)?).map(<[u8]>::to_vec)
+        })
+    }
 
     #[test]
     fn interpreters_are_those_that_the_kernel_opens() {
@@ -144,8 +167,8 @@ mod tests {
     fn damaged_programs_have_no_interpreter() {
         let sh = fs::read("/bin/sh").unwrap();
         for length in 0..256 {
-            assert!(super::loader(&sh[..length.min(sh.len())]).is_none_or(|l| !l.is_empty()));
+            assert!(loader_in(&sh[..length.min(sh.len())]).is_none_or(|l| !l.is_empty()));
         }
-        assert_eq!(super::loader(b"\x7fELF\x02"), None);
+        assert_eq!(loader_in(b"\x7fELF\x02"), None);
     }
 }
