@@ -60,7 +60,7 @@ impl Program {
             arguments: Vec::new(),
             environment: Vec::new(),
             processes: 8,
-            requests: 500,
+            requests: 5000,
             idle: Duration::from_secs(60),
             total: 200,
             queue: 64,

@@ -30,6 +30,9 @@ pub fn environment(program: &Program, temporary: &str) -> Vec<CString> {
     if program.is_php() {
         own.push(format!("PHP_FCGI_CHILDREN={}", program.processes));
         own.push(format!("PHP_FCGI_MAX_REQUESTS={}", program.requests));
+        // A process that has served its requests ends at once. Otherwise PHP first unmaps its extensions one by one,
+        // and their libraries, which is a tenth of what a process costs that serves one request.
+        own.push("ZEND_DONT_UNLOAD_MODULES=1".to_owned());
     }
     let name = |variable: &CString| {
         let bytes = variable.as_bytes();
