@@ -36,13 +36,14 @@ impl Fpm {
         Ok(fpm)
     }
 
-    /// PHP's other program, with as many processes, behind a socket with the same name.
-    pub fn cgi(folder: &Path, program: &str, processes: u32) -> Result<Self, String> {
+    /// PHP's other program, behind a socket with the same name. Each of its processes ends after so many requests.
+    pub fn cgi(folder: &Path, program: &str, processes: u32, requests: u32) -> Result<Self, String> {
         let socket = folder.join("fpm.sock");
         let mut command = Command::new(program);
         command.arg("-b").arg(&socket).stdout(Stdio::null()).stderr(Stdio::null());
         let (user, uid) = platform::child_user();
-        command.env("PHP_FCGI_CHILDREN", processes.to_string()).env("PHP_FCGI_MAX_REQUESTS", "500");
+        command.env("PHP_FCGI_CHILDREN", processes.to_string());
+        command.env("PHP_FCGI_MAX_REQUESTS", requests.to_string());
         let told = |error: std::io::Error| format!("{program}: {error}");
         let server = Self(command.spawn().map_err(told)?);
         wait_for(&socket)?;

@@ -52,7 +52,7 @@ const fn kind(
 }
 
 /// The first is what the others are compared with.
-pub const KINDS: [Kind; 9] = [
+pub const KINDS: [Kind; 10] = [
     kind("prefork, mod_php", mod_php, |workload| {
         Ok(Started::alone(with_mod_php(content(workload, Mpm::Prefork, Gate::Process)?.stock()).start()))
     }),
@@ -69,10 +69,16 @@ pub const KINDS: [Kind; 9] = [
     kind("event, mod_fcgid, suexec", suexec, fcgid),
     kind("event, pools, one-time worker", php_cgi, |workload| pools(workload, Gate::Process, "")),
     kind("event, pools, kept worker", php_cgi, |workload| pools(workload, Gate::Kept, "")),
-    kind("event, pools, plain httpd in place of the worker", php_cgi, bare),
+    kind("event, pools, plain httpd in place of the worker", php_cgi, |workload| bare(workload, REQUESTS)),
     Kind {
         hello_alone: true,
         ..kind("event, pools, Requests 1", php_cgi, |workload| pools(workload, Gate::Kept, "Requests 1"))
+    },
+    Kind {
+        hello_alone: true,
+        ..kind("event, pools, Requests 1, plain httpd in place of the worker", php_cgi, |workload| {
+            bare(workload, 1)
+        })
     },
 ];
 
@@ -120,6 +126,8 @@ fn suexec() -> (Option<PathBuf>, &'static str) {
 }
 
 const PHP_CGI: &str = "/usr/bin/php-cgi";
+/// The default of `Requests`.
+const REQUESTS: u32 = 5000;
 /// A user that is no other server's, with its group.
 const NOBODY: &str = "nobody nogroup";
 
@@ -196,12 +204,12 @@ fn fcgid(workload: &Workload) -> Result<Started, String> {
 }
 
 /// The floor of pools: httpd without this module, in front of the same program with as many processes.
-fn bare(workload: &Workload) -> Result<Started, String> {
+fn bare(workload: &Workload, requests: u32) -> Result<Started, String> {
     let builder = content(workload, Mpm::Event, Gate::Process)?.stock().modules(["proxy", "proxy_fcgi"]);
     let builder = builder.config(
         "ProxyFCGIBackendType GENERIC\n<FilesMatch \"\\.php$\">\n\
          SetHandler \"proxy:unix:@root@/run/fpm.sock|fcgi://fpm/\"\n</FilesMatch>",
     );
-    let fpm = Fpm::cgi(&builder.path("run"), PHP_CGI, PROCESSES)?;
+    let fpm = Fpm::cgi(&builder.path("run"), PHP_CGI, PROCESSES, requests)?;
     Ok(Started { server: builder.start(), fpm: Some(fpm), _folder: None })
 }

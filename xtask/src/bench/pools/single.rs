@@ -12,10 +12,7 @@ use std::{
 
 use confine_tests::{Gate, Mpm, Request, Server};
 
-use super::{
-    fpm::Fpm,
-    servers::{Started, pool_lines, pools},
-};
+use super::{fpm::Fpm, servers::pool_lines};
 use crate::bench::{
     client::ask,
     table::median,
@@ -26,6 +23,8 @@ use crate::bench::{
 const CONTEXTS: u32 = 1000;
 /// How many of them are asked for the first time, one after the other.
 const COLD: u32 = 20;
+/// How many idle pools share the program and its libraries where their memory is measured.
+const NEIGHBOURS: u32 = 10;
 /// Connections of the tenant that hangs.
 const HANGING: usize = 200;
 /// Its bound: the default of `Processes` and of `Queue`.
@@ -41,7 +40,7 @@ pub fn run(rounds: usize) -> Result<String, String> {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "| {what} | {figure} |");
     };
-    let (server, median_ms, worst_ms) = first_requests()?;
+    let (server, median_ms, worst_ms) = first_requests();
     row("first request of a context, median and worst of 20", format!("{median_ms:.0} ms, {worst_ms:.0} ms"));
     let fpm = first_requests_of_fpm()?;
     row("the same, php-fpm ondemand", format!("{fpm:.0} ms"));
@@ -51,11 +50,15 @@ pub fn run(rounds: usize) -> Result<String, String> {
         format!("{rate:.0} requests/s, the longest {worst:.2} s, {bad} errors"),
     );
     drop(server);
-    let (idle, stopped) = memory()?;
-    row(
-        "memory of a pool of 8 that served a request and is idle",
-        format!("{idle:.1} MB, {stopped} when it is stopped"),
-    );
+    for processes in [1, 8] {
+        let (idle, stopped) = memory(processes)?;
+        row(
+            &format!(
+                "memory of an idle pool, one of {NEIGHBOURS} that served a request each, Processes {processes}"
+            ),
+            format!("{idle:.1} MB, {stopped} when it is stopped"),
+        );
+    }
     let (alone, beside, refused) = beside_one_that_hangs(rounds)?;
     row(
         "a tenant's p99 alone, and beside one that hangs all its processes over 200 connections",
@@ -68,18 +71,23 @@ pub fn run(rounds: usize) -> Result<String, String> {
 }
 
 /// A server with a ruleset for each tenant, whom a header names.
-fn many_contexts() -> Result<Server, String> {
-    let workload = Workload { client: Client::AtRandom(16, CONTEXTS), ..HELLO };
+fn many_contexts(contexts: u32, section: &str) -> Server {
+    let workload = Workload { client: Client::AtRandom(16, contexts), ..HELLO };
     let mut rulesets = String::new();
-    for number in 0..CONTEXTS {
+    for number in 0..contexts {
         // Writing to a String cannot fail.
         let _ = writeln!(
             rulesets,
             "<ConfineLandlock t{number}>\nLandlockInclude php-cgi\nLandlockRead \"@root@/www\"\n</ConfineLandlock>"
         );
     }
-    let builder = pool_lines(workload.without_modules(Gate::Kept), "Processes 1\nTotal 100");
-    Ok(builder.config(format!("{rulesets}ConfineExpr \"t%{{HTTP:X-Tenant}}\"")).start())
+    let builder = pool_lines(workload.without_modules(Gate::Kept), section);
+    builder.config(format!("{rulesets}ConfineExpr \"t%{{HTTP:X-Tenant}}\"")).start()
+}
+
+/// The first page for a tenant.
+fn hello(tenant: u32) -> Request {
+    Request::get("/hello.php").header("X-Tenant", &tenant.to_string())
 }
 
 fn timed(server: &Server, request: &Request) -> f64 {
@@ -90,15 +98,13 @@ fn timed(server: &Server, request: &Request) -> f64 {
 }
 
 /// The server, and milliseconds: the median and the worst.
-fn first_requests() -> Result<(Server, f64, f64), String> {
-    let server = many_contexts()?;
+fn first_requests() -> (Server, f64, f64) {
+    let server = many_contexts(CONTEXTS, "Processes 1\nTotal 100");
     // This keeps out what only the server's first request needs.
-    timed(&server, &Request::get("/hello.php").header("X-Tenant", "0"));
-    let times: Vec<f64> = (1..=COLD)
-        .map(|tenant| timed(&server, &Request::get("/hello.php").header("X-Tenant", &tenant.to_string())))
-        .collect();
+    timed(&server, &hello(0));
+    let times: Vec<f64> = (1..=COLD).map(|tenant| timed(&server, &hello(tenant))).collect();
     let worst = times.iter().copied().fold(0.0, f64::max);
-    Ok((server, median(times.into_iter()), worst))
+    (server, median(times.into_iter()), worst)
 }
 
 fn first_requests_of_fpm() -> Result<f64, String> {
@@ -141,19 +147,28 @@ fn at_random(server: &Server) -> Result<(f64, f64, u32), String> {
     figures().ok_or_else(|| format!("wrk said no figures: {said}"))
 }
 
-/// MB of a pool's processes with their share of what they have in common; and how many there are once it is stopped.
-fn memory() -> Result<(f64, usize), String> {
-    let Started { server, .. } = &pools(&HELLO, Gate::Kept, "Idle 3")?;
-    timed(server, &Request::get("/hello.php"));
+/// MB of one of several idle pools, which share the files of the program and its libraries; and how many processes there
+/// are once they are stopped.
+fn memory(processes: u32) -> Result<(f64, usize), String> {
+    let server = &many_contexts(NEIGHBOURS, &format!("Processes {processes}\nIdle 4"));
+    (0..NEIGHBOURS).for_each(|tenant| {
+        timed(server, &hello(tenant));
+    });
     thread::sleep(Duration::from_secs(1));
-    let held: f64 = server.processes_of("php-cgi").iter().map(|(pid, _)| proportional(*pid)).sum();
+    let all = server.processes_of("php-cgi");
+    let (found, wanted) = (all.len(), (NEIGHBOURS * (processes + 1)) as usize);
+    if found != wanted {
+        return Err(format!("{found} processes of idle pools, not {wanted}: {}", server.log()));
+    }
+    let held: f64 = all.iter().map(|(pid, _)| proportional(*pid)).sum();
     let start = Instant::now();
-    while !server.processes_of("php-cgi").is_empty() && start.elapsed() < Duration::from_secs(15) {
+    while !server.processes_of("php-cgi").is_empty() && start.elapsed() < Duration::from_secs(20) {
         thread::sleep(Duration::from_millis(200));
     }
-    Ok((held / 1e3, server.processes_of("php-cgi").len()))
+    Ok((held / 1e3 / f64::from(NEIGHBOURS), server.processes_of("php-cgi").len()))
 }
 
+/// KB of a process, with its share of what it has in common with others.
 fn proportional(pid: i32) -> f64 {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
