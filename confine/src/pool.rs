@@ -13,6 +13,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod lines;
+
 use std::{
     ffi::{CStr, CString},
     fmt::Write as _,

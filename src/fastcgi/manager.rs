@@ -152,9 +152,7 @@ impl<'m> Manager<'m> {
             // A moment more than the time itself, which the wait rounds down.
             return soon + Duration::from_millis(1);
         }
-        let is_looked_after =
-            |pool: &Pool<'_>| pool.has_processes() || pool.wants_place().is_some() || pool.looks_for_left();
-        if self.pools.iter().any(is_looked_after) { TICK } else { TICK * 20 }
+        if self.pools.iter().any(Pool::is_looked_at) { TICK } else { TICK * 20 }
     }
 
     /// Takes signals and ended processes. Whether this process is to end.

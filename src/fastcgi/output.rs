@@ -1,32 +1,24 @@
-//! What programs write to their standard error: lines of the server's log, and never more of them than a log can take.
+//! What programs write to their standard error, line by line.
 
 use std::{
     fs::File,
     io::Read,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    time::{Duration, Instant},
 };
 
-/// How many lines one pool may write in [`SPAN`].
-pub const LINES: u32 = 50;
-/// See [`LINES`].
-pub const SPAN: Duration = Duration::from_secs(10);
 /// How much of a line is kept.
 const LENGTH: usize = 500;
 
-/// The end of the pipe where one pool's output arrives.
+/// The end of the pipe where the output of one process arrives, and of those that it makes.
 pub struct Output {
     pipe: File,
     line: Vec<u8>,
-    since: Instant,
-    lines: u32,
-    lost: u32,
 }
 
 impl Output {
-    /// That of a new pool.
+    /// That of a new process.
     pub fn new(pipe: OwnedFd) -> Self {
-        Self { pipe: pipe.into(), line: Vec::new(), since: Instant::now(), lines: 0, lost: 0 }
+        Self { pipe: pipe.into(), line: Vec::new() }
     }
 
     /// What is to be waited for.
@@ -58,20 +50,8 @@ impl Output {
     fn end_of_line(&mut self, say: &mut impl FnMut(&str)) {
         let line = String::from_utf8_lossy(&self.line).into_owned();
         self.line.clear();
-        if line.trim().is_empty() {
-            return;
-        }
-        if self.since.elapsed() > SPAN {
-            if self.lost > 0 {
-                say(&format!("({} more lines were not kept)", self.lost));
-            }
-            (self.since, self.lines, self.lost) = (Instant::now(), 0, 0);
-        }
-        if self.lines < LINES {
-            self.lines += 1;
+        if !line.trim().is_empty() {
             say(&line);
-        } else {
-            self.lost += 1;
         }
     }
 }

@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use confine::{lsm::Made, pool::Wanted, tally::Label};
+use confine::{
+    lsm::Made,
+    pool::{Wanted, lines::Lines},
+    tally::Label,
+};
 
 use super::{
     Programs, Running,
@@ -60,6 +64,8 @@ pub struct Pool<'m> {
     pub listener: Listener,
     /// What its programs write to their standard error.
     pub outputs: Vec<Output>,
+    /// How much of that the log kept lately.
+    lines: Lines,
     table: &'m Table,
     state: State,
     /// Its processes that the manager made.
@@ -152,6 +158,7 @@ impl<'m> Pool<'m> {
             place,
             listener,
             outputs: Vec::new(),
+            lines: Lines::default(),
             table,
             state: State::Stopped,
             processes: Vec::new(),
@@ -431,6 +438,11 @@ impl<'m> Pool<'m> {
         &self.processes
     }
 
+    /// Whether something is due soon.
+    pub fn is_looked_at(&self) -> bool {
+        self.has_processes() || self.wants_place().is_some() || self.looks_for_left() || self.lines.owes()
+    }
+
     /// Whether it has processes.
     pub fn has_processes(&self) -> bool {
         !self.processes.is_empty()
@@ -438,6 +450,9 @@ impl<'m> Pool<'m> {
 
     /// What is due because time went by.
     pub fn time_passed(&mut self) {
+        if self.lines.owes() {
+            self.tell_output();
+        }
         let idle = self.program().idle.as_millis() as u64;
         match self.state {
             State::Running if self.is_idle() && now() >= self.last_used() + idle => {
@@ -461,9 +476,11 @@ impl<'m> Pool<'m> {
 
     /// Writes what its programs said to the log.
     pub fn tell_output(&mut self) {
-        let mut outputs = std::mem::take(&mut self.outputs);
-        outputs.retain_mut(|output| output.take(|line| self.say(Level::Warning, "says", line)));
-        self.outputs = outputs;
+        let (mut outputs, mut lines) = (std::mem::take(&mut self.outputs), std::mem::take(&mut self.lines));
+        let (now, say) = (process::monotonic(), |line: &str| self.say(Level::Warning, "says", line));
+        outputs.retain_mut(|output| output.take(|line| lines.line(now, line, say)));
+        lines.time_passed(now, say);
+        (self.outputs, self.lines) = (outputs, lines);
     }
 
     /// One line of the log about this pool.

@@ -26,9 +26,12 @@ use std::{
     time::Duration,
 };
 
-use confine::{status::PoolStatus, tally::Label};
+use confine::{
+    pool::lines::{LINES, SPAN},
+    status::PoolStatus,
+    tally::Label,
+};
 
-use super::output::{LINES, SPAN};
 use crate::thread::shared_memory;
 
 /// How many pools there may be at a time, old ones that end included.

@@ -153,6 +153,26 @@ fn a_script_that_floods_the_log(cell: Cell) {
 
 matrix!(a_script_that_floods_the_log once);
 
+/// The bound is the pool's, however many processes it has after each other.
+fn processes_that_flood_the_log_one_after_the_other(cell: Cell) {
+    if !can_have_pools() {
+        return;
+    }
+    let code = "#!/usr/bin/perl\nuse strict; use FCGI; use POSIX;\nmy $request = FCGI::Request();\n$request->Accept();\n\
+                POSIX::write(2, \"flood $_\\n\", 9) for 10..54;\nprint \"Content-Type: text/plain\\r\\n\\r\\nhello\";\n\
+                $request->Finish();\n";
+    let server = program(cell, "Processes 1", code).start();
+    for _ in 0..5 {
+        server.client().get("/alice/it.php").expect_content("hello");
+    }
+    server.wait_for_log(&["pool says", "more are not kept"]);
+    let kept = server.log_lines("flood ").len();
+    assert!((45..=55).contains(&kept), "{kept} lines");
+    until("the log tells how many", || !server.log_lines("lines were not kept)").is_empty());
+}
+
+matrix!(processes_that_flood_the_log_one_after_the_other once);
+
 fn a_program_that_forks_away(cell: Cell) {
     if !can_have_pools() {
         return;
