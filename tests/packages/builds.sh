@@ -29,11 +29,15 @@ lint() {
 
 # No folder of this machine stands in the files, and they are stripped. clean_binaries MODULE COMMAND PATTERN...
 clean_binaries() {
-    local file problems=0 files=("$1" "$2")
+    local file found problems=0 files=("$1" "$2")
     shift 2
     for file in "${files[@]}"; do
         echo "# $(stat -c %s "$file") bytes: ${file#"$WORK"/tree}"
-        if strings -a "$file" | grep -F -m 3 "$@"; then problems=1; fi
+        # All is read: a grep that ends early lets strings fail, and the pipeline with it (pipefail), as if nothing was found.
+        if found=$(strings -a "$file" | grep -F "$@"); then
+            head -n 3 <<<"$found"
+            problems=1
+        fi
         if file "$file" | grep -q 'not stripped'; then problems=1; fi
     done
     return "$problems"
