@@ -14,6 +14,7 @@
 //! ```
 
 pub mod lines;
+pub mod starts;
 
 use std::{
     ffi::{CStr, CString},

@@ -1,22 +1,22 @@
 //! One pool, as its manager sees it: a socket, and the processes that serve it.
 
 use std::{
-    io,
     os::fd::AsFd,
     time::{Duration, Instant},
 };
 
 use confine::{
-    lsm::Made,
-    pool::{Wanted, lines::Lines},
+    pool::{
+        Wanted,
+        lines::Lines,
+        starts::{End, START, Starts},
+    },
     tally::Label,
 };
 
 use super::{
     Programs, Running,
-    folder::unguessable_name,
-    launch::{arguments, environment},
-    moves::{Way, enter_all},
+    launch::{Start, checked_way_to, listen},
     namespace::Namespace,
     output::Output,
     table::{Field, POOLS, Place, State, Table, now},
@@ -27,20 +27,13 @@ use crate::{
     httpd::log::{self, Level},
     report::counters,
     thread::{
-        apart::Limits,
         messages::Listener,
-        process::{self, Ended, Execution, Forked},
+        process::{self, Ended},
     },
 };
 
-/// A program that ends sooner than this after its start, and before it served a request, died at its start.
-const START: Duration = Duration::from_secs(2);
-/// How often in a row a program may end well before it served a request.
-const EARLY_ENDS: u32 = 3;
 /// How long a program is waited for that was told to end.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long it is waited until a program that died at its start is started again; at most.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long connections wait for a place under `Total`.
 const WAIT_FOR_PLACE: Duration = Duration::from_secs(10);
 /// How often it is looked whether another process is needed.
@@ -73,8 +66,8 @@ pub struct Pool<'m> {
     started: Instant,
     /// The same on the clock of the table.
     started_at: u64,
-    /// How often in a row a process ended before a request was served.
-    early_ends: u32,
+    /// How its program fared at its starts.
+    starts: Starts,
     /// When it is looked again whether it needs another process.
     grows_at: Instant,
     /// Since when connections were seen waiting each time it was looked, and when that was last.
@@ -83,7 +76,6 @@ pub struct Pool<'m> {
     namespace: Namespace,
     /// Since when connections wait for a place under `Total`.
     wants_place: Option<Instant>,
-    failures: u32,
     retry_at: Instant,
     /// When processes that were told to end are killed.
     killed_at: Instant,
@@ -164,12 +156,11 @@ impl<'m> Pool<'m> {
             processes: Vec::new(),
             started: now,
             started_at: 0,
-            early_ends: 0,
+            starts: Starts::default(),
             grows_at: now,
             waits: None,
             namespace: Namespace::default(),
             wants_place: None,
-            failures: 0,
             retry_at: now,
             killed_at: now,
             ends_for: EndsFor::Server,
@@ -298,8 +289,17 @@ impl<'m> Pool<'m> {
         self.wants_place = None;
         self.started = Instant::now();
         self.grows_at = self.started + GROWTH;
-        match self.launch(programs, running) {
-            Ok(pid) => {
+        let start = Start {
+            programs,
+            running,
+            program: self.program(),
+            wanted: &self.wanted,
+            shown: &self.shown,
+            listener: &self.listener,
+        };
+        match start.process(&mut self.namespace) {
+            Ok((pid, output)) => {
+                self.outputs.push(output);
                 self.processes.push(pid);
                 let group = if self.program().is_php() { pid } else { 0 };
                 self.table.set(self.place, Field::Group, group.into());
@@ -311,52 +311,8 @@ impl<'m> Pool<'m> {
             }
             Err(why) => {
                 self.say(Level::Error, "died", &why);
-                self.failed();
-            }
-        }
-    }
-
-    /// Makes the process, which moves and executes the program.
-    fn launch(&mut self, programs: &Programs, running: &Running) -> Result<u32, String> {
-        let program = self.program();
-        let text = |e: io::Error| e.to_string();
-        let way = way_to(programs, &self.wanted)?;
-        let user = way.user(&self.wanted)?;
-        let identity = user.unwrap_or(running.identity);
-        let temporary = temporary::folder(&running.temporary, &self.shown, identity, &way)
-            .map_err(|e| format!("no temporary folder below {}: {e}", running.temporary))?;
-        let way = way.anew(Some(&temporary))?;
-        let ready = way.ready(&self.wanted)?;
-        way.may_execute(program)?;
-        let temporary = temporary.to_string_lossy().into_owned();
-        let private = program.private_ipc;
-        let limits = Limits { ipc: self.namespace.of_next(private)?, memory: program.memory };
-        let (read, write) = process::pipe().map_err(text)?;
-        let arguments = arguments(program, &temporary);
-        let environment = environment(program, &temporary);
-        let manager = process::id();
-        match process::fork().map_err(text)? {
-            Forked::Parent(pid) => {
-                self.outputs.push(Output::new(read));
-                Ok(pid)
-            }
-            Forked::Child => {
-                let execution = Execution {
-                    program: &program.file,
-                    arguments: &arguments,
-                    environment: &environment,
-                    input: self.listener.as_fd(),
-                    output: write.as_fd(),
-                    identity: user.is_none().then_some(identity),
-                    limits,
-                };
-                // Both need what a process in the contexts may not have any more.
-                programs.users.open();
-                let remedy = way.to_execute(program);
-                let enter = || enter_all(&ready).map_err(|e| format!("a move failed: {e}"));
-                let why = process::execute(&execution, manager, enter, &remedy);
-                eprintln!("{why}");
-                process::leave(127)
+                let pause = self.starts.failed();
+                self.failed(pause);
             }
         }
     }
@@ -373,7 +329,6 @@ impl<'m> Pool<'m> {
         let ends = self.state == State::Ending;
         // Nothing tells that a program is ready but that a request was served.
         let at_start = !ends && self.started.elapsed() < START && self.last_used() <= self.started_at;
-        self.early_ends = if at_start { self.early_ends + 1 } else { 0 };
         let what = format!("process={}", ended.process);
         if ends || ended.well {
             let why = if ends { self.ends_for.reason() } else { "it ended by itself" };
@@ -382,12 +337,10 @@ impl<'m> Pool<'m> {
             self.table.count(self.place, Field::Deaths);
             self.say(Level::Error, &format!("died {what}"), &ended.how);
         }
-        let fails = at_start && (!ended.well || self.early_ends > EARLY_ENDS);
-        if fails && self.processes.is_empty() {
-            return self.failed();
-        }
-        if !at_start {
-            self.failures = 0;
+        let end = End { at_start, well: ended.well, last: self.processes.is_empty() };
+        if let Some(pause) = self.starts.ended(end) {
+            self.failed(pause);
+            return true;
         }
         match self.processes.is_empty() {
             true => self.set_state(State::Stopped),
@@ -397,14 +350,11 @@ impl<'m> Pool<'m> {
     }
 
     /// The program died at its start: the requests that wait are answered, and nothing is started for a while.
-    fn failed(&mut self) -> bool {
-        self.failures += 1;
-        let pause = Duration::from_millis(500 << self.failures.min(6)).min(LONGEST_PAUSE);
+    fn failed(&mut self, pause: Duration) {
         self.retry_at = Instant::now() + pause;
         self.table.set(self.place, Field::RetryAt, now() + pause.as_millis() as u64);
         self.set_state(State::Failing);
         self.turn_away();
-        true
     }
 
     /// Tells its processes to end: those that serve a request finish it.
@@ -493,32 +443,4 @@ impl<'m> Pool<'m> {
         }
         log::main(level, &line);
     }
-}
-
-/// The way into the contexts of such a pool. The one without contexts is for requests that are only reported.
-fn way_to(programs: &Programs, wanted: &Wanted) -> Result<Way, String> {
-    match (wanted.is_unconfined(), programs.reports) {
-        (false, _) => Way::to(programs, &wanted.contexts),
-        (true, true) => Ok(Way::nowhere()),
-        (true, false) => Err("no ConfineMode report stands in the configuration".to_owned()),
-    }
-}
-
-/// The same, where there can be such a pool: the moves can be made, and its program may be executed after them.
-fn checked_way_to(programs: &Programs, program: &Program, wanted: &Wanted) -> Result<Way, String> {
-    let way = way_to(programs, wanted)?.anew(None)?;
-    way.ready(wanted)?;
-    way.may_execute(program)?;
-    Ok(way)
-}
-
-/// A socket whose name nobody can guess.
-fn listen(running: &Running, program: &Program, way: &Way) -> Result<(Listener, String), String> {
-    let name = unguessable_name().map_err(|e| e.to_string())?;
-    // More than the requests that are let in: nobody waits for room in the queue.
-    let queue = program.bound() + 16;
-    let bind = |path: &str| Listener::for_streams(path, queue);
-    let listen = || running.folder().listen(&name, running.identity.group, bind);
-    let listener = way.made(Made::Socket, listen)?;
-    Ok((listener, name))
 }

@@ -177,7 +177,7 @@ fn a_program_that_forks_away(cell: Cell) {
     if !can_have_pools() {
         return;
     }
-    let code = "#!/usr/bin/perl\nuse POSIX;\nexit 0 if fork; POSIX::setsid(); exit 0 if fork; sleep 1000;\n";
+    let code = "#!/usr/bin/perl\nuse POSIX;\nif (fork) { select undef, undef, undef, 0.3; exit 0 }\nPOSIX::setsid(); exit 0 if fork; sleep 1000;\n";
     let server = program(cell, "Processes 2", code).config("ProxyTimeout 2").start();
     for _ in 0..8 {
         let answer = server.client().get("/alice/it.php");
