@@ -31,7 +31,11 @@ erase() { rpm --erase mod_confine confinectl $([ "$POLICY" = no ] || echo mod_co
 
 server() {
     case $1 in
-        start) run httpd -k start ;;
+        start)
+            run httpd -k start
+            # It goes to the background before its modules start and its process's number is written down.
+            [ "$status" != 0 ] || for _ in {1..100}; do running && break; sleep 0.1; done
+            ;;
         stop)
             local pid
             pid=$(server_pid)
