@@ -168,7 +168,7 @@ fn processes_that_flood_the_log_one_after_the_other(cell: Cell) {
     server.wait_for_log(&["pool says", "more are not kept"]);
     let kept = server.log_lines("flood ").len();
     assert!((45..=55).contains(&kept), "{kept} lines");
-    until("the log tells how many", || !server.log_lines("lines were not kept)").is_empty());
+    until("the log tells how many", || !server.log_lines("lines that were not kept: ").is_empty());
 }
 
 matrix!(processes_that_flood_the_log_one_after_the_other once);

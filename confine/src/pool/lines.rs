@@ -56,7 +56,7 @@ impl Lines {
             return;
         }
         if self.lost > 0 {
-            write(&format!("({} lines were not kept)", self.lost));
+            write(&format!("(lines that were not kept: {})", self.lost));
         }
         *self = Self { since: now, kept: 0, lost: 0 };
     }
@@ -93,7 +93,7 @@ mod tests {
         // Not before the span is over, and then although nothing more is written.
         assert_eq!(later(&mut lines, START + SPAN), [""; 0]);
         let after = START + SPAN + Duration::from_millis(1);
-        assert_eq!(later(&mut lines, after), ["(950 lines were not kept)"]);
+        assert_eq!(later(&mut lines, after), ["(lines that were not kept: 950)"]);
         assert!(!lines.owes());
         assert_eq!(later(&mut lines, after), [""; 0]);
         assert_eq!(flood(&mut lines, after, 2), ["flood", "flood"]);
@@ -109,6 +109,11 @@ mod tests {
         // Exactly what may be written.
         let now = START + Duration::from_secs(2000);
         assert_eq!(flood(&mut lines, now, LINES as usize).len(), LINES as usize);
+        assert!(!lines.owes());
         assert_eq!(later(&mut lines, now + SPAN * 2), [""; 0]);
+        // The first line more is told of at once.
+        let now = START + Duration::from_secs(3000);
+        assert_eq!(flood(&mut lines, now, LINES as usize + 1).last().map(String::as_str), Some(ENOUGH));
+        assert_eq!(later(&mut lines, now + SPAN * 2), ["(lines that were not kept: 1)"]);
     }
 }
