@@ -3,6 +3,7 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -173,17 +174,31 @@ fn processes_that_flood_the_log_one_after_the_other(cell: Cell) {
 
 matrix!(processes_that_flood_the_log_one_after_the_other once);
 
+/// Leaves its group and its parent, and says who it is then.
+const AWAY: &str = r#"#!/usr/bin/perl
+use POSIX;
+if (fork) { select undef, undef, undef, 0.3; exit 0 }
+POSIX::setsid();
+exit 0 if fork;
+open my $out, '>>', $ARGV[0] or die "$ARGV[0]: $!"; print $out "$$\n"; close $out;
+sleep 1000;
+"#;
+
 fn a_program_that_forks_away(cell: Cell) {
     if !can_have_pools() {
         return;
     }
-    let code = "#!/usr/bin/perl\nuse POSIX;\nif (fork) { select undef, undef, undef, 0.3; exit 0 }\nPOSIX::setsid(); exit 0 if fork; sleep 1000;\n";
-    let server = program(cell, "Processes 2", code).config("ProxyTimeout 2").start();
+    let section = "Processes 2\nArguments \"@root@/data/alice/away\"";
+    let server = program(cell, section, AWAY).config("ProxyTimeout 2").start();
     for _ in 0..8 {
         let answer = server.client().get("/alice/it.php");
         assert!(answer.status >= 500, "{answer:?}");
     }
-    until("nothing is left of it", || server.processes_of("bin/app").is_empty());
+    let away = fs::read_to_string(server.path("data/alice/away")).expect("it went away");
+    assert!(away.lines().count() > 0, "it went away");
+    let is_left = |pid: &str| Path::new("/proc").join(pid).exists();
+    until("nothing is left of it", || !away.lines().any(is_left));
+    assert!(server.processes_of("bin/app").is_empty());
 }
 
 matrix!(a_program_that_forks_away once);
