@@ -26,15 +26,14 @@ use crate::{
 
 /// Something that stands in the way of the requests of one handler.
 pub struct Obstacle {
-    /// Whether handler and rule stand in one section, so that nothing else decides. Other sections can overlap with
-    /// theirs, and give the requests another rule.
-    pub is_certain: bool,
+    /// Whether the server must not start with it.
+    pub is_fault: bool,
     /// What, beginning with file and line.
     pub text: String,
 }
 
 /// What is said of an obstacle that is not certain.
-pub const ELSEWHERE: &str = "if another section gives these requests another rule, this does not matter";
+const ELSEWHERE: &str = "if another section gives these requests another rule, this does not matter";
 
 /// How many lines of a map are told of one by one.
 const MOST_TOLD: usize = 5;
@@ -48,9 +47,13 @@ struct Meeting<'w> {
     number: usize,
     /// Why no context there may name a user.
     no_users: Vec<&'static str>,
+    /// Whether requests are only reported there.
+    is_reported: bool,
 }
 
 impl Meeting<'_> {
+    /// Whether handler and rule stand in one section, so that nothing else decides. Other sections can overlap with
+    /// theirs, and give the requests another rule.
     fn is_certain(&self) -> bool {
         self.handler.standing == self.rule.standing && !self.rule.standing.sections.is_empty()
     }
@@ -82,14 +85,18 @@ fn meeting<'w>(
     let all = written.rules.iter().enumerate().map(|(number, rule)| (&rule.standing, number));
     let number = place.nearest(all.filter(|(_, number)| early != Some(*number)), main.id())?;
     let mode = place.nearest(written.modes.iter().map(|(standing, mode)| (standing, *mode)), main.id());
-    let reported = matches!(mode, Some(Mode::Report | Mode::Learn)).then_some(REPORTED);
+    let is_reported = matches!(mode, Some(Mode::Report | Mode::Learn));
+    let reported = is_reported.then_some(REPORTED);
     let behind_early = early.is_some().then_some(BEHIND_EARLY);
     let no_users = [reported, behind_early].into_iter().flatten().collect();
-    Some(Meeting { handler, program, rule: &written.rules[number], number, no_users })
+    Some(Meeting { handler, program, rule: &written.rules[number], number, no_users, is_reported })
 }
 
 const REPORTED: &str = "it names a user, and under ConfineMode report or learn the program would run as the server's own; \
                         write ConfineMode enforce here";
+
+/// What is said where a pool runs all the same, in no context.
+const NOT_YET: &str = "; requests are refused for it once ConfineMode enforce holds here";
 
 const BEHIND_EARLY: &str = "it names a user, and ConfineEarly comes before every rule of this host, though uid: must be the \
                             first context of a process; write the rules of this host without ConfineEarly";
@@ -102,15 +109,26 @@ pub fn of_handlers(main: &Server<'_>, written: &Written, rules: &[Rule<Expressio
         };
         let Meeting { handler, rule, program, .. } = meeting;
         let file = file_of(program);
-        let may_execute = |step: &dyn Move| not_executable(&file, program.is_php(), step);
-        let obstacle = |why| Obstacle {
-            is_certain: meeting.is_certain(),
-            text: format!(
-                "{}: SetHandler {HANDLER}{}: {} at {}: {why}",
-                handler.origin, handler.name, rule.directive, rule.origin
-            ),
+        let not_executable =
+            moves_of_threads(moves).find_map(|step| not_executable(&file, program.is_php(), step));
+        let at = format!(
+            "{}: SetHandler {HANDLER}{}: {} at {}",
+            handler.origin, handler.name, rule.directive, rule.origin
+        );
+        let mut found = Vec::new();
+        let mut add = |why: &str, is_counted: bool| {
+            let (is_certain, is_fault) = (meeting.is_certain(), meeting.is_certain() && is_counted);
+            let elsewhere = if is_certain { String::new() } else { format!("; {ELSEWHERE}") };
+            let not_yet = if is_counted { "" } else { NOT_YET };
+            found.push(Obstacle { is_fault, text: format!("{at}: {why}{not_yet}{elsewhere}") });
         };
-        in_the_way(moves, &meeting.no_users, may_execute).into_iter().map(obstacle).collect()
+        if moves.for_processes.is_some() {
+            meeting.no_users.iter().for_each(|why| add(why, true));
+        }
+        if let Some(why) = not_executable {
+            add(&why, !meeting.is_reported);
+        }
+        found
     };
     meetings(main, written).iter().flat_map(of_meeting).collect()
 }
@@ -167,9 +185,9 @@ fn of_program(watched: &WatchedMap, program: &MapProgram) -> Vec<String> {
     let mut more = 0;
     for (number, contexts) in map.first_lists(&watched.backends) {
         let Prepared::Moves(moves) = &*contexts else { continue };
-        let Some(why) = in_the_way(moves, &program.no_users, &mut may_execute).into_iter().next() else {
-            continue;
-        };
+        let user = program.no_users.first().filter(|_| moves.for_processes.is_some());
+        let user = user.map(|why| (*why).to_owned());
+        let Some(why) = user.or_else(|| moves_of_threads(moves).find_map(&mut may_execute)) else { continue };
         if texts.len() == MOST_TOLD {
             more += 1;
             continue;
@@ -184,16 +202,9 @@ fn of_program(watched: &WatchedMap, program: &MapProgram) -> Vec<String> {
     texts
 }
 
-/// All that stands in the way of a pool in these contexts.
-fn in_the_way(
-    moves: &Moves,
-    no_users: &[&'static str],
-    not_executable: impl FnMut(&dyn Move) -> Option<String>,
-) -> Vec<String> {
-    let users = no_users.iter().filter(|_| moves.for_processes.is_some()).map(|why| (*why).to_owned());
-    // Who may execute a file of the system's as a user is told elsewhere.
-    let steps = moves.steps.iter().filter(|step| !step.is_for_processes());
-    users.chain(steps.map(|step| &**step).find_map(not_executable)).collect()
+/// The moves that threads make, too. Who may execute a file of the system's as a user is told elsewhere.
+fn moves_of_threads(moves: &Moves) -> impl Iterator<Item = &dyn Move> {
+    moves.steps.iter().filter(|step| !step.is_for_processes()).map(|step| &**step)
 }
 
 /// Why a context does not let the program run, as far as its policy says so.

@@ -20,8 +20,8 @@ pub fn faults(main: &Server<'_>, written: &Written, rules: &[Rule<Expression>]) 
     faults.extend(of_the_server(written, first));
     faults.extend(workers_that_match(main));
     if rules.len() == written.rules.len() {
-        let certain = of_handlers(main, written, rules).into_iter().filter(|obstacle| obstacle.is_certain);
-        faults.extend(certain.map(|obstacle| obstacle.text));
+        let found = of_handlers(main, written, rules).into_iter().filter(|obstacle| obstacle.is_fault);
+        faults.extend(found.map(|obstacle| obstacle.text));
     }
     faults
 }

@@ -37,6 +37,28 @@ fn and_says_what_it_would(cell: Cell) {
 
 matrix!(and_says_what_it_would for gates);
 
+/// A ruleset that would not let the program run stops nobody yet, and `check` tells of it.
+fn and_in_place_of_one_that_could_not_be(cell: Cell) {
+    if !can_have_pools() {
+        return;
+    }
+    let shut = "<ConfineLandlock shut>\nLandlockRead \"@root@/www\"\n</ConfineLandlock>";
+    let here = "SetHandler confine-fastcgi:php\nConfineContext landlock:shut\nConfineMode report";
+    let server = two_pools(cell, "Processes 1")
+        .config(shut)
+        .file("www/shut/who.php", php(WHO))
+        .config(format!("<LocationMatch \"^/shut\">\n{here}\n</LocationMatch>"))
+        .start();
+    server.client().get("/shut/who.php?of=bob").expect_content(&format!("- user {SECRET_OF_BOB}"));
+    let told = server.confinectl("check", &[]).out;
+    for part in ["landlock:shut: it does not let /usr/bin/php-cgi run", "once ConfineMode enforce holds here"]
+    {
+        assert!(told.contains(part), "{part} in:\n{told}");
+    }
+}
+
+matrix!(and_in_place_of_one_that_could_not_be for gates);
+
 /// What a pool does is not watched, so nothing is learned of it.
 fn and_learns_nothing_of_them(cell: Cell) {
     if !can_have_pools() {
