@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # One guest: a kernel, an LSM and tests to run in it.
 
-BOOT_TIMEOUT=${LAB_BOOT_TIMEOUT:-240}
+BOOT_TIMEOUT=${LAB_BOOT_TIMEOUT:-600}
 
 # What the kernel command line says for each LSM a test can ask for.
 lsm_arguments() {
