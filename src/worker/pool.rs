@@ -96,7 +96,8 @@ pub fn end_idle_workers(pool: Pool<'_>) -> io::Result<()> {
     background::start(pool, Job { name: "confine-idle", yields: true, loss }, |stop| {
         while !stop.is_told() {
             stop.sleep(TICK);
-            end_idle();
+            // The memory of a worker that ends is APR's, which ends with the child.
+            stop.unless(end_idle);
         }
     })?;
     ENDS_IDLE.store(true, Ordering::Relaxed);
