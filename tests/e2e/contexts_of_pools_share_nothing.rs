@@ -5,6 +5,7 @@ use std::{
     fs::{self, Permissions},
     io::Read,
     os::unix::{fs::PermissionsExt, net::UnixListener},
+    process::{self, Command},
     sync::mpsc,
     thread,
     time::Duration,
@@ -128,8 +129,8 @@ matrix!(what_apcu_keeps once);
 /// By key, and by number as native code would guess it. Queues of POSIX are files to Landlock, which refuses them.
 const IPC: &str = r#"
 $c = FFI::cdef('int shmget(int, size_t, int); char *shmat(int, const void *, int); int semget(int, int, int);
-    int msgget(int, int); int mq_open(const char *, int, ...); int shmctl(int, int, void *);');
-const KEY = 0x636f6e66;
+    int msgget(int, int); int mq_open(const char *, int, ...); int mq_unlink(const char *);');
+const KEY = @key@;
 switch ($_GET['do']) {
 case 'make':
     $memory = shmop_open(KEY, 'c', 0666, 100); shmop_write($memory, $_SERVER['CONFINE_CONTEXT'], 0);
@@ -140,28 +141,61 @@ case 'look':
     if ($memory = @shmop_open(KEY, 'a', 0, 0)) $found[] = rtrim(shmop_read($memory, 0, 20), "\0");
     if ($c->semget(KEY, 1, 0) >= 0) $found[] = 'semaphore';
     if ($c->msgget(KEY, 0) >= 0) $found[] = 'queue';
-    if ($c->mq_open('/confine-test', 0102, 0666, null) >= 0) $found[] = 'posix';
+    if ($c->mq_open('/confine-@key@', 0102, 0666, null) >= 0) { $found[] = 'posix'; $c->mq_unlink('/confine-@key@'); }
     $guessed = 0;
     for ($id = 0; $id < 200; $id++) {
         $at = $c->shmat($id, null, 010000);
         if (FFI::cast('long', $at)->cdata !== -1 && $at[0] === 'l') $guessed++;
     }
     echo implode(' ', $found), ' ', $guessed; break;
-case 'remove': foreach ([shmop_open(KEY, 'w', 0, 0)] as $it) shmop_delete($it); echo 'removed'; break;
 }
 "#;
+
+/// A key that this run of the tests alone uses. What the machine itself has under it is removed in the end, also when the
+/// test fails: it would stay there until the next boot, where later runs meet it.
+struct OwnKey(u32);
+
+/// The kernel's table of each kind of object, and the option by which `ipcrm` removes one.
+const KINDS: [(&str, &str); 3] = [("shm", "--shmem-key"), ("sem", "--semaphore-key"), ("msg", "--queue-key")];
+
+impl OwnKey {
+    fn new(cell: Cell) -> Self {
+        // Process ids have 22 bits at most. The key is never 0, under which nothing is shared.
+        Self(process::id() << 8 | (cell.mpm as u32) << 4 | cell.gate as u32)
+    }
+
+    /// The kinds of objects that the machine itself has under this key.
+    fn on_the_machine(&self) -> Vec<(&'static str, &'static str)> {
+        let has = |kind: &str| {
+            let file = format!("/proc/sysvipc/{kind}");
+            let table = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{file}: {e}"));
+            table.lines().any(|line| line.split_whitespace().next() == Some(&self.0.to_string()))
+        };
+        KINDS.into_iter().filter(|(kind, _)| has(kind)).collect()
+    }
+}
+
+impl Drop for OwnKey {
+    fn drop(&mut self) {
+        for (kind, option) in self.on_the_machine() {
+            let removed = Command::new("ipcrm").args([option, &self.0.to_string()]).status();
+            if !removed.is_ok_and(|status| status.success()) {
+                eprintln!("{kind} with the key {} stays on this machine: ipcrm {option} {0}", self.0);
+            }
+        }
+    }
+}
 
 fn system_v_ipc(cell: Cell) {
     if !can_have_pools() {
         return;
     }
-    let server = both_run(cell, IPC).start();
+    let key = OwnKey::new(cell);
+    let server = both_run(cell, &IPC.replace("@key@", &key.0.to_string())).start();
     server.client().get("/alice/it.php?do=make").expect_content("made");
     answers(&server, "do=look", "landlock:alice semaphore queue 1", " 0");
-    // They last as long as the pool, whatever its processes do, and end with it: the machine has none of them.
-    let segments =
-        fs::read_to_string("/proc/sysvipc/shm").unwrap_or_else(|e| panic!("/proc/sysvipc/shm: {e}"));
-    assert!(!segments.contains(&0x636f_6e66.to_string()), "{segments}");
+    // They are in the pool's own namespace, and end with it: the machine has none of them.
+    assert_eq!(key.on_the_machine(), []);
 }
 
 matrix!(system_v_ipc once);
