@@ -218,11 +218,21 @@ domain() {
     done < <(tomoyo-savepolicy -d)
 }
 
+# domain_of PROCESS: where the kernel says that it is.
+domain_of() {
+    local answer line
+    exec {answer}<>"$tomoyo/domain_policy"
+    echo "select pid=$1" >&"$answer"
+    line=$(cat <&"$answer")
+    exec {answer}>&-
+    echo "$line"
+}
+
 # Refusals since the last `forget_refusals`, a line each: domain, and what it was refused. The kernel
 # keeps the first thousand lines that nobody read, those of permissive domains among them.
 refusals=
 forget_refusals() { cat "$tomoyo/audit" >/dev/null; refusals=; }
-refused() { # NAME PATTERN
+look_at_refusals() {
     local text head='' name=''
     while IFS= read -r text; do
         case $text in
@@ -237,12 +247,21 @@ refused() { # NAME PATTERN
                 ;;
         esac
     done < <(cat "$tomoyo/audit")
+}
+
+refused() { # NAME PATTERN
+    look_at_refusals
     if matching "$refusals" "$2"; then
         pass "$1"
         echo "#   tomoyo: $line"
     else
         fail "$1" "no refusal like /$2/; there are: ${refusals:0:600}"
     fi
+}
+
+no_refusal() { # NAME PATTERN
+    look_at_refusals
+    if matching "$refusals" "$2"; then fail "$1" "$line"; else pass "$1"; fi
 }
 
 # The shipped policy, with the folders that it is about: four programs, each with a note.

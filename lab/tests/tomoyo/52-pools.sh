@@ -4,14 +4,6 @@
 
 . /lab/pools.sh tomoyo
 pool_server
-domain_of() { # PROCESS
-    local answer line
-    exec {answer}<>"$tomoyo/domain_policy"
-    echo "select pid=$1" >&"$answer"
-    line=$(cat <&"$answer")
-    exec {answer}>&-
-    echo "$line"
-}
 
 in_context erin "^$httpd_domain //erin$"
 in_context frank "^$httpd_domain //frank$"
