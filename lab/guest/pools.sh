@@ -95,3 +95,56 @@ handles() {
     serves 'and frank has his' '^handle=connection 1' '/frank/pool.php?handle=5432'
     kill "$listener"
 }
+
+# first_map and second_map LINES: what the two maps of by_maps say.
+first_map() { put_map first.map "$@"; }
+second_map() { put_map second.map "$@"; }
+put_map() { # NAME LINE...
+    printf '%s\n' "${@:2}" >"$work/new.map"
+    mv "$work/new.map" "$work/$1"
+}
+
+# taken_over MAP GENERATION: the server has taken over what it says now, and told what hinders pools there.
+taken_over() {
+    local tries=0
+    until matching "$(<"$log")" "$1: changed, .*\(generation $2\)" || ((++tries > 100)); do nap 0.1; done
+    nap 0.3
+}
+
+# Contexts by a map, and by a second one behind it. Carol's context does not let the program run, which the server says
+# when it starts and when a map changes; no other context serves her, though the last rule has one for everybody.
+by_maps() { # WHY: a pattern of what is said
+    first_map "erin $ERIN"
+    second_map "frank $FRANK" "carol $CAROL"
+    pool_server "AliasMatch ^/mapped/pool\.php$ /lab/app/pool.php
+<Location /mapped>
+    Include /lab/users.conf
+    ConfineMap $work/first.map
+    ConfineMap $work/second.map
+    ConfineContext $ERIN
+</Location>"
+    logged 'a line of the second map is told of at the start' ":warn\] .*second\.map:2: $CAROL: .*$1"
+    not_logged 'lines that let the program run are not' '(first|second)\.map:1'
+    said=$(/lab/bin/confinectl check --config "$work/httpd.conf" | cat)
+    like 'confinectl check tells of it, too' "$said" "second\.map:2: .*$1"
+    as erin
+    serves 'the first map gives erin her context' "^context=$ERIN" '/mapped/pool.php?context'
+    as frank
+    serves 'the second map gives frank his' "^context=$FRANK" '/mapped/pool.php?context'
+    as carol
+    status 'carol is refused' 500 '/mapped/pool.php?context'
+    unlike 'and served by no other context' "$body" 'context='
+    logged 'with the same words' "refused GET /mapped/pool.php user=carol .*second\.map:2 .*$1"
+
+    first_map "erin $ERIN" '' "dave $CAROL"
+    taken_over first.map 2
+    logged 'a new line is told of when the map changes' ":warn\] .*first\.map:3: $CAROL: .*$1"
+    as dave
+    status 'and refused' 500 '/mapped/pool.php?context'
+    logged 'by that line' "refused GET /mapped/pool.php user=dave .*first\.map:3 .*$1"
+    first_map "erin $ERIN" "carol $FRANK"
+    taken_over first.map 3
+    as carol
+    serves 'a line of the first map comes before the second' "^context=$FRANK" '/mapped/pool.php?context'
+    anonymous
+}

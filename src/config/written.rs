@@ -2,6 +2,7 @@
 
 use std::{
     cell::{OnceCell, RefCell},
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
     ffi::CString,
     ops::Range,
@@ -154,16 +155,33 @@ impl Standing {
         (self.server == inner.server || self.server == main) && inner.sections.starts_with(&self.sections)
     }
 
-    /// Of several things that count here, the first one of the innermost section. Where sections overlap without
-    /// standing in each other, only a request can tell.
+    /// Of several things, those that count here, in the order in which they are asked: the innermost section's come
+    /// first, and those of one section stay in their order. Where sections overlap without standing in each other, only
+    /// a request can tell.
+    pub fn in_order<'s, T>(&self, things: impl Iterator<Item = (&'s Self, T)>, main: ServerId) -> Vec<T> {
+        let mut around: Vec<_> = things.filter(|(standing, _)| standing.is_around(self, main)).collect();
+        around
+            .sort_by_key(|(standing, _)| Reverse((standing.sections.len(), standing.server == self.server)));
+        around.into_iter().map(|(_, thing)| thing).collect()
+    }
+
+    /// The first of them.
     pub fn nearest<'s, T>(&self, things: impl Iterator<Item = (&'s Self, T)>, main: ServerId) -> Option<T> {
-        let around = things.filter(|(standing, _)| standing.is_around(self, main));
-        let depth = |standing: &Self| (standing.sections.len(), standing.server == self.server);
-        // Of equal ones the first stays.
-        let nearer = |best: (&'s Self, T), next: (&'s Self, T)| {
-            if depth(next.0) > depth(best.0) { next } else { best }
-        };
-        around.reduce(nearer).map(|(_, thing)| thing)
+        self.in_order(things, main).into_iter().next()
+    }
+
+    /// Whether files of the section `inner` get a handler that stands here, in the same server, though this section is
+    /// not around it: only `<Files>` and `<FilesMatch>` keep the two apart, and those say nothing of folders. A section
+    /// of `inner` that is about files must be written the same.
+    pub fn reaches_into(&self, inner: &Self) -> bool {
+        let is_of_files = |(section, _): &&(String, Origin)| section.starts_with("<Files");
+        let both = self.sections.iter().zip(&inner.sections).take_while(|(own, other)| own == other).count();
+        let (own, other) = (&self.sections[both..], &inner.sections[both..]);
+        let is_named_here = |(section, _): &(String, Origin)| own.iter().any(|(text, _)| text == section);
+        self.server == inner.server
+            && !other.is_empty()
+            && own.iter().all(|section| is_of_files(&section))
+            && (own.is_empty() || other.iter().filter(is_of_files).all(is_named_here))
     }
 }
 

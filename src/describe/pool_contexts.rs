@@ -1,8 +1,8 @@
-//! Whether the contexts of rules let pools of processes be: the program of a handler, beside the rule that gives its
+//! Whether the contexts of rules let pools of processes be: the program of a handler, beside the rules that give its
 //! requests their contexts. Looked at are contexts that are known at startup, of fixed rules and of maps.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ffi::OsStr,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -19,9 +19,13 @@ use confine::{
 use crate::{
     config::{
         MapProgram, Mode, ServerConfig, Standing, WatchedMap, Written, WrittenPoolHandler, WrittenRule,
+        WrittenSource,
         fastcgi::{HANDLER, Program},
     },
-    httpd::{expression::Expression, server::Server},
+    httpd::{
+        expression::Expression,
+        server::{Server, ServerId},
+    },
 };
 
 /// Something that stands in the way of the requests of one handler.
@@ -33,18 +37,24 @@ pub struct Obstacle {
 }
 
 /// What is said of an obstacle that is not certain.
-const ELSEWHERE: &str = "if another section gives these requests another rule, this does not matter";
+const ELSEWHERE: &str =
+    "if another section gives these requests another rule or handler, this does not matter";
+
+/// What is said of a rule that is not the first to be asked.
+const BEHIND: &str = "this counts for requests that no rule before it matches";
 
 /// How many lines of a map are told of one by one.
 const MOST_TOLD: usize = 5;
 
-/// A handler, and the rule that is nearest to it.
+/// A handler, and a rule that can give its requests their contexts.
 struct Meeting<'w> {
     handler: &'w WrittenPoolHandler,
     program: &'w Program,
     rule: &'w WrittenRule,
     /// The rule's number.
     number: usize,
+    /// Whether no other rule is asked before it.
+    is_first: bool,
     /// Why no context there may name a user.
     no_users: Vec<&'static str>,
     /// Whether requests are only reported there.
@@ -59,8 +69,62 @@ impl Meeting<'_> {
     }
 }
 
-/// Each handler, in each server that has it, with the rule that is nearest to it.
+/// What is written, by the servers that it stands in.
+struct Rules<'w> {
+    main: ServerId,
+    written: &'w Written,
+    of_server: HashMap<ServerId, Vec<usize>>,
+}
+
+impl<'w> Rules<'w> {
+    fn new(main: &Server<'_>, written: &'w Written) -> Self {
+        let mut of_server: HashMap<_, Vec<_>> = HashMap::new();
+        for (number, rule) in written.rules.iter().enumerate() {
+            of_server.entry(rule.standing.server).or_default().push(number);
+        }
+        Self { main: main.id(), written, of_server }
+    }
+
+    /// The rules of one server, with their numbers.
+    fn of(&self, server: ServerId) -> impl Iterator<Item = (&'w Standing, usize)> + '_ {
+        let numbers = self.of_server.get(&server).into_iter().flatten();
+        numbers.map(|number| (&self.written.rules[*number].standing, *number))
+    }
+
+    /// The rules that a request in this section can be decided by, in their order: all up to the first that matches
+    /// every request.
+    fn asked_at(&self, place: &Standing, early: Option<usize>) -> Vec<usize> {
+        let outer = self.of(self.main).filter(|_| place.server != self.main);
+        let all = self.of(place.server).chain(outer).filter(|(_, number)| early != Some(*number));
+        let mut asked = place.in_order(all, self.main);
+        let decides = |number: &usize| {
+            let source = &self.written.rules[*number].source;
+            matches!(source, WrittenSource::Constant(_) | WrittenSource::Transitions(_))
+        };
+        if let Some(last) = asked.iter().position(decides) {
+            asked.truncate(last + 1);
+        }
+        asked
+    }
+
+    /// Where the handler meets rules: in its own section, and in those that it reaches into.
+    fn places(&self, handler: &Standing) -> Vec<Standing> {
+        let mut places = vec![handler.clone()];
+        for (standing, _) in self.of(handler.server) {
+            let has_its_own = || self.written.pool_handlers.iter().any(|other| other.standing == *standing);
+            // The rules of one section follow each other.
+            let is_new = places.last() != Some(standing);
+            if is_new && handler.reaches_into(standing) && !has_its_own() {
+                places.push(standing.clone());
+            }
+        }
+        places
+    }
+}
+
+/// Each handler, in each server that has it, with the rules that it meets. Those come first of which it is certain.
 fn meetings<'w>(main: &Server<'_>, written: &'w Written) -> Vec<Meeting<'w>> {
+    let rules = Rules::new(main, written);
     let mut found = Vec::new();
     for handler in &written.pool_handlers {
         let Some(program) = written.programs.iter().find(|program| *program.name == *handler.name) else {
@@ -68,28 +132,38 @@ fn meetings<'w>(main: &Server<'_>, written: &'w Written) -> Vec<Meeting<'w>> {
         };
         let hosts = main.with_hosts().into_iter();
         for host in hosts.filter(|host| [host.id(), main.id()].contains(&handler.standing.server)) {
-            found.extend(meeting(main, written, (handler, program), &host));
+            for place in rules.places(&Standing { server: host.id(), ..handler.standing.clone() }) {
+                found.extend(meetings_at(&rules, (handler, program), &host, &place));
+            }
         }
     }
+    found.sort_by_key(|meeting| !meeting.is_certain());
     found
 }
 
-fn meeting<'w>(
-    main: &Server<'_>,
-    written: &'w Written,
+fn meetings_at<'w>(
+    rules: &Rules<'w>,
     (handler, program): (&'w WrittenPoolHandler, &'w Program),
     host: &Server<'_>,
-) -> Option<Meeting<'w>> {
+    place: &Standing,
+) -> Vec<Meeting<'w>> {
+    let written = rules.written;
     let early = ServerConfig::of(host).and_then(|server| server.early);
-    let place = Standing { server: host.id(), ..handler.standing.clone() };
-    let all = written.rules.iter().enumerate().map(|(number, rule)| (&rule.standing, number));
-    let number = place.nearest(all.filter(|(_, number)| early != Some(*number)), main.id())?;
-    let mode = place.nearest(written.modes.iter().map(|(standing, mode)| (standing, *mode)), main.id());
+    let mode = place.nearest(written.modes.iter().map(|(standing, mode)| (standing, *mode)), rules.main);
     let is_reported = matches!(mode, Some(Mode::Report | Mode::Learn));
     let reported = is_reported.then_some(REPORTED);
     let behind_early = early.is_some().then_some(BEHIND_EARLY);
-    let no_users = [reported, behind_early].into_iter().flatten().collect();
-    Some(Meeting { handler, program, rule: &written.rules[number], number, no_users, is_reported })
+    let no_users: Vec<_> = [reported, behind_early].into_iter().flatten().collect();
+    let meeting = |(position, number): (usize, usize)| Meeting {
+        handler,
+        program,
+        rule: &written.rules[number],
+        number,
+        is_first: position == 0,
+        no_users: no_users.clone(),
+        is_reported,
+    };
+    rules.asked_at(place, early).into_iter().enumerate().map(meeting).collect()
 }
 
 const REPORTED: &str = "it names a user, and under ConfineMode report or learn the program would run as the server's own; \
@@ -117,10 +191,10 @@ pub fn of_handlers(main: &Server<'_>, written: &Written, rules: &[Rule<Expressio
         );
         let mut found = Vec::new();
         let mut add = |why: &str, is_counted: bool| {
-            let (is_certain, is_fault) = (meeting.is_certain(), meeting.is_certain() && is_counted);
-            let elsewhere = if is_certain { String::new() } else { format!("; {ELSEWHERE}") };
+            let is_fault = meeting.is_certain() && meeting.is_first && is_counted;
             let not_yet = if is_counted { "" } else { NOT_YET };
-            found.push(Obstacle { is_fault, text: format!("{at}: {why}{not_yet}{elsewhere}") });
+            let but = but(meeting.is_certain(), meeting.is_first);
+            found.push(Obstacle { is_fault, text: format!("{at}: {why}{not_yet}{but}") });
         };
         if moves.for_processes.is_some() {
             meeting.no_users.iter().for_each(|why| add(why, true));
@@ -130,7 +204,18 @@ pub fn of_handlers(main: &Server<'_>, written: &Written, rules: &[Rule<Expressio
         }
         found
     };
-    meetings(main, written).iter().flat_map(of_meeting).collect()
+    let mut found: Vec<_> = meetings(main, written).iter().flat_map(of_meeting).collect();
+    // The server's own handler meets the same rule in each virtual host.
+    let mut known = HashSet::new();
+    found.retain(|obstacle| known.insert(obstacle.text.clone()));
+    found
+}
+
+/// What makes an obstacle less than certain.
+fn but(is_certain: bool, is_first: bool) -> String {
+    let elsewhere = (!is_certain).then_some(ELSEWHERE);
+    let behind = (!is_first).then_some(BEHIND);
+    behind.into_iter().chain(elsewhere).map(|remark| format!("; {remark}")).collect()
 }
 
 /// Notes with each map which programs have pools in its contexts.
@@ -193,8 +278,9 @@ fn of_program(watched: &WatchedMap, program: &MapProgram) -> Vec<String> {
             continue;
         }
         let line = map.map().list(number).map_or(0, |list| list.first_line);
-        let elsewhere = if program.is_certain { String::new() } else { format!("; {ELSEWHERE}") };
-        texts.push(format!("{path}:{line}: {why} ({}){elsewhere}", program.place));
+        // Which lines no rule before the map matches, only requests tell: it is said of no map.
+        let but = but(program.is_certain, true);
+        texts.push(format!("{path}:{line}: {why} ({}){but}", program.place));
     }
     if more > 0 {
         texts.push(format!("{path}: {more} more lists of contexts are as those above ({})", program.place));

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use confine_tests::{Cell, Gate, Mpm, ServerBuilder, matrix, pools::*};
+use confine_tests::{Cell, Gate, Mpm, ServerBuilder, matrix, pools::*, tenants::Expectations};
 
 const HELLO: &str = "echo 'hello';";
 
@@ -70,10 +70,114 @@ fn where_the_handler_is_the_servers_own() {
         .host("two.example.com", "DocumentRoot \"@root@/www\"")
         .start();
     let line = server.wait_for_log(&[&format!("/tenants.map:1{WHY}")]);
-    assert!(line.ends_with("; if another section gives these requests another rule, this does not matter"));
+    assert!(line.ends_with(
+        "; if another section gives these requests another rule or handler, this does not matter"
+    ));
     let told = server.log_lines(WHY);
     // The server reads its configuration twice, and writes the first time to the terminal.
     assert_eq!(told.len(), 1, "once, however many virtual hosts there are: {told:#?}");
+}
+
+/// A ruleset in which the script of `/mapped` is served.
+const OPEN: &str =
+    "<ConfineLandlock open>\nLandlockInclude php-cgi\nLandlockRead \"@root@/www\"\n</ConfineLandlock>";
+
+/// Pools in the contexts of these rules at `/mapped`. The handler is that of all files of PHP.
+fn with_rules(cell: Cell, rules: &str) -> ServerBuilder {
+    two_pools(cell, "Processes 1")
+        .config(format!("{SHUT}\n{OPEN}"))
+        .file("www/mapped/hello.php", php(HELLO))
+        .location("/mapped", rules)
+}
+
+const TWO_MAPS: &str =
+    "ConfineMap \"@root@/first.map\"\nConfineMap \"@root@/second.map\"\nConfineContext landlock:open";
+
+const ELSEWHERE: &str =
+    "; if another section gives these requests another rule or handler, this does not matter";
+
+/// A line that matches decides, though the rule behind its map would let the program run.
+fn behind_another_map(cell: Cell) {
+    if !can_have_pools() {
+        return;
+    }
+    let server = with_rules(cell, TWO_MAPS)
+        .file("first.map", "ip:192.0.2.1 landlock:shut\n")
+        .file("second.map", "# a comment\nip:127.0.0.1 landlock:shut\n")
+        .start();
+    for place in ["first.map:1", "second.map:2"] {
+        let line = server.wait_for_log(&[&format!("/{place}{WHY}"), "(SetHandler confine-fastcgi:php at "]);
+        assert!(line.contains(":warn]") && line.ends_with(ELSEWHERE), "{line}");
+    }
+    server.client().get("/mapped/hello.php").expect_status(500);
+    server.wait_for_log(&[
+        "refused GET /mapped/hello.php",
+        "/second.map:2",
+        "it does not let",
+        "add LandlockExecute",
+    ]);
+    change(&server.path("second.map"), "ip:127.0.0.1 landlock:open\n");
+    server.wait_for_log(&["second.map: changed, 1 rules are in force"]);
+    server.client().get("/mapped/hello.php").expect_content("hello");
+    change(&server.path("second.map"), "\n\n\nip:127.0.0.1 landlock:shut\n");
+    server.wait_for_log(&[&format!("/second.map:4{WHY}")]);
+    server.client().get("/mapped/hello.php").expect_status(500);
+    change(&server.path("second.map"), "ip:192.0.2.1 landlock:open\n");
+    server.wait_for_log(&["second.map: changed, 1 rules are in force (generation 4)"]);
+    server.client().get("/mapped/hello.php").expect_content("hello");
+    assert_eq!(
+        server.log_lines(WHY).iter().filter(|line| line.contains("map:")).count(),
+        3,
+        "{}",
+        server.log()
+    );
+}
+
+matrix!(behind_another_map once);
+
+/// A fixed rule behind a map is told of, and what stands behind a fixed rule is not.
+#[test]
+fn what_stands_behind_a_map_and_behind_a_fixed_rule() {
+    if !can_have_pools() {
+        return;
+    }
+    let said = |rules: &str| {
+        let rules = format!("SetHandler confine-fastcgi:php\n{rules}");
+        let here = with_rules(ANY, &rules).file("tenants.map", "bob landlock:shut\n");
+        here.confinectl("check", &[]).out
+    };
+    let map = "ConfineMap \"@root@/tenants.map\"";
+    let behind = said(&format!("{map}\nConfineContext landlock:shut"));
+    assert!(behind.contains(&format!("tenants.map:1: note{WHY}")), "{behind}");
+    let fixed = behind.lines().find(|line| line.contains(": ConfineContext at ")).unwrap_or_default();
+    assert!(fixed.contains(WHY), "{behind}");
+    assert!(fixed.ends_with("; this counts for requests that no rule before it matches"), "{behind}");
+    let before = said(&format!("ConfineContext landlock:open\n{map}"));
+    assert!(!before.contains(WHY), "{before}");
+}
+
+/// The handler of all files of PHP leads into each folder; a folder with another pool's handler has that one.
+#[test]
+fn in_the_folders_that_a_handler_leads_into() {
+    if !can_have_pools() {
+        return;
+    }
+    let here = with_rules(ANY, "ConfineMap \"@root@/tenants.map\"\nConfineContext landlock:open")
+        .file("tenants.map", "bob landlock:shut\n")
+        .file("other.map", "bob landlock:shut\n")
+        .location("/fixed", "ConfineContext landlock:shut")
+        .directory("www/page", "<Files \"page.html\">\nConfineMap \"@root@/other.map\"\n</Files>");
+    let said = here.confinectl("check", &[]).out;
+    let of = |what: &str| said.lines().filter(|line| line.contains(what)).collect::<Vec<_>>();
+    assert!(
+        matches!(of("/tenants.map:1")[..], [line] if line.contains(WHY) && line.ends_with(ELSEWHERE)),
+        "{said}"
+    );
+    assert!(
+        matches!(of(": ConfineContext at ")[..], [line] if line.contains(WHY) && line.ends_with(ELSEWHERE)),
+        "{said}"
+    );
+    assert!(of("/other.map:1").is_empty(), "{said}");
 }
 
 const USERS: &str = "bob uid:daemon landlock:alice\nalice landlock:alice\n";

@@ -118,7 +118,7 @@ fn check_tells_what_pools_would_meet() {
         &[
             "SetHandler confine-fastcgi:php: ConfineContext at ",
             "landlock:shut: it does not let /usr/bin/php-cgi run; write LandlockInclude php-cgi, or add LandlockExecute",
-            "if another section gives these requests another rule, this does not matter",
+            "if another section gives these requests another rule or handler, this does not matter",
         ],
     );
     let unused =

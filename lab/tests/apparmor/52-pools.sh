@@ -27,6 +27,9 @@ denial 'by the kernel' "apparmor=\"DENIED\" .*profile=\"lab_erin\" name=\"$folde
 forget
 serves 'what the profile does not name is not executed' '^run /usr/bin/id=refused' '/erin/pool.php?run=/usr/bin/id'
 
+# ---- by maps, one behind the other ----
+by_maps 'lab_carol may not execute /usr/bin/php-cgi8.2; add `/usr/bin/php-cgi8.2 mrix,`'
+
 # ---- a profile that may not execute it ----
 status 'a profile without the right is refused' 500 /carol/pool.php?pid
 logged 'with the rule that lacks' 'refused GET /carol/pool.php .*lab_carol may not execute /usr/bin/php-cgi8.2; add `/usr/bin/php-cgi8.2 mrix,` to the profile lab_carol'

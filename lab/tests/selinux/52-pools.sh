@@ -34,6 +34,9 @@ denial "not frank's, by the kernel" 'denied  \{ connectto \}.*scontext=erin\.pro
 forget
 serves 'what the policy does not name is not executed' '^run /usr/bin/id=refused' '/erin/pool.php?run=/usr/bin/id'
 
+# ---- by maps, one behind the other ----
+by_maps 'carol\.process may not execute /usr/bin/php-cgi .*\(allow carol\.process mod_confine\.pool_exec'
+
 # ---- a context that may not execute it ----
 status 'a context without the right is refused' 500 /carol/pool.php?pid
 logged 'with the rule that lacks' 'refused GET /carol/pool.php .*carol\.process may not execute /usr/bin/php-cgi .*\(allow carol\.process mod_confine\.pool_exec \(file \(read open map execute execute_no_trans\)\)\)'

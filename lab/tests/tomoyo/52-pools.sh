@@ -28,6 +28,9 @@ refused 'by the kernel' "^enforcing $httpd_domain //erin: network unix stream co
 # ---- a program that is started stays ----
 serves 'what the policy does not name is not executed' '^run /usr/bin/id=refused' '/erin/pool.php?run=/usr/bin/id'
 
+# ---- by maps, one behind the other ----
+by_maps '//carol may not execute /usr/bin/php-cgi; add `file execute /usr/bin/php-cgi keep`'
+
 # ---- a domain that may not execute it ----
 status 'a domain without the right is refused' 500 /carol/pool.php?pid
 logged 'with the line that lacks' 'refused GET /carol/pool.php .*//carol may not execute /usr/bin/php-cgi; add `file execute /usr/bin/php-cgi keep` to the policy of <kernel> /usr/sbin/apache2 //carol'
