@@ -4,6 +4,8 @@
 //! worker that is never used again costs more than a worker that serves one request and ends. So not every request
 //! may have its worker kept: with more contexts than places, each request would end somebody's worker and make
 //! another one.
+//! - Only so many workers may rest. Those at work are not counted: for each of them a thread of the server waits. So a
+//!   context whose requests hang takes no place from the others.
 //! - A new worker takes the place of another one only if its context was asked for again sooner than that one rests
 //!   already. Its context is then the busier of the two.
 //! - To make a kept worker costs credit. Each request gives a little credit, and each use of a resting worker gives
@@ -17,7 +19,7 @@
 //!
 //! let mut resting = RestingWorkers::new();
 //! assert_eq!(resting.admit(7, 10), Admission::Granted);
-//! resting.rest(7, "a worker");
+//! assert_eq!(resting.rest(7, "a worker", 10), None);
 //! assert_eq!(resting.take(7, |_| true), Some("a worker"));
 //! ```
 
@@ -52,8 +54,6 @@ pub struct RestingWorkers<W> {
     newest_of: HashMap<u64, u32, BuildHasherDefault<AsItIs>>,
     /// All resting workers, the one that has rested longest first.
     all: Ends,
-    /// The number of kept workers, resting or at work.
-    alive: usize,
     /// The number of requests so far.
     clock: u64,
     seen: Vec<Seen>,
@@ -92,7 +92,7 @@ struct Seen {
 /// Whether a worker may be made.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Admission<W> {
-    /// Yes. The worker counts as alive from now on.
+    /// Yes.
     Granted,
     /// Yes, in place of this worker, which rested.
     InPlaceOf(W),
@@ -114,7 +114,6 @@ impl<W> RestingWorkers<W> {
             free: Vec::new(),
             newest_of: HashMap::with_hasher(BuildHasherDefault::new()),
             all: Ends { oldest: NONE, newest: NONE },
-            alive: 0,
             clock: 0,
             seen: Vec::new(),
             credit: None,
@@ -144,7 +143,7 @@ impl<W> RestingWorkers<W> {
         self.earn(FOR_A_HIT, max);
     }
 
-    /// Whether a worker may be made for a request that no resting worker serves. There are at most `max` workers.
+    /// Whether a worker may be made for a request that no resting worker serves. At most `max` workers rest.
     pub fn admit(&mut self, hash: u64, max: usize) -> Admission<W> {
         self.clock += 1;
         self.earn(FOR_A_MISS, max);
@@ -153,9 +152,8 @@ impl<W> RestingWorkers<W> {
         if credit < COST {
             return Admission::Refused;
         }
-        if self.alive < max {
+        if self.resting() < max {
             self.credit = Some(credit - COST);
-            self.alive += 1;
             return Admission::Granted;
         }
         let Some(oldest) = self.entries.get(self.all.oldest as usize) else { return Admission::Refused };
@@ -166,8 +164,11 @@ impl<W> RestingWorkers<W> {
         self.remove(self.all.oldest).map_or(Admission::Refused, Admission::InPlaceOf)
     }
 
-    /// Notes that a worker of this hash comes to rest.
-    pub fn rest(&mut self, hash: u64, worker: W) {
+    /// Notes that a worker of this hash comes to rest. `max` is as for [`Self::admit`]. Where as many rest already, the
+    /// one that has rested longest must end, and is returned.
+    #[must_use = "a worker that has no place any more must end"]
+    pub fn rest(&mut self, hash: u64, worker: W, max: usize) -> Option<W> {
+        let in_the_way = if self.resting() < max { None } else { self.remove(self.all.oldest) };
         // A process cannot have so many threads that the number does not fit.
         let at = self.free.pop().unwrap_or(self.entries.len() as u32);
         if self.newest_of.len() > 2 * self.entries.len() + SPARE {
@@ -193,20 +194,15 @@ impl<W> RestingWorkers<W> {
         if let Some(before) = self.entries.get_mut(same as usize) {
             before.in_same.newer = at;
         }
+        in_the_way
     }
 
-    /// Notes that a worker ended that was taken or admitted.
-    pub fn gone(&mut self) {
-        self.alive = self.alive.saturating_sub(1);
-    }
-
-    /// Removes the resting workers for which `holds`, the one that has rested longest first. They count as ended.
+    /// Removes the resting workers for which `holds`, the one that has rested longest first.
     pub fn end_if(&mut self, mut holds: impl FnMut(&W) -> bool) -> Vec<W> {
         let (mut ended, mut at) = (Vec::new(), self.all.oldest);
         while let Some(entry) = self.entries.get(at as usize) {
             let (this, newer) = (at, entry.in_all.newer);
             if entry.worker.as_ref().is_some_and(&mut holds) {
-                self.gone();
                 ended.extend(self.remove(this));
             }
             at = newer;

@@ -21,6 +21,10 @@ pub const DIRECTIVES: [&str; 10] = [
     "PrivateIPC",
 ];
 
+/// A single process of PHP's needs no main process from so many `Requests` on: one start in so many requests costs less
+/// than a main process does. A start takes some 50 ms.
+const LONG_LIFE: u32 = 1000;
+
 /// A section.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -69,16 +73,25 @@ impl Program {
         }
     }
 
-    /// Whether the program is PHP's, which makes its processes itself, so that they share one OPcache.
+    /// Whether the program is PHP's.
     pub fn is_php(&self) -> bool {
         let name = Path::new(self.file.to_str().unwrap_or_default()).file_name();
         name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"php"))
     }
 
+    /// Whether the program has a main process, which makes those that serve. PHP's makes copies of itself, so that they
+    /// share one OPcache, and the next one costs no start.
+    ///
+    /// A single process that lives for long needs neither: it starts in less time, has no second copy of PHP's memory,
+    /// and takes one place under `Total`.
+    pub fn has_main_process(&self) -> bool {
+        self.is_php() && (self.processes > 1 || self.requests < LONG_LIFE)
+    }
+
     /// How many processes a pool has from its start on, as `Total` counts them.
     pub fn at_start(&self) -> u32 {
-        // PHP's master serves no request itself.
-        if self.is_php() { self.processes + 1 } else { 1 }
+        // The main process serves no request itself.
+        if self.has_main_process() { self.processes + 1 } else { 1 }
     }
 
     /// How many requests of one context may be in a pool and wait for it.

@@ -133,7 +133,9 @@ fn environment(program: &Program, temporary: &str) -> Vec<CString> {
         format!("HOME={temporary}"),
     ];
     if program.is_php() {
-        own.push(format!("PHP_FCGI_CHILDREN={}", program.processes));
+        if program.has_main_process() {
+            own.push(format!("PHP_FCGI_CHILDREN={}", program.processes));
+        }
         own.push(format!("PHP_FCGI_MAX_REQUESTS={}", program.requests));
         // A process that has served its requests ends at once. Otherwise PHP first unmaps its extensions one by one,
         // and their libraries, which is a tenth of what a process costs that serves one request.

@@ -198,7 +198,8 @@ impl<'m> Pool<'m> {
 
     /// Whether a process may be added to those that serve already.
     fn can_grow(&self) -> bool {
-        !self.program().is_php() && self.processes.len() < self.program().processes as usize
+        let program = self.program();
+        !program.has_main_process() && self.processes.len() < program.processes as usize
     }
 
     fn program(&self) -> &'m Program {
@@ -207,7 +208,7 @@ impl<'m> Pool<'m> {
 
     /// How many processes count for `Total`.
     pub fn weight(&self) -> u32 {
-        match self.program().is_php() {
+        match self.program().has_main_process() {
             true if !self.processes.is_empty() => self.program().at_start(),
             _ => self.processes.len() as u32,
         }
@@ -215,7 +216,7 @@ impl<'m> Pool<'m> {
 
     /// How many processes the next start adds.
     pub fn next_weight(&self) -> u32 {
-        if self.program().is_php() { self.program().at_start() } else { 1 }
+        self.program().at_start()
     }
 
     /// Since when it waits for a place under `Total`, where it does.
@@ -269,13 +270,13 @@ impl<'m> Pool<'m> {
 
     /// Closes the connections that wait, so that their requests are answered at once: 503.
     fn turn_away(&self) {
-        loop {
-            let mut waits = [process::readable(self.listener.as_fd())];
-            process::wait(&mut waits, Duration::ZERO);
-            if waits[0].revents == 0 || self.listener.accept().is_err() {
-                return;
-            }
-        }
+        while self.has_waiting_connection() && self.listener.accept().is_ok() {}
+    }
+
+    fn has_waiting_connection(&self) -> bool {
+        let mut waits = [process::readable(self.listener.as_fd())];
+        process::wait(&mut waits, Duration::ZERO);
+        waits[0].revents != 0
     }
 
     fn set_state(&mut self, state: State) {
@@ -301,7 +302,7 @@ impl<'m> Pool<'m> {
             Ok((pid, output)) => {
                 self.outputs.push(output);
                 self.processes.push(pid);
-                let group = if self.program().is_php() { pid } else { 0 };
+                let group = if self.program().has_main_process() { pid } else { 0 };
                 self.table.set(self.place, Field::Group, group.into());
                 self.started_at = now();
                 self.table.set(self.place, Field::LastUsed, self.started_at);
@@ -327,8 +328,10 @@ impl<'m> Pool<'m> {
         }
         self.tell_output();
         let ends = self.state == State::Ending;
-        // Nothing tells that a program is ready but that a request was served.
-        let at_start = !ends && self.started.elapsed() < START && self.last_used() <= self.started_at;
+        // Nothing tells that a program is ready but that it served a request, or took the connection for which it was
+        // started. One that dies in its first request is no broken program.
+        let served = self.last_used() > self.started_at || !self.has_waiting_connection();
+        let at_start = !ends && !served && self.started.elapsed() < START;
         let what = format!("process={}", ended.process);
         if ends || ended.well {
             let why = if ends { self.ends_for.reason() } else { "it ended by itself" };

@@ -65,10 +65,11 @@ pub fn serve_kept(
         fit = worker.is_fit();
         status
     });
+    // Dropping it ends it.
     if fit && matches!(outcome, Ok(Some(_))) {
         kept.keep(limits);
     } else {
-        kept.retire();
+        drop(kept);
     }
     answer(r, outcome)
 }

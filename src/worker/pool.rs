@@ -112,9 +112,9 @@ fn end_idle() {
     drop(idle);
 }
 
-/// A worker for `key`: one that rests, or a new one. `Ok(None)` says that a one-time worker must serve, because there
-/// are as many kept workers as allowed, or because a kept one would not be worth its cost. The error is the errno of
-/// a thread that could not be made.
+/// A worker for `key`: one that rests, or a new one. `Ok(None)` says that a one-time worker must serve, because as many
+/// workers rest as may, or because a kept one would not be worth its cost. The error is the errno of a thread that
+/// could not be made.
 pub fn take(key: Key<'_>, limits: &WorkerLimits) -> Result<Option<ContextWorker>, i32> {
     end_those_before(key.map_swaps);
     let hash = key.hash();
@@ -136,9 +136,8 @@ pub fn take(key: Key<'_>, limits: &WorkerLimits) -> Result<Option<ContextWorker>
         // Dropping it ends its thread, and that takes no lock.
         Err(Admission::InPlaceOf(other)) => drop(other),
     }
-    let thread = KeptThread::start().inspect_err(|_| gone())?;
     Ok(Some(ContextWorker {
-        thread,
+        thread: KeptThread::start()?,
         hash,
         host: key.host,
         contexts: key.contexts.into(),
@@ -158,10 +157,6 @@ fn end_those_before(map_swaps: u64) {
     drop(old);
 }
 
-fn gone() {
-    with_resting(resting::RestingWorkers::gone);
-}
-
 impl ContextWorker {
     /// The thread, and the contexts that it is in or will enter.
     pub fn parts(&mut self) -> (&mut KeptThread, &CStr) {
@@ -177,15 +172,11 @@ impl ContextWorker {
     pub fn keep(mut self, limits: &WorkerLimits) {
         self.served += 1;
         if self.served >= limits.requests || self.map_swaps != SEEN.load(Ordering::Relaxed) {
-            return self.retire();
+            return;
         }
         self.since = TICKS.load(Ordering::Relaxed);
-        with_resting(|resting| resting.rest(self.hash, self));
-    }
-
-    /// Ends it.
-    pub fn retire(self) {
-        drop(self);
-        gone();
+        let in_the_way = with_resting(|resting| resting.rest(self.hash, self, limits.max));
+        // Dropping it ends its thread, and that takes no lock.
+        drop(in_the_way);
     }
 }

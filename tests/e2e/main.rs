@@ -35,6 +35,7 @@ mod a_refused_context_is_500;
 mod a_refused_thread_is_503;
 mod a_response_that_breaks_off_ends;
 mod a_row_of_a_database_chooses;
+mod a_single_process_of_php_needs_no_other;
 mod a_value_in_a_path_has_a_pool_of_its_own;
 mod a_value_is_one_word;
 mod a_value_that_is_no_path_component_is_403;

@@ -133,7 +133,7 @@ fn both_run(server: &Server) {
 fn others(server: &Server) -> String {
     let bobs = server.processes_of("php-cgi").into_iter().filter(|(_, at)| at.ends_with("landlock:bob"));
     let mut processes: Vec<String> = bobs.map(|(pid, _)| pid.to_string()).collect();
-    assert!(processes.len() >= 2, "{processes:?}");
+    assert!(!processes.is_empty(), "bob's pool has no process");
     let list = format!("/proc/{0}/task/{0}/children", server.pid());
     let children = fs::read_to_string(&list).unwrap_or_else(|e| panic!("{list}: {e}"));
     processes.extend(children.split_whitespace().map(str::to_owned));

@@ -12,7 +12,7 @@ fn who_came_first_is_served_first(cell: Cell) {
         return;
     }
     // There is room for one pool at a time.
-    let server = two_pools(cell, "Processes 1\nTotal 2")
+    let server = two_pools(cell, "Processes 1\nTotal 1")
         .config("<ConfineLandlock carol>\nLandlockInclude php-cgi\nLandlockRead \"@root@/www/carol\"\n</ConfineLandlock>")
         .location("/carol", "ConfineContext landlock:carol")
         .workers(6)

@@ -137,7 +137,7 @@ fn idle_pools_end_and_make_room(cell: Cell) {
     if !can_have_pools() {
         return;
     }
-    let server = two_pools(cell, "Processes 1\nTotal 2\nIdle 1")
+    let server = two_pools(cell, "Processes 1\nTotal 1\nIdle 1")
         .file("www/alice/hello.php", php(HELLO))
         .file("www/bob/hello.php", php(HELLO))
         .start();
@@ -145,7 +145,7 @@ fn idle_pools_end_and_make_room(cell: Cell) {
         for tenant in ["alice", "bob"] {
             // There is room for one pool at a time.
             server.client().get(&format!("/{tenant}/hello.php")).expect_status(200);
-            assert!(server.processes_of("php-cgi").len() <= 4, "{:?}", server.processes_of("php-cgi"));
+            assert!(server.processes_of("php-cgi").len() <= 2, "{:?}", server.processes_of("php-cgi"));
         }
     }
     until("idle pools end", || server.processes_of("php-cgi").is_empty());

@@ -105,6 +105,26 @@ fn there_are_no_more_than_allowed(cell: Cell) {
 
 matrix!(there_are_no_more_than_allowed for kept);
 
+/// Only those that rest are counted. The worker of a request that takes long is no resting one.
+#[test]
+fn a_tenant_that_hangs_takes_no_place() {
+    const SLOW: &str = "function handle(r) r.usleep(4000000) r:puts('done') return apache2.OK end";
+    let server = telling(Cell { mpm: Mpm::Event, gate: Gate::Kept })
+        .config("ConfineWorkers per-context max=1")
+        .file("www/app/slow.lua", SLOW)
+        .start();
+    thread::scope(|scope| {
+        let alice = scope.spawn(|| {
+            let request = Request::get("/app/slow.lua").header("Host", "alice");
+            server.client().send(&request).expect_status(200);
+        });
+        thread::sleep(Duration::from_millis(500));
+        let bob = threads_for(&server, "bob", 4);
+        assert!(!alice.is_finished(), "alice's request takes longer than those of bob");
+        assert_eq!(bob.len(), 1, "bob has no kept worker while alice hangs: {bob:?}");
+    });
+}
+
 fn without_work_it_ends(cell: Cell) {
     let server = telling(cell).config("ConfineWorkers per-context idle=1").start();
     let worker = thread_for(&server, "alice");

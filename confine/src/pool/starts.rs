@@ -1,8 +1,9 @@
-//! When a pool's program is started again that ended before it served a request.
+//! When a pool's program is started again that ended before it took the connection for which it was started.
 
 use std::time::Duration;
 
-/// A program that ends sooner than this after its start, and before it served a request, ended at its start.
+/// A program that ends sooner than this after its start, while the connection for which it was started still waits,
+/// ended at its start.
 pub const START: Duration = Duration::from_secs(2);
 /// How often in a row a program may end well at its start.
 const EARLY_ENDS: u32 = 3;

@@ -2,17 +2,20 @@
 
 use super::*;
 
+/// More than rest in any test.
+const MANY: usize = usize::MAX;
+
 /// Serves one request: by a resting worker (`true`), by one that is made and kept, or by none that is.
 fn serve(kept: &mut RestingWorkers<u64>, key: u64, max: usize) -> (bool, bool) {
     let hash = spread(key);
     if kept.take(hash, |worker| *worker == key).is_some() {
         kept.used(max);
-        kept.rest(hash, key);
+        assert_eq!(kept.rest(hash, key, max), None, "it left a place");
         return (true, false);
     }
     let made = kept.admit(hash, max) != Admission::Refused;
     if made {
-        kept.rest(hash, key);
+        assert_eq!(kept.rest(hash, key, max), None, "there was a place for it");
     }
     (false, made)
 }
@@ -37,7 +40,7 @@ impl Numbers {
 fn the_one_that_came_last_is_taken_first_and_each_key_has_its_own() {
     let mut kept = RestingWorkers::new();
     for (hash, worker) in [(1, 'a'), (2, 'b'), (1, 'c'), (1, 'd')] {
-        kept.rest(hash, worker);
+        assert_eq!(kept.rest(hash, worker, MANY), None);
     }
     assert_eq!(kept.resting(), 4);
     assert_eq!(kept.take(1, |_| true), Some('d'));
@@ -46,7 +49,7 @@ fn the_one_that_came_last_is_taken_first_and_each_key_has_its_own() {
     assert_eq!(kept.end_if(|&w| w == 'x'), []);
     assert_eq!(kept.end_if(|&w| w == 'b'), ['b']);
     assert_eq!(kept.take(2, |_| true), None);
-    kept.rest(2, 'e');
+    assert_eq!(kept.rest(2, 'e', MANY), None);
     assert_eq!(kept.end_if(|_| true), ['c', 'e']);
     assert_eq!((kept.resting(), kept.take(1, |_| true)), (0, None));
 }
@@ -60,7 +63,9 @@ fn it_is_a_list_that_needs_no_search() {
         let hash = numbers.below(17);
         match numbers.below(60) {
             0..=27 => {
-                kept.rest(hash, worker);
+                let max = if numbers.below(4) == 0 { list.len().max(1) } else { MANY };
+                let in_the_way = kept.rest(hash, worker, max);
+                assert_eq!(in_the_way, (list.len() >= max).then(|| list.remove(0).1));
                 list.push((hash, worker));
             }
             28..=57 => {
@@ -85,7 +90,7 @@ fn it_is_a_list_that_needs_no_search() {
 fn hashes_of_which_nobody_rests_are_forgotten() {
     let mut kept = RestingWorkers::new();
     for key in 0..10_000 {
-        kept.rest(spread(key), key);
+        assert_eq!(kept.rest(spread(key), key, MANY), None);
         assert_eq!(kept.take(spread(key), |_| true), Some(key));
     }
     assert!(kept.newest_of.len() <= SPARE + 3, "{}", kept.newest_of.len());
@@ -119,29 +124,33 @@ fn a_newcomer_displaces_only_one_that_rests_longer_than_it_was_away() {
     }
 }
 
-/// Where all are at work there is nobody to displace.
+/// Where all places are taken, a worker that comes to rest takes that of the one that has rested longest.
 #[test]
-fn there_are_no_more_than_allowed() {
-    let mut kept = RestingWorkers::<u64>::new();
-    assert_eq!((0..10).filter(|key| kept.admit(spread(*key), 4) != Admission::Refused).count(), 4);
-    kept.gone();
-    assert_eq!(kept.admit(77, 4), Admission::Granted);
-    assert_eq!(kept.admit(78, 4), Admission::Refused);
-    assert_eq!(kept.alive, 4);
+fn no_more_rest_than_allowed() {
+    let mut kept = RestingWorkers::new();
+    for key in 0..10 {
+        assert_eq!(kept.admit(spread(key), 4), Admission::Granted, "none rests yet");
+    }
+    let ended: Vec<_> = (0..10).filter_map(|key| kept.rest(spread(key), key, 4)).collect();
+    assert_eq!((ended, kept.resting()), (vec![0, 1, 2, 3, 4, 5], 4));
+}
+
+/// However many workers of one context are at work and do not come back, another context is served by resting ones.
+#[test]
+fn those_that_hang_take_no_place() {
+    let mut kept = RestingWorkers::new();
+    (0..100).for_each(|_| drop(kept.admit(spread(1), 4)));
+    for _ in 0..COST {
+        serve(&mut kept, 2, 4);
+    }
+    assert_eq!(serve(&mut kept, 2, 4), (true, false));
 }
 
 /// Workers that end after each request (a limit, a fault) are made again only as far as that is paid for.
 #[test]
 fn what_is_never_used_again_is_made_seldom() {
     let mut kept = RestingWorkers::<u64>::new();
-    let made = (0..100 * COST).filter(|_| {
-        let made = kept.admit(1, 4) != Admission::Refused;
-        if made {
-            kept.gone();
-        }
-        made
-    });
-    let made = made.count();
+    let made = (0..100 * COST).filter(|_| kept.admit(1, 4) != Admission::Refused).count();
     assert!((100..=100 + AT_LEAST + 1).contains(&made), "{made}");
 }
 
@@ -154,7 +163,7 @@ fn at_random(contexts: u64, max: usize, requests: u32) -> (f64, f64) {
         let (hit, new) = serve(&mut kept, numbers.below(contexts), max);
         hits += u32::from(hit);
         made += u32::from(new);
-        assert!(kept.resting() <= max && kept.alive <= max);
+        assert!(kept.resting() <= max);
     }
     (f64::from(hits) / f64::from(requests), f64::from(made) / f64::from(requests))
 }

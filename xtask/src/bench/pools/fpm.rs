@@ -36,14 +36,23 @@ impl Fpm {
         Ok(fpm)
     }
 
-    /// PHP's other program, behind a socket with the same name. Each of its processes ends after so many requests.
-    pub fn cgi(folder: &Path, program: &str, processes: u32, requests: u32) -> Result<Self, String> {
+    /// PHP's other program, behind a socket with the same name. Each of its processes ends after so many requests. It
+    /// reads these settings, if not those of the machine.
+    pub fn cgi(
+        folder: &Path,
+        program: &str,
+        (processes, requests): (u32, u32),
+        settings: Option<&Path>,
+    ) -> Result<Self, String> {
         let socket = folder.join("fpm.sock");
         let mut command = Command::new(program);
         command.arg("-b").arg(&socket).stdout(Stdio::null()).stderr(Stdio::null());
         let (user, uid) = platform::child_user();
         command.env("PHP_FCGI_CHILDREN", processes.to_string());
         command.env("PHP_FCGI_MAX_REQUESTS", requests.to_string());
+        if let Some(settings) = settings {
+            command.env("PHP_INI_SCAN_DIR", settings);
+        }
         let told = |error: std::io::Error| format!("{program}: {error}");
         let server = Self(command.spawn().map_err(told)?);
         wait_for(&socket)?;

@@ -10,7 +10,7 @@ use confine_tests::{Gate, Mpm, Server, ServerBuilder, platform};
 
 use super::{
     PROCESSES,
-    content::with_cms,
+    content::{SETTINGS, with_cms, with_settings},
     fpm::{self, Fpm},
 };
 use crate::bench::workloads::{Content, Workload, with_mod_php};
@@ -67,18 +67,13 @@ pub const KINDS: [Kind; 10] = [
         fpm(workload, 2 * PROCESSES, "<Proxy \"fcgi://fpm/\" enablereuse=on max=16>\n</Proxy>")
     }),
     kind("event, mod_fcgid, suexec", suexec, fcgid),
-    kind("event, pools, one-time worker", php_cgi, |workload| pools(workload, Gate::Process, "")),
-    kind("event, pools, kept worker", php_cgi, |workload| pools(workload, Gate::Kept, "")),
-    kind("event, pools, plain httpd in place of the worker", php_cgi, |workload| bare(workload, REQUESTS)),
+    kind("event, pools, one-time worker", php_cgi, |workload| pools(workload, Gate::Process)),
+    kind("event, pools, kept worker", php_cgi, |workload| pools(workload, Gate::Kept)),
+    kind("event, pools, plain httpd in place of the worker", php_cgi, bare),
+    Kind { hello_alone: true, ..kind("event, pools, Requests 1", php_cgi, pools_of_one_request) },
     Kind {
         hello_alone: true,
-        ..kind("event, pools, Requests 1", php_cgi, |workload| pools(workload, Gate::Kept, "Requests 1"))
-    },
-    Kind {
-        hello_alone: true,
-        ..kind("event, pools, Requests 1, plain httpd in place of the worker", php_cgi, |workload| {
-            bare(workload, 1)
-        })
+        ..kind("event, pools, Requests 1, plain httpd in place of the worker", php_cgi, bare_of_one_request)
     },
 ];
 
@@ -149,13 +144,30 @@ fn fpm(workload: &Workload, processes: u32, lines: &str) -> Result<Started, Stri
 }
 
 /// Pools of one context.
-pub fn pools(workload: &Workload, gate: Gate, section: &str) -> Result<Started, String> {
-    let builder =
-        pool_lines(content(workload, Mpm::Event, gate)?, &format!("Processes {PROCESSES}\n{section}"));
+fn pools(workload: &Workload, gate: Gate) -> Result<Started, String> {
+    let builder = pool_lines(content(workload, Mpm::Event, gate)?, &format!("Processes {PROCESSES}"));
     let rule = "<ConfineLandlock site>\nLandlockInclude php-cgi\nLandlockRead \"@root@/www\"\n</ConfineLandlock>\n\
                 ConfineContext landlock:site";
     Ok(Started::alone(builder.config(rule).start()))
 }
+
+/// The same with a process for each request.
+fn pools_of_one_request(workload: &Workload) -> Result<Started, String> {
+    let builder = content(workload, Mpm::Event, Gate::Kept)?;
+    let builder = lean_pool_lines(builder, &format!("Processes {PROCESSES}\nRequests 1"))?;
+    let rule =
+        format!("<ConfineLandlock site>\n{LEAN_RULES}\n</ConfineLandlock>\nConfineContext landlock:site");
+    Ok(Started::alone(builder.config(rule).start()))
+}
+
+/// The section and the handler, of a PHP that loads what Debian's package brings.
+pub fn lean_pool_lines(builder: ServerBuilder, section: &str) -> Result<ServerBuilder, String> {
+    let section = format!("{section}\nEnvironment PHP_INI_SCAN_DIR=@root@/{SETTINGS}");
+    Ok(pool_lines(with_settings(builder)?, &section))
+}
+
+/// What its ruleset grants.
+pub const LEAN_RULES: &str = "LandlockInclude php-cgi\nLandlockRead \"@root@/www\" \"@root@/php\"";
 
 /// The section and the handler.
 pub fn pool_lines(builder: ServerBuilder, section: &str) -> ServerBuilder {
@@ -204,12 +216,23 @@ fn fcgid(workload: &Workload) -> Result<Started, String> {
 }
 
 /// The floor of pools: httpd without this module, in front of the same program with as many processes.
-fn bare(workload: &Workload, requests: u32) -> Result<Started, String> {
-    let builder = content(workload, Mpm::Event, Gate::Process)?.stock().modules(["proxy", "proxy_fcgi"]);
-    let builder = builder.config(
+fn bare(workload: &Workload) -> Result<Started, String> {
+    let builder = content(workload, Mpm::Event, Gate::Process)?;
+    with_cgi(builder, REQUESTS, None)
+}
+
+/// The same with a process for each request, and the settings of [`lean_pool_lines`].
+fn bare_of_one_request(workload: &Workload) -> Result<Started, String> {
+    let builder = with_settings(content(workload, Mpm::Event, Gate::Process)?)?;
+    let settings = builder.path(SETTINGS);
+    with_cgi(builder, 1, Some(&settings))
+}
+
+fn with_cgi(builder: ServerBuilder, requests: u32, settings: Option<&Path>) -> Result<Started, String> {
+    let builder = builder.stock().modules(["proxy", "proxy_fcgi"]).config(
         "ProxyFCGIBackendType GENERIC\n<FilesMatch \"\\.php$\">\n\
          SetHandler \"proxy:unix:@root@/run/fpm.sock|fcgi://fpm/\"\n</FilesMatch>",
     );
-    let fpm = Fpm::cgi(&builder.path("run"), PHP_CGI, PROCESSES, requests)?;
+    let fpm = Fpm::cgi(&builder.path("run"), PHP_CGI, (PROCESSES, requests), settings)?;
     Ok(Started { server: builder.start(), fpm: Some(fpm), _folder: None })
 }
