@@ -2,7 +2,6 @@
 
 use std::{
     cell::{OnceCell, RefCell},
-    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
     ffi::CString,
     ops::Range,
@@ -155,19 +154,16 @@ impl Standing {
         (self.server == inner.server || self.server == main) && inner.sections.starts_with(&self.sections)
     }
 
-    /// Of several things, those that count here, in the order in which they are asked: the innermost section's come
-    /// first, and those of one section stay in their order. Where sections overlap without standing in each other, only
-    /// a request can tell.
-    pub fn in_order<'s, T>(&self, things: impl Iterator<Item = (&'s Self, T)>, main: ServerId) -> Vec<T> {
-        let mut around: Vec<_> = things.filter(|(standing, _)| standing.is_around(self, main)).collect();
-        around
-            .sort_by_key(|(standing, _)| Reverse((standing.sections.len(), standing.server == self.server)));
-        around.into_iter().map(|(_, thing)| thing).collect()
-    }
-
-    /// The first of them.
+    /// Of several things that count here, the first one of the innermost section. Where sections overlap without
+    /// standing in each other, only a request can tell.
     pub fn nearest<'s, T>(&self, things: impl Iterator<Item = (&'s Self, T)>, main: ServerId) -> Option<T> {
-        self.in_order(things, main).into_iter().next()
+        let around = things.filter(|(standing, _)| standing.is_around(self, main));
+        let depth = |standing: &Self| (standing.sections.len(), standing.server == self.server);
+        // Of equal ones the first stays.
+        let nearer = |best: (&'s Self, T), next: (&'s Self, T)| {
+            if depth(next.0) > depth(best.0) { next } else { best }
+        };
+        around.reduce(nearer).map(|(_, thing)| thing)
     }
 
     /// Whether files of the section `inner` get a handler that stands here, in the same server, though this section is

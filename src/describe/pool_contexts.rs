@@ -4,12 +4,14 @@
 use std::{
     collections::{HashMap, HashSet},
     ffi::OsStr,
+    iter,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use confine::{
+    Origin,
     backends::{Moves, Prepared},
     context::{BackendName, Context},
     lsm::Move,
@@ -29,11 +31,11 @@ use crate::{
 };
 
 /// Something that stands in the way of the requests of one handler.
-pub struct Obstacle {
+struct Obstacle {
     /// Whether the server must not start with it.
-    pub is_fault: bool,
+    is_fault: bool,
     /// What, beginning with file and line.
-    pub text: String,
+    text: String,
 }
 
 /// What is said of an obstacle that is not certain.
@@ -69,34 +71,44 @@ impl Meeting<'_> {
     }
 }
 
-/// What is written, by the servers that it stands in.
+/// A server, and the sections in it that stand around something.
+type Section<'w> = (ServerId, &'w [(String, Origin)]);
+
+/// The rules, by where they stand. There can be thousands of virtual hosts and sections.
 struct Rules<'w> {
     main: ServerId,
     written: &'w Written,
-    of_server: HashMap<ServerId, Vec<usize>>,
+    /// The numbers of each section's rules, in their order.
+    of_section: HashMap<Section<'w>, Vec<usize>>,
+    /// The sections of each server that have rules.
+    of_server: HashMap<ServerId, Vec<&'w Standing>>,
 }
 
 impl<'w> Rules<'w> {
     fn new(main: &Server<'_>, written: &'w Written) -> Self {
-        let mut of_server: HashMap<_, Vec<_>> = HashMap::new();
-        for (number, rule) in written.rules.iter().enumerate() {
-            of_server.entry(rule.standing.server).or_default().push(number);
+        let mut rules =
+            Self { main: main.id(), written, of_section: HashMap::new(), of_server: HashMap::new() };
+        for (number, WrittenRule { standing, .. }) in written.rules.iter().enumerate() {
+            let section = rules.of_section.entry((standing.server, &standing.sections)).or_default();
+            if section.is_empty() {
+                rules.of_server.entry(standing.server).or_default().push(standing);
+            }
+            section.push(number);
         }
-        Self { main: main.id(), written, of_server }
-    }
-
-    /// The rules of one server, with their numbers.
-    fn of(&self, server: ServerId) -> impl Iterator<Item = (&'w Standing, usize)> + '_ {
-        let numbers = self.of_server.get(&server).into_iter().flatten();
-        numbers.map(|number| (&self.written.rules[*number].standing, *number))
+        rules
     }
 
     /// The rules that a request in this section can be decided by, in their order: all up to the first that matches
-    /// every request.
+    /// every request. An inner section comes before an outer one, and a virtual host before the main server.
     fn asked_at(&self, place: &Standing, early: Option<usize>) -> Vec<usize> {
-        let outer = self.of(self.main).filter(|_| place.server != self.main);
-        let all = self.of(place.server).chain(outer).filter(|(_, number)| early != Some(*number));
-        let mut asked = place.in_order(all, self.main);
+        let outer = (place.server != self.main).then_some(self.main);
+        let mut asked = Vec::new();
+        for depth in (0..=place.sections.len()).rev() {
+            for server in iter::once(place.server).chain(outer) {
+                let section = self.of_section.get(&(server, &place.sections[..depth]));
+                asked.extend(section.into_iter().flatten().filter(|number| early != Some(**number)));
+            }
+        }
         let decides = |number: &usize| {
             let source = &self.written.rules[*number].source;
             matches!(source, WrittenSource::Constant(_) | WrittenSource::Transitions(_))
@@ -109,16 +121,11 @@ impl<'w> Rules<'w> {
 
     /// Where the handler meets rules: in its own section, and in those that it reaches into.
     fn places(&self, handler: &Standing) -> Vec<Standing> {
-        let mut places = vec![handler.clone()];
-        for (standing, _) in self.of(handler.server) {
-            let has_its_own = || self.written.pool_handlers.iter().any(|other| other.standing == *standing);
-            // The rules of one section follow each other.
-            let is_new = places.last() != Some(standing);
-            if is_new && handler.reaches_into(standing) && !has_its_own() {
-                places.push(standing.clone());
-            }
-        }
-        places
+        let has_its_own =
+            |standing: &Standing| self.written.pool_handlers.iter().any(|other| other.standing == *standing);
+        let inner = self.of_server.get(&handler.server).into_iter().flatten();
+        let inner = inner.filter(|standing| handler.reaches_into(standing) && !has_its_own(standing));
+        iter::once(handler).chain(inner.copied()).cloned().collect()
     }
 }
 
@@ -175,39 +182,56 @@ const NOT_YET: &str = "; requests are refused for it once ConfineMode enforce ho
 const BEHIND_EARLY: &str = "it names a user, and ConfineEarly comes before every rule of this host, though uid: must be the \
                             first context of a process; write the rules of this host without ConfineEarly";
 
-/// What stands in the way where the rule has fixed contexts.
-pub fn of_handlers(main: &Server<'_>, written: &Written, rules: &[Rule<Expression>]) -> Vec<Obstacle> {
-    let of_meeting = |meeting: &Meeting<'_>| {
-        let Source::Constant(Prepared::Moves(moves)) = &rules[meeting.number].source else {
-            return Vec::new();
-        };
+/// What stops the server, where the rule has fixed contexts.
+pub fn faults_of_handlers(main: &Server<'_>, written: &Written, rules: &[Rule<Expression>]) -> Vec<String> {
+    let certain = |meeting: &Meeting<'_>| meeting.is_certain() && meeting.is_first;
+    let all = of_handlers(main, written, rules, certain).into_iter();
+    all.filter(|obstacle| obstacle.is_fault).map(|obstacle| obstacle.text).collect()
+}
+
+/// What else stands in the way there.
+pub fn notes_of_handlers(main: &Server<'_>, written: &Written, rules: &[Rule<Expression>]) -> Vec<String> {
+    let all = of_handlers(main, written, rules, |_| true).into_iter();
+    all.filter(|obstacle| !obstacle.is_fault).map(|obstacle| obstacle.text).collect()
+}
+
+/// Of the meetings that are `wanted`.
+fn of_handlers(
+    main: &Server<'_>,
+    written: &Written,
+    rules: &[Rule<Expression>],
+    wanted: fn(&Meeting<'_>) -> bool,
+) -> Vec<Obstacle> {
+    let mut found = Vec::new();
+    // The server's own handler meets the same rule in each virtual host.
+    let mut answers: HashMap<(usize, &str), Option<String>> = HashMap::new();
+    let mut told = HashSet::new();
+    for meeting in meetings(main, written).iter().filter(|meeting| wanted(meeting)) {
+        let Source::Constant(Prepared::Moves(moves)) = &rules[meeting.number].source else { continue };
         let Meeting { handler, rule, program, .. } = meeting;
-        let file = file_of(program);
-        let not_executable =
-            moves_of_threads(moves).find_map(|step| not_executable(&file, program.is_php(), step));
         let at = format!(
             "{}: SetHandler {HANDLER}{}: {} at {}",
             handler.origin, handler.name, rule.directive, rule.origin
         );
-        let mut found = Vec::new();
         let mut add = |why: &str, is_counted: bool| {
             let is_fault = meeting.is_certain() && meeting.is_first && is_counted;
             let not_yet = if is_counted { "" } else { NOT_YET };
-            let but = but(meeting.is_certain(), meeting.is_first);
-            found.push(Obstacle { is_fault, text: format!("{at}: {why}{not_yet}{but}") });
+            let text = format!("{at}: {why}{not_yet}{}", but(meeting.is_certain(), meeting.is_first));
+            if told.insert(text.clone()) {
+                found.push(Obstacle { is_fault, text });
+            }
         };
         if moves.for_processes.is_some() {
             meeting.no_users.iter().for_each(|why| add(why, true));
         }
+        let not_executable = answers.entry((meeting.number, &program.name)).or_insert_with(|| {
+            let file = file_of(program);
+            moves_of_threads(moves).find_map(|step| not_executable(&file, program.is_php(), step))
+        });
         if let Some(why) = not_executable {
-            add(&why, !meeting.is_reported);
+            add(why, !meeting.is_reported);
         }
-        found
-    };
-    let mut found: Vec<_> = meetings(main, written).iter().flat_map(of_meeting).collect();
-    // The server's own handler meets the same rule in each virtual host.
-    let mut known = HashSet::new();
-    found.retain(|obstacle| known.insert(obstacle.text.clone()));
+    }
     found
 }
 

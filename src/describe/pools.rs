@@ -11,7 +11,7 @@ use confine::{
     policy::decide::Source,
 };
 
-use super::pool_contexts::of_handlers;
+use super::pool_contexts::notes_of_handlers;
 use crate::{
     config::{
         Policy, Written,
@@ -43,9 +43,7 @@ pub fn findings(main: &Server<'_>, written: &Written, policy: &Policy) -> Vec<St
 
 /// What is worth knowing.
 pub fn notes(main: &Server<'_>, written: &Written, policy: &Policy) -> Vec<String> {
-    let obstacles = of_handlers(main, written, &policy.rules).into_iter();
-    let mut notes: Vec<_> =
-        obstacles.filter(|obstacle| !obstacle.is_fault).map(|obstacle| obstacle.text).collect();
+    let mut notes = notes_of_handlers(main, written, &policy.rules);
     let unused = written
         .programs
         .iter()

@@ -9,7 +9,7 @@ use crate::{
         WatchedMap, Written,
         fastcgi::{HANDLER, Program},
     },
-    describe::pool_contexts::{note_programs, of_handlers, of_map},
+    describe::pool_contexts::{faults_of_handlers, note_programs, of_map},
     httpd::{config_tree, expression::Expression, hooks, server::Server},
 };
 
@@ -20,8 +20,7 @@ pub fn faults(main: &Server<'_>, written: &Written, rules: &[Rule<Expression>]) 
     faults.extend(of_the_server(written, first));
     faults.extend(workers_that_match(main));
     if rules.len() == written.rules.len() {
-        let found = of_handlers(main, written, rules).into_iter().filter(|obstacle| obstacle.is_fault);
-        faults.extend(found.map(|obstacle| obstacle.text));
+        faults.extend(faults_of_handlers(main, written, rules));
     }
     faults
 }
