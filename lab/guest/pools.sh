@@ -20,7 +20,7 @@ pool_server() { # [DIRECTIVES]
     )
 }
 
-# processes_of USER: the process that serves this user's scripts, in $child, and its parent, in $master.
+# processes_of USER[/several]: the process that serves this user's scripts, in $child, and its parent, in $master.
 processes_of() {
     local stat
     fetch "/$1/pool.php?pid"
@@ -30,12 +30,15 @@ processes_of() {
     read -r _ master _ <<<"$stat"
 }
 
-# in_context USER PATTERN: both processes of the user's pool are there. domain_of tells it of a process.
+# in_context USER PATTERN: each process of the user's pools is there. domain_of tells it of a process.
 in_context() {
     processes_of "$1"
-    like "$1's program is in the context" "$(domain_of "$master")" "$2"
-    like "so is the process that serves" "$(domain_of "$child")" "$2"
-    is 'they run as the server' "$(stat -c %U "/proc/$child")" www-data
+    like "$1's only process is in the context" "$(domain_of "$child")" "$2"
+    is 'it runs as the server' "$(stat -c %U "/proc/$child")" www-data
+    processes_of "$1/several"
+    like 'of several, the one that makes the others is there' "$(domain_of "$master")" "$2"
+    like 'so is one that serves' "$(domain_of "$child")" "$2"
+    is 'both run as the server' "$(stat -c %U "/proc/$master" "/proc/$child")" $'www-data\nwww-data'
 }
 
 # What each serves, and that it is refused the other's files.

@@ -27,7 +27,7 @@ chmod -R a+rwX /run/apache2/confine-fastcgi
 forget
 fetch "/erin/pool.php?${query#&}"
 facts=$(grep -c '=OK$' <<<"$body")
-is 'with every permission of files she reaches one, her own' "$facts" 1
+is 'with every permission of files she reaches two, her own' "$facts" 2
 denial "not frank's, by the kernel" 'denied  \{ connectto \}.*scontext=erin\.process:s0 tcontext=frank\.process:s0'
 
 # ---- a program that is started stays ----
