@@ -83,7 +83,8 @@ impl Here<'_> {
         tell_apart(&mut names);
         let map = |(number, file): (usize, String)| {
             let news = self.tally.sources.map_news(number)?;
-            let told = self.of_now().all(|child| child.maps.get(number).is_some_and(|sight| *sight != 0));
+            // A child that is just beginning has a place and tells its maps in a moment. It is not counted before.
+            let told = self.of_now().all(|child| child.maps.get(number).is_some());
             let children = self.of_now().filter(|child| child.maps.get(number) == Some(&news.sight)).count();
             Some(MapStatus {
                 file,

@@ -37,7 +37,7 @@ pub struct ChildState {
     pub in_flight: u64,
     /// Its workers that are kept and have no request.
     pub resting: u64,
-    /// For each of the first maps, the source of its rules. 0 is unknown.
+    /// For each of the first maps, the source of its rules. 0: it has not told yet.
     pub maps: Vec<u64>,
     /// For each of the first databases, how many of its answers it keeps.
     pub entries: Vec<u64>,
