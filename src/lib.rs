@@ -25,6 +25,7 @@ mod worker;
 use config::directives;
 use httpd::{
     boundary::guard,
+    expression::NamedFunction,
     filters::{self, Guard},
     hooks,
     log::{self, Level},
@@ -36,7 +37,7 @@ use httpd::{
     status::Status,
 };
 use report::{Grounds, Refusal, counters};
-use request::modules::{fastcgi as fastcgi_requests, php, scripts};
+use request::modules::{expressions, fastcgi as fastcgi_requests, php, scripts};
 use startup::map_watch;
 use thread::{apr_thread, current, one_time, watched};
 
@@ -109,6 +110,7 @@ unsafe extern "C" fn register_hooks(_: *mut sys::apr_pool_t) {
         guard_input,
         guard_output,
         protocol_switch,
+        function_named,
         server_status,
         lua_runs,
     };
@@ -410,6 +412,20 @@ unsafe extern "C" fn protocol_switch(
 ) -> c_int {
     let refused = sys::HTTP_FORBIDDEN as c_int;
     guard(|| if current::is_confined() { refused } else { sys::DECLINED }, |_| refused)
+}
+
+/// expr_lookup, before all others. DECLINED leaves the function to the server. Any other answer but OK says that the
+/// expression cannot be used (server/util_expr_eval.c).
+unsafe extern "C" fn function_named(parms: *mut sys::ap_expr_lookup_parms) -> c_int {
+    const REFUSED: c_int = 1;
+    guard(
+        // SAFETY: the parser's own record, live for the length of the call.
+        || match unsafe { NamedFunction::from_raw(parms) } {
+            Some(function) if expressions::refuses(&function) => REFUSED,
+            _ => sys::DECLINED,
+        },
+        |_| REFUSED,
+    )
 }
 
 /// Reads a body through the filters of its resource, or around them if they may not run.

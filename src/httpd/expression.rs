@@ -1,7 +1,7 @@
 //! String expressions in the server's own language (`ap_expr`).
 
 use std::{
-    ffi::{CStr, CString},
+    ffi::{CStr, CString, c_int},
     ptr::NonNull,
 };
 
@@ -58,6 +58,38 @@ impl Expression {
             } else {
                 Err(message(error))
             }
+        }
+    }
+}
+
+/// A function that an expression names, while the server reads the expression.
+pub struct NamedFunction<'l>(&'l sys::ap_expr_lookup_parms);
+
+impl NamedFunction<'_> {
+    /// Wraps what the server hands to the hook expr_lookup.
+    ///
+    /// # Safety
+    /// `parms` is null, or live and this thread's for the length of the call.
+    pub unsafe fn from_raw(parms: *mut sys::ap_expr_lookup_parms) -> Option<Self> {
+        // SAFETY: the caller's promise.
+        unsafe { parms.as_ref() }.map(Self)
+    }
+
+    /// Whether it gives the content or the size of a file (server/util_expr_eval.c, string_func_providers).
+    pub fn reads_a_file(&self) -> bool {
+        if self.0.type_ != sys::AP_EXPR_FUNC_STRING as c_int || self.0.name.is_null() {
+            return false;
+        }
+        // SAFETY: the parser's own NUL-terminated text.
+        let name = unsafe { CStr::from_ptr(self.0.name) }.to_bytes();
+        [&b"file"[..], b"filesize"].iter().any(|function| name.eq_ignore_ascii_case(function))
+    }
+
+    /// Makes `why` the error of the expression.
+    pub fn refuse(&self, why: &'static CStr) {
+        // SAFETY: the parser's place for an error, or null.
+        if let Some(place) = unsafe { self.0.err.as_mut() } {
+            *place = why.as_ptr();
         }
     }
 }

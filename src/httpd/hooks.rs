@@ -272,6 +272,7 @@ pub unsafe fn register(hooks: &Hooks) {
         sys::ap_hook_child_status(Some(hooks.child_status), null(), null(), sys::APR_HOOK_MIDDLE as c_int);
         sys::ap_hook_error_log(Some(hooks.line_logged), null(), null(), sys::APR_HOOK_MIDDLE as c_int);
         sys::ap_hook_protocol_switch(Some(hooks.protocol_switch), null(), null(), first);
+        sys::ap_hook_expr_lookup(Some(hooks.function_named), null(), null(), first - 1);
         sys::ap_hook_mpm_register_timed_callback(Some(hooks.callback_wanted), null(), null(), first);
         filters::register(hooks.guard_input, hooks.guard_output);
         // mod_status's hook is optional, so only its name is needed. It does not matter whether mod_status is loaded.
@@ -365,6 +366,8 @@ pub struct Hooks {
         *mut sys::server_rec,
         *const c_char,
     ) -> c_int,
+    /// expr_lookup, before all others: an expression that is read names a function.
+    pub function_named: unsafe extern "C" fn(*mut sys::ap_expr_lookup_parms) -> c_int,
     /// lua_request: mod_lua is about to run a function for a request.
     pub lua_runs: LuaHook,
     /// mod_status's page.

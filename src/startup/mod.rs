@@ -27,7 +27,10 @@ use crate::{
         pool::Pool,
         server::Server,
     },
-    request::{modules::php, watch},
+    request::{
+        modules::{expressions, php},
+        watch,
+    },
     thread::{outside, signals, watched},
     worker,
 };
@@ -182,6 +185,9 @@ pub fn child_ready(main: &Server<'_>, pool: Pool<'_>) {
              one-time worker; raise the limit on threads (TasksMax, ulimit -u)"
         );
         log::server(main, Level::Error, &text);
+    }
+    if policy.is_some_and(|policy| !policy.rules.is_empty()) {
+        expressions::child_begins();
     }
     if policy.is_none_or(|policy| policy.rules.is_empty() || policy.core_dumps) {
         return;

@@ -69,6 +69,7 @@ mod directives_are_refused_in_htaccess;
 mod each_reads_theirs_and_not_the_others;
 mod explain_says_what_a_ruleset_refuses;
 mod explain_says_what_the_server_does;
+mod expressions_of_htaccess_read_no_file;
 mod filters_of_a_refused_request_do_not_run;
 mod finalizers_of_lua_run_confined;
 mod head_requests_and_ranges_work;

@@ -1,5 +1,6 @@
 //! What is done about single modules of the server, so that nothing of theirs runs outside of a request's context.
 
+pub mod expressions;
 pub mod fastcgi;
 pub mod lua;
 pub mod negotiation;

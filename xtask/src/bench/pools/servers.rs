@@ -52,7 +52,7 @@ const fn kind(
 }
 
 /// The first is what the others are compared with.
-pub const KINDS: [Kind; 10] = [
+pub const KINDS: [Kind; 11] = [
     kind("prefork, mod_php", mod_php, |workload| {
         Ok(Started::alone(with_mod_php(content(workload, Mpm::Prefork, Gate::Process)?.stock()).start()))
     }),
@@ -67,6 +67,7 @@ pub const KINDS: [Kind; 10] = [
         fpm(workload, 2 * PROCESSES, "<Proxy \"fcgi://fpm/\" enablereuse=on max=16>\n</Proxy>")
     }),
     kind("event, mod_fcgid, suexec", suexec, fcgid),
+    kind("prefork, mod_php in a worker, without OPcache", mod_php, in_a_worker),
     kind("event, pools, one-time worker", php_cgi, |workload| pools(workload, Gate::Process)),
     kind("event, pools, kept worker", php_cgi, |workload| pools(workload, Gate::Kept)),
     kind("event, pools, plain httpd in place of the worker", php_cgi, bare),
@@ -143,6 +144,14 @@ fn fpm(workload: &Workload, processes: u32, lines: &str) -> Result<Started, Stri
     Ok(Started { server: builder.start(), fpm: Some(fpm), _folder: None })
 }
 
+/// The default for PHP in the server's own processes: a worker for each request, and no OPcache.
+fn in_a_worker(workload: &Workload) -> Result<Started, String> {
+    let builder = with_mod_php(content(workload, Mpm::Prefork, Gate::Process)?);
+    let rule = "<ConfineLandlock site>\nLandlockInclude php\nLandlockRead \"@root@/www\"\n</ConfineLandlock>\n\
+                ConfineContext landlock:site";
+    Ok(Started::alone(with_landlock(builder).config(rule).start()))
+}
+
 /// Pools of one context.
 fn pools(workload: &Workload, gate: Gate) -> Result<Started, String> {
     let builder = pool_lines(content(workload, Mpm::Event, gate)?, &format!("Processes {PROCESSES}"));
@@ -171,12 +180,16 @@ pub const LEAN_RULES: &str = "LandlockInclude php-cgi\nLandlockRead \"@root@/www
 
 /// The section and the handler.
 pub fn pool_lines(builder: ServerBuilder, section: &str) -> ServerBuilder {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/landlock");
-    builder
+    with_landlock(builder)
         .modules(["proxy", "proxy_fcgi"])
-        .config(format!("ConfineBackend landlock\nLandlockIncludeDir \"{}\"", shipped.display()))
         .config(format!("<ConfineFastCGI php>\nProgram {PHP_CGI}\n{section}\n</ConfineFastCGI>"))
         .config("<FilesMatch \"\\.php$\">\nSetHandler confine-fastcgi:php\n</FilesMatch>")
+}
+
+/// The backend, and the files that rulesets include.
+fn with_landlock(builder: ServerBuilder) -> ServerBuilder {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/landlock");
+    builder.config(format!("ConfineBackend landlock\nLandlockIncludeDir \"{}\"", shipped.display()))
 }
 
 /// A folder outside of the server's own, which goes with this.
