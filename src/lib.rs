@@ -29,7 +29,7 @@ use httpd::{
     filters::{self, Guard},
     hooks,
     log::{self, Level},
-    lua_state,
+    lua_state, mime_magic,
     pool::Pool,
     providers, proxy,
     request::Request,
@@ -37,7 +37,9 @@ use httpd::{
     status::Status,
 };
 use report::{Grounds, Refusal, counters};
-use request::modules::{expressions, fastcgi as fastcgi_requests, php, scripts};
+use request::modules::{
+    expressions, fastcgi as fastcgi_requests, mime_magic as types_of_files, php, scripts,
+};
 use startup::map_watch;
 use thread::{apr_thread, current, one_time, watched};
 
@@ -330,7 +332,10 @@ unsafe extern "C" fn check_config(
     _: *mut sys::apr_pool_t,
     s: *mut sys::server_rec,
 ) -> c_int {
-    on_config(s, |main| startup::check(main, HANDLERS))
+    on_config(s, |main| {
+        mime_magic::wrap(file_looked_into);
+        startup::check(main, HANDLERS)
+    })
 }
 
 /// The last step of `-t`. An error in it is a line that confinectl shows. The description is then incomplete.
@@ -412,6 +417,11 @@ unsafe extern "C" fn protocol_switch(
 ) -> c_int {
     let refused = sys::HTTP_FORBIDDEN as c_int;
     guard(|| if current::is_confined() { refused } else { sys::DECLINED }, |_| refused)
+}
+
+/// In place of mod_mime_magic's type_checker.
+unsafe extern "C" fn file_looked_into(r: *mut sys::request_rec) -> c_int {
+    on_request(r, types_of_files::checks_type)
 }
 
 /// expr_lookup, before all others. DECLINED leaves the function to the server. Any other answer but OK says that the

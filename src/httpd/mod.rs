@@ -22,6 +22,7 @@ pub mod log;
 mod lua_request;
 pub mod lua_state;
 pub mod memory;
+pub mod mime_magic;
 pub mod named_code;
 pub mod other_child;
 pub mod php;

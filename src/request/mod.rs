@@ -27,7 +27,7 @@ use confine::policy::decide::MovesOf;
 use self::{
     enter::{Content, From, enter_and_record},
     handlers::{Ahead, LeadsOn},
-    modules::{fastcgi, lua, negotiation, out_of_process},
+    modules::{fastcgi, lua, mime_magic, negotiation, out_of_process},
     scope::Scope,
     verdict::{Outcome, Verdict},
 };
@@ -165,7 +165,8 @@ fn apply_confined_settings(r: &mut Request<'_>, policy: &Policy) {
     lua::end_in_worker(r, policy);
 }
 
-fn rules_apply(r: &Request<'_>) -> bool {
+/// Whether a rule may confine this request, or an early move.
+pub fn rules_apply(r: &Request<'_>) -> bool {
     let server = ServerConfig::of(&r.server()).filter(|s| s.has_rules);
     let here = || DirectoryConfig::of(r).is_some_and(DirectoryConfig::has_rules);
     server.is_some_and(|s| s.early.is_some() || here())
@@ -455,6 +456,7 @@ fn run_unmoved(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
     if r.goes_to_backend() {
         fastcgi::before_proxy(r, scope.policy);
     }
+    mime_magic::before_handlers(r);
     let status = fastcgi::without_contexts(r).or_else(|| scope.policy.handlers.run(r));
     fastcgi::after_proxy(r, status);
     answered(r, status)
@@ -503,6 +505,7 @@ fn continue_confined(r: &mut Request<'_>, scope: Scope<'_>) -> Status {
 /// them.
 fn run_confined(r: &mut Request<'_>, scope: Scope<'_>) -> (Status, bool) {
     out_of_process::forbid_ssi_exec(r, scope);
+    mime_magic::before_handlers(r);
     let mut refused = false;
     let status = scope.policy.handlers.run_confined(
         r,

@@ -81,6 +81,7 @@ mod inner_scopes_come_before_outer;
 mod learn_mode_learns_or_says_why_not;
 mod log_lines_cannot_be_forged;
 mod mail_of_php_ends;
+mod mime_magic_looks_into_files_in_the_context;
 mod modules_whose_scripts_cannot_be_held_stop_the_server;
 mod native_code_reaches_no_other_pool;
 mod no_thread_stays_in_a_context;

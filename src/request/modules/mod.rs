@@ -3,6 +3,7 @@
 pub mod expressions;
 pub mod fastcgi;
 pub mod lua;
+pub mod mime_magic;
 pub mod negotiation;
 pub mod out_of_process;
 pub mod php;
