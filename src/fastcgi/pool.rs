@@ -302,7 +302,8 @@ impl<'m> Pool<'m> {
             Ok((pid, output)) => {
                 self.outputs.push(output);
                 self.processes.push(pid);
-                let group = if self.program().has_main_process() { pid } else { 0 };
+                let leads_all = self.program().has_main_process() || self.program().processes == 1;
+                let group = if leads_all { pid } else { 0 };
                 self.table.set(self.place, Field::Group, group.into());
                 self.started_at = now();
                 self.table.set(self.place, Field::LastUsed, self.started_at);

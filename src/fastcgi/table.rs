@@ -63,7 +63,7 @@ pub enum Field {
     InFlight,
     /// When the last request ended, on the same clock.
     LastUsed,
-    /// The process group of its program, where it makes its processes itself; else 0.
+    /// The process group of its program, where it makes its processes itself or is the only one; else 0.
     Group,
     /// How many processes it has.
     Processes,

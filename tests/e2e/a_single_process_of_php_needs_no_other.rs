@@ -48,6 +48,27 @@ fn that_is_replaced_often(cell: Cell) {
 
 matrix!(that_is_replaced_often once);
 
+/// What a script of its left running ends with the manager, however that ended.
+fn that_left_something_running(cell: Cell) {
+    if !can_have_pools() {
+        return;
+    }
+    let start =
+        "exec(dirname($_SERVER['DOCUMENT_ROOT']) . '/bin/left >/dev/null 2>&1 &', $said, $code); echo $code;";
+    let server = pools_of(cell, &format!("Program {PHP_CGI}\nProcesses 1"), "php-cgi perl cgi")
+        .program("bin/left", "#!/usr/bin/perl\nsleep 300;\n")
+        .file("www/alice/it.php", php(start))
+        .start();
+    assert_eq!(server.client().get("/alice/it.php").expect_status(200).text(), "0");
+    until("it runs", || !server.processes_of("bin/left").is_empty());
+    // SAFETY: a signal to a process of this test's.
+    unsafe { libc::kill(server.manager_of_pools(), libc::SIGKILL) };
+    until("it ends", || server.processes_of("bin/left").is_empty());
+    until("its process ends", || server.processes_of("php-cgi").is_empty());
+}
+
+matrix!(that_left_something_running once);
+
 /// One that is told to end finishes what it serves.
 fn that_ends_with_the_server(cell: Cell) {
     if !can_have_pools() {
