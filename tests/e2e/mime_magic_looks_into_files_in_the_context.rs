@@ -19,13 +19,16 @@ const PACKED: [u8; 40] = [
 ];
 
 fn site(cell: Cell) -> ServerBuilder {
-    leaky_app(cell)
+    cell.server()
         .modules(["mime_magic", "actions"])
+        .config("ConfineBackend landlock")
         .file("magic", MAGIC)
         .config("MIMEMagicFile \"@root@/magic\"")
         .file("www/app/picture", PICTURE)
         .file("www/app/packed", PACKED)
-        .location("/app", "ConfineContext landlock:alice")
+        // It lets nothing be executed.
+        .ruleset("reader", "LandlockRead \"@root@/www\"")
+        .location("/app", "ConfineContext landlock:reader")
         .alias("/free", "www/app")
 }
 
@@ -39,8 +42,7 @@ fn kind(cell: Cell) {
     let picture = client.get("/app/picture").expect_status(200);
     assert_eq!(picture.header("content-type"), Some("image/gif"), "{picture:?}");
     assert_eq!(picture.text(), PICTURE);
-    server.wait_for_log(&["confine: confined GET /app/picture ", "context=landlock:alice"]);
-    // The ruleset lets nothing be executed.
+    server.wait_for_log(&["confine: confined GET /app/picture ", "context=landlock:reader"]);
     let packed = client.get("/app/packed").expect_status(200);
     assert_ne!(
         packed.header("content-type"),

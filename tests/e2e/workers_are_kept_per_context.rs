@@ -106,10 +106,9 @@ fn there_are_no_more_than_allowed(cell: Cell) {
 matrix!(there_are_no_more_than_allowed for kept);
 
 /// Only those that rest are counted. The worker of a request that takes long is no resting one.
-#[test]
-fn a_tenant_that_hangs_takes_no_place() {
+fn a_tenant_that_hangs_takes_no_place(cell: Cell) {
     const SLOW: &str = "function handle(r) r.usleep(4000000) r:puts('done') return apache2.OK end";
-    let server = telling(Cell { mpm: Mpm::Event, gate: Gate::Kept })
+    let server = telling(Cell { gate: Gate::Kept, ..cell })
         .config("ConfineWorkers per-context max=1")
         .file("www/app/slow.lua", SLOW)
         .start();
@@ -124,6 +123,8 @@ fn a_tenant_that_hangs_takes_no_place() {
         assert_eq!(bob.len(), 1, "bob has no kept worker while alice hangs: {bob:?}");
     });
 }
+
+matrix!(a_tenant_that_hangs_takes_no_place once);
 
 fn without_work_it_ends(cell: Cell) {
     let server = telling(cell).config("ConfineWorkers per-context idle=1").start();
